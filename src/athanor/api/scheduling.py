@@ -1,0 +1,367 @@
+"""Gang, Queue, Pool and Reservation: what the scheduler reads and what it answers.
+
+The Gang is the meeting point of all features: everything that needs hardware becomes one. Who
+writes what: a Gang's `spec` belongs to its owner (training, workspaces, …); `status.admission` and
+`status.reasons` to scheduling; the rest of the status to gangs. Later changes only add fields.
+
+Amounts of a resource are Kubernetes quantities ("8", "500m", "64Gi"); durations are whole seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from athanor.api.meta import JSON, Base, Condition, Object, ObjectReference
+
+Amounts = dict[str, str]
+"""Resource name → quantity."""
+
+Positive = Annotated[int, Meta(ge=1)]
+NonNegative = Annotated[int, Meta(ge=0)]
+Name = Annotated[str, Meta(min_length=1, max_length=63, pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+
+
+# --- Gang -------------------------------------------------------------------------------------
+
+
+class Topology(Base, frozen=True, kw_only=True):
+    """How near to each other the pods of a set must or should be.
+
+    Levels are names of a Pool's `topologyLevels`, for instance "rack". A set may also be cut into
+    slices of `sliceSize` pods that each need one domain of `sliceLevel` (a rack or NVLink domain).
+    """
+
+    required: str | None = None
+    preferred: str | None = None
+    balanced: bool = False
+    slice_size: Positive | None = None
+    slice_level: str | None = None
+
+
+class Gpu(Base, frozen=True, kw_only=True):
+    """Which devices each pod of a set needs, beyond the counts in its template's requests.
+
+    `milli` is a share of one device's compute (1000 = all of it), `memory` of its memory.
+    """
+
+    resource: str = "nvidia.com/gpu"
+    milli: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    memory: str | None = None
+    models: list[str] = field(default_factory=list)
+    min_memory: str | None = None
+    slice_profile: str | None = None
+    uuids: list[str] = field(default_factory=list)
+    isolation: str | None = None
+
+
+class PodSet(Base, frozen=True, kw_only=True):
+    """`count` equal pods. The gang may start with `minCount` of them when that is given."""
+
+    name: Name
+    count: NonNegative = 1
+    min_count: NonNegative | None = None
+    template: JSON = field(default_factory=dict)
+    topology: Topology | None = None
+    gpu: Gpu | None = None
+
+
+class CheckpointPolicy(Base, frozen=True, kw_only=True):
+    """What a gang can do before it is preempted.
+
+    `graceSeconds`: how long it may take to write a checkpoint once asked.
+    `restartSeconds`: what a restart costs it, besides the work since the last checkpoint.
+    """
+
+    enabled: bool = False
+    grace_seconds: NonNegative = 30
+    restart_seconds: NonNegative = 60
+
+
+class GangSpec(Base, frozen=True, kw_only=True):
+    """Pods that start together, and the queue that pays for them.
+
+    `attempt` is raised by the owner to restart the gang in place: pods of older attempts are
+    deleted, and once they are gone those of the new one are created under the same admission.
+    `suspend` gives the admission back and keeps the gang out of the queue.
+    """
+
+    pod_sets: Annotated[list[PodSet], Meta(min_length=1, max_length=64)] = field(
+        default_factory=list
+    )
+    queue: str = ""
+    priority_class_name: str = ""
+    preemptible: bool | None = None
+    pools: list[str] = field(default_factory=list)
+    max_runtime_seconds: Positive | None = None
+    estimated_runtime_seconds: Positive | None = None
+    checkpoint: CheckpointPolicy | None = None
+    suspend: bool = False
+    attempt: NonNegative = 0
+
+
+class NodeRange(Base, frozen=True, kw_only=True):
+    """`each` pods on every one of the nodes `prefix` + first…last (zero-padded to `width`).
+
+    A name that does not end in digits is a range of its own: only `prefix` is set.
+    """
+
+    prefix: str
+    first: NonNegative | None = None
+    last: NonNegative | None = None
+    width: NonNegative = 0
+    each: Positive = 1
+
+
+class Placement(Base, frozen=True, kw_only=True):
+    """Where the pods of one set go: ranks in order over the nodes of the ranges in order.
+
+    `devices`, when the scheduler chose them, are one entry a rank: device indices on its node.
+    """
+
+    pod_set: str
+    count: NonNegative
+    nodes: list[NodeRange] = field(default_factory=list)
+    devices: list[str] = field(default_factory=list)
+
+
+class Evict(Base, frozen=True, kw_only=True):
+    """The gang has to go: by when, and why."""
+
+    deadline: str
+    reason: str
+    message: str = ""
+    by: str = ""
+
+
+class Admission(Base, frozen=True, kw_only=True):
+    """The scheduler's decision that a gang runs, and where."""
+
+    queue: str
+    pool: str
+    placements: list[Placement] = field(default_factory=list)
+    admitted_at: str = ""
+    expected_end: str | None = None
+    evict: Evict | None = None
+
+
+class Reason(Base, frozen=True, kw_only=True):
+    """Why a gang waits: one value of a closed enum, the numbers as a sentence, and as data."""
+
+    code: str
+    message: str
+    details: JSON = field(default_factory=dict)
+
+
+class RankFailure(Base, frozen=True, kw_only=True):
+    """A rank that failed in this attempt. `platform`: no fault of the user's, costs no retry."""
+
+    pod_set: str
+    rank: NonNegative
+    exit_code: int | None = None
+    reason: str = ""
+    message: str = ""
+    platform: bool = False
+    finished_at: str | None = None
+
+
+class PodCounts(Base, frozen=True, kw_only=True):
+    """How many pods of one set are in which state, in the current attempt."""
+
+    pod_set: str
+    pending: NonNegative = 0
+    running: NonNegative = 0
+    ready: NonNegative = 0
+    succeeded: NonNegative = 0
+    failed: NonNegative = 0
+
+
+class Progress(Base, frozen=True, kw_only=True):
+    """What the job says of itself."""
+
+    step: int | None = None
+    total: int | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    last_checkpoint_step: int | None = None
+    last_checkpoint_time: str | None = None
+    updated_at: str | None = None
+
+
+GangPhase = Literal[
+    "Pending", "Admitted", "Starting", "Running", "Restarting", "Evicting", "Suspended",
+    "Succeeded", "Failed",
+]  # fmt: skip
+
+
+class GangStatus(Base, frozen=True, kw_only=True):
+    """The scheduler's `admission` and `reasons`; everything else by gangs."""
+
+    observed_generation: int = 0
+    phase: GangPhase = "Pending"
+    attempt: NonNegative = 0
+    conditions: list[Condition] = field(default_factory=list)
+    admission: Admission | None = None
+    reasons: list[Reason] = field(default_factory=list)
+    pods: list[PodCounts] = field(default_factory=list)
+    failures: list[RankFailure] = field(default_factory=list)
+    progress: Progress | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+    evictions: NonNegative = 0
+
+
+class Gang(Object, frozen=True, kw_only=True):
+    """Pods that start together or not at all, queued for hardware."""
+
+    spec: GangSpec = field(default_factory=GangSpec)
+    status: GangStatus = field(default_factory=GangStatus)
+
+
+# --- Queue ------------------------------------------------------------------------------------
+
+
+class PoolQuota(Base, frozen=True, kw_only=True):
+    """A queue's rights in one pool. Always guaranteed ≤ deserved ≤ limit, per resource.
+
+    `lendable` is how much of the guarantee others may use while it is idle (default: all of it).
+    `spillAfterSeconds`: how long work waits for this pool before it may go to the next.
+    """
+
+    pool: str
+    guaranteed: Amounts = field(default_factory=dict)
+    deserved: Amounts = field(default_factory=dict)
+    limit: Amounts = field(default_factory=dict)
+    lendable: Amounts = field(default_factory=dict)
+    spill_after_seconds: NonNegative | None = None
+
+
+class QueuePreemption(Base, frozen=True, kw_only=True):
+    """Whom this queue's work may push out, and how long its own is safe after it started."""
+
+    within_queue: Literal["Never", "LowerPriority"] = "LowerPriority"
+    reclaim: Literal["Never", "LowerPriority", "Any"] = "Any"
+    min_runtime_seconds: NonNegative = 0
+
+
+class Budget(Base, frozen=True, kw_only=True):
+    """GPU-hours that may be spent per period; admission stops before they are overspent."""
+
+    gpu_hours: str
+    period: Literal["Day", "Week", "Month", "Total"] = "Month"
+
+
+class FairShare(Base, frozen=True, kw_only=True):
+    """Weight among siblings, and how fast past use is forgotten."""
+
+    weight: Annotated[int, Meta(ge=1, le=1000000)] = 1
+    half_life_seconds: Positive | None = None
+
+
+class QueueSpec(Base, frozen=True, kw_only=True):
+    """A node of the quota tree. `pools` are in order of preference."""
+
+    parent: str = ""
+    pools: list[PoolQuota] = field(default_factory=list)
+    ordering: Literal["StrictFIFO", "BestEffortFIFO"] = "BestEffortFIFO"
+    fair_share: FairShare | None = None
+    preemption: QueuePreemption | None = None
+    namespace_selector: JSON | None = None
+    user_limit: Amounts = field(default_factory=dict)
+    max_runtime_seconds: Positive | None = None
+    budget: Budget | None = None
+    state: Literal["Open", "Hold", "Drain", "Closed"] = "Open"
+
+
+class PoolUse(Base, frozen=True, kw_only=True):
+    """What a queue uses of one pool, and what of it is borrowed."""
+
+    pool: str
+    used: Amounts = field(default_factory=dict)
+    borrowed: Amounts = field(default_factory=dict)
+
+
+class QueueTop(Base, frozen=True, kw_only=True):
+    """One of the first in line."""
+
+    namespace: str
+    name: str
+    reason: str = ""
+
+
+class QueueStatus(Base, frozen=True, kw_only=True):
+    """Use, the first in line, and what must survive a restart (decayed use, budget)."""
+
+    observed_generation: int = 0
+    conditions: list[Condition] = field(default_factory=list)
+    use: list[PoolUse] = field(default_factory=list)
+    pending: NonNegative = 0
+    admitted: NonNegative = 0
+    top: list[QueueTop] = field(default_factory=list)
+    share: str = ""
+    decayed: JSON = field(default_factory=dict)
+
+
+class Queue(Object, frozen=True, kw_only=True):
+    """A share of the hardware, in a tree."""
+
+    spec: QueueSpec = field(default_factory=QueueSpec)
+    status: QueueStatus = field(default_factory=QueueStatus)
+
+
+# --- Pool and Reservation ---------------------------------------------------------------------
+
+
+class PoolSpec(Base, frozen=True, kw_only=True):
+    """Nodes of one sort. `topologyLevels` are node labels from the widest to the nearest."""
+
+    node_selector: dict[str, str] = field(default_factory=dict)
+    topology_levels: list[str] = field(default_factory=list)
+    exclusive: bool = True
+    cost_per_hour: str = ""
+    region: str = ""
+    elastic: bool = False
+    strategy: Literal["Binpack", "Spread"] = "Binpack"
+
+
+class PoolStatus(Base, frozen=True, kw_only=True):
+    """How many nodes, what they have and what is free."""
+
+    observed_generation: int = 0
+    conditions: list[Condition] = field(default_factory=list)
+    nodes: NonNegative = 0
+    capacity: Amounts = field(default_factory=dict)
+    free: Amounts = field(default_factory=dict)
+
+
+class Pool(Object, frozen=True, kw_only=True):
+    """Nodes that are interchangeable for quota (elsewhere called a flavor)."""
+
+    spec: PoolSpec = field(default_factory=PoolSpec)
+    status: PoolStatus = field(default_factory=PoolStatus)
+
+
+class ReservationSpec(Base, frozen=True, kw_only=True):
+    """Capacity of a pool kept for some queues between two times."""
+
+    pool: str = ""
+    amounts: Amounts = field(default_factory=dict)
+    nodes: list[str] = field(default_factory=list)
+    queues: list[str] = field(default_factory=list)
+    start: str | None = None
+    end: str | None = None
+
+
+class ReservationStatus(Base, frozen=True, kw_only=True):
+    """Whether the capacity is held."""
+
+    observed_generation: int = 0
+    conditions: list[Condition] = field(default_factory=list)
+    gang: ObjectReference | None = None
+
+
+class Reservation(Object, frozen=True, kw_only=True):
+    """Capacity kept for someone for a time."""
+
+    spec: ReservationSpec = field(default_factory=ReservationSpec)
+    status: ReservationStatus = field(default_factory=ReservationStatus)

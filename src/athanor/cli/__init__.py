@@ -1,0 +1,1 @@
+"""The command line, one verb a file; a verb is imported when it is called."""

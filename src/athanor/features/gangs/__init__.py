@@ -1,0 +1,1 @@
+"""An admitted Gang becomes pods; its pods become its status."""

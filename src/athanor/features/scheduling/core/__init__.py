@@ -1,0 +1,1 @@
+"""The scheduler as a pure function over arrays; knows no Kubernetes."""

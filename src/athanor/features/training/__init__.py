@@ -1,0 +1,1 @@
+"""A TrainingJob becomes a Gang, wired for its framework; the Gang becomes its status."""

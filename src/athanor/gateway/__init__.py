@@ -1,0 +1,1 @@
+"""What people and pods reach beside the API: workspace proxy, uploads, progress intake."""

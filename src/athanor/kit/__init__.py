@@ -1,0 +1,1 @@
+"""Tools that know no Kubernetes: clock, ids, quantity, backoff, http, telemetry."""

@@ -1,0 +1,1 @@
+"""The node agent and the supervisor: pods as processes, with kubelet semantics."""

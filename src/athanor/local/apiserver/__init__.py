@@ -1,0 +1,1 @@
+"""The Kubernetes rules as one function: `handle(request) → Response | Stream | Forward`."""

@@ -1,0 +1,1 @@
+"""The revision log over SQLite: the log is the store, the id is the revision."""

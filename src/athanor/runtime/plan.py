@@ -1,0 +1,66 @@
+"""What a plan may say: a closed set of actions, as frozen values.
+
+`plan(observed, now) → Plan` is a synchronous pure function. The apply shell does exactly what is
+listed, in order, and decides nothing. Conflicts requeue the key; nothing is forced.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from athanor.api.meta import JSON
+from athanor.api.registry import Resource
+from athanor.wire.calls import Propagation
+
+
+class Create(Struct, frozen=True):
+    """Create this object; that it exists already is no error (a plan may be repeated)."""
+
+    resource: Resource
+    manifest: JSON
+
+
+class Patch(Struct, frozen=True, kw_only=True):
+    """Merge-patch the fields this controller owns; that the object is gone is no error.
+
+    A write that decides carries the `resource_version` it was decided on; observations carry none.
+    """
+
+    resource: Resource
+    name: str
+    namespace: str | None = None
+    body: JSON
+    subresource: str = ""
+    resource_version: str = ""
+
+
+class Delete(Struct, frozen=True, kw_only=True):
+    """Delete an object; that it is gone is no error. `uid` keeps a successor safe."""
+
+    resource: Resource
+    name: str
+    namespace: str | None = None
+    uid: str = ""
+    grace_seconds: int | None = None
+    propagation: Propagation | None = None
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """Tell whoever watches `about` (an object's manifest head) what happened, as an Event."""
+
+    about: JSON
+    type: Literal["Normal", "Warning"] = "Normal"
+    reason: str
+    message: str
+
+
+Action = Create | Patch | Delete | Record
+
+
+class Plan(Struct, frozen=True):
+    """Actions in order, and when to look again even if nothing changes (seconds from now)."""
+
+    actions: tuple[Action, ...] = ()
+    again_after: float | None = None

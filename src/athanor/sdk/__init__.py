@@ -1,0 +1,1 @@
+"""The Python SDK: `athanor.Client()`, typed, synchronous and asynchronous."""

@@ -1,0 +1,1 @@
+"""Report steps and metrics, ask for checkpoints; standard library only, for use inside jobs."""
