@@ -1,0 +1,1 @@
+"""Promises, examined: tidy, unit, properties, golden, sim, conformance, acceptance."""

@@ -1,0 +1,99 @@
+"""Builds the kubeplane binary once into a cache and starts control planes for tests.
+
+The cache is `$ATHANOR_CACHE` or `~/.cache/athanor`, keyed by a hash of the sources in this folder,
+so a change of the sources builds anew and nothing is built twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SOURCES = ("main.go", "go.mod", "go.sum", "build.sh")
+
+
+class NotAvailable(Exception):
+    """The control plane cannot be had on this machine; the message says why."""
+
+
+def cache_dir() -> Path:
+    """Where built binaries are kept."""
+    return Path(os.environ.get("ATHANOR_CACHE") or Path.home() / ".cache" / "athanor")
+
+
+def binary(*, build: bool = True) -> Path:
+    """The kubeplane binary for these sources.
+
+    Raises NotAvailable when it is not in the cache and cannot (or must not) be built.
+    """
+    key = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in SOURCES)).hexdigest()[:16]
+    path = cache_dir() / f"kubeplane-{key}"
+    if path.exists():
+        return path
+    if not build:
+        raise NotAvailable("no kubeplane binary in the cache; `make kube` builds it (4-7 minutes)")
+    if shutil.which("go") is None:
+        raise NotAvailable("Go is not installed; kubeplane is built from Go modules")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    print(f"building {path} (4-7 minutes the first time)", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        out = Path(scratch) / "kubeplane"
+        done = subprocess.run(["sh", str(HERE / "build.sh"), str(out)], check=False)
+        if done.returncode != 0:
+            raise NotAvailable(f"building kubeplane failed with exit code {done.returncode}")
+        out.replace(path)
+    return path
+
+
+def kubectl() -> Path:
+    """A kubectl 1.36: a link to the binary."""
+    plane = binary()
+    link = plane.parent / f"{plane.name}-bin" / "kubectl"
+    link.parent.mkdir(exist_ok=True)
+    if not link.exists():
+        link.symlink_to(plane)
+    return link
+
+
+def free_port() -> int:
+    """A TCP port of the loopback address that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running() -> Iterator[Path]:
+    """A fresh control plane; yields its admin kubeconfig and ends it afterwards."""
+    plane = binary()
+    with tempfile.TemporaryDirectory(prefix="kubeplane-") as folder:
+        command = [str(plane), "all", "-dir", folder, "-port", str(free_port())]
+        with (Path(folder) / "plane.log").open("wb") as log:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
+        try:
+            assert process.stdout is not None
+            first = process.stdout.readline().decode()
+            if not first.startswith("ready"):
+                raise NotAvailable(f"kubeplane said {first!r} instead of 'ready'")
+            yield Path(folder) / "admin.kubeconfig"
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+if __name__ == "__main__":
+    try:
+        print(kubectl() if sys.argv[1:] == ["kubectl"] else binary())
+    except NotAvailable as why:
+        print(f"NOT RUN: {why}", file=sys.stderr)
+        raise SystemExit(3) from None

@@ -1,0 +1,75 @@
+"""Runs stages of the examination, side by side where they do not disturb each other.
+
+`python -m tests.run STAGE…` with check, pytest, golden, conformance, acceptance, demo, smoke.
+Prints one line a stage; what did not run is printed as NOT RUN with the reason. Fails if any
+stage failed. A stage says "not run" by exit code 3.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+BIN = ROOT / ".venv" / "bin"
+PYTEST = [f"{BIN}/python", "-m", "pytest", "-rs"]
+QUICK = ["tests/tidy", "tests/unit", "tests/properties", "tests/golden", "tests/sim"]
+
+STAGES: dict[str, list[list[str]]] = {
+    "check": [
+        [f"{BIN}/ruff", "check", "."],
+        [f"{BIN}/ruff", "format", "--check", "."],
+        [f"{BIN}/lint-imports", "--no-logo"],
+        [f"{BIN}/mypy"],
+    ],
+    "pytest": [[*PYTEST, "-n", "2", "--dist", "worksteal", *QUICK]],
+    "golden": [[*PYTEST, "tests/golden"]],
+    "conformance": [[*PYTEST, "tests/conformance"]],
+    "acceptance": [[*PYTEST, "tests/acceptance"]],
+    "smoke": [[*PYTEST, "tests/conformance", "tests/acceptance", "-m", "smoke"]],
+    "demo": [["make", "--no-print-directory", "demo"]],
+}
+NOT_RUN = 3
+SKIPPED = re.compile(r"^SKIPPED \[\d+\] (.*)$", re.MULTILINE)
+
+
+def run(command: Sequence[str]) -> tuple[int, float, str]:
+    """Exit code, seconds and output of one command; output is shown as it comes."""
+    start = time.monotonic()
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    lines = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.append(line)
+        print(line, end="", flush=True)
+    return process.wait(), time.monotonic() - start, "".join(lines)
+
+
+def main(stages: Sequence[str]) -> int:
+    """Runs the stages in order; the exit code says whether all that ran passed."""
+    unknown = [stage for stage in stages if stage not in STAGES]
+    if unknown or not stages:
+        print(f"unknown stage {unknown}; there are: {', '.join(STAGES)}", file=sys.stderr)
+        return 2
+    table: list[str] = []
+    failed = False
+    for stage in stages:
+        for command in STAGES[stage]:
+            name = f"{stage}: {' '.join(Path(word).name for word in command[:3])}"
+            code, seconds, output = run(command)
+            verdict = {0: "passed", NOT_RUN: "NOT RUN"}.get(code, f"FAILED ({code})")
+            failed |= code not in (0, NOT_RUN)
+            table.append(f"{verdict:10} {seconds:6.1f} s  {name}")
+            table += [f"NOT RUN               {why}" for why in SKIPPED.findall(output)]
+    print("\n" + "\n".join(table))
+    return int(failed)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

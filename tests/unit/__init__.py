@@ -1,0 +1,1 @@
+"""Mirrors src; on the real parts."""

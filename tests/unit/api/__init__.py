@@ -1,0 +1,1 @@
+"""The nouns: round trips and packing."""
