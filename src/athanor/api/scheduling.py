@@ -2,7 +2,11 @@
 
 The Gang is the meeting point of all features: everything that needs hardware becomes one. Who
 writes what: a Gang's `spec` belongs to its owner (training, workspaces, …); `status.admission` and
-`status.reasons` to scheduling; the rest of the status to gangs. Later changes only add fields.
+`status.reasons` to scheduling; the rest of the status to gangs. One hand-over: when a gang had to
+go (evicted, suspended, displaced by a node's fault) and its last pod is gone, gangs clears
+`admission` itself, in the write that puts the phase back to Pending (or Suspended): whoever sees
+an admission knows that its capacity is used, unless the phase is Succeeded or Failed, which are
+written only when no pod of the gang is alive. Later changes only add fields.
 
 Amounts of a resource are Kubernetes quantities ("8", "500m", "64Gi"); durations are whole seconds.
 """
@@ -79,12 +83,22 @@ class CheckpointPolicy(Base, frozen=True, kw_only=True):
     restart_seconds: NonNegative = 60
 
 
+class Outcome(Base, frozen=True, kw_only=True):
+    """The owner's verdict on a gang: pods still alive are deleted, then it is so."""
+
+    phase: Literal["Succeeded", "Failed"]
+    reason: str = ""
+    message: str = ""
+
+
 class GangSpec(Base, frozen=True, kw_only=True):
     """Pods that start together, and the queue that pays for them.
 
     `attempt` is raised by the owner to restart the gang in place: pods of older attempts are
     deleted, and once they are gone those of the new one are created under the same admission.
-    `suspend` gives the admission back and keeps the gang out of the queue.
+    `suspend` gives the admission back and keeps the gang out of the queue. `restart` says what one
+    failed rank means: the end of all ranks' attempt (Gang), or of its own (Rank); then
+    `rankAttempts` ("worker-3" → 1) restarts ranks alone. `outcome` ends the gang.
     """
 
     pod_sets: Annotated[list[PodSet], Meta(min_length=1, max_length=64)] = field(
@@ -99,6 +113,9 @@ class GangSpec(Base, frozen=True, kw_only=True):
     checkpoint: CheckpointPolicy | None = None
     suspend: bool = False
     attempt: NonNegative = 0
+    restart: Literal["Gang", "Rank"] = "Gang"
+    rank_attempts: dict[str, NonNegative] = field(default_factory=dict)
+    outcome: Outcome | None = None
 
 
 class NodeRange(Base, frozen=True, kw_only=True):
@@ -155,7 +172,10 @@ class Reason(Base, frozen=True, kw_only=True):
 
 
 class RankFailure(Base, frozen=True, kw_only=True):
-    """A rank that failed in this attempt. `platform`: no fault of the user's, costs no retry."""
+    """A rank that failed in this attempt. `platform`: no fault of the user's, costs no retry.
+
+    `attempt` is the rank's own (see `rankAttempts`), `node` where it ran.
+    """
 
     pod_set: str
     rank: NonNegative
@@ -164,10 +184,15 @@ class RankFailure(Base, frozen=True, kw_only=True):
     message: str = ""
     platform: bool = False
     finished_at: str | None = None
+    attempt: NonNegative = 0
+    node: str = ""
 
 
 class PodCounts(Base, frozen=True, kw_only=True):
-    """How many pods of one set are in which state, in the current attempt."""
+    """How many pods of one set are in which state, in the current attempt.
+
+    `succeededRanks` is a list of ranges ("0-3,7"): a rank that succeeded never runs again.
+    """
 
     pod_set: str
     pending: NonNegative = 0
@@ -175,6 +200,7 @@ class PodCounts(Base, frozen=True, kw_only=True):
     ready: NonNegative = 0
     succeeded: NonNegative = 0
     failed: NonNegative = 0
+    succeeded_ranks: str = ""
 
 
 class Progress(Base, frozen=True, kw_only=True):
@@ -190,7 +216,7 @@ class Progress(Base, frozen=True, kw_only=True):
 
 GangPhase = Literal[
     "Pending", "Admitted", "Starting", "Running", "Restarting", "Evicting", "Suspended",
-    "Succeeded", "Failed",
+    "Stopping", "Succeeded", "Failed",
 ]  # fmt: skip
 
 
@@ -199,6 +225,8 @@ class GangStatus(Base, frozen=True, kw_only=True):
 
     observed_generation: int = 0
     phase: GangPhase = "Pending"
+    reason: str = ""
+    message: str = ""
     attempt: NonNegative = 0
     conditions: list[Condition] = field(default_factory=list)
     admission: Admission | None = None
