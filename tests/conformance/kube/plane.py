@@ -88,7 +88,7 @@ def running() -> Iterator[Path]:
             yield Path(folder) / "admin.kubeconfig"
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.communicate(timeout=30)
 
 
 if __name__ == "__main__":

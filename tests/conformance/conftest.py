@@ -1,0 +1,33 @@
+"""One server of each world a session, a namespace a test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.conformance import worlds
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session", params=["ours", "kube"])
+def kubeconfig(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """The admin's kubeconfig of a world; skips a world that is not wanted or cannot be had."""
+    if request.param not in worlds.wanted():
+        pytest.skip(f"world {request.param}: not wanted, or `make kube` was not run")
+    with ExitStack() as stack:
+        path = stack.enter_context(worlds.world(request.param, tmp_path_factory.mktemp("world")))
+        yield path
+
+
+@pytest.fixture
+def namespace() -> str:
+    """A name for a namespace that no other test uses; the scenario creates it."""
+    return f"conf-{os.getpid()}-{next(_numbers)}"
