@@ -11,3 +11,4 @@ compile() {
 compile core pyproject.toml
 compile dev pyproject.toml --extra dev --extra examiners -c requirements/core.txt
 compile demo requirements/demo.in
+compile uv requirements/uv.in

@@ -1,6 +1,6 @@
 #!/bin/sh
 # tools/setup.sh core|dev: makes .venv with the locked, hashed requirements; does nothing when it is up to date.
-# Uses uv when it is installed, else venv and pip. PYTHON picks the interpreter (3.11 or newer).
+# Uses uv when it is there, else lets pip install uv first, else pip alone. PYTHON picks the interpreter (3.11 or newer).
 set -eu
 cd "$(dirname "$0")/.."
 level=${1:-core}
@@ -23,15 +23,20 @@ if [ ! -x .venv/bin/python ]; then
 fi
 
 echo "setting up .venv ($level)" >&2
+[ -x .venv/bin/python ] || "$python" -m venv .venv
+pip="python -m pip --disable-pip-version-check"
 if command -v uv >/dev/null 2>&1; then
-    [ -x .venv/bin/python ] || uv venv --quiet --python "$(command -v "$python")" .venv
-    uv pip install --quiet --python .venv/bin/python --require-hashes -r "requirements/$level.txt"
-    uv pip install --quiet --python .venv/bin/python --no-deps -e .
+    uv=uv
+else # installing uv with pip first is faster than installing everything with pip
+    [ -x .venv/bin/uv ] || .venv/bin/$pip install --quiet --require-hashes -r requirements/uv.txt || true
+    uv=.venv/bin/uv
+fi
+if command -v "$uv" >/dev/null 2>&1; then
+    "$uv" pip install --quiet --python .venv/bin/python --require-hashes -r "requirements/$level.txt"
+    "$uv" pip install --quiet --python .venv/bin/python --no-deps -e .
 else
-    [ -x .venv/bin/python ] || "$python" -m venv .venv
-    [ -x .venv/bin/pip ] || .venv/bin/python -m ensurepip >/dev/null
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "requirements/$level.txt"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+    .venv/bin/$pip install --quiet --require-hashes -r "requirements/$level.txt"
+    .venv/bin/$pip install --quiet --no-deps -e .
 fi
 echo "$sum" > "$stamp"
 # the development set holds the core: no need to install that again
