@@ -1,0 +1,99 @@
+"""Does what a plan says, in order, and decides nothing.
+
+That a thing exists already (create), is gone already (patch, delete) or has a successor (delete by
+uid) is as good as done. A conflict, and every other refusal, goes up: the controller plans again.
+Neighbours of one sort in a plan (a gang's pods) go out together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import groupby
+
+from athanor.api.meta import JSON
+from athanor.api.registry import Resource
+from athanor.client.protocol import Client
+from athanor.runtime.events import Recorder
+from athanor.runtime.plan import Action, Create, Delete, Patch, Plan, Record
+from athanor.wire import calls
+from athanor.wire.status import ApiError
+
+TOGETHER = 32
+"""How many requests of one plan are under way at once."""
+
+Wrote = Callable[[Resource, JSON], None]
+"""Takes the answer to a write: the object as the server has it now."""
+
+
+async def apply(client: Client, plan: Plan, recorder: Recorder, wrote: Wrote) -> None:
+    """Carry the plan out. Raises the first ApiError of the first group that has one."""
+    for group in _groups(plan.actions):
+        if len(group) == 1:
+            await _one(client, group[0], recorder, wrote)
+        else:
+            await _together([_one(client, action, recorder, wrote) for action in group])
+
+
+def _groups(actions: Sequence[Action]) -> Iterator[list[Action]]:
+    def sort(action: Action) -> tuple[str, str]:
+        resource = "" if isinstance(action, Record) else action.resource.name
+        return type(action).__name__, resource
+
+    for _, group in groupby(actions, sort):
+        yield list(group)
+
+
+async def _together(work: Sequence[Awaitable[None]]) -> None:
+    limit = asyncio.Semaphore(TOGETHER)
+
+    async def bounded(one: Awaitable[None]) -> None:
+        async with limit:
+            await one
+
+    done = await asyncio.gather(*(bounded(one) for one in work), return_exceptions=True)
+    for outcome in done:
+        if isinstance(outcome, BaseException):
+            raise outcome
+
+
+async def _one(client: Client, action: Action, recorder: Recorder, wrote: Wrote) -> None:
+    match action:
+        case Create(resource, manifest):
+            call, forgiven = calls.create(resource, manifest), {"AlreadyExists"}
+        case Patch():
+            call, forgiven = _patch(action), {"NotFound"}
+        case Delete():
+            call, forgiven = _delete(action), {"NotFound", "Conflict"}
+        case Record():
+            await recorder.record(client, action)
+            return
+    try:
+        answer = await client(call)
+    except ApiError as problem:
+        if problem.reason not in forgiven:
+            raise
+        return
+    if answer.get("kind") == action.resource.kind:
+        wrote(action.resource, answer)
+
+
+def _patch(action: Patch) -> calls.Call[JSON]:
+    body = action.body
+    if action.resource_version:
+        meta = {**body.get("metadata", {}), "resourceVersion": action.resource_version}
+        body = {**body, "metadata": meta}
+    return calls.patch(
+        action.resource, action.name, action.namespace, body, subresource=action.subresource
+    )
+
+
+def _delete(action: Delete) -> calls.Call[JSON]:
+    return calls.delete(
+        action.resource,
+        action.name,
+        action.namespace,
+        uid=action.uid,
+        grace_seconds=action.grace_seconds,
+        propagation=action.propagation,
+    )

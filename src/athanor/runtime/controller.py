@@ -1,0 +1,46 @@
+"""A controller as data: which kinds it watches, what it observes for a key, what it plans.
+
+Pure values; `athanor.runtime.loop` runs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Generic, TypeVar
+
+from msgspec import Struct, field
+
+from athanor.api.meta import Object
+from athanor.runtime.cache import Changed, Index, Key, World, key_of
+from athanor.runtime.plan import Plan
+
+T = TypeVar("T")
+O = TypeVar("O", bound=Object)  # noqa: E741 - O for object
+
+
+def itself(change: Changed[Any]) -> Iterable[Key]:
+    """The key of the changed object: for the kind that a controller is about."""
+    return (key_of(change.newest),)
+
+
+class Watch(Struct, Generic[O], frozen=True):
+    """A kind to follow: which keys of the controller each change concerns, and lookups wanted."""
+
+    view: type[O]
+    keys: Callable[[Changed[O]], Iterable[Key]] = itself
+    indexes: Mapping[str, Index[O]] = field(default_factory=dict)
+
+
+class Controller(Struct, Generic[T], frozen=True, kw_only=True):
+    """One loop. `observe` reads caches only and gives None when there is nothing to look at.
+
+    `plan(observed, now)` is pure; `now` is in seconds since the epoch. `settle` seconds pass
+    between the first change and the look at it, so that many changes are looked at once.
+    """
+
+    name: str
+    watches: tuple[Watch[Any], ...]
+    observe: Callable[[World, Key], T | None]
+    plan: Callable[[T, float], Plan]
+    settle: float = 0.0
+    together: int = 16

@@ -1,0 +1,169 @@
+"""Runs one controller: keys come in through changes, go through observe → plan → apply one at a
+time per key, and come back when a plan asks for it or an apply fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from athanor.api.meta import JSON, Object
+from athanor.api.registry import Resource
+from athanor.client.protocol import Client
+from athanor.kit.clock import Clock
+from athanor.runtime.apply import apply
+from athanor.runtime.cache import Cache, Caches, Changed, Key
+from athanor.runtime.controller import Controller, Watch
+from athanor.runtime.events import Recorder
+from athanor.runtime.queue import WorkQueue
+from athanor.wire.status import ApiError
+
+log = logging.getLogger(__name__)
+
+O = TypeVar("O", bound=Object)  # noqa: E741 - O for object
+
+
+class Measures(Struct, kw_only=True):
+    """What a loop counted since it started; seconds are of the loop's clock."""
+
+    runs: int = 0
+    actions: int = 0
+    conflicts: int = 0
+    errors: int = 0
+    planning_seconds: float = 0.0
+    applying_seconds: float = 0.0
+
+
+class _Seen:
+    """The world as one controller may see it."""
+
+    def __init__(self, caches: Caches) -> None:
+        self._caches = caches
+        self.problems: dict[Key, ApiError] = {}
+
+    def cache(self, view: type[O]) -> Cache[O]:
+        return self._caches.cache(view)
+
+    def problem(self, key: Key) -> ApiError | None:
+        return self.problems.get(key)
+
+
+class Loop:
+    """Runs one controller over shared caches."""
+
+    def __init__(
+        self,
+        controller: Controller[Any],
+        client: Client,
+        caches: Caches,
+        clock: Clock,
+        wrote: Callable[[Resource, JSON], None],
+    ) -> None:
+        self.controller = controller
+        self.queue: WorkQueue[Key] = WorkQueue()
+        self.measures = Measures()
+        self._client = client
+        self._clock = clock
+        self._wrote = wrote
+        self._world = _Seen(caches)
+        self._recorder = Recorder(f"athanor-{controller.name}", clock)
+        self._news = asyncio.Event()
+
+    def changed(self, watch: Watch[Any], change: Changed[Any]) -> None:
+        """A watched object changed: the keys it concerns get in line."""
+        for key in watch.keys(change):
+            if self.controller.settle:
+                self.queue.add_at(key, self._clock.monotonic() + self.controller.settle)
+            else:
+                self.queue.add(key)
+        self._news.set()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        limit = asyncio.Semaphore(self.controller.together)
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await limit.acquire()
+                key = await self._next()
+                task = tasks.create_task(self._work(key))
+                task.add_done_callback(lambda _: limit.release())
+
+    async def _next(self) -> Key:
+        while True:
+            self._news.clear()
+            now = self._clock.monotonic()
+            key = self.queue.take(now)
+            if key is not None:
+                return key
+            due = self.queue.next_due()
+            wait = None if due is None else max(due - now, 0.0)
+            try:
+                async with asyncio.timeout(wait):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+
+    async def _work(self, key: Key) -> None:
+        try:
+            again = await self._round(key)
+            self._world.problems.pop(key, None)
+            self.queue.forget(key)
+            if again is not None:
+                self.queue.add_at(key, self._clock.monotonic() + again)
+        except ApiError as problem:
+            self._failed(key, problem)
+        except Exception:
+            self.measures.errors += 1
+            log.exception("%s: %s/%s could not be worked on", self.controller.name, *key)
+            self.queue.retry(key, self._clock.monotonic(), at_least=1.0)
+        finally:
+            self.queue.done(key)
+            self._news.set()
+
+    async def _round(self, key: Key) -> float | None:
+        began = self._clock.monotonic()
+        observed = self.controller.observe(self._world, key)
+        self.measures.runs += 1
+        if observed is None:
+            return None
+        plan = self.controller.plan(observed, self._clock.now())
+        planned = self._clock.monotonic()
+        self.measures.planning_seconds += planned - began
+        self.measures.actions += len(plan.actions)
+        await apply(self._client, plan, self._recorder, self._wrote)
+        self.measures.applying_seconds += self._clock.monotonic() - planned
+        return plan.again_after
+
+    def _failed(self, key: Key, problem: ApiError) -> None:
+        if problem.reason == "Conflict":
+            self.measures.conflicts += 1
+        else:
+            self.measures.errors += 1
+            self._world.problems[key] = problem
+            log.warning("%s: %s/%s: %s", self.controller.name, *key, problem.message)
+        self.queue.retry(key, self._clock.monotonic(), at_least=float(problem.retry_after))
+
+
+class Reader:
+    """Reads answers to writes into the caches of their kinds."""
+
+    def __init__(
+        self, caches: Caches, notify: Callable[[type[Object], Changed[Any]], None]
+    ) -> None:
+        self._caches = caches
+        self._notify = notify
+        self._decoders = {view: msgspec.json.Decoder(view) for view in caches.views()}
+
+    def wrote(self, resource: Resource, answer: JSON) -> None:
+        """Take over what the server answered to a write."""
+        view = resource.view
+        if view is None or view not in self._decoders:
+            return
+        change = self._caches.cache(view).wrote(msgspec.convert(answer, view))
+        if change is not None:
+            self._notify(view, change)
