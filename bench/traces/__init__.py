@@ -1,0 +1,1 @@
+"""Replays of public workload traces; the traces themselves are not part of the repository."""
