@@ -98,7 +98,9 @@ class GangSpec(Base, frozen=True, kw_only=True):
     deleted, and once they are gone those of the new one are created under the same admission.
     `suspend` gives the admission back and keeps the gang out of the queue. `restart` says what one
     failed rank means: the end of all ranks' attempt (Gang), or of its own (Rank); then
-    `rankAttempts` ("worker-3" → 1) restarts ranks alone. `outcome` ends the gang.
+    `rankAttempts` ("worker-3" → 1) restarts ranks alone. `outcome` ends the gang. When `decides`
+    is Owner, a gang with failed ranks stops (or goes on, see `restart`), keeps its admission and
+    waits for a new attempt or an outcome; otherwise it fails by itself.
     """
 
     pod_sets: Annotated[list[PodSet], Meta(min_length=1, max_length=64)] = field(
@@ -116,6 +118,7 @@ class GangSpec(Base, frozen=True, kw_only=True):
     restart: Literal["Gang", "Rank"] = "Gang"
     rank_attempts: dict[str, NonNegative] = field(default_factory=dict)
     outcome: Outcome | None = None
+    decides: Literal["Gang", "Owner"] = "Gang"
 
 
 class NodeRange(Base, frozen=True, kw_only=True):
