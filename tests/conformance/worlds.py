@@ -32,9 +32,9 @@ def wanted() -> list[str]:
 
 
 @contextmanager
-def ours(data: Path) -> Iterator[Path]:
+def ours(data: Path, *flags: str) -> Iterator[Path]:
     """A whole platform over `data`; yields the admin's kubeconfig."""
-    up = [str(ATHANOR), "up", "--detach", "--data", str(data), "--port", "0"]
+    up = [str(ATHANOR), "up", "--detach", "--data", str(data), "--port", "0", *flags]
     done = subprocess.run(up, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"athanor up failed: {done.stdout}{done.stderr}")

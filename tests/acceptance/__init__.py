@@ -1,0 +1,1 @@
+"""Real processes, ports, signals and files."""
