@@ -1,0 +1,45 @@
+"""Regular expressions as Go has them: the one door to RE2. Linear time, whatever the pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import re2
+
+
+class BadPattern(ValueError):
+    """RE2 does not accept this regular expression."""
+
+
+@lru_cache(maxsize=4096)
+def matcher(pattern: str) -> Callable[[str], bool]:
+    """A function that says whether a text contains a match. Raises BadPattern."""
+    compiled = _compiled(pattern)
+
+    def matches(text: str) -> bool:
+        return compiled.search(text) is not None
+
+    return matches
+
+
+def find_all(pattern: str, text: str, limit: int = -1) -> list[str]:
+    """The first `limit` (all when negative) matches, leftmost first. Raises BadPattern."""
+    found: list[str] = []
+    for match in _compiled(pattern).finditer(text):
+        if 0 <= limit <= len(found):
+            break
+        found.append(match.group(0))
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _compiled(pattern: str) -> re2._Regexp:
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        said = error.args[0] if error.args else error
+        text = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+        raise BadPattern(f"error parsing regexp: {text}") from error
