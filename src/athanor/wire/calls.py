@@ -159,6 +159,31 @@ def delete(
     return _json("DELETE", resource.path(namespace, name), options, ())
 
 
+def log(
+    pod: str,
+    namespace: str,
+    *,
+    container: str = "",
+    follow: bool = False,
+    tail: int | None = None,
+    since_seconds: int | None = None,
+    previous: bool = False,
+) -> Request:
+    """A container's log, every line with its time; lines of the past first."""
+    query = _query(
+        container=container, follow=follow and "true", previous=previous and "true",
+        tailLines=None if tail is None else str(tail), timestamps="true",
+        sinceSeconds=since_seconds,
+    )  # fmt: skip
+    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+    return Request(method="GET", path=quote(path, safe="/"), query=query)
+
+
+def text(request: Request) -> Call[bytes]:
+    """Any request whose answer is read as it is."""
+    return Call(request, bytes)
+
+
 def raw(
     method: str, path: str, query: Sequence[tuple[str, str]] = (), body: Any = None
 ) -> Call[JSON]:

@@ -1,0 +1,48 @@
+"""All verbs by name, so that help and completion need no verb's module.
+
+A test holds every summary against the verb's own help.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Verb(NamedTuple):
+    """Where a verb is implemented and how the help lists it."""
+
+    module: str
+    section: str
+    summary: str
+
+
+SECTIONS = ("Platform", "Jobs", "Objects", "People and data", "Help")
+
+_PLATFORM, _JOBS, _OBJECTS, _PEOPLE, _HELP = SECTIONS
+
+VERBS: dict[str, Verb] = {
+    "up": Verb("up", _PLATFORM, "Start the platform on this machine."),
+    "down": Verb("down", _PLATFORM, "Stop the platform on this machine."),
+    "status": Verb("status", _PLATFORM, "Show what runs, where, and what is free."),
+    "submit": Verb("submit", _JOBS, "Run a command as a (distributed) training job."),
+    "list": Verb("list_", _JOBS, "List jobs."),
+    "logs": Verb("logs", _JOBS, "Print or follow the log of all ranks of a job."),
+    "why": Verb("why", _JOBS, "Explain why a job waits or failed, and what would help."),
+    "wait": Verb("wait", _JOBS, "Wait until a job has finished, runs, or is gone."),
+    "top": Verb("top", _JOBS, "Show who uses what: nodes, queues or jobs."),
+    "suspend": Verb("suspend", _JOBS, "Stop a job and give its hardware back."),
+    "resume": Verb("resume", _JOBS, "Put a suspended job back into its queue."),
+    "delete": Verb("delete", _JOBS, "Delete jobs, or objects of any kind."),
+    "get": Verb("get", _OBJECTS, "Show objects of any kind."),
+    "describe": Verb("describe", _OBJECTS, "Show everything about one object, with its events."),
+    "events": Verb("events", _OBJECTS, "Show what happened."),
+    "queue": Verb("queue", _OBJECTS, "Show queues, their quota and their use."),
+    "user": Verb("user", _PEOPLE, "Add, list or remove people of a shared machine."),
+    "kubeconfig": Verb("kubeconfig", _PEOPLE, "Print the kubeconfig, for kubectl and others."),
+    "backup": Verb("backup", _PEOPLE, "Write a consistent copy of all objects, while running."),
+    "restore": Verb("restore", _PEOPLE, "Put a backup in place of the current objects."),
+    "gc": Verb("gc", _PEOPLE, "Delete what nothing needs any more: overlays, logs, leftovers."),
+    "doctor": Verb("doctor", _HELP, "Check what this machine can do, and what is left over."),
+    "completion": Verb("completion", _HELP, "Print the completion script of a shell."),
+    "version": Verb("version", _HELP, "Show the versions of client and server."),
+}

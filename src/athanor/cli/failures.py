@@ -1,0 +1,114 @@
+"""What an error looks like to a person: one line, a hint, and an exit code that scripts can read.
+
+0 done, 1 failed or refused, 2 wrong usage, 3 no such thing, 4 no server answers, 5 not in time,
+130 interrupted. `-vv` shows where an error arose.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from athanor.wire.status import ApiError
+
+DONE, FAILED, USAGE, NOT_FOUND, UNREACHABLE, TIMEOUT, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+
+
+class Failure(Exception):
+    """A command cannot do what it was asked; message, way out, exit code."""
+
+    def __init__(self, message: str, *, hint: str = "", code: int = FAILED) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.code = code
+
+
+def guard(command: Callable[[], object], args: Sequence[str]) -> int:
+    """Run `command`; print what went wrong; return the exit code."""
+    try:
+        code = command()
+        sys.stdout.flush()
+    except click.exceptions.Exit as left:
+        return left.exit_code
+    except click.Abort:
+        _say("stopped; nothing was changed")
+        return INTERRUPTED
+    except click.ClickException as wrong:
+        return _usage(wrong)
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:  # the last resort names it, and how to see more
+        if _loud(args):
+            raise
+        return _known(error)
+    return code if isinstance(code, int) else DONE
+
+
+def _loud(args: Sequence[str]) -> bool:
+    words = list(args[: args.index("--")] if "--" in args else args)
+    return "-vv" in words or words.count("-v") + words.count("--verbose") > 1
+
+
+def _usage(wrong: click.ClickException) -> int:
+    _say(wrong.format_message().replace("\n", " "))
+    if isinstance(wrong, click.UsageError) and wrong.ctx is not None:
+        _hint(f"{wrong.ctx.command_path} --help")
+    return USAGE
+
+
+def _known(error: Exception) -> int:
+    from athanor.sdk.jobs import WaitTimeout
+    from athanor.wire.status import ApiError
+
+    if isinstance(error, Failure):
+        _say(str(error))
+        if error.hint:
+            _hint(error.hint)
+        return error.code
+    if isinstance(error, ApiError):
+        return _refused(error)
+    if isinstance(error, WaitTimeout):
+        _say(str(error))
+        return TIMEOUT
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        _say(f"{where}{error.strerror or error}")
+        return FAILED
+    _say(f"{type(error).__name__}: {error}")
+    _hint("this is a fault of athanor; -vv shows where it arose")
+    return FAILED
+
+
+def _refused(error: ApiError) -> int:
+    _say(error.message.replace("\n", " "))
+    hints = {
+        "NotFound": (NOT_FOUND, "athanor list -A shows all jobs"),
+        "ServiceUnavailable": (UNREACHABLE, "athanor up --detach starts the platform here"),
+        "Unauthorized": (FAILED, "the kubeconfig's identity is not accepted: athanor doctor"),
+        "Forbidden": (FAILED, "ask whoever runs the platform for the right"),
+        "AlreadyExists": (FAILED, "choose another name, or delete it first"),
+        "Conflict": (FAILED, "somebody changed it meanwhile: try again"),
+    }
+    code, hint = hints.get(error.reason, (FAILED, ""))
+    if hint:
+        _hint(hint)
+    return code
+
+
+def _say(text: str) -> None:
+    from athanor.cli.paint import RED, paint
+
+    print(f"{paint('error:', RED, sys.stderr)} {text}", file=sys.stderr)
+
+
+def _hint(text: str) -> None:
+    print(f"  try: {text}", file=sys.stderr)

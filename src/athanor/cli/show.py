@@ -1,0 +1,94 @@
+"""Printing: tables for people, JSON and YAML for programs, names for shells."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from athanor.cli import paint
+from athanor.cli.world import World
+
+if TYPE_CHECKING:
+    from athanor.api.meta import JSON
+    from athanor.sdk.objects import Table
+
+
+def rows(head: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    """Print a table."""
+    for line in paint.columns(head, cells, sys.stdout):
+        click.echo(line, color=paint.coloured(sys.stdout))
+
+
+def line(text: str = "") -> None:
+    """Print a line."""
+    click.echo(text, color=paint.coloured(sys.stdout))
+
+
+def note(text: str) -> None:
+    """Tell a person something that is no part of the output."""
+    click.echo(text, err=True)
+
+
+def document(world: World, value: JSON) -> bool:
+    """Print an object or a List when JSON, YAML or names are asked for; False for tables."""
+    if world.output == "json":
+        import json
+
+        line(json.dumps(value, indent=2, ensure_ascii=False))
+    elif world.output == "yaml":
+        click.echo(yaml_text(value), nl=False)
+    elif world.output == "name":
+        for item in value.get("items", [value]):
+            kind = (item.get("kind") or str(value.get("kind", "")).removesuffix("List")).lower()
+            group = (item.get("apiVersion") or value.get("apiVersion", "")).rpartition("/")[0]
+            line(f"{kind}{'.' + group if group else ''}/{item['metadata']['name']}")
+    else:
+        return False
+    return True
+
+
+def yaml_text(value: JSON) -> str:
+    """A document of YAML, keys in their order."""
+    import yaml
+
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, width=100)
+    return text
+
+
+def table(world: World, found: Table, *, namespaces: bool = False) -> None:
+    """Print a table that the server made."""
+    shown = [
+        i for i, column in enumerate(found.column_definitions)
+        if column.priority == 0 or world.output == "wide"
+    ]  # fmt: skip
+    head = [found.column_definitions[i].name.upper() for i in shown]
+    cells = [[cell(row.cells[i]) for i in shown] for row in found.rows]
+    if namespaces:
+        head = ["NAMESPACE", *head]
+        cells = [
+            [row.object.metadata.namespace, *rest]
+            for row, rest in zip(found.rows, cells, strict=True)
+        ]
+    rows(head, cells)
+
+
+def cell(value: object) -> str:
+    """A table's cell as text."""
+    if value is None or value == "":
+        return "<none>"
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+def age(world: World, stamp: str | None) -> str:
+    """How long ago a time of the server was."""
+    from athanor.kit.clock import SystemClock
+    from athanor.kit.spans import show_span
+    from athanor.kit.times import parse_rfc3339
+
+    if not stamp:
+        return "-"
+    return show_span(SystemClock().now() - parse_rfc3339(stamp))

@@ -1,0 +1,76 @@
+"""athanor list: jobs, what they do and what they wait for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from athanor.cli import show
+from athanor.cli.verb import verb
+from athanor.cli.world import World
+
+if TYPE_CHECKING:
+    from athanor.api.training import TrainingJob
+
+
+@verb(
+    namespace=True,
+    output=True,
+    examples="athanor list\nathanor list -A -o wide\nathanor list --phase Running -o name",
+)
+@click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="In all namespaces.")
+@click.option("-l", "--selector", "labels", default="", help="Only jobs with these labels.")
+@click.option("--phase", multiple=True, help="Only jobs in this phase; repeatable.")
+def command(world: World, everywhere: bool, labels: str, phase: tuple[str, ...]) -> None:
+    """List jobs."""
+    from athanor.api.meta import API_VERSION, to_manifest
+
+    jobs = world.client.list_jobs(everywhere=everywhere, labels=labels)
+    if phase:
+        wanted = {word.lower() for word in phase}
+        jobs = [job for job in jobs if job.status.phase.lower() in wanted]
+    if world.output not in ("table", "wide"):
+        items = [
+            {"apiVersion": API_VERSION, "kind": "TrainingJob", **to_manifest(job)} for job in jobs
+        ]
+        show.document(world, {"apiVersion": "v1", "kind": "List", "items": items})
+        return
+    if not jobs:
+        where = "in any namespace" if everywhere else f"in namespace {world.where}"
+        show.note(f"no jobs {where}; athanor submit --help shows how to start one")
+        return
+    wide = world.output == "wide"
+    head = ["NAME", "FRAMEWORK", "PHASE", "RANKS", "QUEUE", "PROGRESS", "AGE"]
+    head = (["NAMESPACE"] if everywhere else []) + head + (["ATTEMPT", "MESSAGE"] if wide else [])
+    show.rows(head, [_row(world, job, everywhere, wide) for job in jobs])
+
+
+def _row(world: World, job: TrainingJob, everywhere: bool, wide: bool) -> list[str]:
+    status, meta = job.status, job.metadata
+    total = sum(role.replicas for role in job.spec.roles)
+    running = sum(counts.running for counts in status.pods)
+    done = sum(counts.succeeded for counts in status.pods)
+    row = [
+        meta.name, job.spec.framework, status.phase,
+        f"{running or done}/{total}",
+        job.spec.scheduling.queue or "default", progress(job),
+        show.age(world, meta.creation_timestamp),
+    ]  # fmt: skip
+    return (
+        ([meta.namespace] if everywhere else [])
+        + row
+        + ([str(status.attempt), status.message or "-"] if wide else [])
+    )
+
+
+def progress(job: TrainingJob) -> str:
+    """`120/400 30%`, `120`, or `-`."""
+    said = job.status.progress
+    if said is None or said.step is None:
+        return "-"
+    return (
+        f"{said.step}/{said.total} {100 * said.step // said.total}%"
+        if said.total
+        else str(said.step)
+    )

@@ -1,0 +1,63 @@
+"""athanor logs: the lines of all ranks, merged by time, prefixed and coloured by rank."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from athanor.cli import paint, show
+from athanor.cli.verb import verb
+from athanor.cli.world import World
+
+if TYPE_CHECKING:
+    from athanor.sdk.logs import LogLine
+
+EXAMPLES = """\
+athanor logs -f hello
+athanor logs hello --rank 1 --tail 20
+athanor logs hello --since 10m --timestamps"""
+
+
+@verb(namespace=True, examples=EXAMPLES)
+@click.argument("name")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the job has finished.")
+@click.option("--rank", default="", help="Only this rank: 1 or worker-1.")
+@click.option("--tail", type=click.IntRange(min=0), help="Only the last lines of each rank.")
+@click.option("--since", metavar="TIME", help="Only lines younger than, for instance, 10m.")
+@click.option("--timestamps", is_flag=True, help="Show each line's time.")
+@click.option("--previous", is_flag=True, help="Of the container's run before this one.")
+@click.option("--no-prefix", is_flag=True, help="Without the rank before each line.")
+def command(world: World, name: str, follow: bool, since: str | None, **how: Any) -> None:
+    """Print or follow the log of all ranks of a job."""
+    from athanor.kit.spans import parse_span
+    from athanor.sdk.logs import Wish
+
+    try:
+        seconds = parse_span(since) if since else None
+    except ValueError as wrong:
+        raise click.UsageError(f"--since: {wrong}") from None
+    wish = Wish(rank=how["rank"], tail=how["tail"], since_seconds=seconds, previous=how["previous"])
+    lines = world.client.logs(name, follow=follow, wish=wish)
+    printed = print_lines(lines, timestamps=how["timestamps"], prefix=not how["no_prefix"])
+    if not printed and not follow:
+        show.note(f"{name} has written nothing yet; athanor why {name} tells what it waits for")
+
+
+def print_lines(lines: Iterable[LogLine], *, timestamps: bool = False, prefix: bool = True) -> int:
+    """Print lines as they come; returns how many."""
+    colours: dict[str, str] = {}
+    coloured = paint.coloured(sys.stdout)
+    count = 0
+    for line in lines:
+        count += 1
+        text = f"{line.time} {line.text}" if timestamps else line.text
+        if prefix:
+            if line.rank not in colours:
+                colours[line.rank] = paint.RANK_COLOURS[len(colours) % len(paint.RANK_COLOURS)]
+            head = f"[{line.rank}]"
+            text = f"{paint.paint(head, colours[line.rank], sys.stdout)} {text}"
+        click.echo(text, color=coloured)
+    return count

@@ -1,0 +1,18 @@
+"""athanor resume: put a suspended job back into its queue."""
+
+from __future__ import annotations
+
+import click
+
+from athanor.cli import show
+from athanor.cli.verb import verb
+from athanor.cli.world import World
+
+
+@verb(namespace=True, examples="athanor resume hello")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+def command(world: World, names: tuple[str, ...]) -> None:
+    """Put a suspended job back into its queue."""
+    for name in names:
+        world.client.resume(name)
+        show.line(f"trainingjob {name} is queued again")

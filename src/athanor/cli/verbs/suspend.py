@@ -1,0 +1,21 @@
+"""athanor suspend: stop a job and give its hardware back."""
+
+from __future__ import annotations
+
+import click
+
+from athanor.cli import show
+from athanor.cli.verb import verb
+from athanor.cli.world import World
+
+
+@verb(namespace=True, examples="athanor suspend hello")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+def command(world: World, names: tuple[str, ...]) -> None:
+    """Stop a job and give its hardware back.
+
+    Its processes get SIGTERM and their grace to write a checkpoint; athanor resume continues.
+    """
+    for name in names:
+        world.client.suspend(name)
+        show.line(f"trainingjob {name} is being suspended")

@@ -1,0 +1,33 @@
+"""athanor why: why a job waits or failed, with the evidence and the way out."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from athanor.cli import paint, show
+from athanor.cli.verb import verb
+from athanor.cli.world import World
+
+
+@verb(namespace=True, output=True, examples="athanor why hello\nathanor why hello -o json")
+@click.argument("name")
+def command(world: World, name: str) -> None:
+    """Explain why a job waits or failed, and what would help."""
+    said = world.client.why(name)
+    if world.output in ("json", "yaml"):
+        import msgspec
+
+        show.document(world, msgspec.to_builtins(said))
+        return
+    phase = paint.paint(said.phase, paint.PHASE_COLOURS.get(said.phase, "0"), sys.stdout)
+    show.line(f"{said.name} is {phase}: {said.headline}")
+    for fact in said.facts:
+        show.line(f"  {fact}")
+    if said.log:
+        show.line("  last lines:")
+        for text in said.log:
+            show.line(f"    {text}")
+    for hint in said.hints:
+        show.line(f"  try: {hint}")

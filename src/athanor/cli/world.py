@@ -1,0 +1,87 @@
+"""Which server a command means, as whom, and how the answer is to be printed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from athanor.sdk.client import Client
+
+Output = Literal["table", "wide", "json", "yaml", "name"]
+
+
+class World:
+    """The wishes of the command line, gathered from the options before and after the verb.
+
+    The kubeconfig is, in this order: --kubeconfig; that of the data directory when --data is given;
+    that of the default data directory, when `athanor up` made one; $KUBECONFIG; ~/.kube/config.
+    """
+
+    def __init__(self, connect: Callable[[World], Client] | None = None) -> None:
+        self._connect = connect or _connect
+        self._client: Client | None = None
+        self._data: str | None = os.environ.get("ATHANOR_DATA")
+        self._kubeconfig: str | None = None
+        self.context: str | None = None
+        self.namespace: str | None = None
+        self.output: Output = "table"
+        self.verbose = 0
+
+    def take(self, wishes: Mapping[str, object]) -> None:
+        """Note the options that were given."""
+        if isinstance(data := wishes.get("data"), str):
+            self._data = data
+        if isinstance(kubeconfig := wishes.get("kubeconfig"), str):
+            self._kubeconfig = kubeconfig
+        if isinstance(context := wishes.get("context"), str):
+            self.context = context
+        if isinstance(namespace := wishes.get("namespace"), str):
+            self.namespace = namespace
+        if (output := wishes.get("output")) in ("table", "wide", "json", "yaml", "name"):
+            self.output = output
+        if isinstance(verbose := wishes.get("verbose"), int):
+            self.verbose = max(self.verbose, verbose)
+
+    @property
+    def data(self) -> str:
+        """The data directory of the local platform, an absolute path."""
+        return os.path.abspath(os.path.expanduser(self._data or "~/.athanor"))
+
+    @property
+    def kubeconfig(self) -> str:
+        """The kubeconfig that is meant, whether it exists or not."""
+        if self._kubeconfig:
+            return os.path.abspath(os.path.expanduser(self._kubeconfig))
+        ours = os.path.join(self.data, "admin.kubeconfig")
+        if self._data or os.path.exists(ours):
+            return ours
+        files = [name for name in os.environ.get("KUBECONFIG", "").split(os.pathsep) if name]
+        default = os.path.expanduser("~/.kube/config")
+        return next(iter(files), default if os.path.exists(default) else ours)
+
+    @property
+    def client(self) -> Client:
+        """The connection, made when it is first needed."""
+        if self._client is None:
+            self._client = self._connect(self)
+        return self._client
+
+    @property
+    def where(self) -> str:
+        """The namespace that is worked in."""
+        return self.client.scope.namespace
+
+
+def _connect(world: World) -> Client:
+    from athanor.cli.failures import UNREACHABLE, Failure
+    from athanor.sdk.client import Client
+
+    if not os.path.exists(world.kubeconfig):
+        raise Failure(
+            f"no platform is known: {world.kubeconfig} does not exist",
+            hint="athanor up --detach starts one here; --kubeconfig names another",
+            code=UNREACHABLE,
+        )
+    return Client(kubeconfig=world.kubeconfig, context=world.context, namespace=world.namespace)

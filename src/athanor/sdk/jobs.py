@@ -1,0 +1,178 @@
+"""Operations on training jobs, each written once for both clients (see steps)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from athanor.api.meta import JSON, Page
+from athanor.api.registry import of
+from athanor.api.training import TrainingJob
+from athanor.sdk.steps import Op, ask, close, now, open_, receive, sleep
+from athanor.sdk.submission import Submission, manifest
+from athanor.wire import calls, watch
+from athanor.wire.status import ApiError
+
+JOBS = of(TrainingJob)
+FINISHED = ("Succeeded", "Failed")
+
+Until = Literal["finished", "succeeded", "running", "queued", "deleted"]
+"""What `wait` waits for."""
+
+
+class Scope(Struct, frozen=True):
+    """Where an operation works when it is not told otherwise."""
+
+    namespace: str = "default"
+
+
+class WaitTimeout(Exception):
+    """The job was not there in time; `job` is how it was last seen."""
+
+    def __init__(self, message: str, job: TrainingJob) -> None:
+        super().__init__(message)
+        self.job = job
+
+
+def submit(scope: Scope, asked: Submission | JSON, *, dry_run: bool = False) -> Op[TrainingJob]:
+    """Create a training job from a Submission, or from a whole manifest.
+
+    Raises ApiError: AlreadyExists, Invalid (with the fields), Forbidden.
+    """
+    body = manifest(asked) if isinstance(asked, Submission) else asked
+    meta = {"namespace": scope.namespace, **body.get("metadata", {})}
+    made = yield from ask(calls.create(JOBS, {**body, "metadata": meta}, dry_run=dry_run))
+    return _view(made)
+
+
+def list_jobs(
+    scope: Scope, *, namespace: str | None = None, everywhere: bool = False, labels: str = ""
+) -> Op[list[TrainingJob]]:
+    """The training jobs of a namespace, or of all of them, oldest first."""
+    where = None if everywhere else (namespace or scope.namespace)
+    jobs: list[TrainingJob] = []
+    continue_ = ""
+    while True:
+        page: Page[TrainingJob] = yield from ask(
+            calls.list_(TrainingJob, where, labels=labels, limit=5000, continue_=continue_)
+        )
+        jobs += page.items
+        continue_ = page.metadata.continue_
+        if not continue_:
+            break
+    return sorted(jobs, key=lambda job: (job.metadata.creation_timestamp or "", job.metadata.name))
+
+
+def job(scope: Scope, name: str, *, namespace: str | None = None) -> Op[TrainingJob]:
+    """One training job. Raises ApiError(NotFound)."""
+    found = yield from ask(calls.get(TrainingJob, name, namespace or scope.namespace))
+    return found
+
+
+def delete_job(scope: Scope, name: str, *, namespace: str | None = None) -> Op[None]:
+    """Delete a training job with its gang and its pods. Raises ApiError(NotFound)."""
+    yield from ask(calls.delete(JOBS, name, namespace or scope.namespace, propagation="Background"))
+
+
+def suspend(scope: Scope, name: str, *, namespace: str | None = None) -> Op[TrainingJob]:
+    """Stop a job and give its hardware back; `resume` continues it from its checkpoint."""
+    changed = yield from _set_suspend(scope, name, namespace, True)
+    return changed
+
+
+def resume(scope: Scope, name: str, *, namespace: str | None = None) -> Op[TrainingJob]:
+    """Put a suspended job back into its queue."""
+    changed = yield from _set_suspend(scope, name, namespace, False)
+    return changed
+
+
+def wait(
+    scope: Scope,
+    name: str,
+    *,
+    until: Until = "finished",
+    timeout: float | None = None,
+    namespace: str | None = None,
+) -> Op[TrainingJob]:
+    """Follow a job until it is `until`, and return it as it is then.
+
+    Returns too when the job finished and can no longer become what was asked for. Raises
+    WaitTimeout after `timeout` seconds, ApiError(NotFound) when there is no such job.
+    """
+    where = namespace or scope.namespace
+    started = yield from now()
+    seen: TrainingJob | None = None
+    while True:
+        try:
+            seen = yield from job(scope, name, namespace=where)
+        except ApiError as error:
+            if error.reason == "NotFound" and until == "deleted" and seen is not None:
+                return seen
+            raise
+        if reached(seen, until):
+            return seen
+        left = None if timeout is None else started + timeout - (yield from now())
+        if left is not None and left <= 0:
+            said = f"job {name!r} is {seen.status.phase} after {timeout:g}s, not {until}"
+            raise WaitTimeout(said, seen)
+        yield from _until_changed(seen, until, left)
+
+
+def reached(job: TrainingJob, until: Until) -> bool:
+    """Whether `job` is what is waited for, or can no longer become it."""
+    phase = job.status.phase
+    if until == "deleted":
+        return False
+    if phase in FINISHED:
+        return True
+    if until == "running":
+        return phase == "Running"
+    return until == "queued" and phase != "Pending"
+
+
+def _until_changed(seen: TrainingJob, until: Until, left: float | None) -> Op[None]:
+    """Watch until something worth another look happens, the stream ends, or time is up."""
+    request = calls.watch(
+        JOBS,
+        seen.metadata.namespace,
+        resource_version=seen.metadata.resource_version,
+        fields=f"metadata.name={seen.metadata.name}",
+    )
+    try:
+        yield from open_(request)
+    except ApiError as error:
+        if error.reason not in ("Expired", "Gone", "TooManyRequests", "ServiceUnavailable"):
+            raise
+        yield from sleep(0.2 if left is None else min(left, 0.2))
+        return
+    frames = watch.Frames()
+    deadline = None if left is None else (yield from now()) + left
+    while True:
+        remaining = None if deadline is None else max(0.0, deadline - (yield from now()))
+        arrival = yield from receive(remaining)
+        if arrival is None:
+            return
+        if arrival.chunk is None:
+            yield from sleep(0.2 if remaining is None else min(remaining, 0.2))
+            return
+        for frame in frames.feed(arrival.chunk):
+            if frame.type in ("DELETED", "ERROR"):
+                yield from close(arrival.handle)
+                return
+            if frame.type == "BOOKMARK":
+                continue
+            if reached(msgspec.json.decode(frame.object, type=TrainingJob), until):
+                yield from close(arrival.handle)
+                return
+
+
+def _set_suspend(scope: Scope, name: str, namespace: str | None, to: bool) -> Op[TrainingJob]:
+    body: JSON = {"spec": {"suspend": to}}
+    changed = yield from ask(calls.patch(JOBS, name, namespace or scope.namespace, body))
+    return _view(changed)
+
+
+def _view(manifest: Any) -> TrainingJob:
+    return msgspec.convert(manifest, TrainingJob)

@@ -1,0 +1,309 @@
+"""The log of a job: the lines of all its ranks, merged by time, followed across attempts."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct
+
+from athanor.api.core import Pod
+from athanor.api.registry import of
+from athanor.api.training import TrainingJob
+from athanor.sdk.jobs import FINISHED, Scope
+from athanor.sdk.steps import Arrival, Op, ask, close, emit, open_, receive, sleep
+from athanor.wire import calls, watch
+from athanor.wire.request import Request
+from athanor.wire.status import ApiError
+
+JOB_LABEL = "athanor.dev/job"
+GANG_LABEL = "athanor.dev/gang"
+SET_LABEL = "athanor.dev/pod-set"
+RANK_LABEL = "athanor.dev/rank"
+ATTEMPT_LABEL = "athanor.dev/attempt"
+
+
+class LogLine(Struct, frozen=True):
+    """One line of one rank. `time` is RFC 3339 as the node wrote it, "" when it did not."""
+
+    pod: str
+    rank: str
+    time: str
+    text: str
+
+
+class Wish(Struct, frozen=True, kw_only=True):
+    """Which lines: of all ranks or of one (`rank`: "0" or "worker-0"), how many, how far back."""
+
+    rank: str = ""
+    tail: int | None = None
+    since_seconds: int | None = None
+    previous: bool = False
+    container: str = ""
+
+
+def logs(
+    scope: Scope,
+    name: str,
+    *,
+    follow: bool = False,
+    wish: Wish | None = None,
+    namespace: str | None = None,
+) -> Op[None]:
+    """Emit the LogLines of the job (or gang, or pod) `name`; `follow` until it has finished.
+
+    Raises ApiError(NotFound) when nothing has that name.
+    """
+    where = namespace or scope.namespace
+    wanted = wish or Wish()
+    pods, selector = yield from find_pods(name, where)
+    if follow:
+        yield from _follow(name, where, selector, wanted)
+        return
+    parts: list[list[LogLine]] = []
+    for pod in ranked(pods, wanted.rank):
+        if not has_started(pod):
+            continue
+        request = _request(pod, where, wanted, follow=False)
+        try:
+            body = yield from ask(calls.text(request))
+        except ApiError as error:
+            if error.reason != "BadRequest":
+                raise
+            continue  # has no log yet
+        parts.append([read_line(pod, line) for line in body.splitlines()])
+    for line in merged(parts):
+        yield from emit(line)
+
+
+def find_pods(name: str, namespace: str) -> Op[tuple[list[Pod], tuple[str, str]]]:
+    """The pods of the job, gang or pod `name`, and how to watch them: label and field selector.
+
+    Raises ApiError(NotFound) when there is neither.
+    """
+    for label in (JOB_LABEL, GANG_LABEL):
+        page = yield from ask(calls.list_(Pod, namespace, labels=f"{label}={name}"))
+        if page.items:
+            return page.items, (f"{label}={name}", "")
+    try:
+        yield from ask(calls.get(TrainingJob, name, namespace))
+        return [], (f"{JOB_LABEL}={name}", "")
+    except ApiError as missing:
+        if missing.reason != "NotFound":
+            raise
+        no_job = missing
+    try:
+        pod = yield from ask(calls.get(Pod, name, namespace))
+    except ApiError as error:
+        raise (no_job if error.reason == "NotFound" else error) from None
+    return [pod], ("", f"metadata.name={name}")
+
+
+def ranked(pods: Iterable[Pod], rank: str) -> list[Pod]:
+    """The pods in the order of their ranks; only those of `rank` when it is given."""
+    chosen = [pod for pod in pods if not rank or rank in (rank_of(pod), _index(pod), _name(pod))]
+    return sorted(chosen, key=lambda pod: (_set(pod), int(_index(pod) or 0), _name(pod)))
+
+
+def rank_of(pod: Pod) -> str:
+    """`worker-0`, or the pod's name when it belongs to no gang."""
+    return f"{_set(pod)}-{_index(pod)}" if _set(pod) else _name(pod)
+
+
+def has_started(pod: Pod) -> bool:
+    """Whether a container of the pod has run, so that there is a log to ask for."""
+    return any(
+        status.state.running or status.state.terminated or status.restart_count
+        for status in pod.status.container_statuses
+    )
+
+
+def read_line(pod: Pod, line: bytes) -> LogLine:
+    """A line as the node sent it: time, space, text."""
+    text = line.decode(errors="replace")
+    time, space, rest = text.partition(" ")
+    if not space or not time[:4].isdigit() or "T" not in time:
+        return LogLine(_name(pod), rank_of(pod), "", text)
+    return LogLine(_name(pod), rank_of(pod), time, rest)
+
+
+def merged(parts: Iterable[list[LogLine]]) -> Iterable[LogLine]:
+    """The lines of all ranks by time; lines of one rank keep their order."""
+    return heapq.merge(*parts, key=lambda line: line.time)
+
+
+class _Follower:
+    """Which pods' logs are open, and how far each was read, so that no line comes twice."""
+
+    def __init__(self) -> None:
+        self.open: dict[int, Pod] = {}
+        self.rest: dict[int, bytes] = {}
+        self.ended: set[str] = set()
+        self.last: dict[str, tuple[str, int]] = {}
+        self.skip: dict[int, tuple[str, int]] = {}
+
+    def wants(self, pod: Pod) -> bool:
+        uid = pod.metadata.uid
+        following = any(open_pod.metadata.uid == uid for open_pod in self.open.values())
+        return uid not in self.ended and not following and has_started(pod)
+
+    def start(self, handle: int, pod: Pod) -> None:
+        self.open[handle] = pod
+        self.rest[handle] = b""
+        if pod.metadata.uid in self.last:
+            self.skip[handle] = self.last[pod.metadata.uid]
+
+    def lines(self, arrival: Arrival) -> list[LogLine]:
+        pod = self.open[arrival.handle]
+        held = self.rest[arrival.handle] + (arrival.chunk or b"")
+        *whole, rest = held.split(b"\n")
+        self.rest[arrival.handle] = rest
+        if arrival.chunk is None and rest:
+            whole.append(rest)
+        lines = (read_line(pod, line) for line in whole)
+        return [line for line in lines if self._is_new(arrival.handle, pod, line)]
+
+    def _is_new(self, handle: int, pod: Pod, line: LogLine) -> bool:
+        """Lines read again after a broken connection are told by their time, counted."""
+        uid = pod.metadata.uid
+        until, count = self.skip.get(handle, ("", 0))
+        if until and line.time < until:
+            return False
+        if until and line.time == until and count:
+            self.skip[handle] = (until, count - 1)
+            return False
+        self.skip.pop(handle, None)
+        last, same = self.last.get(uid, ("", 0))
+        self.last[uid] = (line.time, same + 1 if line.time == last else 1)
+        return True
+
+    def end(self, arrival: Arrival) -> bool:
+        """Close the books on a stream; False when the pod may have more to say."""
+        pod = self.open.pop(arrival.handle)
+        self.rest.pop(arrival.handle, None)
+        self.skip.pop(arrival.handle, None)
+        over = arrival.error is None and is_over(pod)
+        if over:
+            self.ended.add(pod.metadata.uid)
+        return over
+
+
+def is_over(pod: Pod) -> bool:
+    """Whether nothing of the pod runs any more."""
+    return pod.status.phase in ("Succeeded", "Failed")
+
+
+_AGAIN = 5.0
+"""Seconds after which the pods are looked at again although nothing was heard."""
+
+_PAUSE = 0.2
+"""Seconds before a stream that ended early is opened again."""
+
+
+def _follow(name: str, namespace: str, selector: tuple[str, str], wish: Wish) -> Op[None]:
+    state = _Follower()
+    first = True
+    while True:
+        labels, fields = selector
+        page = yield from ask(calls.list_(Pod, namespace, labels=labels, fields=fields))
+        pods = {pod.metadata.uid: pod for pod in ranked(page.items, wish.rank)}
+        for handle, pod in state.open.items():
+            state.open[handle] = pods.get(pod.metadata.uid, pod)
+        over = yield from _is_finished(name, namespace, labels, list(pods.values()))
+        for pod in pods.values():
+            if state.wants(pod):
+                yield from _start(state, pod, namespace, wish, first=first)
+        first = False
+        if over and not state.open and not any(state.wants(pod) for pod in pods.values()):
+            return
+        request = calls.watch(
+            of(Pod), namespace, resource_version=page.metadata.resource_version,
+            labels=labels, fields=fields,
+        )  # fmt: skip
+        yield from _pump(state, request, over)
+
+
+def _pump(state: _Follower, request: Request, over: bool) -> Op[None]:
+    """Emit what arrives until a pod changed, a log ended, or it is time to look again."""
+    watching = None if over else (yield from open_(request))
+    if watching is None and not state.open:
+        return
+    frames = watch.Frames()
+    while True:
+        arrival = yield from receive(_AGAIN)
+        if arrival is None:
+            break
+        if arrival.handle == watching:
+            if arrival.chunk is None:
+                watching = None
+                yield from sleep(_PAUSE)
+                break
+            if any(_matters(state, frame) for frame in frames.feed(arrival.chunk)):
+                break
+            continue
+        if arrival.handle not in state.open:
+            continue
+        for line in state.lines(arrival):
+            yield from emit(line)
+        if arrival.chunk is None:
+            if not state.end(arrival):
+                yield from sleep(_PAUSE)
+            break
+    if watching is not None:
+        yield from close(watching)
+
+
+def _matters(state: _Follower, frame: watch.Frame) -> bool:
+    if frame.type in ("BOOKMARK", "DELETED"):
+        return frame.type == "DELETED"
+    if frame.type == "ERROR":
+        return True
+    pod = msgspec.json.decode(frame.object, type=Pod)
+    return state.wants(pod) or is_over(pod)
+
+
+def _start(state: _Follower, pod: Pod, namespace: str, wish: Wish, *, first: bool) -> Op[None]:
+    again = pod.metadata.uid in state.last
+    part = Wish(container=wish.container)
+    if first:
+        part = wish
+    request = _request(pod, namespace, Wish(container=wish.container) if again else part, True)
+    try:
+        handle = yield from open_(request)
+    except ApiError as error:
+        if error.reason not in ("BadRequest", "NotFound", "ServiceUnavailable"):
+            raise
+        return  # not started after all, or gone: the next look tells
+    state.start(handle, pod)
+
+
+def _is_finished(name: str, namespace: str, labels: str, pods: list[Pod]) -> Op[bool]:
+    if not labels.startswith(JOB_LABEL):
+        return bool(pods) and all(is_over(pod) for pod in pods)
+    try:
+        job = yield from ask(calls.get(TrainingJob, name, namespace))
+    except ApiError as error:
+        if error.reason != "NotFound":
+            raise
+        return True
+    return job.status.phase in FINISHED
+
+
+def _request(pod: Pod, namespace: str, wish: Wish, follow: bool) -> Request:
+    return calls.log(
+        _name(pod), namespace, container=wish.container, follow=follow, tail=wish.tail,
+        since_seconds=wish.since_seconds, previous=wish.previous,
+    )  # fmt: skip
+
+
+def _name(pod: Pod) -> str:
+    return pod.metadata.name
+
+
+def _set(pod: Pod) -> str:
+    return pod.metadata.labels.get(SET_LABEL, "")
+
+
+def _index(pod: Pod) -> str:
+    return pod.metadata.labels.get(RANK_LABEL, "")

@@ -1,0 +1,203 @@
+"""What a person asks to be run, and the TrainingJob that says so. Pure: needs no server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct, field
+
+from athanor.api.meta import API_VERSION, JSON, ObjectMeta, to_manifest
+from athanor.api.scheduling import Gpu
+from athanor.api.training import (
+    Checkpoints,
+    Code,
+    Environment,
+    Framework,
+    Role,
+    RunPolicy,
+    Scheduling,
+    TrainingJob,
+    TrainingJobSpec,
+)
+
+_QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_LONGEST_NAME = 44  # pods are named {job}-{role}-{rank}, and a pod's name is a host name
+
+
+class Submission(Struct, frozen=True, kw_only=True):
+    """One training run: what to run, where, with how much. Times are seconds.
+
+    `gpus` of one worker: a whole number, or a share such as "0.5". `image` is a container image,
+    `python:3.12`, or empty; `venv` the path of a virtual environment. Without a `name` the server
+    makes one up.
+    """
+
+    framework: Framework
+    command: Sequence[str]
+    name: str = ""
+    namespace: str = "default"
+    workers: int = 1
+    gpus: str = "0"
+    gpu_resource: str = "nvidia.com/gpu"
+    gpu_models: Sequence[str] = ()
+    cpu: str = "1"
+    memory: str = ""
+    queue: str = ""
+    priority: str = ""
+    pools: Sequence[str] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    image: str = ""
+    venv: str = ""
+    requirements: Sequence[str] = ()
+    directory: str = ""
+    outputs: str = ""
+    checkpoint_dir: str = ""
+    checkpoint_grace: int | None = None
+    max_runtime: int | None = None
+    estimated_runtime: int | None = None
+    deadline: int | None = None
+    retries: int = 3
+    ttl: int | None = None
+    grace: int | None = None
+    processes: int | None = None
+    suspend: bool = False
+
+
+def training_job(asked: Submission) -> TrainingJob:
+    """The object that `asked` becomes. Raises ValueError naming what is wrong and the way out."""
+    _check(asked)
+    whole = asked.gpus.isdecimal()
+    role = Role(
+        name="worker",
+        replicas=asked.workers,
+        template={"spec": _pod_spec(asked)},
+        restart_policy="OnFailure" if asked.retries else "Never",
+        gpu=_gpu(asked),
+    )
+    spec = TrainingJobSpec(
+        framework=asked.framework,
+        roles=[role],
+        processes_per_replica=asked.processes or (max(1, int(asked.gpus)) if whole else 1),
+        run_policy=RunPolicy(
+            backoff_limit=asked.retries,
+            active_deadline_seconds=asked.deadline,
+            ttl_seconds_after_finished=asked.ttl,
+        ),
+        suspend=asked.suspend,
+        environment=_environment(asked),
+        code=Code(directory=asked.directory) if asked.directory else None,
+        outputs=asked.outputs,
+        checkpoints=_checkpoints(asked),
+        scheduling=Scheduling(
+            queue=asked.queue,
+            priority_class_name=asked.priority,
+            pools=list(asked.pools),
+            max_runtime_seconds=asked.max_runtime,
+            estimated_runtime_seconds=asked.estimated_runtime,
+        ),
+    )
+    meta = ObjectMeta(
+        name=asked.name,
+        generate_name="" if asked.name else f"{asked.framework}-",
+        namespace=asked.namespace,
+        labels=dict(asked.labels),
+    )
+    return TrainingJob(api_version=API_VERSION, kind="TrainingJob", metadata=meta, spec=spec)
+
+
+def manifest(asked: Submission) -> JSON:
+    """`training_job(asked)` as it is sent."""
+    body = to_manifest(training_job(asked))
+    body.pop("status", None)
+    spec = {"framework": asked.framework, **body["spec"]}
+    body["spec"] = {key: value for key, value in spec.items() if value != {}}
+    return body
+
+
+def _pod_spec(asked: Submission) -> JSON:
+    env = {"PYTHONUNBUFFERED": "1", **asked.env}
+    container: JSON = {
+        "name": "main",
+        "image": asked.image or (f"venv://{asked.venv}" if asked.venv else "host"),
+        "command": list(asked.command),
+        "env": [{"name": name, "value": value} for name, value in env.items()],
+    }
+    if asked.directory:
+        container["workingDir"] = asked.directory
+    if resources := _resources(asked):
+        container["resources"] = resources
+    spec: JSON = {"containers": [container], "restartPolicy": "Never"}
+    if asked.grace is not None:
+        spec["terminationGracePeriodSeconds"] = asked.grace
+    return spec
+
+
+def _resources(asked: Submission) -> JSON:
+    requests: dict[str, str] = {}
+    limits: dict[str, str] = {}
+    if asked.cpu and asked.cpu != "0":
+        requests["cpu"] = asked.cpu
+    if asked.memory:
+        requests["memory"] = limits["memory"] = asked.memory
+    if asked.gpus.isdecimal() and int(asked.gpus):
+        requests[asked.gpu_resource] = limits[asked.gpu_resource] = str(int(asked.gpus))
+    return {key: value for key, value in (("requests", requests), ("limits", limits)) if value}
+
+
+def _gpu(asked: Submission) -> Gpu | None:
+    share = None if asked.gpus.isdecimal() else round(float(asked.gpus) * 1000)
+    if share is None and not asked.gpu_models:
+        return None
+    return Gpu(resource=asked.gpu_resource, milli=share, models=list(asked.gpu_models))
+
+
+def _environment(asked: Submission) -> Environment | None:
+    if not asked.requirements:
+        return None
+    return Environment(interpreter=asked.image or asked.venv, requirements=list(asked.requirements))
+
+
+def _checkpoints(asked: Submission) -> Checkpoints | None:
+    if not asked.checkpoint_dir and asked.checkpoint_grace is None:
+        return None
+    return Checkpoints(
+        enabled=True,
+        directory=asked.checkpoint_dir,
+        grace_seconds=30 if asked.checkpoint_grace is None else asked.checkpoint_grace,
+    )
+
+
+def _check(asked: Submission) -> None:
+    if not asked.command:
+        raise ValueError(
+            "no command was given; write it after --, for instance: -- python train.py"
+        )
+    if asked.name and (not _NAME.fullmatch(asked.name) or len(asked.name) > _LONGEST_NAME):
+        raise ValueError(
+            f"name {asked.name!r} must be lower-case letters, digits and '-', start and end with a "
+            f"letter or digit, and have at most {_LONGEST_NAME} characters"
+        )
+    if asked.workers < 1:
+        raise ValueError(f"workers must be at least 1, not {asked.workers}")
+    for what, amount in (("cpu", asked.cpu), ("memory", asked.memory)):
+        if amount and not _QUANTITY.fullmatch(amount):
+            raise ValueError(
+                f"{what} {amount!r} is no quantity; write for instance 500m, 4 or 16Gi"
+            )
+    _check_gpus(asked.gpus)
+    if asked.image and asked.venv:
+        raise ValueError("an image and a venv were given; a job has one of them")
+
+
+def _check_gpus(gpus: str) -> None:
+    try:
+        share = float(gpus)
+    except ValueError:
+        raise ValueError(f"gpus {gpus!r} is no number; write for instance 2 or 0.5") from None
+    if gpus.isdecimal():
+        return
+    if not 0.001 <= share < 1:
+        raise ValueError(f"gpus {gpus!r} must be a whole number, or a share below 1 such as 0.5")

@@ -1,0 +1,247 @@
+"""Why a job waits or failed, and what would help: read from its objects, said in sentences."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from athanor.api.core import Event, Pod
+from athanor.api.scheduling import Gang, RankFailure
+from athanor.api.training import TrainingJob
+from athanor.sdk.jobs import Scope, job
+from athanor.sdk.logs import JOB_LABEL, LogLine, find_pods, rank_of, read_line
+from athanor.sdk.steps import Op, ask
+from athanor.wire import calls
+from athanor.wire.status import ApiError
+
+LAST_LINES = 10
+"""Lines of the first failing rank's log that an explanation quotes."""
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """What is, why, the evidence, and what would help."""
+
+    name: str
+    phase: str
+    headline: str
+    facts: Sequence[str] = ()
+    log: Sequence[str] = ()
+    hints: Sequence[str] = ()
+
+
+HINTS: Mapping[str, str] = {
+    "OOMKilled": "ask for more memory (--memory), or make batches smaller",
+    "ErrImageNeverPull": "this node runs no container images: use --venv PATH or "
+    "--image python:3.12, or submit to a cluster",
+    "CommandNotFound": "the command is not in the job's environment: check --venv and the PATH",
+    "StartError": "the process could not be started: check the command and the working directory",
+    "ContainerStatusUnknown": "the node lost its supervisor; the job is retried at no cost",
+    "DeadlineExceeded": "raise --deadline, or continue from the last checkpoint",
+}
+
+
+def why(scope: Scope, name: str, *, namespace: str | None = None) -> Op[Explanation]:
+    """Explain the state of a training job. Raises ApiError(NotFound)."""
+    where = namespace or scope.namespace
+    found = yield from job(scope, name, namespace=where)
+    gang = yield from _gang(name, where)
+    pods, _ = yield from find_pods(name, where)
+    events = yield from ask(calls.list_(Event, where))
+    failed = first_failure(found, gang)
+    log: list[LogLine] = []
+    if failed is not None:
+        log = yield from _last_lines(pods, failed, where)
+    uids = {found.metadata.uid, *(p.metadata.uid for p in pods)} | (
+        {gang.metadata.uid} if gang else set()
+    )
+    about = [event for event in events.items if event.involved_object.uid in uids]
+    return explain(found, gang, pods, about, [line.text for line in log])
+
+
+def explain(
+    job: TrainingJob,
+    gang: Gang | None,
+    pods: Sequence[Pod],
+    events: Sequence[Event],
+    log: Sequence[str],
+) -> Explanation:
+    """The explanation, from objects alone."""
+    phase = job.status.phase
+    name = job.metadata.name
+    if phase == "Failed" or (phase == "Restarting" and first_failure(job, gang)):
+        return _failed(job, gang, events, log)
+    if phase in ("Pending", "Queued"):
+        return _waiting(job, gang, events)
+    if phase == "Suspended":
+        return Explanation(
+            name=name, phase=phase, headline="it is suspended and holds no hardware",
+            hints=[f"athanor resume {name}"],
+        )  # fmt: skip
+    if phase == "Starting":
+        return _starting(job, pods, events)
+    if phase == "Succeeded":
+        return Explanation(name=name, phase=phase, headline="it succeeded", facts=_counts(job))
+    return Explanation(
+        name=name, phase=phase, headline="it is running", facts=[*_counts(job), *_progress(job)],
+        hints=[f"athanor logs -f {name}"],
+    )  # fmt: skip
+
+
+def first_failure(job: TrainingJob, gang: Gang | None) -> RankFailure | None:
+    """The rank that failed first, by the time it ended; later ones often only followed it."""
+    failures = list(job.status.failures) or (list(gang.status.failures) if gang else [])
+    return min(failures, key=lambda f: f.finished_at or "9", default=None)
+
+
+def describe_exit(failure: RankFailure) -> str:
+    """`exit code 1`, `killed by SIGKILL`, with the reason the node gave."""
+    code = failure.exit_code
+    if code is None:
+        return failure.reason or "no exit code"
+    text = f"exit code {code}"
+    if code > 128:
+        try:
+            text = f"killed by {signal.Signals(code - 128).name} (exit code {code})"
+        except ValueError:
+            text = f"exit code {code}"
+    odd = failure.reason and failure.reason not in ("Error", "Completed")
+    return f"{text}, {failure.reason}" if odd else text
+
+
+def _failed(
+    job: TrainingJob, gang: Gang | None, events: Sequence[Event], log: Sequence[str]
+) -> Explanation:
+    name, status = job.metadata.name, job.status
+    failure = first_failure(job, gang)
+    facts = [*_counts(job), *_progress(job)]
+    if status.retries:
+        facts.append(f"retried {status.retries} of {job.spec.run_policy.backoff_limit} times")
+    hints = [HINTS[status.reason]] if status.reason in HINTS else []
+    if failure is None:
+        said = status.message or status.reason or "it failed"
+        facts += _warnings(events)
+        return Explanation(name=name, phase=status.phase, headline=said, facts=facts, hints=hints)
+    headline = f"{failure.pod_set}-{failure.rank} failed first: {describe_exit(failure)}"
+    if failure.message:
+        facts.insert(0, failure.message)
+    hints += _failure_hints(name, failure, log)
+    facts += _warnings(events)
+    return Explanation(
+        name=name, phase=status.phase, headline=headline, facts=facts, log=log, hints=hints
+    )
+
+
+def _failure_hints(name: str, failure: RankFailure, log: Sequence[str]) -> list[str]:
+    text = "\n".join(log)
+    hints = [HINTS[failure.reason]] if failure.reason in HINTS else []
+    if "ModuleNotFoundError" in text or "ImportError" in text:
+        hints.append("install the missing module in the job's venv, or name it in --requirements")
+    elif "No such file or directory" in text or "can't open file" in text:
+        hints.append("paths are relative to the directory the job was submitted from")
+    elif "CUDA out of memory" in text or "RESOURCE_EXHAUSTED" in text:
+        hints.append("the device's memory is full: smaller batches, or a larger device")
+    elif "Address already in use" in text:
+        hints.append("use $ATHANOR_PORT instead of a fixed port")
+    if failure.exit_code in (126, 127) and "CommandNotFound" not in failure.reason:
+        hints.append(HINTS["CommandNotFound"])
+    if failure.platform:
+        hints.append("a fault of the platform: it costs no retry")
+    hints.append(f"athanor logs {name} --rank {failure.pod_set}-{failure.rank}")
+    return hints
+
+
+def _waiting(job: TrainingJob, gang: Gang | None, events: Sequence[Event]) -> Explanation:
+    name, phase = job.metadata.name, job.status.phase
+    if gang is None:
+        said = job.status.message or "no controller has taken it up yet"
+        return Explanation(
+            name=name, phase=phase, headline=said, facts=_warnings(events),
+            hints=["athanor status shows whether the controllers run"],
+        )  # fmt: skip
+    queue = gang.spec.queue or job.spec.scheduling.queue or "default"
+    reasons = gang.status.reasons
+    if not reasons:
+        return Explanation(
+            name=name, phase=phase, headline=f"it waits in queue {queue}: not looked at yet",
+            facts=_warnings(events),
+        )  # fmt: skip
+    first, *others = reasons
+    hints = [str(hint) for hint in (reason.details.get("hint") for reason in reasons) if hint]
+    return Explanation(
+        name=name, phase=phase,
+        headline=f"it waits in queue {queue}: {first.message} ({first.code})",
+        facts=[f"{reason.message} ({reason.code})" for reason in others] + _warnings(events),
+        hints=[*hints, "athanor top queue shows who uses what"],
+    )  # fmt: skip
+
+
+def _starting(job: TrainingJob, pods: Sequence[Pod], events: Sequence[Event]) -> Explanation:
+    facts: list[str] = []
+    hints: list[str] = []
+    for pod in pods:
+        for status in pod.status.container_statuses:
+            waiting = status.state.waiting
+            if waiting is None or waiting.reason in ("", "ContainerCreating", "PodInitializing"):
+                continue
+            facts.append(f"{rank_of(pod)}: {waiting.reason}: {waiting.message}".rstrip(": "))
+            if waiting.reason in HINTS and HINTS[waiting.reason] not in hints:
+                hints.append(HINTS[waiting.reason])
+    return Explanation(
+        name=job.metadata.name, phase=job.status.phase, headline="its pods are being started",
+        facts=facts + _warnings(events), hints=hints,
+    )  # fmt: skip
+
+
+def _counts(job: TrainingJob) -> list[str]:
+    words = ("pending", "running", "succeeded", "failed")
+    return [
+        f"{counts.pod_set}: " + ", ".join(f"{n} {word}" for word, n in known)
+        for counts in job.status.pods
+        if (known := [(word, getattr(counts, word)) for word in words if getattr(counts, word)])
+    ]
+
+
+def _progress(job: TrainingJob) -> list[str]:
+    progress = job.status.progress
+    if progress is None or progress.step is None:
+        return []
+    of = f" of {progress.total}" if progress.total else ""
+    saved = progress.last_checkpoint_step
+    return [f"step {progress.step}{of}" + (f", checkpoint at {saved}" if saved is not None else "")]
+
+
+def _warnings(events: Sequence[Event]) -> list[str]:
+    """The newest few warnings, oldest of them first, each once."""
+    ordered = sorted(
+        (event for event in events if event.type == "Warning"),
+        key=lambda event: event.last_timestamp or event.event_time or "",
+    )
+    said = dict.fromkeys(f"{event.reason}: {event.message}" for event in ordered)
+    return list(said)[-3:]
+
+
+def _gang(name: str, namespace: str) -> Op[Gang | None]:
+    page = yield from ask(calls.list_(Gang, namespace, labels=f"{JOB_LABEL}={name}"))
+    if page.items:
+        return max(page.items, key=lambda gang: gang.metadata.creation_timestamp or "")
+    try:
+        found = yield from ask(calls.get(Gang, name, namespace))
+    except ApiError as error:
+        if error.reason != "NotFound":
+            raise
+        return None
+    return found
+
+
+def _last_lines(pods: Sequence[Pod], failure: RankFailure, where: str) -> Op[list[LogLine]]:
+    wanted = f"{failure.pod_set}-{failure.rank}"
+    pod = next((pod for pod in pods if rank_of(pod) == wanted), None)
+    if pod is None:
+        return []
+    try:
+        body = yield from ask(calls.text(calls.log(pod.metadata.name, where, tail=LAST_LINES)))
+    except ApiError:
+        return []  # the log went with its pod: the rest of the explanation stands
+    return [read_line(pod, line) for line in body.splitlines()]
