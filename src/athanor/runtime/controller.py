@@ -18,7 +18,7 @@ T = TypeVar("T")
 O = TypeVar("O", bound=Object)  # noqa: E741 - O for object
 
 
-def itself(change: Changed[Any]) -> Iterable[Key]:
+def itself(change: Changed[Any], world: World) -> Iterable[Key]:
     """The key of the changed object: for the kind that a controller is about."""
     return (key_of(change.newest),)
 
@@ -27,7 +27,7 @@ class Watch(Struct, Generic[O], frozen=True):
     """A kind to follow: which keys of the controller each change concerns, and lookups wanted."""
 
     view: type[O]
-    keys: Callable[[Changed[O]], Iterable[Key]] = itself
+    keys: Callable[[Changed[O], World], Iterable[Key]] = itself
     indexes: Mapping[str, Index[O]] = field(default_factory=dict)
 
 

@@ -76,7 +76,7 @@ class Loop:
 
     def changed(self, watch: Watch[Any], change: Changed[Any]) -> None:
         """A watched object changed: the keys it concerns get in line."""
-        for key in watch.keys(change):
+        for key in watch.keys(change, self._world):
             if self.controller.settle:
                 self.queue.add_at(key, self._clock.monotonic() + self.controller.settle)
             else:

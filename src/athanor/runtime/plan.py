@@ -64,3 +64,26 @@ class Plan(Struct, frozen=True):
 
     actions: tuple[Action, ...] = ()
     again_after: float | None = None
+
+
+def difference(have: JSON, want: JSON) -> JSON:
+    """The merge patch (RFC 7386) that makes `want` of `have`; empty when nothing differs."""
+    patch: JSON = {}
+    for name in have.keys() | want.keys():
+        old, new = have.get(name), want.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            inner = difference(old, new)
+            if inner:
+                patch[name] = inner
+        elif old != new:
+            patch[name] = new
+    return dict(sorted(patch.items()))
+
+
+def head(resource: Resource, namespace: str, name: str, uid: str) -> JSON:
+    """What a Record is about."""
+    return {
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "metadata": {"namespace": namespace, "name": name, "uid": uid},
+    }
