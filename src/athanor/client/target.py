@@ -1,0 +1,91 @@
+"""Where a server is and who we are there; TLS settings made of it for both transports."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import tempfile
+from pathlib import Path
+
+from msgspec import Struct
+
+from athanor.wire.request import Request
+from athanor.wire.status import ApiError
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """One API server and one identity. Certificates and keys are PEM text, not file names."""
+
+    server: str
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    token: str = ""
+    token_file: str = ""
+    namespace: str = "default"
+    insecure: bool = False
+    server_name: str = ""
+
+    def bearer(self) -> str:
+        """The token to send, read anew from `token_file` (bounded tokens are replaced there)."""
+        if not self.token_file:
+            return self.token
+        try:
+            return Path(self.token_file).read_text().strip()
+        except OSError as error:
+            raise ApiError(
+                "Unauthorized", f"the token file {self.token_file} cannot be read: {error.strerror}"
+            ) from error
+
+    def headers(self, request: Request) -> dict[str, str]:
+        """The request's headers with our identity; a token of its own is left alone."""
+        headers = {"accept-encoding": "identity", "user-agent": "athanor", **request.headers}
+        if "authorization" not in headers and (token := self.bearer()):
+            headers["authorization"] = f"Bearer {token}"
+        return headers
+
+
+def context(target: Target) -> ssl.SSLContext | None:
+    """The TLS settings of a target; None for plain http."""
+    if not target.server.startswith("https://"):
+        return None
+    settings = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if target.insecure:
+        settings.check_hostname = False
+        settings.verify_mode = ssl.CERT_NONE
+    elif target.ca:
+        settings.load_verify_locations(cadata=target.ca)
+    else:
+        settings.load_default_certs()
+    if target.certificate:
+        _load_identity(settings, target)
+    return settings
+
+
+def _load_identity(settings: ssl.SSLContext, target: Target) -> None:
+    """OpenSSL reads certificate and key from a file only: one that lives for a moment, 0600."""
+    descriptor, name = tempfile.mkstemp(prefix="athanor-", suffix=".pem")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(target.certificate.rstrip() + "\n" + target.key)
+        settings.load_cert_chain(name)
+    except ssl.SSLError as error:
+        raise ApiError(
+            "Unauthorized",
+            f"the client certificate for {target.server} and its key cannot be used: {error}",
+        ) from error
+    finally:
+        os.unlink(name)
+
+
+def unreachable(target: Target, error: Exception) -> ApiError:
+    """No server answered; says what was tried and the likeliest way out."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why = f"its certificate is not trusted ({error.verify_message})"
+    elif isinstance(error, ConnectionRefusedError):
+        why = "nothing listens there; is the platform up?"
+    elif isinstance(error, TimeoutError):
+        why = "no answer in time"
+    else:
+        why = str(error) or type(error).__name__
+    return ApiError("ServiceUnavailable", f"no connection to {target.server}: {why}")
