@@ -19,8 +19,25 @@ from msgspec import Meta, field
 
 from athanor.api.meta import JSON, Base, Condition, Object, ObjectReference
 
-Amounts = dict[str, str]
+_QUANTITY = (
+    r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
+    r"(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"
+)
+Amount = Annotated[
+    str | int,
+    Meta(
+        extra_json_schema={
+            "x-kubernetes-int-or-string": True, "maxLength": 32, "pattern": _QUANTITY
+        }
+    ),
+]  # fmt: skip
+"""A quantity; people write plain numbers too, and custom resources keep them as they are."""
+
+Amounts = Annotated[dict[str, Amount], Meta(max_length=32)]
 """Resource name → quantity."""
+
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+"""RFC 3339 in UTC."""
 
 Positive = Annotated[int, Meta(ge=1)]
 NonNegative = Annotated[int, Meta(ge=0)]
@@ -224,7 +241,10 @@ GangPhase = Literal[
 
 
 class GangStatus(Base, frozen=True, kw_only=True):
-    """The scheduler's `admission` and `reasons`; everything else by gangs."""
+    """The scheduler's `admission` and `reasons`; everything else by gangs.
+
+    `ready` is for people: running pods of wanted ones, as in "3/4".
+    """
 
     observed_generation: int = 0
     phase: GangPhase = "Pending"
@@ -235,6 +255,7 @@ class GangStatus(Base, frozen=True, kw_only=True):
     admission: Admission | None = None
     reasons: list[Reason] = field(default_factory=list)
     pods: list[PodCounts] = field(default_factory=list)
+    ready: str = ""
     failures: list[RankFailure] = field(default_factory=list)
     progress: Progress | None = None
     started_at: str | None = None
@@ -278,7 +299,7 @@ class QueuePreemption(Base, frozen=True, kw_only=True):
 class Budget(Base, frozen=True, kw_only=True):
     """GPU-hours that may be spent per period; admission stops before they are overspent."""
 
-    gpu_hours: str
+    gpu_hours: Amount
     period: Literal["Day", "Week", "Month", "Total"] = "Month"
 
 
@@ -293,7 +314,7 @@ class QueueSpec(Base, frozen=True, kw_only=True):
     """A node of the quota tree. `pools` are in order of preference."""
 
     parent: str = ""
-    pools: list[PoolQuota] = field(default_factory=list)
+    pools: Annotated[list[PoolQuota], Meta(max_length=32)] = field(default_factory=list)
     ordering: Literal["StrictFIFO", "BestEffortFIFO"] = "BestEffortFIFO"
     fair_share: FairShare | None = None
     preemption: QueuePreemption | None = None
@@ -379,8 +400,8 @@ class ReservationSpec(Base, frozen=True, kw_only=True):
     amounts: Amounts = field(default_factory=dict)
     nodes: list[str] = field(default_factory=list)
     queues: list[str] = field(default_factory=list)
-    start: str | None = None
-    end: str | None = None
+    start: Time | None = None
+    end: Time | None = None
 
 
 class ReservationStatus(Base, frozen=True, kw_only=True):

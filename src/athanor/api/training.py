@@ -63,7 +63,7 @@ class Elastic(Base, frozen=True, kw_only=True):
 
     min: Positive
     max: Positive
-    role: str = "worker"
+    role: Name = "worker"
 
 
 class Scheduling(Base, frozen=True, kw_only=True):

@@ -63,8 +63,12 @@ class Quantity(NamedTuple):
         return f"{number}{_DECIMAL_NAMES[exponent]}"
 
 
-def parse(text: str) -> Quantity:
-    """The quantity that `text` says. Raises QuantityError, whose message quotes the text."""
+def parse(text: str | int) -> Quantity:
+    """The quantity that `text`, or a plain number, says.
+
+    Raises QuantityError, whose message quotes the text.
+    """
+    text = str(text)
     found = _PATTERN.fullmatch(text)
     if found is None or not (found["whole"] or found["part"]):
         raise QuantityError(
@@ -89,17 +93,17 @@ def parse(text: str) -> Quantity:
     return Quantity(-nano if found["sign"] == "-" else nano, form)
 
 
-def milli(text: str) -> int:
+def milli(text: str | int) -> int:
     """Thousandths of a unit, rounded up: `milli("0.5") == 500`. Raises QuantityError."""
     return parse(text).milli()
 
 
-def whole(text: str) -> int:
+def whole(text: str | int) -> int:
     """Whole units (bytes, devices), rounded up: `whole("1Ki") == 1024`. Raises QuantityError."""
     return parse(text).whole()
 
 
-def canonical(text: str) -> str:
+def canonical(text: str | int) -> str:
     """The text as Kubernetes itself would write it. Raises QuantityError."""
     return str(parse(text))
 

@@ -1,0 +1,17 @@
+"""Generated files are up to date."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.tidy.sources import ROOT
+
+
+def test_the_crds_are_those_of_the_structs() -> None:
+    checked = subprocess.run(
+        [sys.executable, "tools/crds.py", "--check"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert checked.stdout.strip() == ""
+    assert checked.returncode == 0, checked.stderr
