@@ -1,0 +1,1 @@
+"""What is asked of a write beyond its own fields: namespaces, accounts, priorities, quota."""

@@ -1,0 +1,28 @@
+"""The admission steps in order. Those that change an object come before those that judge it."""
+
+from __future__ import annotations
+
+from athanor.api.meta import JSON
+from athanor.local.apiserver.admission import namespaces
+from athanor.local.apiserver.core import Call, Core
+from athanor.local.store.model import Write
+
+
+def mutate(core: Core, call: Call, obj: JSON) -> None:
+    """Fill in what the cluster decides for a new object. Raises ApiError."""
+    namespaces.admit_create(core, call, obj)
+
+
+def admit(core: Core, call: Call, obj: JSON) -> list[Write]:
+    """Judge a new, named object; answers writes that must happen together with it."""
+    return []
+
+
+def admit_update(core: Core, call: Call, new: JSON, old: JSON) -> list[Write]:
+    """Judge an update; answers writes that must happen together with it."""
+    return []
+
+
+def admit_delete(core: Core, call: Call, old: JSON) -> None:
+    """Judge a deletion."""
+    namespaces.admit_delete(call)

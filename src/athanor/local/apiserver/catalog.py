@@ -1,0 +1,124 @@
+"""What is served: every resource with its verbs, subresources, schema and strategy.
+
+Built-in kinds are fixed; those of CustomResourceDefinitions come and go with their objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from msgspec import Struct, field
+
+from athanor.api.meta import JSON
+from athanor.api.registry import Resource
+from athanor.local.apiserver.kinds.base import Strategy
+from athanor.wire.status import Cause
+
+VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+"""All that a stored resource can do."""
+
+
+class Schema(Protocol):
+    """An OpenAPI v3 structural schema at work."""
+
+    def prune(self, obj: JSON) -> Sequence[str]:
+        """Drop unknown fields in place; answers their paths."""
+
+    def default(self, obj: JSON) -> JSON:
+        """The object with the schema's defaults, in place."""
+
+    def validate(self, obj: JSON, old: JSON | None = None) -> Sequence[Cause]:
+        """What is wrong with the object."""
+
+
+class Sub(Struct, frozen=True, kw_only=True):
+    """One subresource: its name, verbs, and the kind it takes and gives."""
+
+    name: str
+    verbs: tuple[str, ...]
+    kind: str = ""
+    group: str = ""
+    version: str = ""
+
+
+class Served(Struct, frozen=True, kw_only=True):
+    """One resource as served here."""
+
+    resource: Resource
+    strategy: Strategy
+    verbs: tuple[str, ...] = VERBS
+    subs: Mapping[str, Sub] = field(default_factory=dict)
+    schema: Schema | None = None
+    schema_json: JSON | None = None
+    custom: bool = False
+    columns: tuple[JSON, ...] = ()
+    selectable: tuple[str, ...] = ()
+    scale: JSON | None = None
+    stored: bool = True
+    storage: str = ""
+
+    @property
+    def has_status(self) -> bool:
+        """Whether status is written through a subresource only."""
+        return "status" in self.subs
+
+    @property
+    def key(self) -> str:
+        """The resource's name in the store; two groups may show one set of objects."""
+        return self.storage or self.resource.name
+
+
+class Catalog:
+    """The resources served now. `generation` changes whenever the set does."""
+
+    def __init__(self, built_in: Iterable[Served]) -> None:
+        self._fixed = {_at(s): s for s in built_in}
+        self._custom: dict[tuple[str, str, str], Served] = {}
+        self._by_name: dict[str, Served] = {}
+        self.generation = 0
+        self._index()
+
+    def find(self, group: str, version: str, plural: str) -> Served | None:
+        """What is served at `/apis/{group}/{version}/{plural}`."""
+        at = (group, version, plural)
+        return self._fixed.get(at) or self._custom.get(at)
+
+    def by_name(self, name: str) -> Served | None:
+        """A resource by the name it is stored under: `gangs.athanor.dev`."""
+        return self._by_name.get(name)
+
+    def by_kind(self, api_version: str, kind: str) -> Served | None:
+        """The resource whose objects are of this kind."""
+        group, _, version = api_version.rpartition("/")
+        return next(
+            (
+                s
+                for s in self.all()
+                if s.resource.kind == kind
+                and s.resource.group == group
+                and s.resource.version == version
+            ),
+            None,
+        )
+
+    def all(self) -> list[Served]:
+        """Every resource, built-in ones first."""
+        return [*self._fixed.values(), *self._custom.values()]
+
+    def set_custom(self, served: Iterable[Served]) -> None:
+        """Replace the custom resources by these."""
+        self._custom = {_at(s): s for s in served if _at(s) not in self._fixed}
+        self.generation += 1
+        self._index()
+
+    def _index(self) -> None:
+        self._by_name = {}
+        for served in self.all():
+            if served.stored and not served.storage:
+                self._by_name.setdefault(served.resource.name, served)
+
+
+def _at(served: Served) -> tuple[str, str, str]:
+    r = served.resource
+    return r.group, r.version, r.plural

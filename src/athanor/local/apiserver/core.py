@@ -1,0 +1,101 @@
+"""What every part of the server works with: the store, time, names, the catalog, one request."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+from msgspec import Struct, field
+
+from athanor.api.meta import JSON
+from athanor.api.registry import Resource
+from athanor.kit.clock import Clock
+from athanor.kit.ids import Ids
+from athanor.kit.times import rfc3339
+from athanor.local.apiserver.catalog import Catalog, Served
+from athanor.local.apiserver.route import Target
+from athanor.local.store.model import Key, Row
+from athanor.local.store.store import Store
+from athanor.wire.request import Request, User
+
+Observer = Callable[[Served, JSON | None, JSON | None], None]
+"""Told of every accepted write, in order: (what, the object before, the object after)."""
+
+decode: Callable[[bytes], JSON] = msgspec.json.Decoder(dict).decode
+
+
+class Core:
+    """The tools of the server. `observers` hear of every write made through it."""
+
+    def __init__(self, store: Store, clock: Clock, ids: Ids, catalog: Catalog) -> None:
+        self.store = store
+        self.clock = clock
+        self.ids = ids
+        self.catalog = catalog
+        self.observers: list[Observer] = []
+
+    def now(self) -> str:
+        """The time, as metadata has it."""
+        return rfc3339(self.clock.now())
+
+    def told(self, served: Served, old: JSON | None, new: JSON | None) -> None:
+        """Tell everyone who follows writes."""
+        for observer in self.observers:
+            observer(served, old, new)
+
+    def latest(self, resource: str, namespace: str, name: str) -> JSON | None:
+        """An object as last accepted, decoded."""
+        row = self.store.latest(Key(resource, namespace, name))
+        return None if row is None else decode(row.body)
+
+
+class Call(Struct, kw_only=True):
+    """One request on its way through the server."""
+
+    request: Request
+    target: Target
+    user: User
+    served: Served
+    dry_run: bool = False
+    validation: str = "Warn"
+    manager: str = ""
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def resource(self) -> Resource:
+        """The resource asked about."""
+        return self.served.resource
+
+    def key(self, name: str = "") -> Key:
+        """Where the object lives that the request is about."""
+        return Key(
+            self.served.key,
+            self.target.namespace if self.resource.namespaced else "",
+            name or self.target.name,
+        )
+
+
+class Outcome(Struct, frozen=True):
+    """What a write did: the object as it stands (its bytes) and the HTTP code."""
+
+    body: bytes
+    code: int = 200
+
+
+Write = Callable[["Core", Call], Awaitable[Outcome]]
+
+
+def encoder(obj: JSON) -> Callable[[int], bytes]:
+    """Gives the object's JSON with the revision it will have. The object is then not changed."""
+    meta = obj["metadata"]
+
+    def encode(revision: int) -> bytes:
+        meta["resourceVersion"] = str(revision)
+        return msgspec.json.encode(obj)
+
+    return encode
+
+
+def keys(rows: Sequence[Row]) -> list[Key]:
+    """The keys of rows."""
+    return [row.key for row in rows]

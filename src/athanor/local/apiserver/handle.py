@@ -1,0 +1,169 @@
+"""The whole API server as a function: `handle(request) → Response | Stream | Forward`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from athanor.api import registry
+from athanor.kit.clock import Clock, SystemClock
+from athanor.kit.ids import Ids, RandomIds
+from athanor.local.apiserver import errors, follow, patching, read, remove, write
+from athanor.local.apiserver.builtin import all_served
+from athanor.local.apiserver.catalog import Catalog, Served, Sub
+from athanor.local.apiserver.core import Call, Core, Outcome
+from athanor.local.apiserver.kinds.base import Strategy
+from athanor.local.apiserver.route import Target, route
+from athanor.local.apiserver.select import selection
+from athanor.local.store.store import Store
+from athanor.wire.request import Answer, Request, Response, Stream, User
+from athanor.wire.status import ApiError
+
+
+class Authenticator(Protocol):
+    """Who asks."""
+
+    def authenticate(self, request: Request) -> User:
+        """The user of a request. Raises ApiError Unauthorized."""
+
+
+class Authorizer(Protocol):
+    """Who may."""
+
+    def authorize(self, user: User, target: Target) -> None:
+        """Nothing when allowed. Raises ApiError Forbidden."""
+
+
+class Anyone:
+    """Everyone is the administrator: for tests of the rules themselves."""
+
+    def authenticate(self, request: Request) -> User:
+        """The transport's identity, else an administrator."""
+        return request.peer or User(name="admin", groups=("system:masters", "system:authenticated"))
+
+    def authorize(self, user: User, target: Target) -> None:
+        """Everything is allowed."""
+
+
+Verb = Callable[[Core, Call], Awaitable[Answer]]
+
+
+class ApiServer:
+    """The server over a store. `start` begins what happens by itself; `close` ends it."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        authenticator: Authenticator | None = None,
+        authorizer: Authorizer | None = None,
+    ) -> None:
+        anyone = Anyone()
+        catalog = Catalog(all_served())
+        self.core = Core(store, clock or SystemClock(), ids or RandomIds(), catalog)
+        self.authenticator = authenticator or anyone
+        self.authorizer = authorizer or anyone
+        catalog.set_custom(
+            Served(resource=r, strategy=Strategy(generation=True), custom=True, subs=_STATUS)
+            for r in registry.OURS
+        )
+
+    async def handle(self, request: Request) -> Answer:
+        """Answer one request. Errors are answers too."""
+        try:
+            user = self.authenticator.authenticate(request)
+            target = route(request)
+            self.authorizer.authorize(user, target)
+            if not target.is_resource:
+                raise errors.no_resource()
+            return await self._resource(request, target, user)
+        except ApiError as refused:
+            return refused.response()
+
+    async def _resource(self, request: Request, target: Target, user: User) -> Answer:
+        served = self.core.catalog.find(target.group, target.version, target.resource)
+        if served is None:
+            raise errors.no_resource()
+        call = Call(
+            request=request, target=target, user=user, served=served,
+            dry_run=request.param("dryRun") == "All",
+            validation=request.param("fieldValidation") or "Warn",
+            manager=request.param("fieldManager") or "",
+        )  # fmt: skip
+        if target.subresource:
+            return await self._sub(call)
+        if target.verb not in served.verbs:
+            raise errors.no_method()
+        return await _VERBS[target.verb](self.core, call)
+
+    async def _sub(self, call: Call) -> Answer:
+        sub = call.served.subs.get(call.target.subresource)
+        if sub is None:
+            raise errors.no_resource()
+        if call.target.verb not in sub.verbs:
+            raise errors.no_method()
+        if sub.name == "status":
+            return await _VERBS[call.target.verb](self.core, call)
+        raise errors.no_resource()
+
+
+_STATUS = {"status": Sub(name="status", verbs=("get", "patch", "update"))}
+
+
+async def _get(core: Core, call: Call) -> Answer:
+    return Response(body=read.get(core, call).body)
+
+
+async def _list(core: Core, call: Call) -> Answer:
+    return Response(body=read.encode_list(call, read.list_page(core, call)))
+
+
+async def _watch(core: Core, call: Call) -> Answer:
+    plan = follow.Plan(core, call, None, "")
+    return Stream(chunks=follow.frames_of(plan))
+
+
+def _answer(call: Call, outcome: Outcome) -> Response:
+    headers = {}
+    if call.warnings:
+        headers["Warning"] = ", ".join(
+            f"299 - {msgspec.json.encode(w).decode()}" for w in call.warnings
+        )
+    return Response(status=outcome.code, body=outcome.body, headers=headers)
+
+
+async def _create(core: Core, call: Call) -> Answer:
+    return _answer(call, await write.create(core, call))
+
+
+async def _update(core: Core, call: Call) -> Answer:
+    return _answer(call, await write.update(core, call))
+
+
+async def _patch(core: Core, call: Call) -> Answer:
+    return _answer(call, await patching.patch(core, call))
+
+
+async def _delete(core: Core, call: Call) -> Answer:
+    return _answer(call, await remove.delete(core, call))
+
+
+async def _delete_collection(core: Core, call: Call) -> Answer:
+    chosen = selection(call.request, call.target, call.served)
+    return _answer(call, await remove.delete_collection(core, call, chosen))
+
+
+_VERBS: Mapping[str, Verb] = {
+    "get": _get,
+    "list": _list,
+    "watch": _watch,
+    "create": _create,
+    "update": _update,
+    "patch": _patch,
+    "delete": _delete,
+    "deletecollection": _delete_collection,
+}

@@ -1,0 +1,167 @@
+"""The metadata that all objects share: what the server sets, what it checks, what it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from athanor.api.meta import JSON
+from athanor.local.apiserver import names
+from athanor.local.apiserver.errors import not_allowed, required, too_long, wrong
+from athanor.wire.selector import key_problems, value_problems
+from athanor.wire.status import Cause
+
+ANNOTATIONS_LIMIT = 256 * 1024
+GENERATED_LIMIT = 58
+FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
+_SYSTEM = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+_DROPPED = (
+    "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "managedFields",
+    "deletionGracePeriodSeconds", "selfLink", "generation",
+)  # fmt: skip
+_ORDER = (
+    "name", "generateName", "namespace", "uid", "resourceVersion", "generation",
+    "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "labels",
+    "annotations", "ownerReferences", "finalizers", "managedFields",
+)  # fmt: skip
+
+
+def meta_of(obj: JSON) -> JSON:
+    """The object's metadata; an empty one is put in when there is none."""
+    meta = obj.get("metadata")
+    if not isinstance(meta, dict):
+        meta = obj["metadata"] = {}
+    return meta
+
+
+def initialise(obj: JSON, uid: str, now: str, *, generation: bool) -> None:
+    """What the server decides for a new object, whatever the creator said."""
+    meta = meta_of(obj)
+    for name in _DROPPED:
+        meta.pop(name, None)
+    meta["uid"] = uid
+    meta["resourceVersion"] = ""
+    if generation:
+        meta["generation"] = 1
+    meta["creationTimestamp"] = now
+    tidy(meta)
+
+
+def carry(new: JSON, old: JSON) -> None:
+    """What an update cannot change comes from the stored object."""
+    meta, was = meta_of(new), old["metadata"]
+    for name in (*_SYSTEM, "generation", "generateName", "selfLink"):
+        if name in was:
+            meta[name] = was[name]
+        elif name != "uid":
+            meta.pop(name, None)
+    tidy(meta)
+
+
+def tidy(meta: JSON) -> None:
+    """Empty maps and lists mean absent; fields stand in Kubernetes' order."""
+    fields = {k: meta[k] for k in _ORDER if k in meta and (meta[k] or k == "resourceVersion")}
+    if "deletionGracePeriodSeconds" in meta and meta["deletionGracePeriodSeconds"] is not None:
+        fields["deletionGracePeriodSeconds"] = meta["deletionGracePeriodSeconds"]
+    if len(fields) != len(meta) or list(fields) != list(meta):
+        others = {k: v for k, v in meta.items() if k not in _ORDER and v is not None}
+        meta.clear()
+        meta.update(fields)
+        meta.update(others)
+
+
+def ordered(obj: JSON) -> JSON:
+    """The object with kind, apiVersion and metadata first, as Kubernetes writes it."""
+    head = {"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": obj["metadata"]}
+    head.update(obj)
+    return head
+
+
+def check(obj: JSON, *, namespaced: bool, name_rule: Callable[[str], Sequence[str]]) -> list[Cause]:
+    """What is wrong with the metadata."""
+    meta, causes = meta_of(obj), list[Cause]()
+    name, generate = meta.get("name", ""), meta.get("generateName", "")
+    if generate:
+        base = generate[:-1] if generate.endswith("-") else generate
+        causes += [wrong("metadata.generateName", generate, p) for p in name_rule(base or "-")]
+    if not name:
+        causes.append(required("metadata.name", "name or generateName is required"))
+    else:
+        causes += [wrong("metadata.name", name, problem) for problem in name_rule(name)]
+    if namespaced:
+        namespace = meta.get("namespace", "")
+        if not namespace:
+            causes.append(required("metadata.namespace"))
+        else:
+            causes += [wrong("metadata.namespace", namespace, p) for p in names.label(namespace)]
+    elif meta.get("namespace"):
+        causes.append(not_allowed("metadata.namespace", "not allowed on this type"))
+    return causes + labels(meta.get("labels"), "metadata.labels") + _rest(meta)
+
+
+def labels(found: Any, path: str) -> list[Cause]:
+    """What is wrong with labels at `path`."""
+    causes = []
+    for key, value in (found or {}).items():
+        causes += [wrong(path, key, problem) for problem in key_problems(key)]
+        causes += [wrong(path, value, problem) for problem in value_problems(value)]
+    return causes
+
+
+def _rest(meta: JSON) -> list[Cause]:
+    causes, size = list[Cause](), 0
+    for key, value in (meta.get("annotations") or {}).items():
+        causes += [wrong("metadata.annotations", key, p) for p in key_problems(key.lower())]
+        size += len(key) + len(value)
+    if size > ANNOTATIONS_LIMIT:
+        causes.append(too_long("metadata.annotations", ANNOTATIONS_LIMIT))
+    causes += _owners(meta.get("ownerReferences") or [])
+    for finalizer in meta.get("finalizers") or []:
+        causes += [wrong("metadata.finalizers", finalizer, p) for p in key_problems(finalizer)]
+        if "/" not in finalizer and finalizer not in (FOREGROUND, ORPHAN, "kubernetes"):
+            causes.append(
+                wrong(
+                    "metadata.finalizers", finalizer,
+                    "name is neither a standard finalizer name nor is it fully qualified",
+                )
+            )  # fmt: skip
+    return causes
+
+
+def _owners(references: list[JSON]) -> list[Cause]:
+    causes, path = list[Cause](), "metadata.ownerReferences"
+    controllers = [r.get("name", "") for r in references if r.get("controller")]
+    for reference in references:
+        for name in ("apiVersion", "kind", "name", "uid"):
+            if not reference.get(name):
+                causes.append(wrong(f"{path}.{name}", "", "must not be empty"))
+    if len(controllers) > 1:
+        causes.append(
+            wrong(
+                path, references,
+                "Only one reference can have Controller set to true. Found \"true\" in references "
+                f"for {controllers[0]} and {controllers[1]}",
+            )
+        )  # fmt: skip
+    return causes
+
+
+def check_update(new: JSON, old: JSON) -> list[Cause]:
+    """What an update of the metadata may not do."""
+    causes = list[Cause]()
+    meta, was = new["metadata"], old["metadata"]
+    for name in ("name", "namespace", "uid"):
+        if meta.get(name, "") != was.get(name, ""):
+            causes.append(wrong(f"metadata.{name}", meta.get(name), "field is immutable"))
+    if was.get("deletionTimestamp"):
+        added = [f for f in meta.get("finalizers") or [] if f not in (was.get("finalizers") or [])]
+        if added:
+            words = ", ".join(f'"{f}"' for f in added)
+            causes.append(
+                not_allowed(
+                    "metadata.finalizers",
+                    "no new finalizers can be added if the object is being deleted, found new "
+                    f"finalizers []string{{{words}}}",
+                )
+            )
+    return causes

@@ -1,0 +1,86 @@
+"""What names may look like, in Kubernetes' wording: each rule answers a list of problems."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_LABEL_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
+_ENV = re.compile(r"[ -<>-~]+")
+
+_LABEL_RULE = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and "
+    "must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex "
+    "used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+)
+_LABEL_1035_RULE = (
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
+    "alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or "
+    "'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
+)
+_SUBDOMAIN_RULE = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
+    "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
+    "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+_CONFIG_KEY_RULE = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. "
+    "'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is "
+    "'[-._a-zA-Z0-9]+')"
+)
+
+
+def _check(value: str, limit: int, pattern: re.Pattern[str], rule: str) -> Sequence[str]:
+    problems = []
+    if len(value) > limit:
+        problems.append(f"must be no more than {limit} characters")
+    if not pattern.fullmatch(value):
+        problems.append(rule)
+    return problems
+
+
+def subdomain(value: str) -> Sequence[str]:
+    """Most objects: an RFC 1123 subdomain."""
+    return _check(value, 253, _SUBDOMAIN, _SUBDOMAIN_RULE)
+
+
+def label(value: str) -> Sequence[str]:
+    """Namespaces, containers: an RFC 1123 label."""
+    return _check(value, 63, _LABEL, _LABEL_RULE)
+
+
+def label_1035(value: str) -> Sequence[str]:
+    """Services: an RFC 1035 label."""
+    return _check(value, 63, _LABEL_1035, _LABEL_1035_RULE)
+
+
+def path_segment(value: str) -> Sequence[str]:
+    """RBAC objects: anything that fits between two slashes."""
+    if value in (".", ".."):
+        return [f"may not be '{value}'"]
+    return [f"may not contain '{c}'" for c in ("/", "%") if c in value]
+
+
+def config_key(value: str) -> Sequence[str]:
+    """Keys of ConfigMaps and Secrets."""
+    problems = list(_check(value, 253, _CONFIG_KEY, _CONFIG_KEY_RULE))
+    if value == ".":
+        problems.append("must not be '.'")
+    elif value == "..":
+        problems.append("must not be '..'")
+    elif value.startswith(".."):
+        problems.append("must not start with '..'")
+    return problems
+
+
+def env_name(value: str) -> Sequence[str]:
+    """Names of environment variables: printable ASCII without '='."""
+    if _ENV.fullmatch(value):
+        return []
+    return [
+        "a valid environment variable name must consist only of printable ASCII characters other "
+        "than '='"
+    ]

@@ -1,0 +1,71 @@
+"""Which objects a list, a watch or a deletecollection is about. Decodes no more than it must."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Struct
+
+from athanor.local.apiserver import errors
+from athanor.local.apiserver.catalog import Served
+from athanor.local.apiserver.route import Target
+from athanor.wire.request import Request
+from athanor.wire.selector import (
+    FieldSelector,
+    FieldTerm,
+    LabelSelector,
+    parse_fields,
+    parse_labels,
+    selectable,
+)
+
+
+class _Meta(Struct):
+    labels: Mapping[str, str] | None = None
+
+
+class _Labelled(Struct):
+    metadata: _Meta
+
+
+_labels = msgspec.json.Decoder(_Labelled)
+_whole = msgspec.json.Decoder(dict)
+
+
+class Selection(Struct, frozen=True):
+    """Label and field selectors of one request."""
+
+    labels: LabelSelector
+    fields: FieldSelector
+
+    @property
+    def everything(self) -> bool:
+        """Whether nothing is left out."""
+        return self.labels.empty and self.fields.empty
+
+    def matches(self, body: bytes) -> bool:
+        """Whether an object, as JSON, is selected."""
+        if not self.labels.empty and not self.labels.matches(_labels.decode(body).metadata.labels):
+            return False
+        return self.fields.empty or self.fields.matches_object(_whole.decode(body))
+
+
+def selection(request: Request, target: Target, served: Served) -> Selection:
+    """The selectors of a request. Raises BadRequest for what cannot be selected by."""
+    labels = parse_labels(request.param("labelSelector"))
+    fields = parse_fields(request.param("fieldSelector"))
+    supported = selectable(served.resource.name, served.selectable)
+    for term in fields.terms:
+        if term.path not in supported:
+            if served.custom or served.resource.name in _LISTED:
+                raise errors.bad(f"field label not supported: {term.path}")
+            words = ", ".join(f'"{path}"' for path in supported)
+            raise errors.bad(f'"{term.path}" is not a known field selector: only {words}')
+    if target.name:
+        named = FieldTerm("metadata.name", target.name)
+        fields = FieldSelector((*fields.terms, named))
+    return Selection(labels, fields)
+
+
+_LISTED = frozenset(("pods", "nodes", "namespaces", "secrets", "services", "events"))

@@ -1,0 +1,336 @@
+"""Create, update and patch: decode once, default, admit, check, encode once, make durable.
+
+Nothing is awaited between reading an object's latest state and handing the new one to the store,
+so what was checked is what is written; the store's own precondition says so once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from athanor.api.meta import JSON
+from athanor.local.apiserver import body, errors, metadata
+from athanor.local.apiserver.admission import chain
+from athanor.local.apiserver.core import Call, Core, Outcome, decode, encoder
+from athanor.local.apiserver.remove import finish_if_done
+from athanor.local.store.model import Conflict, Row, Write
+from athanor.wire.status import ApiError, Cause
+
+GENERATE_TRIES = 8
+CONFLICT_TRIES = 5
+
+Change = Callable[[JSON], JSON]
+"""Makes the wanted object from the stored one, which it may consume."""
+
+
+def read_object(call: Call) -> JSON:
+    """The object in the request's body. Raises ApiError; unknown fields become warnings."""
+    raw, resource = call.request.body, call.resource
+    value = body.parse(raw, call.request.headers.get("content-type", ""), resource.kind)
+    obj = body.as_object(value, raw, resource.kind)
+    check_type(call, obj)
+    problems = list(body.duplicates(raw, obj)) if call.validation != "Ignore" else []
+    strict(call, obj, [f'duplicate field "{p}"' for p in problems])
+    return obj
+
+
+def check_type(call: Call, obj: JSON) -> None:
+    """The object must be of the kind the URL names. Fills in what is left out."""
+    resource = call.resource
+    kind, version = obj.get("kind") or resource.kind, obj.get("apiVersion") or resource.api_version
+    if kind != resource.kind or version != resource.api_version:
+        raise errors.bad(
+            f'{kind} in version "{version.rpartition("/")[2]}" cannot be handled as a '
+            f'{resource.kind}: no kind "{kind}" is registered for version "{version}" at '
+            f"{resource.prefix}/{resource.plural}"
+        )
+    obj["kind"], obj["apiVersion"] = kind, version
+    meta = obj.get("metadata")
+    if meta is not None and not isinstance(meta, dict):
+        raise cannot_handle(call, "metadata is no object")
+
+
+def cannot_handle(call: Call, why: str) -> ApiError:
+    """The object cannot be read as its kind."""
+    resource = call.resource
+    return errors.bad(
+        f'{resource.kind} in version "{resource.version}" cannot be handled as a '
+        f"{resource.kind}: {why}"
+    )
+
+
+def strict(call: Call, obj: JSON, problems: Sequence[str] = ()) -> None:
+    """Unknown fields: refused, warned about, or silently pruned, as the request asks."""
+    schema, found = call.served.schema, list(problems)
+    if schema is not None:
+        found += [f'unknown field "{path}"' for path in schema.prune(obj)]
+    if not found or call.validation == "Ignore":
+        return
+    if call.validation == "Strict":
+        raise cannot_handle(call, f"strict decoding error: {', '.join(found)}")
+    call.warnings.extend(found)
+
+
+def _namespace(call: Call, obj: JSON) -> None:
+    meta = metadata.meta_of(obj)
+    if not call.resource.namespaced:
+        return
+    asked = meta.get("namespace") or call.target.namespace
+    if asked != call.target.namespace:
+        raise errors.bad(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    meta["namespace"] = asked
+
+
+# --- create -----------------------------------------------------------------------------------
+
+
+async def create(core: Core, call: Call) -> Outcome:
+    """POST to a collection."""
+    return await create_object(core, call, read_object(call))
+
+
+async def create_object(core: Core, call: Call, obj: JSON) -> Outcome:
+    """Make a new object of a decoded manifest. Raises ApiError."""
+    meta = metadata.meta_of(obj)
+    _namespace(call, obj)
+    if meta.get("resourceVersion"):
+        raise errors.bad("resourceVersion should not be set on objects to be created")
+    generate = not meta.get("name") and meta.get("generateName")
+    obj = prepare(core, call, obj)
+    meta = obj["metadata"]
+    for attempt in range(1, GENERATE_TRIES + 1):
+        if generate:
+            meta["name"] = generate[: metadata.GENERATED_LIMIT] + core.ids.suffix()
+            metadata.tidy(meta)
+        if attempt == 1:
+            _check_new(call, obj)
+        try:
+            return await _put_new(core, call, obj)
+        except Conflict as taken:
+            if taken.expect != 0:
+                continue  # a quota moved under us: look again
+            if not generate or attempt == GENERATE_TRIES:
+                raise errors.already_exists(call.resource, meta["name"]) from None
+    raise errors.conflict(call.resource, meta["name"])
+
+
+def prepare(core: Core, call: Call, obj: JSON) -> JSON:
+    """A new object with all that the server adds, before it has a name."""
+    served, strategy = call.served, call.served.strategy
+    if served.has_status and not served.custom or served.has_status:
+        obj.pop("status", None)
+    metadata.initialise(obj, core.ids.uid(), core.now(), generation=strategy.generation)
+    if served.schema is not None:
+        obj = served.schema.default(obj)
+    strategy.default(obj)
+    strategy.create(obj)
+    chain.mutate(core, call, obj)
+    return metadata.ordered(obj)
+
+
+def _check_new(call: Call, obj: JSON) -> None:
+    served, strategy = call.served, call.served.strategy
+    causes: list[Cause] = metadata.check(
+        obj, namespaced=call.resource.namespaced, name_rule=strategy.name
+    )
+    if served.schema is not None:
+        causes += served.schema.validate(obj)
+    causes += strategy.check(obj)
+    if causes:
+        raise errors.invalid_object(call.resource, obj["metadata"].get("name", ""), causes)
+
+
+async def _put_new(core: Core, call: Call, obj: JSON) -> Outcome:
+    name = obj["metadata"]["name"]
+    key = call.key(name)
+    extra = chain.admit(core, call, obj)
+    if call.dry_run:
+        if core.store.latest(key) is not None:
+            raise errors.already_exists(call.resource, name)
+        obj["metadata"].pop("resourceVersion", None)
+        return Outcome(msgspec.json.encode(obj), 201)
+    encode = sized(call, encoder(obj))
+    if extra:
+        future = core.store.apply([*extra, Write(key, encode, 0)])
+        row = (await future)[-1]
+    else:
+        row = await core.store.put(key, encode, expect=0)
+    core.told(call.served, None, obj)
+    return Outcome(row.body, 201)
+
+
+def sized(call: Call, encode: Callable[[int], bytes]) -> Callable[[int], bytes]:
+    """The encoder, refusing objects that no etcd would take."""
+
+    def checked(revision: int) -> bytes:
+        encoded = encode(revision)
+        if len(encoded) > body.OBJECT_LIMIT:
+            raise ApiError(
+                "RequestEntityTooLarge",
+                f"the {call.resource.kind} has {len(encoded)} bytes: the limit is "
+                f"{body.OBJECT_LIMIT}",
+            )
+        return encoded
+
+    return checked
+
+
+# --- update -----------------------------------------------------------------------------------
+
+
+async def update(core: Core, call: Call) -> Outcome:
+    """PUT of an object or its status."""
+    wanted = read_object(call)
+    meta = metadata.meta_of(wanted)
+    name = meta.setdefault("name", call.target.name)
+    if name != call.target.name:
+        raise errors.bad(
+            f"the name of the object ({name}) does not match the name on the URL "
+            f"({call.target.name})"
+        )
+    _namespace(call, wanted)
+    encoded = msgspec.json.encode(wanted)
+    if core.store.latest(call.key()) is None and call.served.strategy.create_on_update:
+        return await create_object(core, call, wanted)
+    guarded = bool(meta.get("resourceVersion")) or not call.served.strategy.unconditional
+    return await change(core, call, lambda _: decode(encoded), guarded=guarded)
+
+
+async def change(core: Core, call: Call, make: Change, *, guarded: bool = False) -> Outcome:
+    """Replace an object by what `make` says; again when somebody else was faster, unless guarded.
+
+    Raises NotFound, Conflict, Invalid.
+    """
+    key = call.key()
+    for _ in range(CONFLICT_TRIES):
+        row = core.store.latest(key)
+        if row is None:
+            raise errors.not_found(call.resource, key.name)
+        try:
+            return await _change_once(core, call, row, make)
+        except Conflict as late:
+            if guarded and late.expect == row.revision:
+                break
+    raise errors.conflict(call.resource, key.name)
+
+
+async def _change_once(core: Core, call: Call, row: Row, make: Change) -> Outcome:
+    old = decode(row.body)
+    new = _merged(core, call, make(decode(row.body)), old)
+    meta = new["metadata"]
+    meta["resourceVersion"] = old["metadata"]["resourceVersion"]
+    if new == old:
+        return Outcome(row.body)
+    extra = chain.admit_update(core, call, new, old)
+    if call.dry_run:
+        return Outcome(msgspec.json.encode(new))
+    removed = await finish_if_done(core, call.served, row, old, new)
+    if removed is not None:
+        return Outcome(removed)
+    encode = sized(call, encoder(new))
+    if extra:
+        future = core.store.apply([*extra, Write(row.key, encode, row.revision)])
+        written = (await future)[-1]
+    else:
+        written = await core.store.put(row.key, encode, expect=row.revision)
+    core.told(call.served, old, new)
+    return Outcome(written.body)
+
+
+def _merged(core: Core, call: Call, new: JSON, old: JSON) -> JSON:
+    """The object as it will be stored, checked against the old one."""
+    served, strategy = call.served, call.served.strategy
+    _same_identity(call, new, old)
+    is_status = call.target.subresource == "status"
+    if is_status:
+        new = _status_of(call, new, old)
+    metadata.carry(new, old)
+    if served.schema is not None:
+        new = served.schema.default(new)
+    if is_status:
+        strategy.status(new, old)
+    else:
+        if served.has_status:
+            _keep(new, old, "status")
+        strategy.default(new)
+        strategy.update(new, old)
+    new = metadata.ordered(new)
+    causes: list[Cause] = metadata.check(
+        new, namespaced=call.resource.namespaced, name_rule=_any_name
+    )
+    causes += metadata.check_update(new, old)
+    if served.schema is not None:
+        causes += served.schema.validate(new, old)
+    if is_status:
+        causes += strategy.check_status(new, old)
+    else:
+        causes += strategy.check(new)
+        causes += strategy.check_update(new, old)
+    if causes:
+        raise errors.invalid_object(call.resource, old["metadata"]["name"], causes)
+    if strategy.generation and not is_status and _differs(new, old):
+        new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+    return new
+
+
+def _any_name(_: str) -> Sequence[str]:
+    return ()  # a stored name is right, whatever today's rules say
+
+
+def _same_identity(call: Call, new: JSON, old: JSON) -> None:
+    meta, was = metadata.meta_of(new), old["metadata"]
+    name = was["name"]
+    if meta.get("name", name) != name:
+        raise errors.bad(
+            f"the name of the object ({meta['name']}) does not match the name on the URL ({name})"
+        )
+    if call.resource.namespaced and meta.get("namespace", "") != was.get("namespace", ""):
+        raise errors.bad(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    if meta.get("uid") and meta["uid"] != was["uid"]:
+        raise errors.conflict(
+            call.resource, name,
+            f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: "
+            f"{was['uid']}",
+        )  # fmt: skip
+    asked = meta.get("resourceVersion")
+    if not asked and not call.served.strategy.unconditional:
+        raise errors.invalid_object(
+            call.resource, name,
+            [errors.wrong("metadata.resourceVersion", 0, "must be specified for an update")],
+        )  # fmt: skip
+    if asked and asked not in ("0", was["resourceVersion"]):
+        if not asked.isdigit():
+            raise errors.bad(f"metadata.resourceVersion: {asked!r} is no number")
+        raise errors.conflict(call.resource, name)
+
+
+def _status_of(call: Call, new: JSON, old: JSON) -> JSON:
+    """The stored object with the status (and for built-in kinds labels and such) of the new."""
+    merged = {k: v for k, v in old.items() if k not in ("status", "metadata")}
+    if "status" in new:
+        merged["status"] = new["status"]
+    meta = dict(old["metadata"]) if call.served.custom else metadata.meta_of(new)
+    if not call.served.custom and "ownerReferences" in old["metadata"]:
+        meta["ownerReferences"] = old["metadata"]["ownerReferences"]
+    merged["metadata"] = meta
+    return merged
+
+
+def _keep(new: JSON, old: JSON, field: str) -> None:
+    if field in old:
+        new[field] = old[field]
+    else:
+        new.pop(field, None)
+
+
+_NOT_SPEC = ("metadata", "status", "kind", "apiVersion")
+
+
+def _differs(new: JSON, old: JSON) -> bool:
+    return any(new.get(k) != old.get(k) for k in {*new, *old} if k not in _NOT_SPEC)
