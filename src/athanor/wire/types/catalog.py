@@ -31,6 +31,9 @@ from athanor.wire.types import (
     words,
 )
 
+COMMON = words.COMMON
+"""Descriptions of fields that every object has."""
+
 _TEXTS: Mapping[str, tuple[str, ...]] = {
     "meta": (meta.TEXT,),
     "core": (core.TEXT, core_pods.TEXT, core_volumes.TEXT),
