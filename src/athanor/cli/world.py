@@ -57,9 +57,10 @@ class World:
         ours = os.path.join(self.data, "admin.kubeconfig")
         if self._data or os.path.exists(ours):
             return ours
-        files = [name for name in os.environ.get("KUBECONFIG", "").split(os.pathsep) if name]
+        if os.environ.get("KUBECONFIG"):
+            return os.environ["KUBECONFIG"]
         default = os.path.expanduser("~/.kube/config")
-        return next(iter(files), default if os.path.exists(default) else ours)
+        return default if os.path.exists(default) else ours
 
     @property
     def client(self) -> Client:
@@ -78,7 +79,7 @@ def _connect(world: World) -> Client:
     from athanor.cli.failures import UNREACHABLE, Failure
     from athanor.sdk.client import Client
 
-    if not os.path.exists(world.kubeconfig):
+    if not any(os.path.exists(name) for name in world.kubeconfig.split(os.pathsep)):
         raise Failure(
             f"no platform is known: {world.kubeconfig} does not exist",
             hint="athanor up --detach starts one here; --kubeconfig names another",

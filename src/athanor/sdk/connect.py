@@ -1,0 +1,49 @@
+"""From a kubeconfig to a transport. Each kind of client imports only what it needs."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from athanor.client import kubeconfig as kubeconfigs
+from athanor.client.sync import SyncHttp
+from athanor.client.target import Target
+
+if TYPE_CHECKING:
+    from athanor.sdk.drive_async import AsyncDriver
+
+
+def target(files: str | None, context: str | None) -> Target:
+    """The server and identity that are meant.
+
+    `files`: paths as in $KUBECONFIG. Without them: those of $KUBECONFIG, the kubeconfig of the
+    platform that `athanor up` started here, ~/.kube/config, a pod's service account. Raises
+    ApiError(BadRequest) that says what lacks.
+    """
+    if files:
+        return kubeconfigs.load(files.split(os.pathsep)).target(context)
+    if not os.environ.get("KUBECONFIG"):
+        ours = Path(os.environ.get("ATHANOR_DATA", "~/.athanor")).expanduser()
+        if (ours / "admin.kubeconfig").exists():
+            return kubeconfigs.load([ours / "admin.kubeconfig"]).target(context)
+        inside = kubeconfigs.in_cluster(os.environ)
+        if inside is not None:
+            return inside
+    return kubeconfigs.load(kubeconfigs.default_paths(os.environ)).target(context)
+
+
+def sync(files: str | None, context: str | None) -> tuple[SyncHttp, str]:
+    """A blocking transport, and the context's namespace."""
+    found = target(files, context)
+    return SyncHttp(found), found.namespace
+
+
+def asynchronous(files: str | None, context: str | None) -> tuple[AsyncDriver, str]:
+    """A driver for an event loop, and the context's namespace."""
+    found = target(files, context)
+    http: Any = importlib.import_module("athanor.client.http")
+    drive: Any = importlib.import_module("athanor.sdk.drive_async")
+    driver: AsyncDriver = drive.AsyncDriver(http.Http(found))
+    return driver, found.namespace
