@@ -1,0 +1,91 @@
+"""A gang has to go: ask for a checkpoint where there is one to ask for, wait, then delete.
+
+The request is an annotation that the node's agent shows to the rank as a file; the rank answers
+through its progress. Capacity is free when the pods are gone, not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from athanor.api.core import Pod
+from athanor.api.registry import of
+from athanor.api.scheduling import Gang, Progress
+from athanor.features.gangs import labels
+from athanor.features.gangs.ranks import is_alive
+from athanor.features.gangs.status import progress
+from athanor.kit.times import parse_rfc3339, rfc3339
+from athanor.runtime.plan import Action, Delete, Patch
+
+PODS = of(Pod)
+
+
+def evicting(gang: Gang, pods: Sequence[Pod], broken: bool, now: float) -> Iterator[Action]:
+    """Checkpoint requests while there is time and need (not for a broken gang), then deletions."""
+    standing = [pod for pod in pods if pod.metadata.deletion_timestamp is None]
+    running = [pod for pod in standing if pod.status.phase == "Running"]
+    if not broken and running and len(standing) == len(pods) and _may_save(gang, running, now):
+        deadline = rfc3339(_deadline(gang, running, now))
+        yield from (_ask(pod, deadline, now) for pod in running if not _asked(pod))
+        return
+    for pod in standing:
+        yield Delete(
+            resource=PODS, name=pod.metadata.name, namespace=pod.metadata.namespace,
+            uid=pod.metadata.uid,
+        )  # fmt: skip
+
+
+def has_deadline(gang: Gang, pods: Sequence[Pod], now: float) -> list[float]:
+    """When waiting for checkpoints ends, if there is such a moment."""
+    running = [pod for pod in pods if is_alive(pod)]
+    return [_deadline(gang, running, now)] if running and _saves(gang) else []
+
+
+def _may_save(gang: Gang, running: Sequence[Pod], now: float) -> bool:
+    return _saves(gang) and now < _deadline(gang, running, now) and not _all_saved(running)
+
+
+def _saves(gang: Gang) -> bool:
+    return gang.spec.checkpoint is not None and gang.spec.checkpoint.enabled
+
+
+def _deadline(gang: Gang, running: Sequence[Pod], now: float) -> float:
+    """The end of the wait: the scheduler's, else what an earlier request said, else from now."""
+    admission, policy = gang.status.admission, gang.spec.checkpoint
+    if admission is not None and admission.evict is not None and admission.evict.deadline:
+        return parse_rfc3339(admission.evict.deadline)
+    told = [by for pod in running if (by := pod.metadata.annotations.get(labels.CHECKPOINT_BY))]
+    if told:
+        return parse_rfc3339(min(told))
+    return now + (policy.grace_seconds if policy is not None else 0)
+
+
+def _asked(pod: Pod) -> bool:
+    return labels.CHECKPOINT_REQUESTED in pod.metadata.annotations
+
+
+def _ask(pod: Pod, deadline: str, now: float) -> Patch:
+    asked = {labels.CHECKPOINT_REQUESTED: rfc3339(now), labels.CHECKPOINT_BY: deadline}
+    return Patch(
+        resource=PODS, name=pod.metadata.name, namespace=pod.metadata.namespace,
+        body={"metadata": {"annotations": asked}},
+    )  # fmt: skip
+
+
+def _all_saved(running: Sequence[Pod]) -> bool:
+    """Whether every rank that ever saved has saved since it was asked; and there is one."""
+    savers = [
+        (pod, told)
+        for pod in running
+        if (told := progress([pod])) is not None and told.last_checkpoint_time is not None
+    ]
+    return bool(savers) and all(_saved(pod, told) for pod, told in savers)
+
+
+def _saved(pod: Pod, told: Progress) -> bool:
+    asked = pod.metadata.annotations.get(labels.CHECKPOINT_REQUESTED)
+    return (
+        asked is not None
+        and told.last_checkpoint_time is not None
+        and parse_rfc3339(told.last_checkpoint_time) >= parse_rfc3339(asked)
+    )

@@ -1,0 +1,180 @@
+"""From a gang's situation to the one event that counts now; see `states` for what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+from athanor.api.core import Pod
+from athanor.api.scheduling import Gang, RankFailure
+from athanor.features.gangs.observe import Observed
+from athanor.features.gangs.ranks import (
+    RankView,
+    is_alive,
+    is_node_bound,
+    run_of,
+    vanished,
+    views,
+)
+from athanor.features.gangs.states import FINISHED, WAITING, Event
+from athanor.features.gangs.status import succeeded_before
+from athanor.kit.times import parse_rfc3339
+
+LOST_AFTER = 30.0
+"""Seconds without an answer after which a node's ranks are given up."""
+
+
+class Situation(Struct, frozen=True, kw_only=True):
+    """What is the case, rank by rank."""
+
+    gang: Gang
+    pods: tuple[Pod, ...]
+    ranks: list[RankView]
+    done: set[tuple[str, int]]
+    overran: bool
+    invalid: bool
+    blocked: bool
+
+    @property
+    def alive(self) -> bool:
+        """Whether anything of the gang may still run."""
+        return any(is_alive(pod) for pod in self.pods)
+
+    @property
+    def displaced(self) -> list[RankFailure]:
+        """Faults of the platform after which the gang cannot go on where it is."""
+        faults = [view.failure for view in self.ranks if view.state == "displaced" and view.failure]
+        if self.gang.spec.restart == "Gang":
+            return faults
+        return [fault for fault in faults if is_node_bound(fault.reason)]
+
+    @property
+    def must_leave(self) -> bool:
+        """Whether the admission has to be given back."""
+        admission = self.gang.status.admission
+        return (
+            admission is None
+            or admission.evict is not None
+            or self.gang.spec.suspend
+            or bool(self.displaced)
+        )
+
+
+def look(observed: Observed, now: float) -> Situation:
+    """Read the situation."""
+    gang = observed.gang
+    started = gang.status.started_at
+    limit = gang.spec.max_runtime_seconds
+    refusal = observed.refusal.reason if observed.refusal else ""
+    done = succeeded_before(gang)
+    lost = frozenset(
+        name
+        for name, since in observed.silent.items()
+        if since is None or now - since >= LOST_AFTER
+    )
+    return Situation(
+        gang=gang,
+        pods=observed.pods,
+        ranks=[_known(gang, view, done) for view in views(gang, observed.pods, lost, run_of(gang))],
+        done=done,
+        overran=bool(started and limit and now - parse_rfc3339(started) >= limit),
+        invalid=refusal in ("Invalid", "BadRequest"),
+        blocked=refusal == "Forbidden",
+    )
+
+
+def judge(s: Situation) -> Event:
+    """The event that counts."""
+    phase, spec = s.gang.status.phase, s.gang.spec
+    restart = spec.attempt > s.gang.status.attempt
+    if phase in FINISHED:
+        return "restart" if restart and spec.outcome is None else "steady"
+    if phase == "Stopping":
+        return _stopping(s, restart)
+    if spec.outcome is not None:
+        return "verdict"
+    if phase in WAITING:
+        return _waiting(s)
+    if phase == "Evicting":
+        if _all_succeeded(s):
+            return "succeeded"
+        if s.pods:
+            return "steady"
+        return "suspend" if spec.suspend else "gone"
+    if s.must_leave:
+        return "leave"
+    if phase == "Restarting":
+        return "steady" if s.pods else "gone"
+    return "restart" if restart else _working(s)
+
+
+def _stopping(s: Situation, restart: bool) -> Event:
+    spec = s.gang.spec
+    if spec.outcome is None and spec.decides == "Owner":
+        return "restart" if restart else "steady"
+    if s.alive:
+        return "steady"
+    return "well" if spec.outcome is not None and spec.outcome.phase == "Succeeded" else "ill"
+
+
+def _waiting(s: Situation) -> Event:
+    admission, suspend = s.gang.status.admission, s.gang.spec.suspend
+    if s.gang.status.phase == "Suspended":
+        if admission is not None:
+            return "leave"
+        return "steady" if suspend else "resume"
+    if admission is None:
+        return "suspend" if suspend else "steady"
+    return "leave" if suspend or admission.evict is not None else "admitted"
+
+
+def _working(s: Situation) -> Event:
+    if s.overran:
+        return "verdict"
+    if s.invalid:
+        return "invalid"
+    if _failed(s):
+        return "failed"
+    if _all_succeeded(s):
+        return "succeeded"
+    if s.blocked:
+        return "blocked"
+    up = all(v.state in ("running", "ready", "succeeded", "failed") for v in s.ranks)
+    return "running" if up else "starting"
+
+
+def _failed(s: Situation) -> bool:
+    states = [view.state for view in s.ranks]
+    if s.gang.spec.restart == "Gang":
+        return "failed" in states
+    ended = all(state in ("succeeded", "failed") for state in states)
+    return s.gang.spec.decides == "Gang" and ended and "failed" in states
+
+
+def _all_succeeded(s: Situation) -> bool:
+    return bool(s.ranks) and all(view.state == "succeeded" for view in s.ranks)
+
+
+def _known(gang: Gang, view: RankView, done: set[tuple[str, int]]) -> RankView:
+    """A rank without a pod may have succeeded earlier, or have lost its pod."""
+    if view.state != "absent":
+        return view
+    place = view.place
+    if (place.pod_set, place.rank) in done:
+        return msgspec.structs.replace(view, state="succeeded")
+    if gang.status.phase == "Running" and gang.spec.restart == "Gang":
+        return msgspec.structs.replace(view, state="displaced", failure=vanished(place, 0))
+    return view
+
+
+def first_words(failures: Sequence[RankFailure]) -> tuple[str, str]:
+    """The first failure as reason and message; empty when there is none."""
+    if not failures:
+        return "", ""
+    first = failures[0]
+    code = "" if first.exit_code is None else f", exit code {first.exit_code}"
+    where = f" on node {first.node}" if first.node else ""
+    said = f": {first.message}" if first.message else ""
+    return first.reason, f"{first.pod_set}-{first.rank} failed{where}{code}{said}"

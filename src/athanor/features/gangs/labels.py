@@ -1,0 +1,25 @@
+"""The labels and annotations by which gangs, agents and people find a gang's pods."""
+
+from __future__ import annotations
+
+from athanor.api.meta import GROUP
+
+GANG = f"{GROUP}/gang"
+POD_SET = f"{GROUP}/pod-set"
+RANK = f"{GROUP}/rank"
+"""Index within the pod set."""
+ATTEMPT = f"{GROUP}/attempt"
+"""Which run of the gang: its owner's attempt plus how often it lost its admission."""
+RANK_ATTEMPT = f"{GROUP}/rank-attempt"
+JOB = f"{GROUP}/job"
+
+DEVICES = f"{GROUP}/devices"
+"""Annotation: device ids on the node, "0,1"."""
+USER = f"{GROUP}/user"
+"""Annotation: who submitted it."""
+PROGRESS = f"{GROUP}/progress"
+"""Annotation: what the rank says of itself, a Progress as JSON; written by the node's agent."""
+CHECKPOINT_REQUESTED = f"{GROUP}/checkpoint-requested"
+"""Annotation: since when the rank is asked for a checkpoint; the agent shows it to the rank."""
+CHECKPOINT_BY = f"{GROUP}/checkpoint-by"
+"""Annotation: until when the rank may write that checkpoint; then it is stopped."""

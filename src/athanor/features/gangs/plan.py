@@ -1,0 +1,243 @@
+"""What a gang needs next: its new status first, then Service, pods, requests and deletions.
+
+A status that changes the phase carries the resourceVersion it was decided on, so that a stale plan
+stops there and does nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from athanor.api.core import Pod, Service
+from athanor.api.meta import to_manifest
+from athanor.api.registry import of
+from athanor.api.scheduling import Gang, GangPhase, GangStatus
+from athanor.features.gangs import labels
+from athanor.features.gangs import pods as manifests
+from athanor.features.gangs import status as write
+from athanor.features.gangs.evict import evicting, has_deadline
+from athanor.features.gangs.judge import LOST_AFTER, Situation, first_words, judge, look
+from athanor.features.gangs.observe import Observed
+from athanor.features.gangs.ranks import (
+    is_alive,
+    is_current,
+    is_node_bound,
+    pod_name,
+    run_of,
+    stuck,
+    views,
+)
+from athanor.features.gangs.states import FINISHED, WAITING, WORKING, Event, move
+from athanor.kit.times import parse_rfc3339, rfc3339
+from athanor.runtime.plan import Action, Create, Delete, Patch, Plan, Record, difference, head
+
+GANGS, PODS, SERVICES = of(Gang), of(Pod), of(Service)
+
+FENCED_AFTER = 120.0
+"""Seconds without an answer after which a lost node's pods are removed by force. Agents stop pods
+whose node could not reach the API server for that long."""
+
+DEAD_WORLD_GRACE = 3
+"""Seconds for ranks whose gang has failed already, unless their template says otherwise."""
+
+
+def plan(observed: Observed, now: float) -> Plan:
+    """The next actions for one gang. Pure; `now` in seconds since the epoch."""
+    situation = look(observed, now)
+    event = judge(situation)
+    before = observed.gang.status
+    phase = move(before.phase, event)
+    status = _status(situation, observed, event, phase, now)
+    gang = msgspec.structs.replace(observed.gang, status=status)
+    actions: list[Action] = [*_write(observed.gang, status)]
+    if phase != before.phase:
+        actions.append(_news(gang, status))
+    actions += _work(gang, observed, situation, now)
+    actions += _by_force(observed, now)
+    return Plan(tuple(actions), _again(gang, observed, situation, now))
+
+
+def _write(gang: Gang, status: GangStatus) -> Iterator[Patch]:
+    patch = difference(to_manifest(gang.status), to_manifest(status))
+    if patch:
+        decides = status.phase != gang.status.phase
+        yield Patch(
+            resource=GANGS, name=gang.metadata.name, namespace=gang.metadata.namespace,
+            body={"status": patch}, subresource="status",
+            resource_version=gang.metadata.resource_version if decides else "",
+        )  # fmt: skip
+
+
+def _news(gang: Gang, status: GangStatus) -> Record:
+    meta = gang.metadata
+    bad = status.phase in ("Stopping", "Failed", "Evicting") and bool(status.failures)
+    return Record(
+        about=head(GANGS, meta.namespace, meta.name, meta.uid),
+        type="Warning" if bad else "Normal",
+        reason=status.phase,
+        message=status.message or f"the gang is {status.phase.lower()}",
+    )
+
+
+def _status(
+    s: Situation, observed: Observed, event: Event, phase: GangPhase, now: float
+) -> GangStatus:
+    old = s.gang.status
+    moved = phase != old.phase
+    released = moved and old.phase == "Evicting" and phase in WAITING
+    fresh = released or event == "admitted" or (moved and phase == "Restarting")
+    status = msgspec.structs.replace(
+        old, phase=phase, observed_generation=s.gang.metadata.generation,
+        progress=write.fresh_progress(old.progress, write.progress(observed.pods), now),
+    )  # fmt: skip
+    if fresh or phase in WAITING:
+        status = msgspec.structs.replace(status, attempt=s.gang.spec.attempt)
+    if released:
+        status = msgspec.structs.replace(
+            status, admission=None, evictions=old.evictions + 1, started_at=None
+        )
+    status = _ranks_told(s, observed, status, fresh=fresh, released=released)
+    status = _times_told(status, moved, now)
+    reason, message = _words(s, observed, event, status)
+    conditions = write.conditions(s.gang, phase, reason, message, now)
+    return msgspec.structs.replace(status, reason=reason, message=message, conditions=conditions)
+
+
+def _ranks_told(
+    s: Situation, observed: Observed, status: GangStatus, *, fresh: bool, released: bool
+) -> GangStatus:
+    """Counts and failures. A new run starts from nothing; a stopping gang keeps what it had."""
+    before = s.gang.status.phase
+    if before in ("Stopping", *FINISHED) and not fresh:
+        return status
+    failures = write.first_failures(s.ranks)
+    if fresh:
+        failures = status.failures if released else []
+    elif status.phase not in WORKING:
+        failures = failures or status.failures
+    gang = msgspec.structs.replace(s.gang, status=status)
+    ranks = views(gang, observed.pods, frozenset(), run_of(gang)) if fresh else s.ranks
+    done = s.done if gang.spec.restart == "Rank" or not fresh else set()
+    return msgspec.structs.replace(status, failures=failures, pods=write.counts(gang, ranks, done))
+
+
+def _times_told(status: GangStatus, moved: bool, now: float) -> GangStatus:
+    stamp = rfc3339(now)
+    if status.phase == "Running" and status.started_at is None:
+        status = msgspec.structs.replace(status, started_at=stamp)
+    if status.phase not in FINISHED:
+        return msgspec.structs.replace(status, finished_at=None)
+    return msgspec.structs.replace(status, finished_at=stamp) if moved else status
+
+
+def _words(s: Situation, observed: Observed, event: Event, status: GangStatus) -> tuple[str, str]:
+    """Reason and message: why the gang is where it is, in words for its user."""
+    phase, spec = status.phase, s.gang.spec
+    if phase == s.gang.status.phase and phase not in WORKING:
+        return s.gang.status.reason, s.gang.status.message
+    if spec.outcome is not None and phase in ("Stopping", *FINISHED):
+        return spec.outcome.reason, spec.outcome.message
+    if event == "verdict":
+        return "MaxRuntimeExceeded", f"ran longer than {spec.max_runtime_seconds} s"
+    if event in ("invalid", "blocked") and observed.refusal is not None:
+        reason = "InvalidPods" if event == "invalid" else "PodsRefused"
+        return reason, observed.refusal.message
+    if event == "failed":
+        return first_words([f for f in status.failures if not f.platform])
+    if event == "leave":
+        admission = status.admission
+        if admission is not None and admission.evict is not None:
+            return admission.evict.reason, admission.evict.message
+        return ("Suspended", "") if spec.suspend else first_words(s.displaced)
+    if phase in ("Pending", "Failed"):
+        return s.gang.status.reason, s.gang.status.message
+    if phase in ("Starting", "Admitted"):
+        return stuck(s.pods) or ("", "")
+    return "", ""
+
+
+def _work(gang: Gang, observed: Observed, s: Situation, now: float) -> Iterator[Action]:
+    phase = gang.status.phase
+    if phase in WORKING:
+        yield from _keep_running(gang, observed)
+    elif phase == "Restarting":
+        yield from (_delete(pod) for pod in observed.pods if _standing(pod))
+    elif phase == "Evicting":
+        yield from evicting(gang, observed.pods, bool(s.displaced), now)
+    elif phase == "Stopping":
+        for pod in observed.pods:
+            if _standing(pod) and is_alive(pod):
+                yield _delete(pod, _last_grace(gang, pod))
+
+
+def _keep_running(gang: Gang, observed: Observed) -> Iterator[Action]:
+    """Every rank has its pod; what is of an older run, or ended by a fault, goes first."""
+    run = run_of(gang)
+    done = write.succeeded_before(gang)
+    ranks = views(gang, observed.pods, frozenset(), run)
+    present = {pod.metadata.name for pod in observed.pods}
+    for pod in observed.pods:
+        if _standing(pod) and not is_current(gang, pod, run):
+            yield _delete(pod)
+    if not observed.has_service:
+        yield Create(SERVICES, manifests.service(gang))
+    for view in ranks:
+        place, fault = view.place, view.failure
+        if view.state == "displaced" and fault and view.pod and not is_node_bound(fault.reason):
+            if _standing(view.pod):
+                yield _delete(view.pod)
+            continue
+        name = pod_name(gang.metadata.name, place.pod_set, place.rank)
+        if name not in present and (place.pod_set, place.rank) not in done:
+            yield Create(PODS, manifests.pod(gang, place, len(ranks)))
+
+
+def _by_force(observed: Observed, now: float) -> Iterator[Delete]:
+    """Pods that their node will never confirm as gone."""
+    for pod in observed.pods:
+        if pod.metadata.deletion_timestamp is None or pod.spec.node_name not in observed.silent:
+            continue
+        since = observed.silent[pod.spec.node_name]
+        if since is None or now - since >= FENCED_AFTER:
+            yield _delete(pod, 0)
+
+
+def _again(gang: Gang, observed: Observed, s: Situation, now: float) -> float | None:
+    """Seconds until time alone changes the plan."""
+    moments = [
+        since + after
+        for since in observed.silent.values()
+        if since is not None
+        for after in (LOST_AFTER, FENCED_AFTER)
+    ]
+    status, limit = gang.status, gang.spec.max_runtime_seconds
+    if status.phase in WORKING and status.started_at and limit:
+        moments.append(parse_rfc3339(status.started_at) + limit)
+    if status.phase == "Evicting":
+        moments += has_deadline(gang, observed.pods, now)
+    told = status.progress
+    if told is not None and told.updated_at and write.progress(observed.pods) != told:
+        moments.append(parse_rfc3339(told.updated_at) + write.PROGRESS_EVERY)
+    ahead = [moment - now for moment in moments if moment > now]
+    return min(ahead) + 0.05 if ahead else None
+
+
+def _standing(pod: Pod) -> bool:
+    return pod.metadata.deletion_timestamp is None
+
+
+def _last_grace(gang: Gang, pod: Pod) -> int | None:
+    if not any(not failure.platform for failure in gang.status.failures):
+        return None
+    spec_set = pod.metadata.labels.get(labels.POD_SET, "")
+    own = manifests.grace_of(gang, spec_set)
+    return DEAD_WORLD_GRACE if own is None else own
+
+
+def _delete(pod: Pod, grace_seconds: int | None = None) -> Delete:
+    return Delete(
+        resource=PODS, name=pod.metadata.name, namespace=pod.metadata.namespace,
+        uid=pod.metadata.uid, grace_seconds=grace_seconds,
+    )  # fmt: skip

@@ -1,0 +1,212 @@
+"""What each rank of a gang is up to, read from its pod; and whose fault a failure is.
+
+A fault is the platform's when the rank could not help it: its node went away or refused it, it was
+preempted, deleted, or its end was not seen. Reasons are kubelet's, the taint manager's and the
+node agent's words (Kubernetes: "Pod failure policy", condition DisruptionTarget).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+from msgspec import Struct
+
+from athanor.api.core import ContainerStateTerminated, ContainerStatus, Pod
+from athanor.api.placement import unpack
+from athanor.api.scheduling import Gang, RankFailure
+from athanor.features.gangs import labels
+
+NODE_REASONS = frozenset({
+    "NodeLost", "NodeShutdown", "Shutdown", "Terminated", "NodeAffinity",
+    "UnexpectedAdmissionError", "Evicted", "DeletionByTaintManager", "DeletionByPodGC",
+})  # fmt: skip
+"""Reasons that would come again on the same node."""
+
+PLATFORM_REASONS = NODE_REASONS | {
+    "Preempting", "Preempted", "ContainerStatusUnknown", "PodDeleted",
+}  # fmt: skip
+"""Pod and container reasons that are no fault of what ran. So is every "OutOf…" (OutOfcpu)."""
+
+WAITING_BADLY = (
+    "Err",
+    "Invalid",
+    "CreateContainer",
+    "CrashLoop",
+    "ImagePullBackOff",
+    "RunContainer",
+)
+
+State = Literal["absent", "waiting", "running", "ready", "succeeded", "failed", "displaced"]
+
+
+class Place(NamedTuple):
+    """One rank of a set, and where it goes."""
+
+    pod_set: str
+    rank: int
+    overall: int
+    node: str
+    devices: str
+
+
+class RankView(Struct, frozen=True):
+    """A rank, its pod of the present run, and what it is up to."""
+
+    place: Place
+    state: State
+    pod: Pod | None = None
+    failure: RankFailure | None = None
+
+
+def rank_name(pod_set: str, rank: int) -> str:
+    """`worker-3`: the rank's name within its gang."""
+    return f"{pod_set}-{rank}"
+
+
+def pod_name(gang: str, pod_set: str, rank: int) -> str:
+    """The name of a rank's pod, the same for every attempt: no two can be at once."""
+    return f"{gang}-{pod_set}-{rank}"
+
+
+def run_of(gang: Gang) -> int:
+    """The number of the present run: it grows with each attempt and each lost admission."""
+    return gang.status.attempt + gang.status.evictions
+
+
+def places(gang: Gang) -> list[Place]:
+    """Every rank of an admitted gang with its node, in the order of pod sets and ranks."""
+    admission = gang.status.admission
+    if admission is None:
+        return []
+    placed = {p.pod_set: p for p in admission.placements}
+    found: list[Place] = []
+    for pod_set in gang.spec.pod_sets:
+        placement = placed.get(pod_set.name)
+        if placement is None:
+            continue
+        for rank, node in zip(range(placement.count), unpack(placement.nodes), strict=False):
+            devices = placement.devices[rank] if rank < len(placement.devices) else ""
+            found.append(Place(pod_set.name, rank, len(found), node, devices))
+    return found
+
+
+def views(gang: Gang, pods: Iterable[Pod], lost_nodes: frozenset[str], run: int) -> list[RankView]:
+    """Every rank that should be, with its pod of this run."""
+    by_name = {pod.metadata.name: pod for pod in pods if is_current(gang, pod, run)}
+    return [
+        view(place, by_name.get(pod_name(gang.metadata.name, place.pod_set, place.rank)),
+             lost_nodes, gang.spec.rank_attempts.get(rank_name(place.pod_set, place.rank), 0))
+        for place in places(gang)
+    ]  # fmt: skip
+
+
+def is_current(gang: Gang, pod: Pod, run: int) -> bool:
+    """Whether a pod belongs to this run, and to its rank's present attempt."""
+    told = pod.metadata.labels
+    rank = rank_name(told.get(labels.POD_SET, ""), _number(told.get(labels.RANK, "")))
+    return (
+        told.get(labels.ATTEMPT) == str(run)
+        and told.get(labels.RANK_ATTEMPT, "0") == str(gang.spec.rank_attempts.get(rank, 0))
+        and any(owner.uid == gang.metadata.uid for owner in pod.metadata.owner_references)
+    )
+
+
+def view(place: Place, pod: Pod | None, lost_nodes: frozenset[str], attempt: int) -> RankView:
+    """What one rank is up to."""
+    if pod is None:
+        return RankView(place, "absent")
+    phase = pod.status.phase
+    if phase == "Succeeded":
+        return RankView(place, "succeeded", pod)
+    if phase == "Failed":
+        failure = failure_of(place, pod, attempt)
+        return RankView(place, "displaced" if failure.platform else "failed", pod, failure)
+    if pod.spec.node_name in lost_nodes:
+        why = f"node {pod.spec.node_name} is gone or does not answer"
+        lost = _platform(place, pod, attempt, "NodeLost", why)
+        return RankView(place, "displaced", pod, lost)
+    if pod.metadata.deletion_timestamp is not None:
+        why = "the pod was deleted while it ran"
+        return RankView(place, "displaced", pod, _platform(place, pod, attempt, "PodDeleted", why))
+    if phase != "Running":
+        return RankView(place, "waiting", pod)
+    ready = any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions)
+    return RankView(place, "ready" if ready else "running", pod)
+
+
+def failure_of(place: Place, pod: Pod, attempt: int) -> RankFailure:
+    """Why a failed pod failed."""
+    status = pod.status
+    ended = next(_ends(status.init_container_statuses + status.container_statuses), None)
+    reason = status.reason or (ended.reason if ended else "") or "Error"
+    message = status.message or (ended.message if ended else "")
+    disrupted = [
+        c for c in status.conditions if c.type == "DisruptionTarget" and c.status == "True"
+    ]
+    platform = (
+        bool(disrupted)
+        or reason in PLATFORM_REASONS
+        or (ended is not None and ended.reason in PLATFORM_REASONS)
+        or reason.startswith("OutOf")
+        or pod.metadata.deletion_timestamp is not None
+    )
+    if disrupted and not status.reason:
+        reason, message = disrupted[0].reason or "Disrupted", disrupted[0].message
+    return RankFailure(
+        pod_set=place.pod_set,
+        rank=place.rank,
+        exit_code=ended.exit_code if ended else None,
+        reason=reason,
+        message=message[:512],
+        platform=platform,
+        finished_at=ended.finished_at if ended else None,
+        attempt=attempt,
+        node=pod.spec.node_name,
+    )
+
+
+def vanished(place: Place, attempt: int) -> RankFailure:
+    """The failure of a rank whose pod was there and is not any more."""
+    return RankFailure(
+        pod_set=place.pod_set, rank=place.rank, reason="PodDeleted", platform=True,
+        message="the pod is gone", attempt=attempt, node=place.node,
+    )  # fmt: skip
+
+
+def stuck(pods: Iterable[Pod]) -> tuple[str, str] | None:
+    """The reason and message of a container that cannot start, if there is one."""
+    for pod in pods:
+        for status in pod.status.init_container_statuses + pod.status.container_statuses:
+            waiting = status.state.waiting
+            if waiting is not None and waiting.reason.startswith(WAITING_BADLY):
+                return waiting.reason, f"{pod.metadata.name}: {waiting.message}"[:512]
+    return None
+
+
+def is_node_bound(reason: str) -> bool:
+    """Whether a platform fault will come again on the same node."""
+    return reason.startswith("OutOf") or reason in NODE_REASONS
+
+
+def is_alive(pod: Pod) -> bool:
+    """Whether something of a pod may still run."""
+    return pod.status.phase not in ("Succeeded", "Failed")
+
+
+def _platform(place: Place, pod: Pod, attempt: int, reason: str, message: str) -> RankFailure:
+    return RankFailure(
+        pod_set=place.pod_set, rank=place.rank, reason=reason, message=message, platform=True,
+        attempt=attempt, node=pod.spec.node_name,
+    )  # fmt: skip
+
+
+def _ends(statuses: list[ContainerStatus]) -> Iterator[ContainerStateTerminated]:
+    """Containers that ended badly, first those that are no consequence (by time, then order)."""
+    ended = [s.state.terminated for s in statuses if s.state.terminated is not None]
+    bad = [end for end in ended if end.exit_code != 0]
+    yield from sorted(bad, key=lambda end: end.finished_at or "")
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else -1

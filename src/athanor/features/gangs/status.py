@@ -1,0 +1,125 @@
+"""What gangs writes into a Gang's status, computed whole and sent as a difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from athanor.api.core import Pod
+from athanor.api.meta import Condition, set_condition
+from athanor.api.scheduling import Gang, GangPhase, PodCounts, Progress, RankFailure
+from athanor.features.gangs import labels
+from athanor.features.gangs.ranks import RankView
+from athanor.features.gangs.states import FINISHED
+from athanor.kit.times import parse_rfc3339, rfc3339
+
+MOST_FAILURES = 16
+PROGRESS_EVERY = 2.0
+"""Seconds between two writes that say nothing but how far the job is."""
+
+_progress = msgspec.json.Decoder(Progress)
+
+
+def pack_ranks(ranks: Sequence[int]) -> str:
+    """Sorted ranks as ranges: [0, 1, 2, 5] → "0-2,5"."""
+    parts: list[list[int]] = []
+    for rank in ranks:
+        if parts and parts[-1][-1] == rank - 1:
+            parts[-1] = [parts[-1][0], rank]
+        else:
+            parts.append([rank])
+    return ",".join(str(p[0]) if p[0] == p[-1] else f"{p[0]}-{p[-1]}" for p in parts)
+
+
+def unpack_ranks(text: str) -> set[int]:
+    """The ranks of `pack_ranks`."""
+    found: set[int] = set()
+    for part in filter(None, text.split(",")):
+        first, _, last = part.partition("-")
+        found.update(range(int(first), int(last or first) + 1))
+    return found
+
+
+def succeeded_before(gang: Gang) -> set[tuple[str, int]]:
+    """Ranks whose success is written down already: they never run again in this attempt."""
+    return {(c.pod_set, rank) for c in gang.status.pods for rank in unpack_ranks(c.succeeded_ranks)}
+
+
+def counts(gang: Gang, ranks: Sequence[RankView], done: set[tuple[str, int]]) -> list[PodCounts]:
+    """How many ranks of each set are in which state; sets of which nothing is known are left out.
+
+    `done`: ranks that are known to have succeeded, pod or no pod.
+    """
+    found = []
+    for name in [pod_set.name for pod_set in gang.spec.pod_sets]:
+        of_set = [view for view in ranks if view.place.pod_set == name]
+        if not of_set and all(pod_set != name for pod_set, _ in done):
+            continue
+        succeeded = {v.place.rank for v in of_set if v.state == "succeeded"}
+        succeeded |= {rank for pod_set, rank in done if pod_set == name}
+        states = [v.state for v in of_set if v.place.rank not in succeeded]
+        found.append(
+            PodCounts(
+                pod_set=name,
+                pending=sum(state in ("absent", "waiting") for state in states),
+                running=sum(state in ("running", "ready") for state in states),
+                ready=sum(state == "ready" for state in states),
+                succeeded=len(succeeded),
+                failed=sum(state in ("failed", "displaced") for state in states),
+                succeeded_ranks=pack_ranks(sorted(succeeded)),
+            )
+        )
+    return found
+
+
+def first_failures(ranks: Sequence[RankView]) -> list[RankFailure]:
+    """The failures of this run, the earliest first, so many as fit."""
+    failed = [view.failure for view in ranks if view.failure is not None]
+    return sorted(failed, key=lambda f: f.finished_at or "~")[:MOST_FAILURES]
+
+
+def progress(pods: Sequence[Pod]) -> Progress | None:
+    """What the first rank that says anything says of the job."""
+    for pod in pods:
+        said = pod.metadata.annotations.get(labels.PROGRESS)
+        if said is None:
+            continue
+        try:
+            return _progress.decode(said)
+        except msgspec.DecodeError:
+            continue  # a rank may write what it likes; what is no progress is none
+    return None
+
+
+def fresh_progress(have: Progress | None, found: Progress | None, now: float) -> Progress | None:
+    """The progress to write now: small steps wait until the last write is old enough."""
+    if found is None or have is None or found == have:
+        return found or have
+    if found.last_checkpoint_step != have.last_checkpoint_step or have.updated_at is None:
+        return found
+    return found if now - parse_rfc3339(have.updated_at) >= PROGRESS_EVERY else have
+
+
+def conditions(
+    gang: Gang, phase: GangPhase, reason: str, message: str, now: float
+) -> list[Condition]:
+    """Conditions for `kubectl wait`: Running, and one of Succeeded and Failed in the end."""
+    stamp = rfc3339(now)
+    found = gang.status.conditions
+    wanted = {"Running": phase == "Running"} | (
+        {name: phase == name for name in FINISHED} if phase in FINISHED else {}
+    )
+    for type_, holds in sorted(wanted.items()):
+        known = next((c for c in found if c.type == type_), None)
+        status = "True" if holds else "False"
+        if known is not None and known.status == status:
+            continue
+        if known is None and not holds:
+            continue
+        news = Condition(
+            type=type_, status=status, reason=reason or phase, message=message,
+            observed_generation=gang.metadata.generation,
+        )  # fmt: skip
+        found = set_condition(found, news, stamp)
+    return found
