@@ -1,8 +1,8 @@
 """The watchman: starts the platform's processes, starts them again when they die, ends them.
 
-`python -m athanor.assembly.watchman DATA LOCK_FD SOCKET_FD READY_FD PARTS` - PARTS is JSON. It
-holds the server's listening socket, so a client that comes while the server restarts waits instead
-of being refused. Standard library only, about 10 MB, and asleep unless something happens.
+`python -m athanor.assembly.watchman DATA LOCK_FD SOCKET_FDS READY_FD SERVER PARTS` - PARTS is JSON.
+It holds the server's listening sockets, so a client that comes while the server restarts waits
+instead of being refused. Standard library only, about 10 MB, and asleep unless something happens.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _PDEATHSIG = 1
 class Part:
     """One process that is to run: how it is started, and how it is."""
 
-    def __init__(self, name: str, command: list[str], env: Mapping[str, str], stays: bool) -> None:
-        self.name = name
-        self.command = command
-        self.env = env
-        self.stays = stays
+    def __init__(self, said: Mapping[str, Any]) -> None:
+        self.name: str = said["name"]
+        self.command: list[str] = said["command"]
+        self.stays: bool = said.get("stays", False)
+        self.sockets: bool = said.get("sockets", False)
         self.process = processes.Seen(0, "")
         self.child: subprocess.Popen[bytes] | None = None
         self.pidfd = -1
@@ -54,11 +54,15 @@ class Part:
 class Watchman:
     """The loop over all parts: single-threaded, woken by exits, signals and due restarts."""
 
-    def __init__(self, data: DataDir, parts: list[Part], socket_fd: int, ready_fd: int) -> None:
+    def __init__(
+        self, data: DataDir, parts: list[Part], sockets: list[int], ready_fd: int, server: str
+    ) -> None:
         self.data = data
         self.parts = parts
-        self._socket = socket_fd
+        self.server = server
+        self._sockets = sockets
         self._ready = ready_fd
+        self._was_ready = False
         self._going = True
         self.failure = ""
         self._poll = select.poll()
@@ -97,8 +101,8 @@ class Watchman:
 
     def _start(self, part: Part) -> None:
         reader, writer = os.pipe()
-        keep = [writer] + ([self._socket] if part.name == "server" else [])
-        env = {**os.environ, **part.env, "ATHANOR_READY_FD": str(writer)}
+        keep = [writer] + (self._sockets if part.sockets else [])
+        env = {**os.environ, "ATHANOR_READY_FD": str(writer)}
         part.due = None
         with self._log(part) as log:
             part.child = subprocess.Popen(
@@ -153,8 +157,10 @@ class Watchman:
         part.ready = True
         self._say(f"{part.name} {said} after {time.monotonic() - part.started:.2f}s")
         self._report()
-        if self._ready >= 0 and all(part.ready for part in self.parts):
+        if not self._was_ready and all(part.ready for part in self.parts):
+            self._was_ready = True
             self._tell("ready\n")
+            self._say(f"athanor is up at {self.server}")
 
     def _alive(self, part: Part) -> bool:
         if part.child is not None:
@@ -265,13 +271,11 @@ def _last_line(path: Any) -> str:
 
 def main() -> int:
     """Read the command line and watch."""
-    data, lock_fd, socket_fd, ready_fd = DataDir(sys.argv[1]), *map(int, sys.argv[2:5])
-    processes.note(lock_fd)
-    parts = [
-        Part(said["name"], said["command"], said.get("env", {}), said.get("stays", False))
-        for said in json.loads(sys.argv[5])
-    ]
-    return Watchman(data, parts, socket_fd, ready_fd).run()
+    root, lock_fd, socket_fds, ready_fd, server, said = sys.argv[1:]
+    processes.note(int(lock_fd))
+    sockets = [int(number) for number in socket_fds.split(",")]
+    parts = [Part(part) for part in json.loads(said)]
+    return Watchman(DataDir(root), parts, sockets, int(ready_fd), server).run()
 
 
 if __name__ == "__main__":

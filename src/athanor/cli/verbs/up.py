@@ -1,0 +1,56 @@
+"""athanor up: the API server, controllers and node agent, on this machine."""
+
+from __future__ import annotations
+
+import click
+
+from athanor.cli import show
+from athanor.cli.failures import Failure
+from athanor.cli.verb import verb
+from athanor.cli.world import World
+
+EXAMPLES = """\
+athanor up
+athanor up --detach
+athanor up --detach --simulate-gpus 8xA100
+athanor up --listen 192.168.1.20            # a workstation that teammates reach"""
+
+
+@verb(examples=EXAMPLES)
+@click.option("-d", "--detach", is_flag=True, help="In the background; returns when all is ready.")
+@click.option("--in-process", is_flag=True, help="Server, controllers and agent in one process.")
+@click.option(
+    "--simulate-gpus", default="", metavar="NxMODEL", help="Pretend, for instance 8xA100."
+)
+@click.option("--listen", default="", metavar="ADDRESS", help="Also on this address [loopback].")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port [7443]; 0 takes a free one.")
+@click.option(
+    "--isolation", type=click.Choice(["best", "process"]), default="best", show_default=True,
+    help="How pods are kept apart: the strongest this machine can, or plain processes.",
+)  # fmt: skip
+def command(
+    world: World, detach: bool, in_process: bool, simulate_gpus: str, listen: str,
+    port: int | None, isolation: str,
+) -> None:  # fmt: skip
+    """Start the platform on this machine.
+
+    Everything it keeps is in the data directory (--data, ~/.athanor). Without --detach it stays in
+    the foreground; Ctrl-C ends it and the pods with it.
+    """
+    from athanor.assembly import start
+    from athanor.kit.clock import SystemClock
+
+    clock = SystemClock()
+    wishes = start.Wishes(world.data, listen, port, simulate_gpus, in_process, isolation)
+    try:
+        prepared = start.prepare(wishes, clock)
+        if not detach:
+            show.line(f"starting in {world.data}; Ctrl-C ends it")
+            start.foreground(prepared)
+        running = start.detach(prepared, clock)
+    except start.Trouble as trouble:
+        raise Failure(str(trouble), hint=trouble.hint) from None
+    show.line(f"athanor is up at {running.server} after {running.seconds:.1f}s")
+    show.note(f"  data     {world.data}")
+    show.note(f"  kubectl  export KUBECONFIG={world.data}/admin.kubeconfig")
+    show.note("  try      athanor submit generic --name hello -- python -c \"print('hi')\"")
