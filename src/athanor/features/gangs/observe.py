@@ -16,6 +16,8 @@ from athanor.runtime.cache import Changed, Key, World, by_label
 PODS_OF_GANG = "gang"
 PODS_ON_NODE = "node"
 
+_LONG_AGO = "1970-01-01T00:00:00Z"
+
 pods_of_gang = by_label(labels.GANG)
 
 
@@ -29,12 +31,14 @@ class Refusal(Struct, frozen=True):
 class Observed(Struct, frozen=True, kw_only=True):
     """A gang, all pods that carry its name, and the nodes among theirs that do not answer.
 
-    `silent`: node → since when (seconds since the epoch), or None when there is no such node.
+    `silent`: node → since when, in seconds since the epoch. A node that there is none of (`gone`)
+    counts from its last pod on: caches of different kinds may lag behind each other.
     """
 
     gang: Gang
     pods: tuple[Pod, ...] = ()
-    silent: dict[str, float | None] = {}
+    silent: dict[str, float] = {}
+    gone: frozenset[str] = frozenset()
     has_service: bool = False
     refusal: Refusal | None = None
 
@@ -50,16 +54,22 @@ def observe(world: World, key: Key) -> Observed | None:
     )
     problem = world.problem(key)
     nodes = world.cache(Node)
-    on = dict.fromkeys(pod.spec.node_name for pod in pods)
-    silent = {
-        name: since
-        for name in on
-        if (since := _silent_since(nodes.get(Key("", name)))) is None or since > 0
-    }
+    silent: dict[str, float] = {}
+    gone: set[str] = set()
+    for pod in pods:
+        name = pod.spec.node_name
+        node = nodes.get(Key("", name))
+        if node is None:
+            gone.add(name)
+            created = parse_rfc3339(pod.metadata.creation_timestamp or _LONG_AGO)
+            silent[name] = max(created, silent.get(name, 0.0))
+        elif (since := _silent_since(node)) > 0:
+            silent[name] = since
     return Observed(
         gang=gang,
         pods=tuple(pods),
         silent=silent,
+        gone=frozenset(gone),
         has_service=world.cache(Service).get(key) is not None,
         refusal=Refusal(problem.reason, problem.message) if problem is not None else None,
     )
@@ -74,9 +84,7 @@ def gang_of(change: Changed[Pod] | Changed[Service], world: World) -> Iterable[K
 
 def gangs_on(change: Changed[Node], world: World) -> Iterable[Key]:
     """The gangs with pods on a node whose readiness has changed."""
-    before = change.before is not None and _silent_since(change.before) == 0
-    after = change.after is not None and _silent_since(change.after) == 0
-    if before == after:
+    if _answers(change.before) == _answers(change.after):
         return ()
     pods = world.cache(Pod).by(PODS_ON_NODE, change.newest.metadata.name)
     return {
@@ -91,10 +99,12 @@ def node_of(pod: Object) -> Iterable[str]:
     return (pod.spec.node_name,) if isinstance(pod, Pod) else ()
 
 
-def _silent_since(node: Node | None) -> float | None:
-    """0 for a node that answers, else since when it does not; None for one that is gone."""
-    if node is None:
-        return None
+def _answers(node: Node | None) -> bool:
+    return node is not None and _silent_since(node) == 0
+
+
+def _silent_since(node: Node) -> float:
+    """0 for a node that answers, else since when it does not."""
     ready = next((c for c in node.status.conditions if c.type == "Ready"), None)
     if ready is None or ready.status == "True":
         return 0.0

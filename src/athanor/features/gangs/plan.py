@@ -197,20 +197,18 @@ def _keep_running(gang: Gang, observed: Observed) -> Iterator[Action]:
 def _by_force(observed: Observed, now: float) -> Iterator[Delete]:
     """Pods that their node will never confirm as gone."""
     for pod in observed.pods:
-        if pod.metadata.deletion_timestamp is None or pod.spec.node_name not in observed.silent:
+        node = pod.spec.node_name
+        if pod.metadata.deletion_timestamp is None or node not in observed.silent:
             continue
-        since = observed.silent[pod.spec.node_name]
-        if since is None or now - since >= FENCED_AFTER:
+        after = LOST_AFTER if node in observed.gone else FENCED_AFTER
+        if now - observed.silent[node] >= after:
             yield _delete(pod, 0)
 
 
 def _again(gang: Gang, observed: Observed, s: Situation, now: float) -> float | None:
     """Seconds until time alone changes the plan."""
     moments = [
-        since + after
-        for since in observed.silent.values()
-        if since is not None
-        for after in (LOST_AFTER, FENCED_AFTER)
+        since + after for since in observed.silent.values() for after in (LOST_AFTER, FENCED_AFTER)
     ]
     status, limit = gang.status, gang.spec.max_runtime_seconds
     if status.phase in WORKING and status.started_at and limit:
