@@ -34,7 +34,7 @@ def _document(group: str, version: str) -> dict[str, Any]:
 
 def _refs(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
-        if "$ref" in value:
+        if isinstance(value.get("$ref"), str):
             yield value["$ref"]
         for inner in value.values():
             yield from _refs(inner)
