@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from athanor.api import registry
+from athanor.api.meta import JSON
 from athanor.local.apiserver.catalog import VERBS, Served, Sub
 from athanor.local.apiserver.kinds import STRATEGIES
 from athanor.local.apiserver.kinds.base import Strategy
+from athanor.local.apiserver.schema.schema import Schema
+from athanor.wire.status import Cause
+from athanor.wire.types.catalog import schema_of
 
 _GPU = ("get", "patch", "update")
 _STATUS = (
@@ -34,6 +38,37 @@ _OTHERS: dict[str, tuple[Sub, ...]] = {
 }  # fmt: skip
 
 
+class LazySchema:
+    """A built-in kind's schema, compiled when the first object of the kind is written."""
+
+    def __init__(self, resource: registry.Resource) -> None:
+        self._resource = resource
+        self._made: Schema | None = None
+
+    @property
+    def source(self) -> JSON:
+        """The schema itself."""
+        r = self._resource
+        return schema_of(r.group, r.version, r.kind) or {}
+
+    def _schema(self) -> Schema:
+        if self._made is None:
+            self._made = Schema(self.source)
+        return self._made
+
+    def prune(self, obj: JSON) -> Sequence[str]:
+        """Drop unknown fields in place; answers their paths."""
+        return self._schema().prune(obj)
+
+    def default(self, obj: JSON) -> JSON:
+        """The object without nulls; built-in kinds have their defaults in their strategies."""
+        return self._schema().default(obj)
+
+    def validate(self, obj: JSON, old: JSON | None = None) -> Sequence[Cause]:
+        """Fields of a wrong type, missing ones, unknown words."""
+        return self._schema().validate(obj, old)
+
+
 def served(resource: registry.Resource) -> Served:
     """How a built-in resource is served."""
     subs = {sub.name: sub for sub in _OTHERS.get(resource.name, ())}
@@ -45,6 +80,7 @@ def served(resource: registry.Resource) -> Served:
         strategy=STRATEGIES.get(resource.name, Strategy()),
         verbs=verbs,
         subs=subs,
+        schema=LazySchema(resource),
         storage="events" if resource.name == "events.events.k8s.io" else "",
     )
 

@@ -10,10 +10,11 @@ import msgspec
 from athanor.api import registry
 from athanor.kit.clock import Clock, SystemClock
 from athanor.kit.ids import Ids, RandomIds
-from athanor.local.apiserver import errors, follow, patching, read, remove, write
+from athanor.local.apiserver import errors, follow, health, patching, read, remove, write
 from athanor.local.apiserver.builtin import all_served
 from athanor.local.apiserver.catalog import Catalog, Served, Sub
 from athanor.local.apiserver.core import Call, Core, Outcome
+from athanor.local.apiserver.discovery import Discovery
 from athanor.local.apiserver.kinds.base import Strategy
 from athanor.local.apiserver.route import Target, route
 from athanor.local.apiserver.select import selection
@@ -67,10 +68,18 @@ class ApiServer:
         self.core = Core(store, clock or SystemClock(), ids or RandomIds(), catalog)
         self.authenticator = authenticator or anyone
         self.authorizer = authorizer or anyone
+        self.discovery = Discovery(catalog)
+        self.checks: dict[str, health.Check] = {"ping": lambda: "", "store": self._store_check}
+        self.metrics: Callable[[], Response] = lambda: Response(
+            content_type="text/plain; version=0.0.4"
+        )
         catalog.set_custom(
             Served(resource=r, strategy=Strategy(generation=True), custom=True, subs=_STATUS)
             for r in registry.OURS
         )
+
+    def _store_check(self) -> str:
+        return "" if self.core.store.revision >= 0 else "the store is closed"
 
     async def handle(self, request: Request) -> Answer:
         """Answer one request. Errors are answers too."""
@@ -79,10 +88,29 @@ class ApiServer:
             target = route(request)
             self.authorizer.authorize(user, target)
             if not target.is_resource:
-                raise errors.no_resource()
+                return self._path(request)
             return await self._resource(request, target, user)
         except ApiError as refused:
             return refused.response()
+
+    def _path(self, request: Request) -> Answer:
+        """Whatever is no resource."""
+        answer = self.discovery.answer(request)
+        if answer is not None:
+            return answer
+        head = request.path.strip("/").partition("/")[0]
+        if head == "version":
+            return health.version()
+        if head in ("livez", "readyz", "healthz"):
+            answer = health.health(request, self.checks)
+        elif head == "metrics":
+            answer = self.metrics()
+        elif not head:
+            answer = health.paths(self.core.catalog)
+        if answer is None:
+            text = "text/plain; charset=utf-8"
+            return Response(status=404, body=b"404 page not found\n", content_type=text)
+        return answer
 
     async def _resource(self, request: Request, target: Target, user: User) -> Answer:
         served = self.core.catalog.find(target.group, target.version, target.resource)

@@ -27,13 +27,8 @@ def _keep_finalizers(new: JSON, old: JSON) -> None:
     new["spec"] = old.get("spec", {})
 
 
-def _new_pod(obj: JSON) -> None:
-    obj["status"] = {"phase": "Pending", "qosClass": "BestEffort"}
-
-
 STRATEGIES: Mapping[str, Strategy] = {
     "namespaces": Strategy(
         create=_new_namespace, update=_keep_finalizers, name=names.label, answers_object=True
     ),
-    "pods": Strategy(create=_new_pod, graceful=True, answers_object=True, generation=True),
 }

@@ -1,0 +1,293 @@
+"""What may be wrong with a pod beyond its fields' types, and what an update may change."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from athanor.api.meta import JSON
+from athanor.kit.quantity import NANO, parse
+from athanor.local.apiserver import names
+from athanor.local.apiserver.errors import (
+    duplicate,
+    not_allowed,
+    required,
+    unsupported,
+    wrong,
+)
+from athanor.wire.status import Cause
+
+_PORT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_NATIVE = frozenset(("cpu", "memory", "ephemeral-storage"))
+_MAY_CHANGE = (
+    "pod updates may not change fields other than `spec.containers[*].image`,"
+    "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only "
+    "additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set "
+    "to 1 if it was previously negative)"
+)
+_HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
+
+
+def check(pod: JSON) -> Sequence[Cause]:
+    """What is wrong with a pod's spec."""
+    return check_spec(pod.get("spec") or {}, "spec")
+
+
+def check_spec(spec: JSON, path: str) -> list[Cause]:
+    """What is wrong with a pod's spec at `path`."""
+    causes: list[Cause] = []
+    volumes = _volumes(spec.get("volumes") or [], f"{path}.volumes", causes)
+    if not spec.get("containers"):
+        causes.append(required(f"{path}.containers"))
+    taken: set[str] = set()
+    for group in ("containers", "initContainers"):
+        for i, container in enumerate(spec.get(group) or []):
+            at = f"{path}.{group}[{i}]"
+            _container(container, at, taken, volumes, causes)
+    _numbers(spec, path, causes)
+    if node := spec.get("nodeName"):
+        causes += [wrong(f"{path}.nodeName", node, p) for p in names.subdomain(node)]
+    for name in ("hostname", "subdomain"):
+        if value := spec.get(name):
+            causes += [wrong(f"{path}.{name}", value, p) for p in names.label(value)]
+    for i, toleration in enumerate(spec.get("tolerations") or []):
+        _toleration(toleration, f"{path}.tolerations[{i}]", causes)
+    return causes
+
+
+def _numbers(spec: JSON, path: str, causes: list[Cause]) -> None:
+    deadline = spec.get("activeDeadlineSeconds")
+    if deadline is not None and not 1 <= deadline <= 2**31 - 1:
+        causes.append(
+            wrong(
+                f"{path}.activeDeadlineSeconds", deadline,
+                "must be between 1 and 2147483647, inclusive",
+            )
+        )  # fmt: skip
+    policy = spec.get("restartPolicy")
+    if policy not in ("Always", "OnFailure", "Never"):
+        words = ("Always", "OnFailure", "Never")
+        causes.append(unsupported(f"{path}.restartPolicy", policy, words))
+
+
+def _volumes(volumes: list[JSON], path: str, causes: list[Cause]) -> set[str]:
+    found: set[str] = set()
+    for i, volume in enumerate(volumes):
+        name = volume.get("name") or ""
+        if not name:
+            causes.append(required(f"{path}[{i}].name"))
+        elif name in found:
+            causes.append(duplicate(f"{path}[{i}].name", name))
+        else:
+            causes += [wrong(f"{path}[{i}].name", name, p) for p in names.label(name)]
+        found.add(name)
+        sources = [k for k, v in volume.items() if k != "name" and v is not None]
+        for source in sources[1:]:
+            detail = "may not specify more than 1 volume type"
+            causes.append(not_allowed(f"{path}[{i}].{source}", detail))
+    return found
+
+
+def _container(
+    container: JSON, at: str, taken: set[str], volumes: set[str], causes: list[Cause]
+) -> None:
+    name = container.get("name") or ""
+    if not name:
+        causes.append(required(f"{at}.name"))
+    elif name in taken:
+        causes.append(duplicate(f"{at}.name", name))
+    else:
+        causes += [wrong(f"{at}.name", name, problem) for problem in names.label(name)]
+    taken.add(name)
+    if not container.get("image"):
+        causes.append(required(f"{at}.image"))
+    _ports(container.get("ports") or [], f"{at}.ports", causes)
+    _environment(container.get("env") or [], f"{at}.env", causes)
+    _mounts(container.get("volumeMounts") or [], f"{at}.volumeMounts", volumes, causes)
+    for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
+        if (given := container.get(probe)) is not None:
+            _probe(given, f"{at}.{probe}", causes)
+    if resources := container.get("resources"):
+        check_resources(resources, f"{at}.resources", causes)
+
+
+def _ports(ports: list[JSON], path: str, causes: list[Cause]) -> None:
+    taken: set[str] = set()
+    for i, port in enumerate(ports):
+        number, name = port.get("containerPort", 0), port.get("name")
+        if name:
+            if len(name) > 15 or not _PORT_NAME.fullmatch(name) or name.isdigit():
+                detail = "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"
+                causes.append(wrong(f"{path}[{i}].name", name, detail))
+            elif name in taken:
+                causes.append(duplicate(f"{path}[{i}].name", name))
+            taken.add(name)
+        if not number:
+            causes.append(required(f"{path}[{i}].containerPort"))
+        elif not 1 <= number <= 65535:
+            detail = "must be between 1 and 65535, inclusive"
+            causes.append(wrong(f"{path}[{i}].containerPort", number, detail))
+
+
+def _environment(variables: list[JSON], path: str, causes: list[Cause]) -> None:
+    for i, variable in enumerate(variables):
+        name, source = variable.get("name") or "", variable.get("valueFrom")
+        if not name:
+            causes.append(required(f"{path}[{i}].name"))
+        else:
+            causes += [wrong(f"{path}[{i}].name", name, p) for p in names.env_name(name)]
+        if source is not None:
+            if variable.get("value"):
+                detail = "may not be specified when `value` is not empty"
+                causes.append(wrong(f"{path}[{i}].valueFrom", "", detail))
+            elif not any(value is not None for value in source.values()):
+                detail = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` "
+                detail += "or `secretKeyRef`"
+                causes.append(wrong(f"{path}[{i}].valueFrom", "", detail))
+
+
+def _mounts(mounts: list[JSON], path: str, volumes: set[str], causes: list[Cause]) -> None:
+    taken: set[str] = set()
+    for i, mount in enumerate(mounts):
+        name, where = mount.get("name") or "", mount.get("mountPath") or ""
+        if not name:
+            causes.append(required(f"{path}[{i}].name"))
+        elif name not in volumes:
+            causes.append(
+                Cause(
+                    reason="FieldValueNotFound", message=f'Not found: "{name}"',
+                    field=f"{path}[{i}].name",
+                )
+            )  # fmt: skip
+        if not where:
+            causes.append(required(f"{path}[{i}].mountPath"))
+        elif where in taken:
+            causes.append(wrong(f"{path}[{i}].mountPath", where, "must be unique"))
+        taken.add(where)
+
+
+def _probe(probe: JSON, path: str, causes: list[Cause]) -> None:
+    handlers = [h for h in _HANDLERS if probe.get(h) is not None]
+    if not handlers:
+        causes.append(required(path, "must specify a handler type"))
+    for extra in handlers[1:]:
+        detail = "may not specify more than 1 handler type"
+        causes.append(not_allowed(f"{path}.{extra}", detail))
+    for name, value in probe.items():
+        if isinstance(value, int) and value < 0:
+            detail = "must be greater than or equal to 0"
+            causes.append(wrong(f"{path}.{name}", value, detail))
+
+
+def _toleration(toleration: JSON, path: str, causes: list[Cause]) -> None:
+    key, operator = toleration.get("key"), toleration.get("operator") or "Equal"
+    if not key and operator != "Exists":
+        causes.append(
+            wrong(
+                f"{path}.operator", operator,
+                "operator must be Exists when `key` is empty, which means \"match all values and "
+                'all keys"',
+            )
+        )  # fmt: skip
+    if operator not in ("Equal", "Exists"):
+        causes.append(unsupported(f"{path}.operator", operator, ("Equal", "Exists")))
+    if operator == "Exists" and toleration.get("value"):
+        detail = "value must be empty when `operator` is 'Exists'"
+        causes.append(wrong(f"{path}.operator", toleration["value"], detail))
+
+
+def check_resources(resources: JSON, path: str, causes: list[Cause]) -> None:
+    """What is wrong with requests and limits at `path`."""
+    limits = resources.get("limits") or {}
+    requests = resources.get("requests") or {}
+    for group, amounts in (("limits", limits), ("requests", requests)):
+        for name, amount in amounts.items():
+            _amount(name, amount, f"{path}.{group}[{name}]", causes)
+    for name, amount in requests.items():
+        limit = limits.get(name)
+        native = _is_native(name)
+        if limit is None:
+            if not native:
+                detail = "Limit must be set for non overcommitable resources"
+                causes.append(required(f"{path}.limits", detail))
+            continue
+        try:
+            asked, most = parse(amount).nano, parse(limit).nano
+        except ValueError:
+            continue  # said above, at the amount itself
+        if not native and asked != most:
+            detail = f"must be equal to {name} limit of {limit}"
+            causes.append(wrong(f"{path}.requests", str(amount), detail))
+        elif asked > most:
+            detail = f"must be less than or equal to {name} limit of {limit}"
+            causes.append(wrong(f"{path}.requests", str(amount), detail))
+
+
+def _is_native(name: str) -> bool:
+    return "/" not in name or name.startswith(("kubernetes.io/", "hugepages-"))
+
+
+def _amount(name: str, amount: Any, path: str, causes: list[Cause]) -> None:
+    if "/" not in name and name not in _NATIVE and not name.startswith("hugepages-"):
+        detail = "must be a standard resource type or fully qualified"
+        causes.append(wrong(path, name, detail))
+        causes.append(wrong(path, name, "must be a standard resource for containers"))
+    try:
+        value = parse(amount)
+    except ValueError:
+        causes.append(
+            wrong(
+                path, amount,
+                "quantities must match the regular expression "
+                "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+            )
+        )  # fmt: skip
+        return
+    if value.nano < 0:
+        causes.append(wrong(path, str(amount), "must be greater than or equal to 0"))
+    elif not _is_native(name) and value.nano % NANO:
+        causes.append(wrong(path, str(amount), "must be an integer"))
+
+
+def check_update(new: JSON, old: JSON) -> Sequence[Cause]:
+    """A pod's spec is fixed, but for images, its deadline, and more tolerations."""
+    spec, was = new.get("spec") or {}, old.get("spec") or {}
+    if spec == was:
+        return ()
+    causes: list[Cause] = []
+    causes += [
+        not_allowed(f"spec.{group}", "pod updates may not add or remove containers")
+        for group in ("containers", "initContainers")
+        if len(spec.get(group) or []) != len(was.get(group) or [])
+    ]
+    deadline, before = spec.get("activeDeadlineSeconds"), was.get("activeDeadlineSeconds")
+    if before is not None and (deadline is None or deadline > before):
+        detail = f"must be less than or equal to previous value {before}"
+        causes.append(wrong("spec.activeDeadlineSeconds", deadline, detail))
+    have = was.get("tolerations") or []
+    if any(t not in (spec.get("tolerations") or []) for t in have):
+        detail = "existing toleration can not be modified except its tolerationSeconds"
+        causes.append(not_allowed("spec.tolerations", detail))
+    if not causes and _fixed(spec) != _fixed(was):
+        causes.append(not_allowed("spec", _MAY_CHANGE))
+    return causes
+
+
+def _fixed(spec: JSON) -> JSON:
+    free = ("activeDeadlineSeconds", "tolerations", "containers", "initContainers")
+    kept: JSON = {k: v for k, v in spec.items() if k not in free}
+    for group in ("containers", "initContainers"):
+        kept[group] = [{k: v for k, v in c.items() if k != "image"} for c in spec.get(group) or []]
+    if kept.get("terminationGracePeriodSeconds") == 1:
+        kept["terminationGracePeriodSeconds"] = -1
+    return kept
+
+
+def check_status(new: JSON, old: JSON) -> Sequence[Cause]:
+    """A pod's status update may not move it to another node."""
+    phase = (new.get("status") or {}).get("phase")
+    words = ("Pending", "Running", "Succeeded", "Failed", "Unknown")
+    if phase and phase not in words:
+        return [unsupported("status.phase", phase, words)]
+    return ()
