@@ -135,3 +135,13 @@ def held(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def resident(pid: int) -> int:
+    """Proportional memory of a process in MiB (what it shares counts in parts); 0 when unknown."""
+    for name, key in (("smaps_rollup", "Pss:"), ("status", "VmRSS:")):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/{name}", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith(key):
+                    return round(int(line.split()[1]) / 1024)
+    return 0

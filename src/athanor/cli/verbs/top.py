@@ -1,0 +1,82 @@
+"""athanor top: who uses what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from athanor.cli import show
+from athanor.cli.verb import verb
+from athanor.cli.verbs.list_ import progress
+from athanor.cli.verbs.status import node_line, use
+from athanor.cli.world import World
+
+EXAMPLES = "athanor top\nathanor top node\nathanor top queue"
+
+
+@verb(namespace=True, output=True, examples=EXAMPLES)
+@click.argument("what", type=click.Choice(["job", "node", "queue"]), default="job")
+def command(world: World, what: str) -> None:
+    """Show who uses what: nodes, queues or jobs."""
+    {"job": _jobs, "node": _nodes, "queue": _queues}[what](world)
+
+
+def _jobs(world: World) -> None:
+    """Jobs that hold hardware, by what they asked for."""
+    jobs = [
+        job for job in world.client.list_jobs(everywhere=world.namespace is None)
+        if job.status.phase in ("Starting", "Running", "Restarting")
+    ]  # fmt: skip
+    if not jobs:
+        show.note("no job holds hardware")
+        return
+    rows = []
+    for job in jobs:
+        asked = _asked(job.spec.roles)
+        ran = show.age(world, job.status.started_at)
+        rows.append([
+            job.metadata.namespace, job.metadata.name, job.status.phase,
+            ", ".join(f"{amount:g} {name}" for name, amount in asked.items()) or "-",
+            progress(job), ran,
+        ])  # fmt: skip
+    show.rows(["NAMESPACE", "NAME", "PHASE", "HOLDS", "PROGRESS", "RUNNING"], rows)
+
+
+def _asked(roles: Any) -> dict[str, float]:
+    from athanor.kit.quantity import NANO, parse
+
+    total: dict[str, float] = {}
+    for role in roles:
+        for container in role.template.get("spec", {}).get("containers", []):
+            for name, amount in container.get("resources", {}).get("requests", {}).items():
+                scale = 1 << 30 if name == "memory" else 1
+                label = "GiB" if name == "memory" else name
+                each = parse(amount).nano / NANO / scale
+                total[label] = total.get(label, 0) + each * role.replicas
+    return total
+
+
+def _nodes(world: World) -> None:
+    from athanor.api.registry import find
+
+    node_kind, pod_kind = find("nodes"), find("pods")
+    assert node_kind is not None
+    assert pod_kind is not None
+    pods = world.client.list(pod_kind, everywhere=True).get("items", [])
+    rows = []
+    for node in world.client.list(node_kind, everywhere=True).get("items", []):
+        line = node_line(node, pods)
+        shares = [
+            f"{resource} {use(resource, amount['asked'], amount['of'])}"
+            for resource, amount in line["resources"].items()
+        ]
+        state = "Ready" if line["ready"] else "NotReady"
+        rows.append([line["name"], state, str(line["pods"]), ", ".join(shares)])
+    show.rows(["NODE", "STATUS", "PODS", "ASKED FOR"], rows)
+
+
+def _queues(world: World) -> None:
+    from athanor.cli.verbs.queue import print_queues
+
+    print_queues(world)
