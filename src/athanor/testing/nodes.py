@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from athanor.api import labels
 from athanor.api.core import Lease, Node, Pod
 from athanor.api.meta import JSON
 from athanor.api.registry import of
@@ -166,7 +167,7 @@ class SimulatedNode:
         started = rfc3339(self._clock.now())
         await self._report(pod, _running(pod, started))
         if life.progress:
-            note = {"metadata": {"annotations": {"athanor.dev/progress": life.progress}}}
+            note = {"metadata": {"annotations": {labels.PROGRESS: life.progress}}}
             await self._insist(
                 lambda: self._client(
                     calls.patch(PODS, pod.metadata.name, pod.metadata.namespace, note)

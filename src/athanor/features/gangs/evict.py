@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from athanor.api import labels
 from athanor.api.core import Pod
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang, Progress
-from athanor.features.gangs import labels
 from athanor.features.gangs.ranks import is_alive
 from athanor.features.gangs.status import progress
 from athanor.kit.times import parse_rfc3339, rfc3339

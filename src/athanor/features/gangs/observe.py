@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from athanor.api import labels
 from athanor.api.core import Node, Pod, Service
 from athanor.api.meta import Object
 from athanor.api.scheduling import Gang
-from athanor.features.gangs import labels
 from athanor.kit.times import parse_rfc3339
 from athanor.runtime.cache import Changed, Key, World, by_label
 

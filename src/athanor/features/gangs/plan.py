@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 import msgspec
 
+from athanor.api import labels
 from athanor.api.core import Pod, Service
 from athanor.api.meta import to_manifest
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang, GangPhase, GangStatus
-from athanor.features.gangs import labels
 from athanor.features.gangs import pods as manifests
 from athanor.features.gangs import status as write
 from athanor.features.gangs.evict import evicting, has_deadline
@@ -120,7 +120,10 @@ def _ranks_told(
     gang = msgspec.structs.replace(s.gang, status=status)
     ranks = views(gang, observed.pods, frozenset(), run_of(gang)) if fresh else s.ranks
     done = s.done if gang.spec.restart == "Rank" or not fresh else set()
-    return msgspec.structs.replace(status, failures=failures, pods=write.counts(gang, ranks, done))
+    counts = write.counts(gang, ranks, done)
+    up = sum(count.running for count in counts)
+    ready = f"{up}/{sum(pod_set.count for pod_set in gang.spec.pod_sets)}"
+    return msgspec.structs.replace(status, failures=failures, pods=counts, ready=ready)
 
 
 def _times_told(status: GangStatus, moved: bool, now: float) -> GangStatus:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from athanor.api import labels
 from athanor.api.meta import JSON
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang, PodSet
-from athanor.features.gangs import labels
 from athanor.features.gangs.ranks import Place, pod_name, rank_name, run_of
 
 GANGS = of(Gang)

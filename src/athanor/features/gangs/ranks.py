@@ -12,10 +12,10 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
+from athanor.api import labels
 from athanor.api.core import ContainerStateTerminated, ContainerStatus, Pod
 from athanor.api.placement import unpack
 from athanor.api.scheduling import Gang, RankFailure
-from athanor.features.gangs import labels
 
 NODE_REASONS = frozenset({
     "NodeLost", "NodeShutdown", "Shutdown", "Terminated", "NodeAffinity",

@@ -1,4 +1,4 @@
-"""The labels and annotations by which gangs, agents and people find a gang's pods."""
+"""The labels and annotations by which controllers, agents and people find each other's things."""
 
 from __future__ import annotations
 
@@ -23,3 +23,8 @@ CHECKPOINT_REQUESTED = f"{GROUP}/checkpoint-requested"
 """Annotation: since when the rank is asked for a checkpoint; the agent shows it to the rank."""
 CHECKPOINT_BY = f"{GROUP}/checkpoint-by"
 """Annotation: until when the rank may write that checkpoint; then it is stopped."""
+
+REQUIREMENTS = f"{GROUP}/requirements"
+"""Annotation: pip requirements, one a line, that the agent lays over the pod's environment."""
+RETRIES = f"{GROUP}/retries"
+"""Annotation of a job's Gang: how many retries its attempts have used up."""
