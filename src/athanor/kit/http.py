@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -267,15 +268,13 @@ class HttpServer:
     def __init__(self, handler: Handler) -> None:
         self._lost = Lost()
         self._server = _Server(handler, self._lost)
-        self._sockets: asyncio.Server | None = None
+        self._sockets: list[asyncio.Server] = []
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> int:
         """Listen; port 0 takes a free one. Returns the port. Raises OSError that says why not."""
         loop = asyncio.get_running_loop()
         try:
-            self._sockets = await loop.create_server(
-                self._server, host, port, ssl=tls, backlog=1024
-            )
+            listening = await loop.create_server(self._server, host, port, ssl=tls, backlog=1024)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 why = "is taken by another program; choose another port"
@@ -286,17 +285,27 @@ class HttpServer:
             else:
                 why = f"cannot be listened on: {error.strerror or error}"
             raise OSError(error.errno, f"{host}:{port} {why}") from error
-        return int(self._sockets.sockets[0].getsockname()[1])
+        self._sockets.append(listening)
+        return int(listening.sockets[0].getsockname()[1])
+
+    async def adopt(self, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None) -> None:
+        """Serve sockets that listen already, for instance those of whoever started us."""
+        loop = asyncio.get_running_loop()
+        for sock in sockets:
+            sock.setblocking(False)
+            self._sockets.append(await loop.create_server(self._server, sock=sock, ssl=tls))
 
     async def close(self, grace: float = 1.0) -> None:
         """Stop listening, let answers finish for `grace` seconds, then cut connections."""
-        if self._sockets is None:
+        if not self._sockets:
             return
-        self._sockets.close()
+        for listening in self._sockets:
+            listening.close()
         self._lost.end()
         await self._server.shutdown(grace)
-        await self._sockets.wait_closed()
-        self._sockets = None
+        for listening in self._sockets:
+            await listening.wait_closed()
+        self._sockets.clear()
 
 
 class Onward:

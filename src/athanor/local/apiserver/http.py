@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec import Struct
 
@@ -47,6 +48,10 @@ class ApiHttp:
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> int:
         """Listen; returns the port. Raises OSError that says why not."""
         return await self._server.start(host, port, tls)
+
+    async def adopt(self, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None) -> None:
+        """Serve sockets that listen already."""
+        await self._server.adopt(sockets, tls)
 
     async def close(self, grace: float = 1.0) -> None:
         """Stop listening and end all connections."""
