@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 SEEDS ?= 20
 .DEFAULT_GOAL := help
-.PHONY: help core dev up demo test check golden bench bench-full kube conformance acceptance verify lock crds clean
+.PHONY: help core dev up demo test check golden bench bench-full kube conformance acceptance verify lock crds docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -51,6 +51,9 @@ lock: dev  ## write the hashed requirements files anew (needs uv)
 
 crds: dev  ## write deploy/crds from the Structs
 	@$(PY) tools/crds.py
+
+docs: dev  ## write the generated part of docs/reference
+	@$(PY) tools/docs.py
 
 clean:  ## remove the environment and caches
 	rm -rf .venv .demo build dist .mypy_cache .ruff_cache .hypothesis .import_linter_cache

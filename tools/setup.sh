@@ -28,6 +28,7 @@ pip="python -m pip --disable-pip-version-check"
 if command -v uv >/dev/null 2>&1; then
     uv=uv
 else # installing uv with pip first is faster than installing everything with pip
+    .venv/bin/$pip --version >/dev/null 2>&1 || .venv/bin/python -m ensurepip >/dev/null
     [ -x .venv/bin/uv ] || .venv/bin/$pip install --quiet --require-hashes -r requirements/uv.txt || true
     uv=.venv/bin/uv
 fi

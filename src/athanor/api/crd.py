@@ -16,6 +16,7 @@ from msgspec import inspect as types
 
 from athanor.api import scheduling, training
 from athanor.api.meta import JSON, Condition
+from athanor.api.notes import NOTES
 from athanor.api.registry import OURS, Resource
 
 LIST_KEYS: Mapping[type[Struct], str] = {
@@ -257,6 +258,8 @@ def _object(info: types.StructType) -> JSON:
     required = []
     for field in info.fields:
         built = _schema(field.type)
+        if note := _note(info.cls, field.encode_name):
+            built["description"] = note
         properties[field.encode_name] = built
         if field.required or (_is_made(field) and (built.get("required") or "minItems" in built)):
             required.append(field.encode_name)
@@ -270,6 +273,13 @@ def _object(info: types.StructType) -> JSON:
     if rules := RULES.get(info.cls):
         made["x-kubernetes-validations"] = rules
     return made
+
+
+def _note(view: type, name: str) -> str:
+    """What a field means; a Struct inherits the notes of the one it extends."""
+    return next(
+        (NOTES[c.__name__][name] for c in view.__mro__ if name in NOTES.get(c.__name__, ())), ""
+    )
 
 
 def _is_made(field: types.Field) -> bool:
