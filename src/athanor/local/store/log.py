@@ -262,6 +262,8 @@ def checkpoint(path: Path) -> tuple[int, int]:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            # a connection that has read nothing yet does not know of the write-ahead log
+            connection.execute("SELECT value FROM meta").fetchall()
             return connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         finally:
             connection.close()

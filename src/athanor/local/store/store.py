@@ -58,7 +58,8 @@ class Store:
         self._keep = keep
         self._tables = Tables()
         compacted = 0 if log is None else log.compacted()
-        self._history = History(compacted, compacted)
+        # revision 0 means "any" in the protocol, so nothing is ever at 0
+        self._history = History(max(compacted, 1), compacted)
         self._pending: dict[Key, tuple[int, Row | None]] = {}
         self._queue: list[tuple[Sequence[Change], asyncio.Future[None]]] = []
         self._busy = False
