@@ -76,6 +76,7 @@ class Catalog:
         self._fixed = {_at(s): s for s in built_in}
         self._custom: dict[tuple[str, str, str], Served] = {}
         self._by_name: dict[str, Served] = {}
+        self._by_kind: dict[tuple[str, str], Served] = {}
         self.generation = 0
         self._index()
 
@@ -90,17 +91,7 @@ class Catalog:
 
     def by_kind(self, api_version: str, kind: str) -> Served | None:
         """The resource whose objects are of this kind."""
-        group, _, version = api_version.rpartition("/")
-        return next(
-            (
-                s
-                for s in self.all()
-                if s.resource.kind == kind
-                and s.resource.group == group
-                and s.resource.version == version
-            ),
-            None,
-        )
+        return self._by_kind.get((api_version, kind))
 
     def all(self) -> list[Served]:
         """Every resource, built-in ones first."""
@@ -113,8 +104,9 @@ class Catalog:
         self._index()
 
     def _index(self) -> None:
-        self._by_name = {}
+        self._by_name, self._by_kind = {}, {}
         for served in self.all():
+            self._by_kind.setdefault((served.resource.api_version, served.resource.kind), served)
             if served.stored and not served.storage:
                 self._by_name.setdefault(served.resource.name, served)
 

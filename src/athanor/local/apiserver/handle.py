@@ -13,6 +13,7 @@ from athanor.kit.ids import Ids, RandomIds
 from athanor.local.apiserver import errors, follow, health, patching, read, remove, write
 from athanor.local.apiserver.builtin import all_served
 from athanor.local.apiserver.catalog import Catalog, Served, Sub
+from athanor.local.apiserver.collect.house import House
 from athanor.local.apiserver.core import Call, Core, Outcome
 from athanor.local.apiserver.discovery import Discovery
 from athanor.local.apiserver.kinds.base import Strategy
@@ -73,10 +74,15 @@ class ApiServer:
         self.metrics: Callable[[], Response] = lambda: Response(
             content_type="text/plain; version=0.0.4"
         )
+        self.house = House(self.core)
         catalog.set_custom(
             Served(resource=r, strategy=Strategy(generation=True), custom=True, subs=_STATUS)
             for r in registry.OURS
         )
+
+    async def close(self) -> None:
+        """End what happens by itself."""
+        await self.house.close()
 
     def _store_check(self) -> str:
         return "" if self.core.store.revision >= 0 else "the store is closed"

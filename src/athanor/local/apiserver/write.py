@@ -257,7 +257,8 @@ def _merged(core: Core, call: Call, new: JSON, old: JSON) -> JSON:
         if served.has_status:
             _keep(new, old, "status")
         strategy.default(new)
-        strategy.update(new, old)
+        if call.target.subresource != "finalize":
+            strategy.update(new, old)
     new = metadata.ordered(new)
     causes: list[Cause] = metadata.check(
         new, namespaced=call.resource.namespaced, name_rule=_any_name

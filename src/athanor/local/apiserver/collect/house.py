@@ -1,0 +1,31 @@
+"""All that happens by itself in the server, over one queue of work."""
+
+from __future__ import annotations
+
+from athanor.local.apiserver.collect.events import EventCollector
+from athanor.local.apiserver.collect.namespaces import NamespaceCollector
+from athanor.local.apiserver.collect.owners import OwnerCollector
+from athanor.local.apiserver.collect.work import Work
+from athanor.local.apiserver.core import Core
+
+
+class House:
+    """Starts with the first write; `load` finds what an earlier life left undone."""
+
+    def __init__(self, core: Core) -> None:
+        self.work = Work()
+        self._parts = (
+            OwnerCollector(core, self.work),
+            NamespaceCollector(core, self.work),
+            EventCollector(core, self.work),
+        )
+        core.observers += [part.observe for part in self._parts]
+
+    def load(self) -> None:
+        """Read what is stored once."""
+        for part in self._parts:
+            part.load()
+
+    async def close(self) -> None:
+        """End all of it."""
+        await self.work.close()

@@ -1,0 +1,76 @@
+"""Namespace life cycle: a deleted namespace is emptied, then let go."""
+
+from __future__ import annotations
+
+from athanor.api.meta import JSON
+from athanor.local.apiserver.catalog import Served
+from athanor.local.apiserver.collect.system import change, remove, system_call
+from athanor.local.apiserver.collect.work import Work
+from athanor.local.apiserver.core import Core, decode
+from athanor.local.store.model import Key
+
+
+class NamespaceCollector:
+    """Empties terminating namespaces. Items: ("namespace", name)."""
+
+    def __init__(self, core: Core, work: Work) -> None:
+        self._core, self._work = core, work
+        self._terminating: set[str] = set()
+        work.on("namespace", self.look)
+
+    def load(self) -> None:
+        """Find the namespaces that were being emptied."""
+        for row in self._core.store.rows("namespaces"):
+            if b'"deletionTimestamp"' in row.body:
+                self._begin(row.key.name)
+
+    def _begin(self, name: str) -> None:
+        self._terminating.add(name)
+        self._work.add("namespace", name)
+
+    def observe(self, served: Served, old: JSON | None, new: JSON | None) -> None:
+        """A namespace is deleted, or something in a terminating one is gone."""
+        if served.key == "namespaces":
+            if new is None and old is not None:
+                self._terminating.discard(old["metadata"]["name"])
+            elif new is not None and new["metadata"].get("deletionTimestamp"):
+                self._begin(new["metadata"]["name"])
+        elif new is None and old is not None and self._terminating:
+            namespace = old["metadata"].get("namespace", "")
+            if namespace in self._terminating:
+                self._work.add("namespace", namespace)
+
+    async def look(self, name: str) -> None:
+        """Delete what is left; when nothing is, take the namespace's own finalizer away."""
+        core = self._core
+        namespace = core.latest("namespaces", "", name)
+        if namespace is None or not namespace["metadata"].get("deletionTimestamp"):
+            return
+        left = 0
+        for served in core.catalog.all():
+            if not served.resource.namespaced or not served.stored or served.storage:
+                continue
+            for row in core.store.rows(served.key, name):
+                left += 1
+                if b'"deletionTimestamp"' not in row.body or not _marked(row.body):
+                    await remove(core, system_call(served, row.key), propagation="Background")
+        if left and any(
+            core.store.count(s.key, name)
+            for s in core.catalog.all()
+            if s.resource.namespaced and s.stored
+        ):
+            return
+        if namespace["spec"].get("finalizers"):
+            served_ns = core.catalog.by_name("namespaces")
+            if served_ns is not None:
+                call = system_call(served_ns, Key("namespaces", "", name), "finalize")
+                await change(core, call, _released, missing=True)
+
+
+def _marked(body: bytes) -> bool:
+    return bool(decode(body)["metadata"].get("deletionTimestamp"))
+
+
+def _released(namespace: JSON) -> JSON:
+    kept = [f for f in namespace["spec"].get("finalizers") or [] if f != "kubernetes"]
+    return {**namespace, "spec": {**namespace["spec"], "finalizers": kept}}
