@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from msgspec import Struct, field
@@ -14,7 +14,7 @@ from athanor.kit.ids import Ids
 from athanor.kit.times import rfc3339
 from athanor.local.apiserver.catalog import Catalog, Served
 from athanor.local.apiserver.route import Target
-from athanor.local.store.model import Key, Row
+from athanor.local.store.model import Key
 from athanor.local.store.store import Store
 from athanor.wire.request import Request, User
 
@@ -26,6 +26,9 @@ decode: Callable[[bytes], JSON] = msgspec.json.Decoder(dict).decode
 
 class Core:
     """The tools of the server. `observers` hear of every write made through it."""
+
+    authority = ""
+    """The certificate authority's certificate (PEM) that every namespace is given."""
 
     def __init__(self, store: Store, clock: Clock, ids: Ids, catalog: Catalog) -> None:
         self.store = store
@@ -94,8 +97,3 @@ def encoder(obj: JSON) -> Callable[[int], bytes]:
         return msgspec.json.encode(obj)
 
     return encode
-
-
-def keys(rows: Sequence[Row]) -> list[Key]:
-    """The keys of rows."""
-    return [row.key for row in rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from athanor.api.meta import JSON
-from athanor.local.apiserver.admission import namespaces
+from athanor.local.apiserver.admission import accounts, namespaces, pods, quota
 from athanor.local.apiserver.core import Call, Core
 from athanor.local.store.model import Write
 
@@ -11,15 +11,21 @@ from athanor.local.store.model import Write
 def mutate(core: Core, call: Call, obj: JSON) -> None:
     """Fill in what the cluster decides for a new object. Raises ApiError."""
     namespaces.admit_create(core, call, obj)
+    if call.served.key == "pods":
+        pods.admit_create(core, call, obj)
 
 
 def admit(core: Core, call: Call, obj: JSON) -> list[Write]:
     """Judge a new, named object; answers writes that must happen together with it."""
-    return []
+    if call.served.key == "namespaces":
+        return [] if call.dry_run else accounts.furniture(core, obj["metadata"]["name"])
+    return quota.charge(core, call, obj)
 
 
 def admit_update(core: Core, call: Call, new: JSON, old: JSON) -> list[Write]:
     """Judge an update; answers writes that must happen together with it."""
+    if call.served.key == "persistentvolumeclaims" and not call.target.subresource:
+        return quota.charge(core, call, new, old)
     return []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from athanor.local.apiserver.collect.events import EventCollector
 from athanor.local.apiserver.collect.namespaces import NamespaceCollector
 from athanor.local.apiserver.collect.owners import OwnerCollector
+from athanor.local.apiserver.collect.quotas import QuotaCollector
 from athanor.local.apiserver.collect.work import Work
 from athanor.local.apiserver.core import Core
 
@@ -18,6 +19,7 @@ class House:
             OwnerCollector(core, self.work),
             NamespaceCollector(core, self.work),
             EventCollector(core, self.work),
+            QuotaCollector(core, self.work),
         )
         core.observers += [part.observe for part in self._parts]
 

@@ -1,0 +1,146 @@
+"""What a new pod gets from its cluster: account and token, priority, tolerations of failures."""
+
+from __future__ import annotations
+
+from athanor.api.meta import JSON
+from athanor.local.apiserver import errors
+from athanor.local.apiserver.core import Call, Core, decode
+from athanor.local.apiserver.kinds.pods import containers
+from athanor.wire.status import ApiError
+
+TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
+_TOKEN_SECONDS = 3607
+_MODE = 0o644
+_SYSTEM_PRIORITIES = {
+    "system-cluster-critical": 2_000_000_000,
+    "system-node-critical": 2_000_001_000,
+}
+_UNWELL = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+
+
+def admit_create(core: Core, call: Call, pod: JSON) -> None:
+    """Fill in a new pod. Raises Forbidden."""
+    spec = pod["spec"]
+    _priority(core, call, pod, spec)
+    _account(core, call, pod, spec)
+    _tolerations(spec)
+
+
+def _refused(call: Call, pod: JSON, why: str) -> ApiError:
+    return errors.forbidden(call.resource, pod["metadata"].get("name", ""), why)
+
+
+def _priority(core: Core, call: Call, pod: JSON, spec: JSON) -> None:
+    name, policy = spec.get("priorityClassName") or "", "PreemptLowerPriority"
+    value = 0
+    if name:
+        found = core.latest("priorityclasses.scheduling.k8s.io", "", name)
+        if found is None and name not in _SYSTEM_PRIORITIES:
+            raise _refused(call, pod, f"no PriorityClass with name {name} was found")
+        found = found or {"value": _SYSTEM_PRIORITIES[name]}
+    else:
+        found = _global_default(core)
+        if found is not None:
+            spec["priorityClassName"] = found["metadata"]["name"]
+    if found is not None:
+        value = found.get("value", 0)
+        policy = found.get("preemptionPolicy") or policy
+    if spec.get("priority") not in (None, value):
+        raise _refused(
+            call, pod,
+            f"the integer value of priority ({spec['priority']}) must not be provided in pod "
+            f"spec; priority admission controller computed {value} from the given PriorityClass "
+            "name",
+        )  # fmt: skip
+    if spec.get("preemptionPolicy") not in (None, policy):
+        raise _refused(
+            call, pod,
+            f"the string value of PreemptionPolicy ({spec['preemptionPolicy']}) must not be "
+            f"provided in pod spec; priority admission controller computed {policy} from the "
+            "given PriorityClass name",
+        )  # fmt: skip
+    spec["priority"], spec["preemptionPolicy"] = value, policy
+
+
+def _global_default(core: Core) -> JSON | None:
+    best: JSON | None = None
+    for row in core.store.rows("priorityclasses.scheduling.k8s.io"):
+        if b'"globalDefault":true' in row.body:
+            found = decode(row.body)
+            if best is None or found["value"] < best["value"]:
+                best = found
+    return best
+
+
+def _account(core: Core, call: Call, pod: JSON, spec: JSON) -> None:
+    name = spec.get("serviceAccountName") or "default"
+    spec["serviceAccountName"] = spec["serviceAccount"] = name
+    namespace = call.target.namespace
+    account = core.latest("serviceaccounts", namespace, name)
+    if account is None:
+        raise _refused(
+            call, pod,
+            f"error looking up service account {namespace}/{name}: serviceaccount "
+            f'"{name}" not found',
+        )  # fmt: skip
+    wanted = spec.get("automountServiceAccountToken")
+    if wanted is None:
+        wanted = account.get("automountServiceAccountToken")
+    if wanted is not False:
+        _mount_token(core, spec)
+
+
+def _mount_token(core: Core, spec: JSON) -> None:
+    """A projected volume with token, CA and namespace, in every container that has none there."""
+    lacking = [
+        c
+        for c in containers(spec)
+        if all(m.get("mountPath") != TOKEN_PATH for m in c.get("volumeMounts") or ())
+    ]
+    if not lacking:
+        return
+    name = f"kube-api-access-{core.ids.suffix()}"
+    spec["volumes"] = [*(spec.get("volumes") or ()), {"name": name, "projected": _SOURCES}]
+    for container in lacking:
+        mount = {"name": name, "readOnly": True, "mountPath": TOKEN_PATH}
+        container["volumeMounts"] = [*(container.get("volumeMounts") or ()), mount]
+
+
+_SOURCES = {
+    "sources": [
+        {"serviceAccountToken": {"expirationSeconds": _TOKEN_SECONDS, "path": "token"}},
+        {
+            "configMap": {
+                "name": "kube-root-ca.crt",
+                "items": [{"key": "ca.crt", "path": "ca.crt"}],
+            }
+        },
+        {
+            "downwardAPI": {
+                "items": [
+                    {
+                        "path": "namespace",
+                        "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"},
+                    }
+                ]
+            }
+        },
+    ],
+    "defaultMode": _MODE,
+}
+
+
+def _tolerations(spec: JSON) -> None:
+    """Five minutes on a node that is not ready or cannot be reached."""
+    have = spec.get("tolerations") or []
+    missing = [
+        {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+        for key in _UNWELL
+        if not any(
+            t.get("effect") in (None, "", "NoExecute")
+            and (t.get("key") == key or (not t.get("key") and t.get("operator") == "Exists"))
+            for t in have
+        )
+    ]
+    if missing:
+        spec["tolerations"] = [*have, *missing]
