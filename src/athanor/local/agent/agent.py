@@ -1,0 +1,171 @@
+"""The node agent: follows this node's pods and gives each one a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import athanor_progress
+from athanor.api.core import Pod
+from athanor.api.meta import JSON
+from athanor.api.registry import of
+from athanor.client.protocol import Client
+from athanor.kit.clock import Clock
+from athanor.local.agent import prepare, recall
+from athanor.local.agent.events import Recorder
+from athanor.local.agent.follow import Follower
+from athanor.local.agent.heartbeat import Heartbeat
+from athanor.local.agent.node import Node, Settings
+from athanor.local.agent.supervised import Refused, Supervised
+from athanor.local.agent.worker import Worker
+
+log = logging.getLogger(__name__)
+
+
+class Agent:
+    """The whole agent; `run` works until cancelled. Pods outlive it."""
+
+    def __init__(self, settings: Settings, client: Client, clock: Clock) -> None:
+        self.settings = settings
+        network = ipaddress.ip_network(settings.network)
+        self._gateway = str(network[1])
+        self._free = self._addresses(network)
+        self._spare: list[str] = []
+        self._taken: set[str] = set()
+        self.client = client
+        self.clock = clock
+        self.supervised = Supervised(settings.data, self._gateway, settings.isolation)
+        self.workers: dict[str, Worker] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._listed: list[JSON] = []
+        self._sandboxes: dict[str, str] = {}
+        self.events = Recorder(client, clock, settings.name)
+        fields = f"spec.nodeName={settings.name}"
+        self.pods = Follower(client, of(Pod), self._changed, fields)
+        self.node: Node | None = None
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        for folder in (self.settings.pods, self.settings.logs, self.settings.claims):
+            folder.mkdir(parents=True, exist_ok=True)
+        prepare.library(self.settings.library, Path(str(athanor_progress.__file__)).parent)
+        hello = await self.supervised.connect()
+        self.supervised.told = self._told
+        self.node = Node(
+            settings=self.settings, client=self.client, clock=self.clock,
+            supervised=self.supervised, hello=hello,
+        )  # fmt: skip
+        await self._list()
+        heartbeat = Heartbeat(self.node)
+        await heartbeat.register()
+        jobs = [
+            self.pods.run(), self.events.run(), heartbeat.run(), self.supervised.run(self._back),
+            self._sweep(),
+        ]  # fmt: skip
+        try:
+            async with asyncio.TaskGroup() as group:
+                for job in jobs:
+                    group.create_task(job)
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
+            await self.supervised.close()
+
+    async def _list(self) -> None:
+        answer = await self.supervised.ask("list")
+        self._listed = answer["containers"]
+        self._sandboxes = {s["pod"]: s["address"] for s in answer["sandboxes"]}
+        self._taken |= {address for address in self._sandboxes.values() if address}
+
+    def _changed(self, key: str, old: JSON | None, new: JSON | None) -> None:
+        if old is not None and (new is None or old["metadata"]["uid"] != new["metadata"]["uid"]):
+            worker = self.workers.get(old["metadata"]["uid"])
+            if worker is not None:
+                worker.vanish()
+        if new is None:
+            return
+        uid = new["metadata"]["uid"]
+        worker = self.workers.get(uid)
+        if worker is not None:
+            worker.update(new)
+        else:
+            self._adopt(uid, new)
+
+    def _adopt(self, uid: str, pod: JSON) -> None:
+        assert self.node is not None
+        mine = [seen for seen in self._listed if seen["key"].startswith(uid + "/")]
+        runs = recall.recall(pod, mine, self.clock.now())
+        over = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+        host = bool(pod["spec"].get("hostNetwork")) or not self.node.apart
+        address = "" if host or over else self._sandboxes.get(uid) or self._address()
+        preparation = prepare.Preparation(self.node, pod, address, host)
+        preparation.sandboxed = uid in self._sandboxes
+        keys = [seen["key"] for seen in mine]
+        worker = Worker(self.node, pod, preparation, runs, self.events.say, keys)
+        self.workers[uid] = worker
+        self._tasks[uid] = asyncio.ensure_future(self._work(uid, worker))
+
+    async def _work(self, uid: str, worker: Worker) -> None:
+        try:
+            await worker.run()
+        except Exception:  # one pod's trouble must never stop the others
+            log.exception("pod %s: its worker failed", worker.pod["metadata"]["name"])
+        finally:
+            self.workers.pop(uid, None)
+            self._tasks.pop(uid, None)
+            if worker.preparation.address:
+                self._taken.discard(worker.preparation.address)
+                self._spare.append(worker.preparation.address)
+
+    def _told(self, event: JSON) -> None:
+        uid, _, rest = event["key"].partition("/")
+        worker = self.workers.get(uid)
+        if worker is None or "/" not in rest:
+            return
+        name, _, attempt = rest.partition("/")
+        worker.ended(name, int(attempt), event["exit"])
+
+    def _back(self, hello: JSON) -> None:
+        assert self.node is not None
+        self.node.hello = hello
+        self.supervised.told = self._told
+        asyncio.ensure_future(self._compare())
+
+    async def _compare(self) -> None:
+        await self._list()
+        known = {seen["key"] for seen in self._listed}
+        for worker in list(self.workers.values()):
+            worker.lose(known)
+        for seen in self._listed:
+            if seen.get("exit"):
+                self._told({"key": seen["key"], "exit": seen["exit"]})
+
+    async def _sweep(self) -> None:
+        """After the first list: end what belongs to pods that are no more."""
+        await self.pods.filled.wait()
+        known = set(self.workers)
+        with contextlib.suppress(Refused):
+            for uid in {seen["pod"] for seen in self._listed} | set(self._sandboxes):
+                if uid not in known:
+                    await self.supervised.ask("unsandbox", pod=uid)
+            stale = [s["key"] for s in self._listed if s["pod"] not in known]
+            await self.supervised.ask("forget", keys=stale)
+        self._listed = []
+
+    def _address(self) -> str:
+        if self._spare and len(self._spare) > 64:
+            address = self._spare.pop(0)
+        else:
+            address = next(a for a in self._free if a not in self._taken)
+        self._taken.add(address)
+        return address
+
+    @staticmethod
+    def _addresses(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> Iterator[str]:
+        for host in network.hosts():
+            if host != network[1]:
+                yield str(host)

@@ -1,0 +1,151 @@
+"""From a pod's container to what the supervisor starts: program, environment, mounts, limits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from athanor.api.meta import JSON
+from athanor.kit import quantity
+from athanor.local.agent.images import Environment
+from athanor.local.agent.place import HOME, LIBRARY, TOKEN_PATH, Place
+from athanor.local.agent.plan.environ import expand
+from athanor.local.agent.volumes import Source
+
+SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+
+
+def base_environment(pod: JSON, env: Environment, place: Place, api: Mapping[str, str]) -> JSON:
+    """The variables every container starts with, before its own."""
+    library = LIBRARY if place.apart else str(place.library)
+    out = {
+        "PATH": ":".join((*env.path, *SYSTEM_PATH)),
+        "HOSTNAME": pod["spec"].get("hostname") or pod["metadata"]["name"],
+        "HOME": HOME if place.apart else str(place.folder / "home"),
+        "USER": "athanor",
+        "LOGNAME": "athanor",
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": library,
+        "PYTHONUNBUFFERED": "1",
+        **api,
+    }
+    if env.virtual_env:
+        out["VIRTUAL_ENV"] = env.virtual_env
+    return out
+
+
+def command(container: JSON, env: Environment, variables: Mapping[str, str]) -> list[str]:
+    """The program and its arguments; a container that names none gets its Python."""
+    whole = [*(container.get("command") or []), *(container.get("args") or [])]
+    return [expand(part, variables) for part in whole] or [env.python]
+
+
+def limits(container: JSON, place: Place) -> dict[str, int]:
+    """Control-group limits: bytes, millicores, shares, processes."""
+    resources = container.get("resources") or {}
+    most, wish = resources.get("limits") or {}, resources.get("requests") or {}
+    out = {"pids": place.process_limit}
+    if "memory" in most:
+        out["memory"] = quantity.whole(most["memory"])
+    if "cpu" in most:
+        out["cpu"] = quantity.milli(most["cpu"])
+    if cpu := wish.get("cpu", most.get("cpu")):
+        out["shares"] = max(2, quantity.milli(cpu) * 1024 // 1000)
+    return out
+
+
+def mounts(
+    pod: JSON, container: JSON, env: Environment, place: Place, sources: Mapping[str, Source],
+    variables: Mapping[str, str],
+) -> list[JSON]:  # fmt: skip
+    """What is laid over the machine's own files, in order."""
+    own = place.folder / "containers" / container["name"]
+    out: list[JSON] = [
+        {"source": str(own / "tmp"), "target": "/tmp"},
+        {"source": str(own / "home"), "target": HOME},
+        {"source": str(place.library), "target": LIBRARY, "readOnly": True},
+        {"source": str(place.folder / "hosts"), "target": "/etc/hosts"},
+        {"source": str(place.folder / "resolv.conf"), "target": "/etc/resolv.conf"},
+    ]
+    if not str(place.data).startswith("/tmp/"):  # else the pod's own /tmp hides it
+        out.append({"kind": "tmpfs", "target": str(place.data), "readOnly": True, "size": "1m"})
+    needs = list(env.needs)
+    if (work := container.get("workingDir")) and os.path.isdir(work):
+        needs.append(work)
+    out += _reachable(needs, place)
+    for mount in container.get("volumeMounts") or []:
+        out.append(_volume(mount, sources[mount["name"]], variables))
+    if "..token" in sources:
+        source = sources["..token"].path
+        out.append({"source": source, "target": TOKEN_PATH, "readOnly": True})
+    message = container.get("terminationMessagePath") or "/dev/termination-log"
+    out.append({"source": str(own / "message"), "target": message})
+    return out
+
+
+def own_files(place: Place, container: str) -> None:
+    """Make the folders and files that are one container's own."""
+    own = place.folder / "containers" / container
+    for name in ("tmp", "home"):
+        folder = own / name
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o1777 if name == "tmp" else 0o700)
+        if os.geteuid() == 0:
+            os.chown(folder, place.uid, place.gid)
+    message = own / "message"
+    message.touch()
+    message.chmod(0o666)
+
+
+def sub_path(source: str, path: str) -> str:
+    """A path under a volume; raises PermissionError when a link leads out of it."""
+    whole = os.path.realpath(os.path.join(source, path))
+    root = os.path.realpath(source)
+    if whole != root and not whole.startswith(root + "/"):
+        raise PermissionError(f"subPath {path!r} leads out of its volume")
+    if not os.path.lexists(whole):
+        os.makedirs(whole, 0o777, exist_ok=True)
+    return whole
+
+
+def _volume(mount: JSON, source: Source, variables: Mapping[str, str]) -> JSON:
+    target = mount["mountPath"]
+    path = source.path
+    inner = mount.get("subPath") or expand(mount.get("subPathExpr") or "", variables)
+    if inner:
+        path = sub_path(path, inner)
+    read_only = bool(mount.get("readOnly")) or source.read_only
+    return {"source": path, "target": target, "readOnly": read_only}
+
+
+def _reachable(needs: list[str], place: Place) -> list[JSON]:
+    """Mounts that let the pod reach folders behind a closed home or under what is laid over."""
+    shadows: dict[str, None] = {}
+    binds: dict[str, bool] = {}
+    for need in needs:
+        closed = _closed_parent(need, place.uid)
+        owned = os.stat(need).st_uid == place.uid
+        if closed:
+            shadows[closed] = None
+        hidden = any(need.startswith(top) for top in ("/tmp/", "/run/", f"{place.data}/"))
+        if closed or owned or hidden:
+            binds[need] = owned
+    out: list[JSON] = [
+        {"kind": "tmpfs", "target": path, "readOnly": True, "size": "1m"} for path in shadows
+    ]
+    return out + [
+        {"source": path, "target": path, "readOnly": not binds[path]} for path in sorted(binds)
+    ]
+
+
+def _closed_parent(path: str, uid: int) -> str:
+    parts = Path(path).parts
+    for depth in range(1, len(parts)):
+        parent = Path(*parts[: depth + 1])
+        if str(parent) == path:
+            return ""
+        found = parent.stat()
+        if found.st_uid != uid and not found.st_mode & 0o001:
+            return str(parent)
+    return ""

@@ -1,0 +1,150 @@
+"""The node's own object and its Lease: what the machine has, how it is, that it lives."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+import shutil
+
+from athanor.api import core
+from athanor.api.meta import JSON
+from athanor.api.registry import of
+from athanor.kit.times import rfc3339, rfc3339_micro
+from athanor.local.agent.node import Node
+from athanor.wire import calls
+from athanor.wire.status import ApiError
+
+log = logging.getLogger(__name__)
+_LEASE_SECONDS = 40
+_BEAT = 10.0
+_NODES, _LEASES = of(core.Node), of(core.Lease)
+LEASES = "kube-node-lease"
+
+
+class Heartbeat:
+    """Registers the node and renews its lease; the status is written when it changes."""
+
+    def __init__(self, node: Node, port: int = 0) -> None:
+        self._node = node
+        self._port = port
+        self._reported: JSON = {}
+
+    async def register(self) -> None:
+        """Make the Node object if it is not there, and report its status."""
+        name = self._node.settings.name
+        labels = {
+            "kubernetes.io/hostname": name,
+            "kubernetes.io/os": platform.system().lower(),
+            "kubernetes.io/arch": {"x86_64": "amd64", "aarch64": "arm64"}.get(
+                platform.machine(), platform.machine()
+            ),
+            "athanor.dev/isolation": str(self._node.hello["isolation"]),
+        }
+        manifest = {
+            "apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels},
+        }  # fmt: skip
+        try:
+            await self._node.client(calls.create(_NODES, manifest))
+        except ApiError as error:
+            if error.reason != "AlreadyExists":
+                raise
+            body = {"metadata": {"labels": labels}}
+            await self._node.client(calls.patch(_NODES, name, None, body))
+        await self.report()
+        await self._renew()
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            await asyncio.sleep(_BEAT)
+            try:
+                await self._renew()
+                await self.report()
+            except ApiError as error:
+                log.warning("heartbeat: %s", error)
+                if error.code == 404:
+                    await self.register()
+
+    async def report(self) -> None:
+        """Write the node's status where it differs from the last one written."""
+        status = self._status()
+        if status == self._reported:
+            return
+        now = rfc3339(self._node.clock.now())
+        for condition in status["conditions"]:
+            condition["lastHeartbeatTime"] = now
+        name = self._node.settings.name
+        await self._node.client(
+            calls.patch(_NODES, name, None, {"status": status}, subresource="status")
+        )
+        self._reported = self._status()
+
+    def _status(self) -> JSON:
+        node, hello = self._node, self._node.hello
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        capacity = {
+            "cpu": str(os.cpu_count() or 1),
+            "memory": f"{memory // 1024}Ki",
+            "pods": str(node.settings.max_pods),
+            "ephemeral-storage": f"{shutil.disk_usage(node.settings.data).total // 1024}Ki",
+        }
+        missing = [*hello["missing"]]
+        if not {"memory", "cpu", "pids"} <= set(hello["cgroups"]):
+            missing.append(f"control groups can limit only: {', '.join(hello['cgroups']) or '-'}")
+        weak = bool(missing)
+        return {
+            "capacity": capacity,
+            "allocatable": capacity,
+            "addresses": [
+                {"type": "InternalIP", "address": node.settings.address},
+                {"type": "Hostname", "address": node.settings.name},
+            ],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": self._port}},
+            "nodeInfo": _info(),
+            "conditions": [
+                _condition("Ready", "True", "KubeletReady", "the node agent runs"),
+                _condition("MemoryPressure", "False", "KubeletHasSufficientMemory", ""),
+                _condition("DiskPressure", "False", "KubeletHasNoDiskPressure", ""),
+                _condition("PIDPressure", "False", "KubeletHasSufficientPID", ""),
+                _condition(
+                    "athanor.dev/WeakIsolation", "True" if weak else "False",
+                    "PartsMissing" if weak else "Complete",
+                    "; ".join(missing) or f"class {hello['isolation']}",
+                ),
+            ],
+        }  # fmt: skip
+
+    async def _renew(self) -> None:
+        name = self._node.settings.name
+        now = rfc3339_micro(self._node.clock.now())
+        spec = {
+            "holderIdentity": name, "leaseDurationSeconds": _LEASE_SECONDS, "renewTime": now,
+        }  # fmt: skip
+        try:
+            await self._node.client(calls.patch(_LEASES, name, LEASES, {"spec": spec}))
+        except ApiError as error:
+            if error.code != 404:
+                raise
+            manifest = {
+                "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+                "metadata": {"name": name, "namespace": LEASES}, "spec": spec,
+            }  # fmt: skip
+            await self._node.client(calls.create(_LEASES, manifest))
+
+
+def _condition(kind: str, status: str, reason: str, message: str) -> JSON:
+    return {"type": kind, "status": status, "reason": reason, "message": message}
+
+
+def _info() -> JSON:
+    return {
+        "machineID": "", "systemUUID": "", "bootID": "",
+        "kernelVersion": platform.release(), "osImage": platform.platform(),
+        "containerRuntimeVersion": "athanor://0.1", "kubeletVersion": "v1.36.0-athanor",
+        "kubeProxyVersion": "", "operatingSystem": platform.system().lower(),
+        "architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(
+            platform.machine(), platform.machine()
+        ),
+    }  # fmt: skip

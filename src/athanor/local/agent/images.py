@@ -1,0 +1,120 @@
+"""Image names on a machine without containers: which interpreter a container gets.
+
+`venv:///path` is somebody's virtual environment, `python:3.12` an interpreter by version, "" or
+`host` the platform's own. Nothing is ever pulled: any other name is ErrImageNeverPull.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from msgspec import Struct
+
+from athanor.local.agent.plan.observed import Hold
+
+_PYTHON = re.compile(r"(?:docker\.io/)?(?:library/)?python:(\d+(?:\.\d+){0,2})(?:-[a-z0-9.-]+)?")
+
+
+class Environment(Struct, frozen=True, kw_only=True):
+    """Where programs come from: `path` for PATH, `needs` are folders a pod must be able to read."""
+
+    path: tuple[str, ...]
+    python: str
+    needs: tuple[str, ...] = ()
+    virtual_env: str = ""
+
+
+class NoImage(Exception):
+    """This node has nothing by that name."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.hold = Hold(reason, message)
+
+
+def resolve(image: str) -> Environment:
+    """The environment an image name stands for. Raises NoImage."""
+    if image in ("", "host"):
+        return _of(Path(sys.executable))
+    if image.startswith("venv://"):
+        return _venv(image)
+    if found := _PYTHON.fullmatch(image):
+        return _version(found[1])
+    raise NoImage(
+        "ErrImageNeverPull",
+        f'Container image "{image}" is not present with pull policy of Never: this node runs '
+        'processes, not containers; use "venv:///path/to/venv", "python:3.12" or "host"',
+    )
+
+
+def interpreters() -> dict[str, str]:
+    """Every Python on this machine: full version → path of the interpreter."""
+    found: dict[str, str] = {}
+    own = ".".join(map(str, sys.version_info[:3]))
+    found[own] = os.path.realpath(sys.executable)
+    for path in _candidates():
+        version = re.search(r"(?:versions/|cpython-)(\d+\.\d+\.\d+)", str(path))
+        if version:
+            found.setdefault(version[1], os.path.realpath(path))
+        elif short := re.fullmatch(r"python(\d+\.\d+)", path.name):
+            found.setdefault(short[1], os.path.realpath(path))
+    return found
+
+
+def _candidates() -> Iterable[Path]:
+    home = Path(os.path.expanduser("~"))
+    pyenv = Path(os.environ.get("PYENV_ROOT", home / ".pyenv")) / "versions"
+    uv = home / ".local/share/uv/python"
+    for root in (pyenv, uv):
+        if root.is_dir():
+            yield from (
+                p / "bin/python3" for p in sorted(root.iterdir()) if (p / "bin/python3").exists()
+            )
+    for folder in ("/usr/local/bin", "/usr/bin"):
+        for path in sorted(Path(folder).glob("python3.*")):
+            if re.fullmatch(r"python3\.\d+", path.name):
+                yield path
+
+
+def _venv(image: str) -> Environment:
+    root = Path(image.removeprefix("venv://"))
+    python = root / "bin/python"
+    if not root.is_absolute() or not python.exists():
+        raise NoImage(
+            "InvalidImageName" if not root.is_absolute() else "ErrImageNeverPull",
+            f'"{image}" is no virtual environment: {python} does not exist on this node; '
+            f"make it with: python3 -m venv {root}",
+        )
+    return _of(python)
+
+
+def _version(version: str) -> Environment:
+    table = interpreters()
+    fits = [known for known in table if known == version or known.startswith(version + ".")]
+    if not fits:
+        raise NoImage(
+            "ErrImageNeverPull",
+            f'Container image "python:{version}" is not present with pull policy of Never: this '
+            f"node has Python {', '.join(sorted(table))}; install it with: uv python install "
+            f"{version}",
+        )
+    best = max(fits, key=lambda text: tuple(int(part) for part in text.split(".")))
+    return _of(Path(table[best]))
+
+
+def _of(python: Path) -> Environment:
+    folder = python.parent
+    root = folder.parent
+    real = Path(os.path.realpath(python))
+    needs = {str(root), str(real.parent.parent)} - {"/usr", "/usr/local", "/"}
+    virtual = str(root) if (root / "pyvenv.cfg").exists() else ""
+    extra = (str(real.parent),) if shutil.which("python3", path=str(folder)) is None else ()
+    return Environment(
+        path=(str(folder), *extra), python=str(python), needs=tuple(sorted(needs)),
+        virtual_env=virtual,
+    )  # fmt: skip

@@ -1,0 +1,71 @@
+"""What the whole node shares with each of its pods' workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from athanor.api.meta import JSON
+from athanor.client.protocol import Client
+from athanor.kit.clock import Clock
+from athanor.local.agent.supervised import Supervised
+
+FIRST_UID, UIDS = 200_000, 100_000
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """How this agent was started."""
+
+    name: str
+    data: Path
+    address: str = "127.0.0.1"
+    network: str = "10.88.0.0/16"
+    isolation: str = "best"
+    allowed_roots: tuple[str, ...] = ()
+    simulate_gpus: str = ""
+    api: tuple[str, int] = ("127.0.0.1", 0)
+    ca: str = ""
+    max_pods: int = 2000
+
+    @property
+    def pods(self) -> Path:
+        """Folders of the pods: volumes and files."""
+        return self.data / "node" / "pods"
+
+    @property
+    def logs(self) -> Path:
+        """Log files of the containers."""
+        return self.data / "node" / "logs"
+
+    @property
+    def claims(self) -> Path:
+        """Folders of the local StorageClass."""
+        return self.data / "node" / "claims"
+
+    @property
+    def library(self) -> Path:
+        """The folder that is on every pod's PYTHONPATH."""
+        return self.data / "node" / "lib"
+
+
+class Node(Struct, kw_only=True):
+    """The shared parts."""
+
+    settings: Settings
+    client: Client
+    clock: Clock
+    supervised: Supervised
+    hello: JSON
+
+    @property
+    def apart(self) -> bool:
+        """Whether pods have namespaces of their own."""
+        return bool(self.hello["isolation"] != "process")
+
+
+def log_path(settings: Settings, pod: JSON, container: str, attempt: int) -> Path:
+    """Where a run's output lies."""
+    meta = pod["metadata"]
+    folder = f"{meta['namespace']}_{meta['name']}_{meta['uid']}"
+    return settings.logs / folder / container / f"{attempt}.log"

@@ -1,0 +1,228 @@
+"""Everything a pod's containers need before they start: volumes, network, environment, files."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from athanor.api.core import ConfigMap, Secret
+from athanor.api.meta import JSON
+from athanor.api.registry import of
+from athanor.local.agent import contain, images
+from athanor.local.agent.node import FIRST_UID, UIDS, Node, log_path
+from athanor.local.agent.place import HOME, Place
+from athanor.local.agent.plan import environ
+from athanor.local.agent.plan.environ import Missing
+from athanor.local.agent.volumes import Volumes
+from athanor.wire import calls
+from athanor.wire.status import ApiError
+
+_MESSAGE_LIMIT = 4096
+_LINES_LIMIT = 2048
+
+
+class Preparation:
+    """One pod's; `address` is its own where pods have networks of their own."""
+
+    def __init__(self, node: Node, pod: JSON, address: str, host_network: bool) -> None:
+        self._node = node
+        self._pod = pod
+        self.address = address
+        self.sandboxed = False
+        self._host_network = host_network
+        self._lock = asyncio.Lock()
+        self._found: dict[tuple[str, str], JSON | None] = {}
+        self._ready = False
+        self.folder = node.settings.pods / pod["metadata"]["uid"]
+        self.place = self._place()
+        self.volumes = Volumes(node, self.place, pod, self._lookup, self._claim)
+
+    def refer(self, pod: JSON) -> None:
+        """The pod as it is now."""
+        self._pod = pod
+        self.volumes.refer(pod)
+
+    async def pod(self) -> None:
+        """Volumes and namespaces. Raises Missing, Refused, ApiError."""
+        async with self._lock:
+            if not self._ready:
+                await self._fetch()
+                self._own_files()
+                await self.volumes.prepare(self._facts())
+                self._ready = True
+            if not self.sandboxed:
+                await self._node.supervised.ask(
+                    "sandbox", pod=self._pod["metadata"]["uid"], hostname=self._hostname(),
+                    address="" if self._host_network else self.address,
+                )  # fmt: skip
+                self.sandboxed = True
+
+    async def container(self, name: str, attempt: int) -> JSON:
+        """What the supervisor is to start. Raises Missing."""
+        container = self._container(name)
+        await self._fetch()
+        try:
+            env = images.resolve(container.get("image") or "")
+        except images.NoImage as error:
+            missing = Missing(str(error))
+            missing.hold = error.hold
+            raise missing from None
+        base = contain.base_environment(self._pod, env, self.place, self._api())
+        variables = environ.environment(self._pod, container, self._lookup, self._facts(), base)
+        contain.own_files(self.place, name)
+        return self._spec(container, attempt, env, variables)
+
+    def last_words(self, name: str, attempt: int, code: int) -> str:
+        """A container's termination message."""
+        path = self.folder / "containers" / name / "message"
+        try:
+            text: str = path.read_bytes()[:_MESSAGE_LIMIT].decode(errors="replace")
+            path.write_bytes(b"")
+        except OSError:
+            text = ""
+        if text or not code:
+            return text
+        if self._container(name).get("terminationMessagePolicy") != "FallbackToLogsOnError":
+            return ""
+        try:
+            tail = log_path(self._node.settings, self._pod, name, attempt).read_bytes()[-8192:]
+        except OSError:
+            return ""
+        lines = [row.split(b" ", 3)[-1] for row in tail.splitlines()]
+        return b"\n".join(lines)[-_LINES_LIMIT:].decode(errors="replace")
+
+    async def release(self) -> None:
+        """Give the folder back."""
+        await asyncio.to_thread(self.volumes.remove)
+        self._ready = False
+        self.sandboxed = False
+
+    def _container(self, name: str) -> JSON:
+        spec = self._pod["spec"]
+        every: list[JSON] = [*spec["containers"], *(spec.get("initContainers") or [])]
+        return next(c for c in every if c["name"] == name)
+
+    def _place(self) -> Place:
+        hello = self._node.hello
+        uid, gid = os.getuid(), os.getgid()
+        if uid == 0:
+            namespace = self._pod["metadata"]["namespace"]
+            uid = gid = FIRST_UID + zlib.crc32(namespace.encode()) % UIDS
+        walls = ["seccomp"] if hello["isolation"] != "process" else []
+        return Place(
+            uid=uid, gid=gid, folder=self.folder, data=self._node.settings.data,
+            library=self._node.settings.library, apart=self._node.apart, walls=tuple(walls),
+            cgroups=frozenset(hello["cgroups"]),
+        )  # fmt: skip
+
+    def _spec(
+        self, container: JSON, attempt: int, env: images.Environment, variables: Mapping[str, str]
+    ) -> JSON:
+        uid = self._pod["metadata"]["uid"]
+        name = container["name"]
+        place = self.place
+        apart = place.apart
+        work = container.get("workingDir") or (HOME if apart else variables["HOME"])
+        return {
+            "pod": uid,
+            "group": f"{uid}_{name}",
+            "log": str(log_path(self._node.settings, self._pod, name, attempt)),
+            "argv": contain.command(container, env, variables),
+            "env": {**variables, "ATHANOR_CONTAINER": f"{uid}/{name}/{attempt}"},
+            "cwd": work,
+            "uid": place.uid,
+            "gid": place.gid,
+            "groups": [],
+            "mounts": contain.mounts(
+                self._pod, container, env, place, self.volumes.sources, variables
+            )
+            if apart
+            else [],
+            "limits": contain.limits(container, place),
+            "walls": list(place.walls),
+            "stdin": bool(container.get("stdin")),
+            "tty": bool(container.get("tty")),
+        }
+
+    def _own_files(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        host = self._hostname()
+        own = self.address or "127.0.0.1"
+        hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost\n{own}\t{host}\n"
+        for name, text in (("hosts", hosts), ("resolv.conf", "options timeout:1 attempts:1\n")):
+            path = self.folder / name
+            if not path.exists():
+                path.write_text(text)
+                path.chmod(0o644)
+
+    def _hostname(self) -> str:
+        return str(self._pod["spec"].get("hostname") or self._pod["metadata"]["name"])[:63]
+
+    def _facts(self) -> dict[str, str]:
+        return {
+            "podIP": self.address or self._node.settings.address,
+            "hostIP": self._node.settings.address,
+        }
+
+    def _api(self) -> dict[str, str]:
+        host, port = self._node.settings.api
+        if self._node.apart and not self._host_network:
+            host, port = "kubernetes.default.svc", 443
+        return {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": str(port)}
+
+    async def _fetch(self) -> None:
+        """Read the config maps and secrets that the pod refers to."""
+        namespace = self._pod["metadata"]["namespace"]
+        wanted = sorted(_references(self._pod))
+        for kind, name in wanted:
+            resource = of(ConfigMap) if kind == "ConfigMap" else of(Secret)
+            try:
+                found = await self._node.client(calls.raw("GET", resource.path(namespace, name)))
+                self._found[kind, name] = found
+            except ApiError as error:
+                if error.code not in (403, 404):
+                    raise
+                self._found[kind, name] = None
+
+    def _lookup(self, kind: str, name: str) -> JSON | None:
+        return self._found.get((kind, name))
+
+    def _claim(self, namespace: str, name: str) -> str:
+        path = self._node.settings.claims / f"{namespace}_{name}"
+        path.mkdir(parents=True, exist_ok=True)
+        return str(path)
+
+
+def _references(pod: JSON) -> set[tuple[str, str]]:
+    found: set[tuple[str, str]] = set()
+
+    def walk(value: object) -> None:
+        if isinstance(value, list):
+            for item in value:
+                walk(item)
+        if not isinstance(value, dict):
+            return
+        for key, inner in value.items():
+            if isinstance(inner, dict):
+                if key in ("configMap", "configMapRef", "configMapKeyRef"):
+                    found.add(("ConfigMap", inner.get("name", "")))
+                elif key in ("secret", "secretRef", "secretKeyRef"):
+                    found.add(("Secret", inner.get("secretName") or inner.get("name", "")))
+            walk(inner)
+
+    walk(pod["spec"])
+    return {pair for pair in found if pair[1]}
+
+
+def library(path: Path, source: Path) -> None:
+    """Put athanor_progress, alone, into a folder for PYTHONPATH."""
+    target = path / "athanor_progress"
+    target.mkdir(parents=True, exist_ok=True)
+    for file in source.glob("*.py"):
+        fresh = target / (file.name + ".new")
+        fresh.write_bytes(file.read_bytes())
+        fresh.chmod(0o644)
+        fresh.replace(target / file.name)

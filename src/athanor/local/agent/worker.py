@@ -1,0 +1,283 @@
+"""One pod's worker: looks, lets the plan decide, does it, reports; again when something changed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from athanor.api.core import Pod
+from athanor.api.meta import JSON
+from athanor.api.registry import of
+from athanor.local.agent import recall
+from athanor.local.agent.node import Node, log_path
+from athanor.local.agent.plan.environ import Missing
+from athanor.local.agent.plan.observed import (
+    Action,
+    Decision,
+    Finish,
+    Health,
+    Hold,
+    Observed,
+    Remove,
+    Run,
+    Start,
+    Stop,
+)
+from athanor.local.agent.plan.pod import plan
+from athanor.local.agent.prepare import Preparation
+from athanor.local.agent.supervised import Refused
+from athanor.wire import calls
+from athanor.wire.status import ApiError
+
+log = logging.getLogger(__name__)
+_PODS = of(Pod)
+_RETRY = 2.0
+
+
+class Worker:
+    """Runs one pod. `say` records an event about it; `released` tells that it holds nothing."""
+
+    def __init__(
+        self, node: Node, pod: JSON, preparation: Preparation, runs: list[Run],
+        say: Callable[[JSON, str, str, str], None], listed: list[str],
+    ) -> None:  # fmt: skip
+        self.node = node
+        self.pod = pod
+        self.preparation = preparation
+        self.runs = {(run.name, run.attempt): run for run in runs}
+        self.levels = {run.name: run.attempt for run in sorted(runs, key=lambda r: r.attempt)}
+        self.holds: dict[str, Hold] = {}
+        self.health: dict[str, Health] = {}
+        self.refused: Hold | None = None
+        self.finished = False
+        self._listed = set(listed)
+        self._say = say
+        self._poke = asyncio.Event()
+        self._stops: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._reported: JSON = {}
+        self._gone = False
+
+    @property
+    def uid(self) -> str:
+        """The pod's uid."""
+        return str(self.pod["metadata"]["uid"])
+
+    def poke(self) -> None:
+        """Something changed: look again."""
+        self._poke.set()
+
+    def update(self, pod: JSON) -> None:
+        """The pod as the API server has it now."""
+        self.pod = pod
+        self.preparation.refer(pod)
+        self.poke()
+
+    def vanish(self) -> None:
+        """The pod object is gone: whatever is left ends now."""
+        self._gone = True
+        self.poke()
+
+    def ended(self, name: str, attempt: int, exit_: JSON) -> None:
+        """The supervisor told of an exit."""
+        run = self.runs.get((name, attempt))
+        started = exit_.get("startedAt", 0.0)
+        run = recall.ended(run or Run(name=name, attempt=attempt, started_at=started), exit_)
+        said = self.preparation.last_words(name, attempt, run.exit_code)
+        if said and not run.message:
+            run = msgspec.structs.replace(run, message=said)
+        self.runs[name, attempt] = run
+        self.health.pop(name, None)
+        self.poke()
+
+    def lose(self, known: set[str]) -> None:
+        """The supervisor was replaced: runs it does not know died with the old one."""
+        for at, run in self.runs.items():
+            if run.running and recall.key_of(self.uid, *at) not in known:
+                self.runs[at] = recall.lost(run, self.node.clock.now())
+        self.preparation.sandboxed = False
+        self.poke()
+
+    async def run(self) -> None:
+        """Work until the pod is gone."""
+        while not self._gone:
+            self._poke.clear()
+            wake: float | None = None
+            try:
+                wake = await self._turn()
+            except (ApiError, Refused, OSError) as error:
+                log.warning("pod %s: %s", self.pod["metadata"]["name"], error)
+                wake = self.node.clock.now() + _RETRY
+            await self._sleep(wake)
+        await self._clean()
+
+    async def _sleep(self, wake: float | None) -> None:
+        if wake is None:
+            await self._poke.wait()
+            return
+        delay = max(0.01, wake - self.node.clock.now())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay):
+                await self._poke.wait()
+
+    async def _turn(self) -> float | None:
+        for _ in range(8):
+            decision = self._decide()
+            if not await self._apply(decision):
+                break
+        decision = self._decide()
+        await self._report(decision.status)
+        if any(isinstance(action, Remove) for action in decision.actions):
+            await self._remove()
+        return decision.wake
+
+    def _decide(self) -> Decision:
+        seen = Observed(
+            pod=self.pod, runs=tuple(self.runs.values()), holds=dict(self.holds),
+            health=dict(self.health), levels=dict(self.levels),
+            sandboxed=self.preparation.sandboxed, address=self.preparation.address,
+            host_ip=self.node.settings.address, refused=self.refused,
+        )  # fmt: skip
+        return plan(seen, self.node.clock.now())
+
+    async def _apply(self, decision: Decision) -> bool:
+        """Do the actions; True when the world is another one now."""
+        changed = False
+        for action in decision.actions:
+            changed |= await self._do(action)
+        return changed
+
+    async def _do(self, action: Action) -> bool:
+        match action:
+            case Start():
+                return await self._start(action)
+            case Stop():
+                return self._stop(action)
+            case Finish() if not self.finished:
+                await self._finish()
+        return False
+
+    async def _start(self, action: Start) -> bool:
+        name = action.name
+        try:
+            await self.preparation.pod()
+            spec = await self.preparation.container(name, action.attempt)
+        except Missing as missing:
+            return self._hold(name, missing.hold)
+        self.holds.pop(name, None)
+        key = recall.key_of(self.uid, name, action.attempt)
+        self.levels[name] = action.level
+        self._listed.add(key)
+        now = self.node.clock.now()
+        self.runs[name, action.attempt] = Run(name=name, attempt=action.attempt, started_at=now)
+        self._forget_old(name, action.attempt)
+        try:
+            answer = await self.node.supervised.ask("start", key=key, spec=spec)
+        except Refused as refused:
+            self._say(self.pod, "Warning", "Failed", f"Error: {refused}")
+            return False  # its exit follows, as of any container
+        run = self.runs[name, action.attempt]
+        if run.running and "startedAt" in answer:
+            began = msgspec.structs.replace(run, started_at=answer["startedAt"])
+            self.runs[name, action.attempt] = began
+        self._say(self.pod, "Normal", "Started", f"Started container {name}")
+        self.started(name, action.attempt)
+        return True
+
+    def started(self, name: str, attempt: int) -> None:
+        """A container runs: what follows from that (probes, hooks)."""
+
+    def _hold(self, name: str, hold: Hold) -> bool:
+        new = self.holds.get(name) != hold
+        self.holds[name] = hold
+        if new:
+            self._say(self.pod, "Warning", "Failed", hold.message or hold.reason)
+        return new
+
+    def _forget_old(self, name: str, attempt: int) -> None:
+        for at in [at for at in self.runs if at[0] == name and at[1] < attempt - 1]:
+            del self.runs[at]
+
+    def _stop(self, action: Stop) -> bool:
+        at = (action.name, action.attempt)
+        run = self.runs[at]
+        task = self._stops.get(at)
+        if task is not None and not task.done() and action.grace > 0:
+            return False
+        if run.stopping and action.grace > 0:
+            return False
+        if not run.stopping:
+            text = action.message or f"Stopping container {action.name}"
+            self._say(self.pod, "Normal", "Killing", text)
+        self.runs[at] = msgspec.structs.replace(run, stopping=True)
+        if task is not None:
+            task.cancel()
+        self._stops[at] = asyncio.ensure_future(self._end(action))
+        return False
+
+    async def _end(self, action: Stop) -> None:
+        key = recall.key_of(self.uid, action.name, action.attempt)
+        began = self.node.clock.monotonic()
+        if action.grace > 0:
+            await self.before_stop(action)
+        left = max(0.0, action.grace - (self.node.clock.monotonic() - began))
+        if action.grace > 0:
+            left = max(left, 2.0)  # a kubelet's minimum after a hook that took all of the grace
+        with contextlib.suppress(Refused):
+            await self.node.supervised.ask("stop", key=key, signal=int(signal.SIGTERM), grace=left)
+
+    async def before_stop(self, action: Stop) -> None:
+        """What a container may do before it is told to end (preStop)."""
+
+    async def _report(self, status: JSON) -> None:
+        said = {key: value for key, value in status.items() if value is not None}
+        if said == self._reported:
+            return
+        meta = self.pod["metadata"]
+        body: dict[str, Any] = {"metadata": {"uid": meta["uid"]}, "status": status}
+        call = calls.patch(_PODS, meta["name"], meta["namespace"], body, subresource="status")
+        try:
+            fresh = await self.node.client(call)
+        except ApiError as error:
+            if error.code in (404, 409):
+                return
+            raise
+        self._reported = said
+        self.pod = {**self.pod, "status": fresh.get("status", {})}
+
+    async def _finish(self) -> None:
+        await self.node.supervised.ask("unsandbox", pod=self.uid)
+        self.finished = True
+        await self.preparation.release()
+        # the last two runs of a container stay known: their exits are in the pod's status
+
+    async def _remove(self) -> None:
+        meta = self.pod["metadata"]
+        call = calls.delete(
+            _PODS, meta["name"], meta["namespace"], uid=meta["uid"], grace_seconds=0
+        )
+        try:
+            await self.node.client(call)
+        except ApiError as error:
+            if error.code not in (404, 409):
+                raise
+
+    async def _clean(self) -> None:
+        """Nothing of this pod stays on the machine."""
+        for task in self._stops.values():
+            task.cancel()
+        with contextlib.suppress(Refused):
+            await self.node.supervised.ask("unsandbox", pod=self.uid)
+            while any(run.running for run in self.runs.values()):
+                self._poke.clear()
+                await self._poke.wait()
+            await self.node.supervised.ask("forget", keys=sorted(self._listed))
+        await self.preparation.release()
+        path = log_path(self.node.settings, self.pod, "c", 0).parent.parent
+        shutil.rmtree(path, ignore_errors=True)
