@@ -1,0 +1,214 @@
+"""The Gang of a job: roles become wired pod sets, with a place for checkpoints and outputs."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from athanor.api import labels
+from athanor.api.meta import JSON, to_manifest
+from athanor.api.registry import of
+from athanor.api.scheduling import Gang
+from athanor.api.training import Role, TrainingJob
+from athanor.features.training.frameworks.registry import WIRES
+from athanor.features.training.frameworks.wiring import JobWorld, Wiring
+
+JOBS, GANGS = of(TrainingJob), of(Gang)
+
+CHECKPOINTS_MOUNT = "/athanor/checkpoints"
+LONGEST_POD_NAME = 63
+"""A pod's name is its host name (RFC 1123)."""
+
+
+class Defaults(Struct, frozen=True, kw_only=True):
+    """Where checkpoints of jobs that name no directory go.
+
+    With a `checkpoint_root` (a machine's own directory): below it, one directory a job. Without:
+    a PersistentVolumeClaim of `storage_class` and `storage`, for jobs that ask for checkpoints.
+    """
+
+    checkpoint_root: str = ""
+    storage_class: str = ""
+    storage: str = "10Gi"
+
+
+class Refused(Exception):
+    """The job can never run as it is written; the message says why and what to do."""
+
+
+def gang(job: TrainingJob, defaults: Defaults) -> JSON:
+    """The Gang's manifest. Raises Refused."""
+    wire = WIRES.get(job.spec.framework)
+    if wire is None:
+        known = ", ".join(sorted(WIRES))
+        raise Refused(f"framework {job.spec.framework} is not wired yet; there are: {known}")
+    for role in job.spec.roles:
+        longest = f"{job.metadata.name}-{role.name}-{max(role.replicas - 1, 0)}"
+        if len(longest) > LONGEST_POD_NAME:
+            raise Refused(
+                f"pod {longest} would have a name longer than {LONGEST_POD_NAME} characters: "
+                "give the job or the role a shorter name"
+            )
+    wiring = wire(JobWorld(job))
+    spec: JSON = {
+        "podSets": [_pod_set(job, role, wiring, defaults) for role in job.spec.roles],
+        **shared(job),
+        "suspend": job.spec.suspend,
+        "attempt": job.status.attempt,
+        "restart": wiring.restart,
+        "decides": "Owner",
+    }
+    annotations = {labels.RETRIES: str(job.status.retries)}
+    user = job.metadata.annotations.get(labels.USER)
+    if user:
+        annotations[labels.USER] = user
+    return {
+        "apiVersion": GANGS.api_version,
+        "kind": GANGS.kind,
+        "metadata": {
+            "name": job.metadata.name,
+            "namespace": job.metadata.namespace,
+            "labels": {**job.metadata.labels, labels.JOB: job.metadata.name},
+            "annotations": annotations,
+            "ownerReferences": [owner(job)],
+        },
+        "spec": spec,
+    }
+
+
+def shared(job: TrainingJob) -> JSON:
+    """What the Gang takes over from the job and follows when it changes."""
+    spec = to_manifest(job.spec.scheduling)
+    if job.spec.checkpoints is not None:
+        policy = to_manifest(job.spec.checkpoints)
+        policy.pop("directory", None)
+        spec["checkpoint"] = policy
+    return spec
+
+
+def claim(job: TrainingJob, defaults: Defaults) -> JSON | None:
+    """The claim for the job's checkpoints, when they go to one."""
+    if not _wants_claim(job, defaults):
+        return None
+    spec: JSON = {
+        "accessModes": ["ReadWriteMany"],
+        "resources": {"requests": {"storage": defaults.storage}},
+    }
+    if defaults.storage_class:
+        spec["storageClassName"] = defaults.storage_class
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {
+            "name": _claim_name(job),
+            "namespace": job.metadata.namespace,
+            "labels": {labels.JOB: job.metadata.name},
+            "ownerReferences": [owner(job)],
+        },
+        "spec": spec,
+    }
+
+
+def owner(job: TrainingJob) -> JSON:
+    """The job as an owner reference."""
+    return {
+        "apiVersion": JOBS.api_version,
+        "kind": JOBS.kind,
+        "name": job.metadata.name,
+        "uid": job.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def _pod_set(job: TrainingJob, role: Role, wiring: Wiring, defaults: Defaults) -> JSON:
+    built: JSON = {
+        "name": role.name,
+        "count": role.replicas,
+        "template": _template(job, role, wiring, defaults),
+    }
+    if role.topology is not None:
+        built["topology"] = to_manifest(role.topology)
+    if role.gpu is not None:
+        built["gpu"] = to_manifest(role.gpu)
+    return built
+
+
+def _template(job: TrainingJob, role: Role, wiring: Wiring, defaults: Defaults) -> JSON:
+    given = role.template
+    meta = given.get("metadata") or {}
+    spec: JSON = {**(given.get("spec") or {})}
+    spec["restartPolicy"] = "Always" if role.restart_policy == "Always" else "Never"
+    volumes, mounts, places = _storage(job, defaults)
+    env = [{"name": name, "value": value} for name, value in {**wiring.env, **places}.items()]
+    for field in ("initContainers", "containers"):
+        if field in spec:
+            spec[field] = [
+                wiring.container(_container(job, one, env, mounts)) for one in spec[field]
+            ]
+    if volumes:
+        spec["volumes"] = [*(spec.get("volumes") or []), *volumes]
+    annotations = {**(meta.get("annotations") or {})}
+    environment = job.spec.environment
+    if environment is not None and environment.requirements:
+        annotations[labels.REQUIREMENTS] = "\n".join(environment.requirements)
+    return {**given, "metadata": {**meta, "annotations": annotations}, "spec": spec}
+
+
+def _container(job: TrainingJob, given: JSON, env: list[JSON], mounts: list[JSON]) -> JSON:
+    """A container with the wiring's variables first, so that its own win and may refer to them."""
+    built: JSON = {**given, "env": [*env, *(given.get("env") or [])]}
+    environment, code = job.spec.environment, job.spec.code
+    if environment is not None and environment.interpreter and not given.get("image"):
+        path = environment.interpreter.startswith("/")
+        built["image"] = f"venv://{environment.interpreter}" if path else environment.interpreter
+    if code is not None and code.directory and not given.get("workingDir"):
+        built["workingDir"] = code.directory
+    if mounts:
+        built["volumeMounts"] = [*(given.get("volumeMounts") or []), *mounts]
+    return built
+
+
+def _storage(job: TrainingJob, defaults: Defaults) -> tuple[list[JSON], list[JSON], dict[str, str]]:
+    """Volumes, mounts and variables for checkpoints and outputs.
+
+    A machine's own directory is mounted at its own path: the name is the same in and out.
+    """
+    volumes, mounts, env = [], [], {}
+    directory = _directory(job, defaults)
+    if directory:
+        volumes.append(_host_path("athanor-checkpoints", directory))
+        mounts.append({"name": "athanor-checkpoints", "mountPath": directory})
+        env["ATHANOR_CHECKPOINT_DIR"] = directory
+    elif _wants_claim(job, defaults):
+        claimed = {"persistentVolumeClaim": {"claimName": _claim_name(job)}}
+        volumes.append({"name": "athanor-checkpoints", **claimed})
+        mounts.append({"name": "athanor-checkpoints", "mountPath": CHECKPOINTS_MOUNT})
+        env["ATHANOR_CHECKPOINT_DIR"] = CHECKPOINTS_MOUNT
+    if job.spec.outputs:
+        volumes.append(_host_path("athanor-outputs", job.spec.outputs))
+        mounts.append({"name": "athanor-outputs", "mountPath": job.spec.outputs})
+        env["ATHANOR_OUTPUT_DIR"] = job.spec.outputs
+    return volumes, mounts, env
+
+
+def _directory(job: TrainingJob, defaults: Defaults) -> str:
+    asked = job.spec.checkpoints
+    if asked is not None and asked.directory:
+        return asked.directory
+    if not defaults.checkpoint_root:
+        return ""
+    own = f"{job.metadata.name}-{job.metadata.uid[:8]}"  # a namesake starts from nothing
+    return f"{defaults.checkpoint_root}/{job.metadata.namespace}/{own}"
+
+
+def _wants_claim(job: TrainingJob, defaults: Defaults) -> bool:
+    asked = job.spec.checkpoints
+    return asked is not None and asked.enabled and not _directory(job, defaults)
+
+
+def _claim_name(job: TrainingJob) -> str:
+    return f"{job.metadata.name}-checkpoints"
+
+
+def _host_path(name: str, path: str) -> JSON:
+    return {"name": name, "hostPath": {"path": path, "type": "DirectoryOrCreate"}}

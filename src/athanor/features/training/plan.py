@@ -1,0 +1,166 @@
+"""What a job needs next: its claim and Gang, a verdict or a retry, its status, its end.
+
+The job's status is written by nobody else and carries no decision, so it needs no guard. Decisions
+are writes to the Gang's spec, and carry the resourceVersion they were made on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from athanor.api import labels
+from athanor.api.core import PersistentVolumeClaim
+from athanor.api.meta import JSON, ObjectMeta, to_manifest
+from athanor.api.registry import Resource, of
+from athanor.api.scheduling import Gang
+from athanor.api.training import TrainingJob, TrainingJobStatus
+from athanor.features.training import build, rules
+from athanor.features.training.build import Defaults, Refused
+from athanor.features.training.observe import Observed
+from athanor.features.training.states import FINISHED
+from athanor.features.training.status import ended, from_gang, waiting
+from athanor.kit.times import parse_rfc3339
+from athanor.runtime.plan import Action, Create, Delete, Patch, Plan, Record, difference, head
+
+JOBS, GANGS, CLAIMS = of(TrainingJob), of(Gang), of(PersistentVolumeClaim)
+
+FOLLOWED = (
+    "suspend", "queue", "priorityClassName", "preemptible", "pools", "maxRuntimeSeconds",
+    "estimatedRuntimeSeconds", "checkpoint",
+)  # fmt: skip
+"""Fields of the Gang that follow the job when it changes."""
+
+
+def plan(observed: Observed, now: float, defaults: Defaults) -> Plan:
+    """The next actions for one job. Pure; `now` in seconds since the epoch."""
+    job = observed.job
+    if job.status.phase in FINISHED:
+        return _after(observed, now)
+    try:
+        wanted = build.gang(job, defaults)
+    except Refused as why:
+        return Plan(tuple(_write(job, ended(job, "InvalidJob", str(why), now))))
+    gang = observed.own
+    if gang is None:
+        return _beginning(observed, wanted, defaults, now)
+    status = from_gang(job, gang, now)
+    actions: list[Action] = [*_write(job, status)]
+    again: float | None = None
+    if status.phase not in FINISHED:
+        decided, again = _decide(job, gang, now)
+        actions += decided or _follow(job, gang, wanted)
+    elif (ttl := job.spec.run_policy.ttl_seconds_after_finished) is not None:
+        again = float(ttl)
+    return Plan(tuple(actions), again)
+
+
+def _beginning(observed: Observed, wanted: JSON, defaults: Defaults, now: float) -> Plan:
+    """There is no Gang of ours: make one, or say why it cannot be."""
+    job = observed.job
+    if observed.gang is not None and observed.gang.metadata.deletion_timestamp is None:
+        taken = f"there is a Gang {job.metadata.name} of somebody else: delete it or rename the job"
+        return Plan(tuple(_write(job, waiting(job, "NameTaken", taken, now))))
+    refusal = observed.refusal
+    if refusal is not None and refusal.reason in ("Invalid", "BadRequest"):
+        return Plan(tuple(_write(job, ended(job, "InvalidJob", refusal.message, now))))
+    actions: list[Action] = []
+    if refusal is not None:
+        actions += _write(job, waiting(job, refusal.reason, refusal.message, now))
+    claim = build.claim(job, defaults)
+    if claim is not None and not observed.has_claim:
+        actions.append(Create(CLAIMS, claim))
+    if observed.gang is None:
+        actions.append(Create(GANGS, wanted))
+    return Plan(tuple(actions))
+
+
+def _decide(job: TrainingJob, gang: Gang, now: float) -> tuple[list[Action], float | None]:
+    """A verdict or a retry, if there is one now; and when time alone may bring one."""
+    coming = [until - now for until, _, _ in rules.deadlines(job) if until > now]
+    if gang.spec.outcome is not None or gang.status.phase in FINISHED:
+        return [], None
+    outcome = rules.verdict(job, gang, now)
+    if outcome is not None:
+        return [_guarded(gang, {"spec": {"outcome": to_manifest(outcome)}})], None
+    again = rules.retry(job, gang)
+    if again is None:
+        return [], min(coming, default=None)
+    if again.at > now:
+        return [], min([*coming, again.at - now])
+    spec: JSON = {"rankAttempts": again.ranks} if again.ranks else {"attempt": again.attempt}
+    body = {
+        "metadata": {"annotations": {labels.RETRIES: str(again.retries)}},
+        "spec": spec,
+    }
+    told = f"retry {again.retries} of {job.spec.run_policy.backoff_limit}"
+    news = Record(about=_head(job), type="Warning", reason="Restarting", message=told)
+    return [_guarded(gang, body), news], min(coming, default=None)
+
+
+def _follow(job: TrainingJob, gang: Gang, wanted: JSON) -> Iterator[Action]:
+    """Keep the Gang's scheduling block, and whether it may run, as the job says."""
+    held = to_manifest(gang.spec)
+    have = {name: value for name in FOLLOWED if (value := held.get(name))}
+    want = {name: value for name in FOLLOWED if (value := wanted["spec"].get(name))}
+    changed = difference(have, want)
+    if changed:
+        yield _guarded(gang, {"spec": changed})
+
+
+def _after(observed: Observed, now: float) -> Plan:
+    """A finished job: clean up, and go when its time is up."""
+    job, gang = observed.job, observed.own
+    policy = job.spec.run_policy
+    actions: list[Action] = []
+    again: float | None = None
+    if policy.clean_pods == "All" and gang is not None:
+        actions.append(_delete(GANGS, gang.metadata))
+    elif policy.clean_pods == "Unfinished" and gang is not None and _goes_on(gang):
+        verdict = {"phase": job.status.phase, "reason": job.status.reason}
+        actions.append(_guarded(gang, {"spec": {"outcome": verdict}}))
+    if policy.ttl_seconds_after_finished is not None and job.status.finished_at is not None:
+        gone = parse_rfc3339(job.status.finished_at) + policy.ttl_seconds_after_finished
+        if now >= gone:
+            return Plan((_delete(JOBS, job.metadata),))
+        again = gone - now
+    return Plan(tuple(actions), again)
+
+
+def _write(job: TrainingJob, status: TrainingJobStatus) -> Iterator[Action]:
+    patch = difference(to_manifest(job.status), to_manifest(status))
+    if not patch:
+        return
+    yield Patch(
+        resource=JOBS, name=job.metadata.name, namespace=job.metadata.namespace,
+        body={"status": patch}, subresource="status",
+    )  # fmt: skip
+    if status.phase != job.status.phase:
+        bad = status.phase == "Failed"
+        words = status.message or f"the job is {status.phase.lower()}"
+        yield Record(
+            about=_head(job), type="Warning" if bad else "Normal", reason=status.phase,
+            message=words,
+        )  # fmt: skip
+
+
+def _goes_on(gang: Gang) -> bool:
+    return gang.spec.outcome is None and gang.status.phase not in ("Succeeded", "Failed")
+
+
+def _guarded(gang: Gang, body: JSON) -> Patch:
+    return Patch(
+        resource=GANGS, name=gang.metadata.name, namespace=gang.metadata.namespace, body=body,
+        resource_version=gang.metadata.resource_version,
+    )  # fmt: skip
+
+
+def _delete(resource: Resource, meta: ObjectMeta) -> Delete:
+    return Delete(
+        resource=resource, name=meta.name, namespace=meta.namespace, uid=meta.uid,
+        propagation="Background",
+    )  # fmt: skip
+
+
+def _head(job: TrainingJob) -> JSON:
+    meta = job.metadata
+    return head(JOBS, meta.namespace, meta.name, meta.uid)

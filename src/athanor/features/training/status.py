@@ -1,0 +1,94 @@
+"""A job's status: what its Gang says, in a job's words."""
+
+from __future__ import annotations
+
+import msgspec
+
+from athanor.api.meta import Condition, set_condition
+from athanor.api.scheduling import Gang
+from athanor.api.training import JobPhase, TrainingJob, TrainingJobStatus
+from athanor.features.training import rules
+from athanor.features.training.states import FINISHED, event, move
+from athanor.kit.times import rfc3339
+
+
+def from_gang(job: TrainingJob, gang: Gang, now: float) -> TrainingJobStatus:
+    """What the Gang says, in a job's words."""
+    old = job.status
+    phase = _phase(job, gang, now)
+    reason, message = _words(job, gang, phase)
+    status = msgspec.structs.replace(
+        old,
+        observed_generation=job.metadata.generation,
+        phase=phase,
+        reason=reason,
+        message=message,
+        attempt=max(gang.spec.attempt, old.attempt),
+        retries=max(rules.retries_of(gang), old.retries),
+        pods=gang.status.pods,
+        failures=gang.status.failures,
+        progress=gang.status.progress,
+        queued_at=old.queued_at or rfc3339(now),
+        started_at=_started(old, gang, phase, now),
+        finished_at=rfc3339(now) if phase in FINISHED else None,
+    )
+    return _with_conditions(job, status, now)
+
+
+def _phase(job: TrainingJob, gang: Gang, now: float) -> JobPhase:
+    """By the Gang; a job whose pods are all to be left alone ends with its verdict."""
+    if job.spec.run_policy.clean_pods == "None":
+        outcome = rules.verdict(job, gang, now) if gang.spec.outcome is None else None
+        if outcome is not None and outcome.phase == "Succeeded":
+            return move(job.status.phase, "succeeded")
+    return move(job.status.phase, event(gang))
+
+
+def _words(job: TrainingJob, gang: Gang, phase: JobPhase) -> tuple[str, str]:
+    if phase in FINISHED and gang.spec.outcome is not None:
+        return gang.spec.outcome.reason, gang.spec.outcome.message
+    if phase == "Queued" and gang.status.reasons:
+        first = gang.status.reasons[0]
+        return first.code, first.message
+    return gang.status.reason, gang.status.message
+
+
+def _started(old: TrainingJobStatus, gang: Gang, phase: JobPhase, now: float) -> str | None:
+    if phase == "Suspended":
+        return None
+    if old.started_at is None and phase == "Running":
+        return gang.status.started_at or rfc3339(now)
+    return old.started_at
+
+
+def waiting(job: TrainingJob, reason: str, message: str, now: float) -> TrainingJobStatus:
+    """The status of a job that has no Gang yet, and why."""
+    return msgspec.structs.replace(
+        job.status, reason=reason, message=message, queued_at=job.status.queued_at or rfc3339(now),
+        observed_generation=job.metadata.generation,
+    )  # fmt: skip
+
+
+def ended(job: TrainingJob, reason: str, message: str, now: float) -> TrainingJobStatus:
+    """The status of a job that failed before it had a Gang."""
+    status = msgspec.structs.replace(
+        job.status, phase="Failed", reason=reason, message=message, finished_at=rfc3339(now),
+        observed_generation=job.metadata.generation,
+    )  # fmt: skip
+    return _with_conditions(job, status, now)
+
+
+def _with_conditions(job: TrainingJob, status: TrainingJobStatus, now: float) -> TrainingJobStatus:
+    """Conditions for `kubectl wait`: Running, Suspended, and Succeeded or Failed in the end."""
+    found = job.status.conditions
+    for type_ in ("Running", "Suspended", "Succeeded", "Failed"):
+        holds = status.phase == type_
+        known = next((c for c in found if c.type == type_), None)
+        if (known is None and not holds) or (known and known.status == str(holds)):
+            continue
+        news = Condition(
+            type=type_, status=str(holds), reason=status.reason or status.phase,
+            message=status.message, observed_generation=job.metadata.generation,
+        )  # fmt: skip
+        found = set_condition(found, news, rfc3339(now))
+    return msgspec.structs.replace(status, conditions=found)
