@@ -31,4 +31,8 @@ STRATEGIES: Mapping[str, Strategy] = {
     "namespaces": Strategy(
         create=_new_namespace, update=_keep_finalizers, name=names.label, answers_object=True
     ),
+    **{
+        f"{plural}.rbac.authorization.k8s.io": Strategy(name=names.path_segment)
+        for plural in ("roles", "rolebindings", "clusterroles", "clusterrolebindings")
+    },
 }
