@@ -17,10 +17,9 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from athanor.assembly import processes
+from athanor.assembly import processes, supervisor
 from athanor.assembly.layout import DEFAULT_PORT, DataDir
 from athanor.kit.clock import Clock
-from athanor.local.agent.launch import supervisor_command
 from athanor.local.pki import Pki, write_private
 
 NODE = socket.gethostname().split(".")[0].lower() or "laptop"
@@ -52,6 +51,7 @@ class Wishes(NamedTuple):
     simulate_gpus: str = ""
     in_process: bool = False
     isolation: str = "best"
+    host_paths: tuple[str, ...] = ()
 
 
 class Running(NamedTuple):
@@ -137,6 +137,7 @@ def detach(prepared: Prepared, clock: Clock, seconds: float = 60) -> Running:
     watchman.returncode = 0  # it is not ours to wait for any more
     if said == "ready":
         return Running(prepared.server, clock.monotonic() - started)
+    down(prepared.data)
     why = said.removeprefix("failed ") or f"not ready after {seconds:.0f} s"
     raise Trouble(f"the platform did not start: {why}", f"see {prepared.data.logs}")
 
@@ -150,11 +151,13 @@ def down(data: DataDir) -> list[str]:
     watchman = processes.read(data.lock)
     if processes.held(data.lock) and processes.stop(watchman, STOP_SECONDS):
         ended.append("watchman")
-    for name in ("controllers", "agent", "together", "supervisor", "server"):
+    for name in ("controllers", "agent", "together", "server"):
         file = data.run / f"{name}.pid"
         if processes.stop(processes.read(file), 10):
             ended.append(name)
         file.unlink(missing_ok=True)
+        if name == "together" and supervisor.shut_down(data.run):
+            ended.append("supervisor")
     data.status.unlink(missing_ok=True)
     return ended
 
@@ -216,25 +219,21 @@ def _parts(data: DataDir, wishes: Wishes, sockets: list[int]) -> list[dict[str, 
     python = [sys.executable, "-m"]
     serve = ["--data", str(data.root), "--sockets", ",".join(map(str, sockets))]
     node = [
-        "--data", str(data.root), "--node", NODE, "--isolation", wishes.isolation,
+        "--data", str(data.root), "--kubeconfig", str(data.kubeconfig("agent")),
+        "--node-name", NODE, "--isolation", wishes.isolation,
         *(["--simulate-gpus", wishes.simulate_gpus] if wishes.simulate_gpus else []),
+        *(word for root in wishes.host_paths for word in ("--allow-host-path", root)),
     ]  # fmt: skip
-    supervisor = {
-        "name": "supervisor",
-        "command": supervisor_command(data.node, isolation=wishes.isolation),
-        "stays": True,
-    }
     if wishes.in_process:
         together = [*python, "athanor.assembly.together", *serve, *node[2:]]
-        return [supervisor, {"name": "together", "command": together, "sockets": True}]
+        return [{"name": "together", "command": together, "sockets": True}]
     return [
         {
             "name": "server",
             "command": [*python, "athanor.assembly.server", *serve],
             "sockets": True,
         },
-        supervisor,
-        {"name": "agent", "command": [*python, "athanor.assembly.agent", *node]},
+        {"name": "agent", "command": [*python, "athanor.local.agent", *node]},
         {
             "name": "controllers",
             "command": [*python, "athanor.assembly.controllers", "--data", str(data.root)],

@@ -19,7 +19,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from athanor.assembly import processes
+from athanor.assembly import processes, supervisor
 from athanor.assembly.layout import DataDir
 
 GIVE_UP = 78
@@ -38,7 +38,6 @@ class Part:
     def __init__(self, said: Mapping[str, Any]) -> None:
         self.name: str = said["name"]
         self.command: list[str] = said["command"]
-        self.stays: bool = said.get("stays", False)
         self.sockets: bool = said.get("sockets", False)
         self.process = processes.Seen(0, "")
         self.child: subprocess.Popen[bytes] | None = None
@@ -76,7 +75,7 @@ class Watchman:
     def run(self) -> int:
         """Work until told to stop; returns the exit code."""
         for part in self.parts:
-            self._adopt(part)
+            self._end_leftover(part)
         while self._going:
             now = time.monotonic()
             for part in self.parts:
@@ -87,17 +86,10 @@ class Watchman:
         self._stop()
         return GIVE_UP if self.failure else 0
 
-    def _adopt(self, part: Part) -> None:
-        """A part that outlived the last watchman is kept, not started twice; others are ended."""
-        old = processes.read(self._pid_file(part))
-        if not old.alive():
-            return
-        if not part.stays:
-            processes.stop(old, 5)
-            return
-        part.process, part.due, part.ready = old, None, True
-        self._follow(part)
-        self._say(f"{part.name} was still running (process {old.pid})")
+    def _end_leftover(self, part: Part) -> None:
+        """End a part that outlived the last watchman (where there is no PDEATHSIG)."""
+        if processes.stop(processes.read(self._pid_file(part)), 5):
+            self._say(f"{part.name} of an earlier run was still there and was ended")
 
     def _start(self, part: Part) -> None:
         reader, writer = os.pipe()
@@ -108,13 +100,13 @@ class Watchman:
             part.child = subprocess.Popen(
                 part.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env,
                 pass_fds=keep, start_new_session=True,
-                preexec_fn=None if part.stays else _die_with_parent,
+                preexec_fn=_die_with_parent,
             )  # fmt: skip
         os.close(writer)
         os.set_blocking(reader, False)
         part.process = processes.seen(part.child.pid)
         part.started = time.monotonic()
-        part.ready = part.stays
+        part.ready = False
         part.pipe = reader
         self._poll.register(reader, select.POLLIN)
         self._follow(part)
@@ -202,6 +194,8 @@ class Watchman:
                         os.kill(part.process.pid, signal.SIGKILL)
                     self._gone(part, 5)
             self._pid_file(part).unlink(missing_ok=True)
+            if part.name in ("agent", "together"):
+                supervisor.shut_down(self.data.run)
         self.data.status.unlink(missing_ok=True)
         self._say("stopped")
 

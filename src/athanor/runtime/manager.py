@@ -47,6 +47,11 @@ class Manager:
         """Whether every cache has been filled once."""
         return all(self._caches.cache(view).synced for view in self._caches.views())
 
+    async def filled(self) -> None:
+        """Wait until every cache has been filled once."""
+        for informer in self._informers:
+            await informer.filled.wait()
+
     async def run(self) -> None:
         """Follow the world and work until cancelled; work starts when all caches are filled."""
         async with asyncio.TaskGroup() as tasks:

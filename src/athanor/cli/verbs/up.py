@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from typing import Any
+
 import click
 
 from athanor.cli import show
@@ -19,19 +23,18 @@ athanor up --listen 192.168.1.20            # a workstation that teammates reach
 @verb(examples=EXAMPLES)
 @click.option("-d", "--detach", is_flag=True, help="In the background; returns when all is ready.")
 @click.option("--in-process", is_flag=True, help="Server, controllers and agent in one process.")
-@click.option(
-    "--simulate-gpus", default="", metavar="NxMODEL", help="Pretend, for instance 8xA100."
-)
+@click.option("--simulate-gpus", default="", metavar="NxMODEL", help="Pretend: 8xA100.")
 @click.option("--listen", default="", metavar="ADDRESS", help="Also on this address [loopback].")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port [7443]; 0 takes a free one.")
 @click.option(
     "--isolation", type=click.Choice(["best", "process"]), default="best", show_default=True,
     help="How pods are kept apart: the strongest this machine can, or plain processes.",
 )  # fmt: skip
-def command(
-    world: World, detach: bool, in_process: bool, simulate_gpus: str, listen: str,
-    port: int | None, isolation: str,
-) -> None:  # fmt: skip
+@click.option(
+    "--allow-host-path", "host_paths", multiple=True, metavar="DIR",
+    help="Folders that pods may mount by hostPath [your home, /tmp]; repeatable.",
+)  # fmt: skip
+def command(world: World, detach: bool, **how: Any) -> None:
     """Start the platform on this machine.
 
     Everything it keeps is in the data directory (--data, ~/.athanor). Without --detach it stays in
@@ -41,7 +44,8 @@ def command(
     from athanor.kit.clock import SystemClock
 
     clock = SystemClock()
-    wishes = start.Wishes(world.data, listen, port, simulate_gpus, in_process, isolation)
+    paths = how.pop("host_paths") or (os.path.expanduser("~"), tempfile.gettempdir())
+    wishes = start.Wishes(data=world.data, host_paths=tuple(paths), **how)
     try:
         prepared = start.prepare(wishes, clock)
         if not detach:

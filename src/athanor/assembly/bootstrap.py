@@ -1,0 +1,142 @@
+"""The objects that every laptop cluster starts with; created when missing, ours kept current.
+
+Roles and bindings of Kubernetes itself are `local.apiserver.auth.bootstrap`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from athanor.api import crd
+from athanor.api.meta import API_VERSION, JSON
+from athanor.api.registry import Resource, by_kind
+from athanor.client.protocol import Client
+from athanor.wire import calls
+from athanor.wire.status import ApiError
+
+RBAC = "rbac.authorization.k8s.io"
+CONTROLLERS = "system:athanor-controllers"
+OWNED = {"CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"}
+"""Kinds whose objects here are ours alone: a newer version brings them up to date."""
+
+
+def rule(groups: str, resources: str, verbs: str) -> JSON:
+    """One RBAC rule; the core group is written `core`."""
+    return {
+        "apiGroups": ["" if group == "core" else group for group in groups.split()],
+        "resources": resources.split(),
+        "verbs": verbs.split(),
+    }
+
+
+READ = "get list watch"
+WRITE = "create update patch delete"
+
+CONTROLLER_RULES = [
+    rule("athanor.dev", "*", f"{READ} {WRITE}"),
+    rule("core", "pods services", f"{READ} {WRITE} deletecollection"),
+    rule("core", "pods/status pods/eviction pods/binding", "create update patch"),
+    rule("core", "nodes namespaces resourcequotas persistentvolumeclaims persistentvolumes", READ),
+    rule("core events.k8s.io", "events", f"{READ} create update patch"),
+    rule("core", "configmaps", f"{READ} {WRITE}"),
+    rule("scheduling.k8s.io", "priorityclasses", READ),
+    rule("storage.k8s.io", "storageclasses", READ),
+    rule("coordination.k8s.io", "leases", f"{READ} {WRITE}"),
+]
+"""What controllers may do, and no more: no secrets, no roles, no other people's kinds."""
+
+
+def manifests() -> list[JSON]:
+    """All of them, in the order in which they are needed."""
+    return [*_namespaces(), *crd.manifests(), *_rights(), *_priorities(), _storage(), *_queues()]
+
+
+def _head(api_version: str, kind: str, name: str) -> JSON:
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}}
+
+
+def _namespaces() -> Iterable[JSON]:
+    for name in ("default", "kube-system", "kube-public", "kube-node-lease"):
+        yield _head("v1", "Namespace", name)
+
+
+def _rights() -> Iterable[JSON]:
+    name = "athanor:controllers"
+    yield {**_head(f"{RBAC}/v1", "ClusterRole", name), "rules": CONTROLLER_RULES}
+    yield {
+        **_head(f"{RBAC}/v1", "ClusterRoleBinding", name),
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": name},
+        "subjects": [{"apiGroup": RBAC, "kind": "User", "name": CONTROLLERS}],
+    }
+
+
+def _priorities() -> Iterable[JSON]:
+    group = "scheduling.k8s.io/v1"
+    system = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
+    ours = {"low": -1000, "high": 1000, "urgent": 10000}
+    for name, value in {**system, **ours}.items():
+        yield {**_head(group, "PriorityClass", name), "value": value}
+
+
+def _storage() -> JSON:
+    made = _head("storage.k8s.io/v1", "StorageClass", "local")
+    made["metadata"]["annotations"] = {"storageclass.kubernetes.io/is-default-class": "true"}
+    return {**made, "provisioner": "athanor.dev/local", "volumeBindingMode": "Immediate"}
+
+
+def _queues() -> Iterable[JSON]:
+    yield {**_head(API_VERSION, "Pool", "default"), "spec": {"exclusive": False}}
+    yield {**_head(API_VERSION, "Queue", "default"), "spec": {"pools": [{"pool": "default"}]}}
+
+
+async def ensure(client: Client, wanted: Iterable[JSON]) -> int:
+    """Create what is missing and update what is ours and old; returns how many were written."""
+    kinds: dict[str, list[JSON]] = {}
+    for manifest in wanted:
+        kinds.setdefault(manifest["kind"], []).append(manifest)
+    written = 0
+    for group in kinds.values():
+        written += sum(await asyncio.gather(*(_one(client, manifest) for manifest in group)))
+    return written
+
+
+async def _one(client: Client, manifest: JSON) -> int:
+    resource = by_kind(manifest["apiVersion"], manifest["kind"])
+    assert resource is not None
+    name = manifest["metadata"]["name"]
+    try:
+        found = await client(calls.raw("GET", resource.path(None, name)))
+    except ApiError as missing:
+        if missing.reason != "NotFound":
+            raise
+        await client(calls.create(resource, manifest))
+        return 1
+    if manifest["kind"] not in OWNED or _covers(found, manifest):
+        return 0
+    await _update(client, resource, found, manifest)
+    return 1
+
+
+def _covers(found: JSON, manifest: JSON) -> bool:
+    """Whether an object says already what the manifest says, the server's defaults aside."""
+    return all(
+        _within(value, found.get(key)) for key, value in manifest.items() if key != "metadata"
+    )
+
+
+def _within(wanted: object, found: object) -> bool:
+    if isinstance(wanted, dict):
+        return isinstance(found, dict) and all(_within(v, found.get(k)) for k, v in wanted.items())
+    if isinstance(wanted, list):
+        return (
+            isinstance(found, list)
+            and len(wanted) == len(found)
+            and all(map(_within, wanted, found))
+        )
+    return wanted == found
+
+
+async def _update(client: Client, resource: Resource, found: JSON, manifest: JSON) -> None:
+    body = {**found, **{key: value for key, value in manifest.items() if key != "metadata"}}
+    await client(calls.update(resource, body))

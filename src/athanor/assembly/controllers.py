@@ -1,0 +1,90 @@
+"""`python -m athanor.assembly.controllers`: gangs, training, scheduling; one leader at a time."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import logging
+import random
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from athanor.assembly.layout import DataDir
+from athanor.client.http import Http
+from athanor.client.kubeconfig import load
+from athanor.client.protocol import Client
+from athanor.features.gangs import apply as gangs
+from athanor.kit import loop, ready
+from athanor.kit.clock import Clock, SystemClock
+from athanor.local.agent.launch import tag
+from athanor.runtime.controller import Controller
+from athanor.runtime.lease import Elector
+from athanor.runtime.manager import Manager
+
+log = logging.getLogger(__name__)
+
+LEASE = ("kube-system", "athanor-controllers")
+
+
+def all_controllers() -> Sequence[Controller[Any]]:
+    """Every controller of ours."""
+    return [gangs.controller()]
+
+
+async def work(client: Client, clock: Clock) -> None:
+    """Run all controllers until cancelled."""
+    manager = Manager(client, all_controllers(), clock, random.random)
+    running = asyncio.ensure_future(manager.run())
+    try:
+        filled = asyncio.ensure_future(manager.filled())
+        await asyncio.wait((filled, running), return_when=asyncio.FIRST_COMPLETED)
+        filled.cancel()
+        gc.freeze()  # what start-up made stays: later collections need not look at it
+        ready.announce()
+        await running
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def lead(data: DataDir) -> None:
+    """Work whenever we hold the lease, until SIGTERM or SIGINT."""
+    clock = SystemClock()
+    transport = Http(load([data.kubeconfig("controllers")]).target())
+    client = Client(transport)
+    # the watchman keeps one such process at a time: a successor need not wait for the lease's end
+    me = f"{socket.gethostname()}-{tag(data.root)}"
+    elector = Elector(client, *LEASE, me, clock)
+    task = asyncio.ensure_future(_forever(elector, client, clock))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        await elector.release()
+    finally:
+        await transport.close()
+
+
+async def _forever(elector: Elector, client: Client, clock: Clock) -> None:
+    while True:
+        await elector.lead(lambda: work(client, clock))
+
+
+def main() -> int:
+    """Read the command line and work."""
+    parser = argparse.ArgumentParser(prog="athanor-controllers", description=__doc__)
+    parser.add_argument("--data", required=True, type=Path, help="the data directory")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    loop.run(lead(DataDir(options.data)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
