@@ -208,6 +208,7 @@ def _shapes(
         models=allowed,
         per_node=smalls(shape.per_node for shape in shapes),
         barred=barred,
+        weight=floats(shape.weight for shape in shapes),
     )
 
 

@@ -62,6 +62,7 @@ class ShapeRow(NamedTuple):
     models: tuple[str, ...] = ()
     per_node: int = 0
     barred: tuple[int, ...] = (0,)
+    weight: float = 0.0
 
 
 class PodSetRow(NamedTuple):

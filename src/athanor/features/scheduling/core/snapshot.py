@@ -103,6 +103,7 @@ class Shapes(Table):
     `devices` of kind `kind` with `milli` free compute and `mib` free memory each, of a model that
     `models` admits, at least `min_mib` big; or `slice_slots` neighbouring slots of one device.
     `barred[k, c]` says why shape k may not use nodes of class c (a `Cause`; 0: it may).
+    `weight` is the shape's part in the task mix that fragmentation is measured by (any scale).
     `per_node` limits pods of this shape on a node (host ports, anti-affinity to itself; 0: none).
     """
 
@@ -116,6 +117,7 @@ class Shapes(Table):
     models: Bools = column(np.bool_, "KM")
     per_node: Smalls = column(np.int32, "K")
     barred: Smalls = column(np.int32, "KC")
+    weight: Floats = column(np.float64, "K")
 
 
 class Cause(IntEnum):
@@ -336,6 +338,7 @@ class Policy:
     half_life: float = 7 * 86400.0
     entry_penalty: float = 60.0
     reserved: int = 1
+    reserve_after: float = 600.0
     assumed_runtime: float = 86400.0
     grace: float = 30.0
     max_evictions: int = 64

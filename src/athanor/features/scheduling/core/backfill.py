@@ -1,0 +1,71 @@
+"""Phase 4, backfill: blocked gangs are promised capacity on a timeline of expected ends.
+
+The promise to a blocked gang is the earliest time at which it fits when running gangs end as
+expected (declared, or the policy's assumption), together with its places then. Later ones in line
+start only if they end before that, or fit beside it (conservative backfill, Mu'alem & Feitelson
+2001). Quotas bind at that time as well.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from athanor.features.scheduling.core import place
+from athanor.features.scheduling.core.state import State, World
+from athanor.features.scheduling.core.table import Ints
+
+
+class Promise(NamedTuple):
+    """From `start` on the gang fits in `pool`; `world` is the future with it placed."""
+
+    pool: int
+    start: float
+    amounts: Ints
+    world: World
+
+
+def earliest(state: State, gang: int, pools: list[int]) -> Promise | None:
+    """The soonest promise over the gang's pools, the first pool if equal; None: no end helps."""
+    best: Promise | None = None
+    for pool in pools:
+        found = _in_pool(state, gang, pool)
+        if found is not None and (best is None or found.start < best.start):
+            best = found
+    return best
+
+
+def _in_pool(state: State, gang: int, pool: int) -> Promise | None:
+    ends = sorted(
+        (state.end_of(g), g) for g in state.held if g not in state.leaving | state.released
+    )  # fmt: skip
+    low, high = 0, len(ends)
+    best = _after(state, gang, pool, ends)
+    if best is None:
+        return None
+    while low < high:  # the fewest ends that make it fit
+        middle = (low + high) // 2
+        tried = _after(state, gang, pool, ends[:middle])
+        if tried is None:
+            low = middle + 1
+        else:
+            best, high = tried, middle
+    return best
+
+
+def _after(state: State, gang: int, pool: int, ends: list[tuple[float, int]]) -> Promise | None:
+    """The gang placed after these gangs have ended, or None."""
+    gangs, ask = state.snapshot.gangs, state.ask(gang)
+    world = state.future().fork()
+    for _, g in ends:
+        state.release(world, g)
+    amounts = ask.amounts(ask.least)
+    refusal = world.tree.refusal(
+        int(gangs.queue[gang]), pool, amounts,
+        user=int(gangs.user[gang]), preemptible=bool(gangs.preemptible[gang]),
+    )  # fmt: skip
+    if refusal is not None:
+        return None
+    if place.place(world.ledger, ask.sets, ask.least, pool, state.levels(pool)) is None:
+        return None
+    leave = state.time + (state.policy.grace if state.leaving else 0.0)
+    return Promise(pool, max((end for end, _ in ends), default=leave), amounts, world)

@@ -1,0 +1,157 @@
+"""Phase 7, why: for everyone left the reasons in the order they bar, with their numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from athanor.features.scheduling.core.ledger import Ledger, Shape
+from athanor.features.scheduling.core.place import SetAsk, place, undo
+from athanor.features.scheduling.core.quota import Refusal
+from athanor.features.scheduling.core.snapshot import UNSET, Cause, Why
+from athanor.features.scheduling.core.start import Barred
+from athanor.features.scheduling.core.state import State
+from athanor.features.scheduling.core.why import Code, amount, why
+
+CAUSES = {
+    Cause.NOT_READY: "not ready",
+    Cause.UNSCHEDULABLE: "cordoned",
+    Cause.TAINT: "tainted",
+    Cause.SELECTOR: "outside the node selector",
+    Cause.AFFINITY: "outside the node affinity",
+}
+
+
+class Explainer:
+    """Turns what barred gangs into sentences; what an empty cluster could take is kept."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self._empty: Ledger | None = None
+
+    def barred(self, gang: int, tries: list[Barred]) -> tuple[Why, ...]:
+        """One reason for each pool that was tried, each said once."""
+        found = [
+            self._refused(gang, b.pool, b.refusal) if b.refusal else self._no_place(gang, b)
+            for b in tries
+        ]
+        if not found:
+            return (why(Code.NO_POOL, "its queue uses none of the pools it asks for"),)
+        return tuple(dict.fromkeys(found))
+
+    def _refused(self, gang: int, pool: int, no: Refusal) -> Why:
+        s = self.state.snapshot
+        resource = s.resources[no.resource]
+        queue, where = s.queues.names[no.queue], s.pools.names[pool]
+
+        def said(value: int) -> str:
+            return f"{amount(resource, value, s.device_kinds)} {resource}"
+
+        details: dict[str, int | str] = {
+            "pool": where, "queue": queue, "resource": resource,
+            "asked": no.asked, "used": no.used, "bound": no.bound,
+        }  # fmt: skip
+        if no.code == Code.QUEUE_LIMIT and no.asked > no.bound:
+            text = f"asks for {said(no.asked)}, more than the limit of queue {queue}: "
+            return why(Code.NEVER_FITS, text + said(no.bound), **details)
+        if no.code == Code.QUEUE_LIMIT:
+            text = f"queue {queue} uses {said(no.used)} of its limit of {said(no.bound)}"
+        elif no.code == Code.USER_LIMIT:
+            text = f"its user holds {said(no.used)} of {said(no.bound)} allowed in queue {queue}"
+        elif no.code == Code.KEPT_FOR_OTHERS:
+            if no.asked > no.bound:
+                return why(Code.NEVER_FITS, self._too_big(said(no.asked), where, said(no.bound)),
+                           **details)  # fmt: skip
+            text = f"used or kept for other queues: {said(no.used)} of {said(no.bound)}"
+        else:
+            text = (
+                f"gangs that cannot be preempted and guarantees take {said(no.used)}"
+                f" of {said(no.bound)}"
+            )
+        return why(no.code, f"{text} in pool {where}; asks for {said(no.asked)}", **details)
+
+    @staticmethod
+    def _too_big(asked: str, pool: str, bound: str) -> str:
+        return f"asks for {asked}, but pool {pool} has {bound} in all"
+
+    def _no_place(self, gang: int, barred: Barred) -> Why:
+        state, pool = self.state, barred.pool
+        ask = state.ask(gang)
+        where = state.snapshot.pools.names[pool]
+        if barred.code == Code.RESERVED_FOR_OTHERS:
+            text = f"pool {where} has room, but it is promised to gangs ahead in line"
+            return why(Code.RESERVED_FOR_OTHERS, text, pool=where)
+        empty = self._empty_ledger()
+        alone = place(empty, ask.sets, ask.least, pool, state.levels(pool))
+        if alone is not None:
+            undo(empty, ask.sets, alone)
+        for one in ask.sets:
+            room = self._room(state.now.ledger, one.shape, pool)
+            if room < one.least:
+                return self._short(one, pool, room, possible=alone is not None)
+        for one in ask.sets:
+            if one.near.asked:
+                return self._far(one, pool, possible=alone is not None)
+        code = Code.GANG_SPLIT if alone is not None else Code.NEVER_FITS
+        text = f"each pod set fits alone, but not all {sum(ask.least)} pods together"
+        return why(code, f"{text} in pool {where}", pool=where, pods=sum(ask.least))
+
+    def _short(self, one: SetAsk, pool: int, room: int, *, possible: bool) -> Why:
+        """Too few nodes take a pod of this set: which, and for what cause."""
+        s = self.state.snapshot
+        where, name = s.pools.names[pool], s.pod_sets.names[one.row]
+        members = np.flatnonzero(s.nodes.pool == pool)
+        barred = np.array(one.shape.barred)[s.nodes.klass[members]]
+        causes = Counter(CAUSES[Cause(int(c))] for c in barred if c)
+        eligible = members[barred == 0]
+        lacking = self._lacking(one.shape, eligible)
+        told = [f"{count} {cause}" for cause, count in sorted(causes.items())]
+        told += [f"{count} lack {resource}" for resource, count in lacking]
+        text = f"pod set {name}: room for {room} of {one.least} pods on {len(members)} nodes"
+        text += f" of pool {where}" + (f" ({', '.join(told)})" if told else "")
+        details: dict[str, int | str] = {
+            "pool": where, "podSet": name, "room": room, "asked": one.least, "nodes": len(members),
+            **{f"nodes {cause}": count for cause, count in causes.items()},
+            **{f"nodes lacking {resource}": count for resource, count in lacking},
+        }  # fmt: skip
+        if not possible and not causes:
+            return why(Code.NEVER_FITS, f"{text}; not even when it is empty", **details)
+        if not len(eligible) or (causes and not possible):
+            return why(Code.NODES_EXCLUDED, text, **details)
+        if self._in_pieces(one, eligible):
+            return why(Code.FRAGMENTED, f"{text}; enough is free, but in pieces", **details)
+        return why(Code.NO_CAPACITY, text, **details)
+
+    def _far(self, one: SetAsk, pool: int, *, possible: bool) -> Why:
+        s, near = self.state.snapshot, one.near
+        level = near.required if near.required != UNSET else near.slice_level
+        if level == UNSET:
+            level = near.preferred
+        label = s.levels[level] if level < len(s.levels) else "unknown"
+        where, name = s.pools.names[pool], s.pod_sets.names[one.row]
+        text = f"pod set {name}: no {label} of pool {where} has room for its {one.least} pods"
+        code = Code.TOPOLOGY if possible else Code.NEVER_FITS
+        return why(code, text, pool=where, podSet=name, level=label, asked=one.least)
+
+    def _lacking(self, shape: Shape, nodes: np.ndarray) -> list[tuple[str, int]]:
+        """How many of these nodes lack each resource for one pod."""
+        s, ledger = self.state.snapshot, self.state.now.ledger
+        short = ledger.free[nodes] < np.array(shape.request)
+        found = [(s.resources[r], int(count)) for r, count in enumerate(short.sum(axis=0)) if count]
+        return sorted(found, key=lambda pair: (-pair[1], pair[0]))
+
+    def _in_pieces(self, one: SetAsk, nodes: np.ndarray) -> bool:
+        """Whether the sum of what is free would do."""
+        asked = np.array(one.shape.request) * one.least
+        free = np.maximum(self.state.now.ledger.free[nodes], 0).sum(axis=0)
+        return bool((free >= asked).all())
+
+    def _room(self, ledger: Ledger, shape: Shape, pool: int) -> int:
+        room = ledger.view(shape, pool).room
+        return int(np.minimum(room, 2**40).sum())
+
+    def _empty_ledger(self) -> Ledger:
+        if self._empty is None:
+            self._empty = Ledger(self.state.snapshot.nodes, self.state.now.ledger.rater)
+        return self._empty

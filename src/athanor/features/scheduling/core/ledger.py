@@ -1,0 +1,266 @@
+"""What is free on every node, exactly, and which shape fits where: kept current node by node.
+
+A view of a shape (how many of its pods each node takes, and how good the node is for one) is
+computed once, then only for the nodes that changed since it was last looked at. A fork is a cheap
+copy to try evictions and reservations on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from athanor.features.scheduling.core import gpu
+from athanor.features.scheduling.core.snapshot import UNSET, Nodes, Shapes, Snapshot
+from athanor.features.scheduling.core.table import Bools, Ints, Smalls
+
+
+class BrokenLedger(RuntimeError):
+    """An invariant does not hold: capacity would be given twice."""
+
+
+class Shape(NamedTuple):
+    """One pod's needs, hashable: equal shapes of two snapshots are the same key."""
+
+    request: tuple[int, ...]
+    devices: gpu.Devices
+    min_mib: int
+    models: tuple[bool, ...]
+    per_node: int
+    barred: tuple[int, ...]
+
+
+def shape_of(shapes: Shapes, k: int) -> Shape:
+    """Row `k` as a value."""
+    return Shape(
+        request=tuple(shapes.request[k].tolist()),
+        devices=gpu.Devices(
+            kind=int(shapes.kind[k]),
+            needed=int(shapes.devices[k]),
+            milli=int(shapes.milli[k]),
+            mib=int(shapes.mib[k]),
+            slots=int(shapes.slice_slots[k]),
+        ),
+        min_mib=int(shapes.min_mib[k]),
+        models=tuple(shapes.models[k].tolist()),
+        per_node=int(shapes.per_node[k]),
+        barred=tuple(shapes.barred[k].tolist()),
+    )
+
+
+class View:
+    """One shape on all nodes: `room` for pods, `score` (greater is better; -1: no room)."""
+
+    def __init__(self, allowed: Bools, fits: Bools, size: int) -> None:
+        self.allowed = allowed
+        self.fits = fits
+        self.room = np.zeros(size, dtype=np.int64)
+        self.score = np.full(size, -1, dtype=np.int32)
+        self.device = np.full(size, UNSET, dtype=np.int32)
+        self.seen = -1
+        self.shared = False
+
+    def fork(self) -> View:
+        """The same view, copied when either side is next written."""
+        other = View.__new__(View)
+        other.__dict__.update(self.__dict__)
+        self.shared = other.shared = True
+        return other
+
+    def own(self) -> None:
+        """Make sure that nobody else sees what is written next."""
+        if self.shared:
+            self.room, self.score = self.room.copy(), self.score.copy()
+            self.device = self.device.copy()
+            self.shared = False
+
+
+Scorer = Callable[["Ledger", Shape, View, Smalls], None]
+"""Fill `score` (and `device`) of the given nodes, all of which have room."""
+
+
+class Ledger:
+    """Free capacity of every node. `rater` compares nodes; it must depend on the node alone."""
+
+    def __init__(self, nodes: Nodes, rater: Scorer) -> None:
+        self.nodes = nodes
+        self.rater = rater
+        self.free = (nodes.capacity - nodes.foreign).copy()
+        usable = (nodes.kind != UNSET) & nodes.healthy
+        self.milli = np.where(usable, gpu.WHOLE, gpu.NO_DEVICE).astype(np.int32)
+        self.mib = np.where(usable, nodes.memory, 0)
+        self.cut = np.zeros_like(nodes.slots)
+        self.open = np.ones(len(nodes.names), dtype=np.bool_)
+        self.count: dict[Shape, Smalls] = {}
+        self.journal: list[int] = []
+        self.views: dict[tuple[Shape, int], View] = {}
+
+    def fork(self) -> Ledger:
+        """A copy that can be changed without this one noticing."""
+        other = Ledger.__new__(Ledger)
+        other.__dict__.update(self.__dict__)
+        for name in ("free", "milli", "mib", "cut", "open"):
+            setattr(other, name, getattr(self, name).copy())
+        other.count = {shape: count.copy() for shape, count in self.count.items()}
+        other.journal = list(self.journal)
+        other.views = {key: view.fork() for key, view in self.views.items()}
+        return other
+
+    def meet(self, other: Ledger) -> Ledger:
+        """What is free in both: whoever fits there fits now and delays nobody later."""
+        both = self.fork()
+        for name in ("free", "milli", "mib", "open"):
+            setattr(both, name, np.minimum(getattr(self, name), getattr(other, name)))
+        both.cut = self.cut | other.cut
+        for shape, count in other.count.items():
+            mine = both.count.get(shape)
+            both.count[shape] = count.copy() if mine is None else np.maximum(mine, count)
+        changed = (both.free != self.free).any(axis=1) | (both.milli != self.milli).any(axis=1)
+        changed |= (both.mib != self.mib).any(axis=1) | (both.cut != self.cut).any(axis=1)
+        changed |= both.open != self.open
+        for shape, count in both.count.items():
+            changed |= count != self.count.get(shape, 0)
+        both.journal.extend(np.flatnonzero(changed).tolist())
+        return both
+
+    def take(self, node: int, shape: Shape, devices: int, slot: int = UNSET) -> None:
+        """Give a pod its place. Raises BrokenLedger when it is not free."""
+        self._book(node, shape, devices, slot, 1)
+        if (self.free[node] < 0).any() and self._newly_negative(node, shape):
+            raise BrokenLedger(f"node {self.nodes.names[node]} would be given twice")
+
+    def give(self, node: int, shape: Shape, devices: int, slot: int = UNSET) -> None:
+        """Take a pod's place back."""
+        self._book(node, shape, devices, slot, -1)
+
+    def _newly_negative(self, node: int, shape: Shape) -> bool:
+        free = self.free[node]
+        asked = np.array(shape.request)
+        return bool(((free < 0) & (asked > 0)).any())
+
+    def force(self, node: int, shape: Shape, devices: int, slot: int = UNSET) -> None:
+        """Book a pod that runs already, even where the node has shrunk since."""
+        self._book(node, shape, devices, slot, 1)
+
+    def _book(self, node: int, shape: Shape, devices: int, slot: int, sign: int) -> None:
+        self.free[node] -= sign * np.array(shape.request, dtype=np.int64)
+        want = shape.devices
+        d = 0
+        while devices >> d:
+            if devices >> d & 1 and self.milli[node, d] != gpu.NO_DEVICE:
+                if want.slots:
+                    mask = ((1 << want.slots) - 1) << slot
+                    self.cut[node, d] ^= mask
+                    self.milli[node, d] = 0 if self.cut[node, d] else gpu.WHOLE
+                else:
+                    self.milli[node, d] -= sign * want.milli
+                    self.mib[node, d] -= sign * (
+                        want.mib or self.nodes.memory[node, d] * want.milli // gpu.WHOLE
+                    )
+            d += 1
+        if shape.per_node:
+            count = self.count.setdefault(shape, np.zeros(len(self.open), dtype=np.int32))
+            count[node] += sign
+        self.journal.append(node)
+
+    def close(self, nodes: Iterable[int]) -> None:
+        """Let nothing more start on these nodes."""
+        for node in nodes:
+            self.open[node] = False
+            self.journal.append(node)
+
+    def pick(self, node: int, shape: Shape, device: int = UNSET) -> tuple[int, int]:
+        """The devices (bit mask) and slice slot for one more pod; `device`: the scorer's choice."""
+        want = shape.devices
+        if not want.needed:
+            return 0, UNSET
+        if device != UNSET and want.needed == 1:
+            return 1 << device, UNSET
+        mask = gpu.choose(
+            want, self._sort(shape)[node], self.milli[node], self.mib[node], self.cut[node],
+            self.nodes.slots[node],
+        )  # fmt: skip
+        if not want.slots:
+            return mask, UNSET
+        d = mask.bit_length() - 1
+        return mask, gpu.slot_of(want, int(self.cut[node, d]), int(self.nodes.slots[node, d]))
+
+    def view(self, shape: Shape, pool: int) -> View:
+        """The shape's view of a pool's nodes, current."""
+        view = self.views.get((shape, pool))
+        if view is None:
+            allowed = (self.nodes.pool == pool) & (np.array(shape.barred)[self.nodes.klass] == 0)
+            view = View(allowed, self._sort(shape), len(self.open))
+            self.views[shape, pool] = view
+        here = len(self.journal)
+        if view.seen == here:
+            return view
+        if view.seen < 0 or here - view.seen > len(self.open):
+            changed = np.flatnonzero(view.allowed)
+        elif here - view.seen == 1:
+            changed = np.array(self.journal[-1:])
+        else:
+            changed = np.array(sorted(set(self.journal[view.seen :])))
+        changed = changed[view.allowed[changed]]
+        view.seen = here
+        if len(changed):
+            view.own()
+            self._refresh(shape, view, changed.astype(np.int32))
+        return view
+
+    def _refresh(self, shape: Shape, view: View, nodes: Smalls) -> None:
+        room = self._room(shape, view, nodes)
+        view.room[nodes] = room
+        some = room > 0
+        view.score[nodes[~some]] = -1
+        if some.any():
+            self.rater(self, shape, view, nodes[some])
+
+    def _room(self, shape: Shape, view: View, nodes: Smalls) -> Ints:
+        free = self.free[nodes]
+        device = shape.devices.kind
+        room = np.full(len(nodes), np.iinfo(np.int64).max)
+        for r, asked in enumerate(shape.request):
+            if asked > 0:
+                np.minimum(room, free[:, r] // asked, out=room)
+        if device != UNSET:
+            slots = gpu.room(
+                shape.devices, view.fits[nodes], self.milli[nodes], self.mib[nodes],
+                self.cut[nodes], self.nodes.slots[nodes],
+            )  # fmt: skip
+            np.minimum(room, slots, out=room)
+        if shape.per_node:
+            here = self.count.get(shape)
+            left = shape.per_node - (here[nodes] if here is not None else 0)
+            np.minimum(room, left, out=room)
+        return np.where(self.open[nodes], np.maximum(room, 0), 0)
+
+    def _sort(self, shape: Shape) -> Bools:
+        """Which devices are of the sort this shape asks for."""
+        nodes = self.nodes
+        if shape.devices.kind == UNSET:
+            return np.zeros(nodes.kind.shape, dtype=np.bool_)
+        fits: Bools = nodes.kind == shape.devices.kind
+        if not all(shape.models):
+            fits &= np.append(np.array(shape.models, dtype=np.bool_), False)[nodes.model]
+        if shape.min_mib:
+            fits &= nodes.memory >= shape.min_mib
+        return fits
+
+
+def of(snapshot: Snapshot, shapes: list[Shape], rater: Scorer, now: float) -> Ledger:
+    """The ledger with everything that runs booked and nodes in back-off closed."""
+    ledger = Ledger(snapshot.nodes, rater)
+    running, sets = snapshot.running, snapshot.pod_sets
+    for set_, node, devices, slot in zip(
+        running.pod_set.tolist(),
+        running.node.tolist(),
+        running.devices.tolist(),
+        running.slot.tolist(),
+        strict=True,
+    ):
+        ledger.force(node, shapes[sets.shape[set_]], devices, slot)
+    ledger.close(np.flatnonzero(snapshot.nodes.retry_at > now).tolist())
+    return ledger

@@ -1,0 +1,105 @@
+"""Phase 2, order: who is considered first. Claim, priority, weighted dominant share, age.
+
+- A gang inside its queue's guarantee comes before one that only has a deserved claim, and that
+  before one that borrows: else borrowers would take what is reclaimed from them a moment later.
+- Then the higher priority; then the queue path with the smaller share (siblings are compared at
+  the level where their paths part); then the older gang; then the order of the table.
+- The share of a queue is its dominant one (Ghodsi et al., NSDI 2011) of present use plus past use
+  that is forgotten with a half-life, divided by its weight. Starting a gang adds `entry_penalty`
+  seconds of use at once, so that many short jobs cannot slip in between two looks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+
+import numpy as np
+
+from athanor.features.scheduling.core.quota import Tree
+from athanor.features.scheduling.core.snapshot import GangState, Policy, Snapshot
+from athanor.features.scheduling.core.table import Floats, Ints
+
+LN2 = math.log(2.0)
+
+
+class Shares:
+    """Weighted dominant shares of all queues, current as gangs are admitted."""
+
+    def __init__(self, snapshot: Snapshot, tree: Tree, policy: Policy, now: float) -> None:
+        queues = snapshot.queues
+        self.tree = tree
+        self.weight = np.maximum(queues.weight, 1).astype(np.float64)
+        half = np.where(np.isnan(queues.half_life), policy.half_life, queues.half_life)
+        self.memory = half / LN2
+        self.past = decayed(queues.decayed, queues.decayed_at, half, now)
+        self.penalty = policy.entry_penalty
+        whole = tree.capacity.astype(np.float64)
+        self.inverse = np.where(whole > 0, 1.0 / np.maximum(whole, 1.0), 0.0)
+
+    def share(self, queue: int) -> float:
+        """The dominant share over all pools, by weight."""
+        amount = self.tree.use[queue] + self.past[queue] / self.memory[queue]
+        parts = amount * self.inverse
+        return float(parts.max(initial=0.0) / self.weight[queue])
+
+    def path(self, queue: int) -> tuple[float, ...]:
+        """Shares from the root down to the queue."""
+        return tuple(self.share(q) for q in reversed(self.tree.path[queue]))
+
+    def start(self, queue: int, pool: int, amounts: Ints) -> None:
+        """Charge the entry penalty of a gang that starts."""
+        for q in self.tree.path[queue]:
+            self.past[q, pool] += amounts * self.penalty
+
+    def all(self) -> Floats:
+        """The share of every queue."""
+        return np.array([self.share(q) for q in range(len(self.weight))], dtype=np.float64)
+
+
+def decayed(past: Floats, since: Floats, half_life: Floats, now: float) -> Floats:
+    """Past use as it counts at `now`."""
+    age = np.where(np.isnan(since), 0.0, np.maximum(now - since, 0.0))
+    faded: Floats = past * (0.5 ** (age / half_life))[:, None, None]
+    return faded
+
+
+def grown(past: Floats, use: Ints, since: float, half_life: Floats, now: float) -> Floats:
+    """Past use at `now` after `use` was held since `since`."""
+    fade = 0.5 ** (max(now - since, 0.0) / half_life)
+    memory = half_life / LN2
+    held: Floats = past * fade[:, None, None] + use * (memory * (1.0 - fade))[:, None, None]
+    return held
+
+
+class Line:
+    """One queue's waiting gangs, priority first, then age. A barred class leaves as a whole."""
+
+    def __init__(self, gangs: list[int], klass: list[int]) -> None:
+        self.gangs = deque(gangs)
+        self.klass = klass
+        self.barred: set[int] = set()
+
+    def head(self) -> int | None:
+        """The first whose class is not barred."""
+        while self.gangs and self.klass[self.gangs[0]] in self.barred:
+            self.gangs.popleft()
+        return self.gangs[0] if self.gangs else None
+
+    def pop(self) -> int:
+        """Take the head out."""
+        return self.gangs.popleft()
+
+    def rest(self) -> Iterator[int]:
+        """Everyone still in it."""
+        return iter(self.gangs)
+
+
+def waiting(snapshot: Snapshot) -> Ints:
+    """Rows of the waiting gangs, by queue, then priority, then age, then row."""
+    gangs = snapshot.gangs
+    rows = np.flatnonzero(gangs.state == GangState.WAITING)
+    keys = (gangs.created[rows], -gangs.priority[rows], gangs.queue[rows])
+    ordered: Ints = rows[np.lexsort(keys)]
+    return ordered

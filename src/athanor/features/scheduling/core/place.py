@@ -1,0 +1,141 @@
+"""Where a gang goes: all of its pod sets or none, pods in score order, ties in a fixed order.
+
+A single pod set is placed exactly: nodes are independent, so it fits if and only if the room for
+its pods adds up. Several sets of different shapes are tried hardest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from athanor.features.scheduling.core import topology
+from athanor.features.scheduling.core.ledger import Ledger, Shape
+from athanor.features.scheduling.core.table import Bools
+from athanor.features.scheduling.core.topology import Near
+
+
+class SetAsk(NamedTuple):
+    """One pod set of a gang: row in PodSets, shape, how many pods and at least how many."""
+
+    row: int
+    shape: Shape
+    pods: int
+    least: int
+    near: Near
+
+
+class Spot(NamedTuple):
+    """Where one pod goes."""
+
+    node: int
+    devices: int
+    slot: int
+
+
+Spots = tuple[tuple[Spot, ...], ...]
+"""One tuple a pod set, one Spot a rank."""
+
+
+def place(
+    ledger: Ledger, sets: Sequence[SetAsk], counts: Sequence[int], pool: int, levels: Sequence[int]
+) -> Spots | None:
+    """Take places for `counts` pods of the sets, all or nothing; None leaves the ledger as it was.
+
+    On success the places are booked in the ledger; `undo` gives them back.
+    """
+    order = sorted(range(len(sets)), key=lambda i: _hardness(sets[i], counts[i]))
+    found: dict[int, tuple[Spot, ...]] = {}
+    for i in order:
+        spots = _place_set(ledger, sets[i], counts[i], pool, levels)
+        if spots is None:
+            for j, taken in found.items():
+                _give(ledger, sets[j].shape, taken)
+            return None
+        found[i] = spots
+    return tuple(found[i] for i in range(len(sets)))
+
+
+def undo(ledger: Ledger, sets: Sequence[SetAsk], spots: Spots) -> None:
+    """Give all places of a gang back."""
+    for ask, taken in zip(sets, spots, strict=True):
+        _give(ledger, ask.shape, taken)
+
+
+def redo(ledger: Ledger, sets: Sequence[SetAsk], spots: Spots) -> None:
+    """Take these very places. Raises BrokenLedger when one is not free."""
+    for ask, taken in zip(sets, spots, strict=True):
+        for spot in taken:
+            ledger.take(spot.node, ask.shape, spot.devices, spot.slot)
+
+
+def force(ledger: Ledger, sets: Sequence[SetAsk], spots: Spots) -> None:
+    """Count these places as taken even where that leaves less than nothing."""
+    for ask, taken in zip(sets, spots, strict=True):
+        for spot in taken:
+            ledger.force(spot.node, ask.shape, spot.devices, spot.slot)
+
+
+def _hardness(ask: SetAsk, pods: int) -> tuple[bool, int, int, int]:
+    devices = ask.shape.devices
+    return (
+        not ask.near.asked, -devices.needed * devices.milli, -max(ask.shape.request, default=0),
+        -pods,
+    )  # fmt: skip
+
+
+def _place_set(
+    ledger: Ledger, ask: SetAsk, pods: int, pool: int, levels: Sequence[int]
+) -> tuple[Spot, ...] | None:
+    if pods == 0:
+        return ()
+    if not ask.near.asked:
+        return _fill(ledger, ask.shape, pods, pool, None)
+    view = ledger.view(ask.shape, pool)
+    room = np.where(view.allowed, view.room, 0)
+    for way in topology.parts(ask.near, pods, room, ledger.nodes.domains, levels):
+        spots: tuple[Spot, ...] = ()
+        for part in way:
+            more = _fill(ledger, ask.shape, part.pods, pool, part.nodes)
+            if more is None:
+                _give(ledger, ask.shape, spots)
+                break
+            spots += more
+        else:
+            return spots
+    return None
+
+
+def _fill(
+    ledger: Ledger, shape: Shape, pods: int, pool: int, inside: Bools | None
+) -> tuple[Spot, ...] | None:
+    """The best nodes in turn, each filled before the next, until every pod has a place."""
+    view = ledger.view(shape, pool)
+    score = view.score if inside is None else np.where(inside, view.score, -1)
+    if pods > 1:
+        room = view.room if inside is None else np.where(inside, view.room, 0)
+        if int(np.minimum(room, pods).sum()) < pods:
+            return None
+        score = score.copy()
+    spots: list[Spot] = []
+    while len(spots) < pods:
+        node = int(score.argmax())
+        if score[node] < 0:
+            _give(ledger, shape, spots)
+            return None
+        here = min(int(view.room[node]), pods - len(spots))
+        first = int(view.device[node])
+        for i in range(here):
+            devices, slot = ledger.pick(node, shape, first if i == 0 else -1)
+            ledger.take(node, shape, devices, slot)
+            spots.append(Spot(node, devices, slot))
+        if len(spots) < pods:
+            score[node] = -1
+    return tuple(spots)
+
+
+def _give(ledger: Ledger, shape: Shape, spots: Sequence[Spot]) -> None:
+    for spot in spots:
+        ledger.give(spot.node, shape, spot.devices, spot.slot)

@@ -1,0 +1,212 @@
+"""Phase 1, quota: use summed up the tree, who may borrow what, who is entitled to have it back.
+
+Rules, a pool and a resource at a time (all are property tests):
+- a queue's use, its descendants' included, never passes its limit, nor any ancestor's;
+- what a queue keeps (guaranteed − lendable) stays free for it: the footprint of a queue is the
+  larger of what it keeps and what it and its children use, and the footprints of the roots never
+  pass the pool;
+- gangs that cannot be preempted never stand on what is guaranteed to others: the same rule, with
+  the whole guarantee kept and only such gangs counted;
+- a gang is entitled (to push others out) at the first of *guaranteed*, *deserved* that covers its
+  queue's use with it.
+A parent without an own guarantee has the sum of its children's.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from athanor.features.scheduling.core.snapshot import UNSET, Snapshot
+from athanor.features.scheduling.core.table import Ints
+from athanor.features.scheduling.core.why import Code
+
+NO_LIMIT = np.iinfo(np.int64).max // 4
+GUARANTEED, DESERVED, BORROWED = 0, 1, 2
+"""Tiers of a claim, the strongest first."""
+
+
+class Refusal(NamedTuple):
+    """A quota says no: which queue's, for which resource, with which numbers."""
+
+    code: Code
+    queue: int
+    resource: int
+    asked: int
+    used: int
+    bound: int
+
+
+class Tree:
+    """The quota tree of a snapshot with its current use; `add` and `remove` keep it current."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        queues = snapshot.queues
+        self.parent = queues.parent.tolist()
+        self.path = [_path(q, self.parent) for q in range(len(self.parent))]
+        self.limit = np.where(queues.limit == UNSET, NO_LIMIT, queues.limit)
+        self.guaranteed = self._from_children(queues.guaranteed, 0)
+        said = np.where(queues.deserved == UNSET, queues.guaranteed, queues.deserved)
+        self.deserved = np.maximum(self._from_children(said, 0), self.guaranteed)
+        lendable = np.where(queues.lendable == UNSET, NO_LIMIT, queues.lendable)
+        kept = np.maximum(queues.guaranteed - lendable, 0)
+        self.capacity = _capacity(snapshot)
+        self.use = np.zeros_like(queues.limit)
+        self.lend = _Footprint(self.path, kept)
+        self.firm = _Footprint(self.path, queues.guaranteed)
+        self.users: dict[tuple[int, int], Ints] = {}
+        self.user_limit = np.where(queues.user_limit == UNSET, NO_LIMIT, queues.user_limit)
+
+    def _from_children(self, said: Ints, nothing: int) -> Ints:
+        """Own value where one is given, else the sum of the children's."""
+        total = said.copy()
+        for q in sorted(range(len(self.parent)), key=lambda q: -len(self.path[q])):
+            up = self.parent[q]
+            if up != UNSET and up in self.path[q]:
+                missing = said[up] == nothing
+                total[up] += np.where(missing, total[q], 0)
+        return total
+
+    def fork(self) -> Tree:
+        """A copy to try things on."""
+        other = Tree.__new__(Tree)
+        other.__dict__.update(self.__dict__)
+        other.use = self.use.copy()
+        other.lend, other.firm = self.lend.fork(), self.firm.fork()
+        other.users = {key: value.copy() for key, value in self.users.items()}
+        return other
+
+    def add(self, queue: int, pool: int, amounts: Ints, *, user: int, preemptible: bool) -> None:
+        """Count a gang that holds `amounts` (negative to take it out)."""
+        for q in self.path[queue]:
+            self.use[q, pool] += amounts
+        self.lend.add(queue, pool, amounts)
+        if not preemptible:
+            self.firm.add(queue, pool, amounts)
+        held = self.users.get((queue, user))
+        self.users[queue, user] = amounts.copy() if held is None else held + amounts
+
+    def refusal(
+        self, queue: int, pool: int, amounts: Ints, *, user: int, preemptible: bool
+    ) -> Refusal | None:
+        """Why this much more may not be used now; None when it may."""
+        for q in self.path[queue]:
+            used = self.use[q, pool]
+            over = (amounts > 0) & (used + amounts > self.limit[q, pool])
+            if over.any():
+                return _refusal(Code.QUEUE_LIMIT, q, over, amounts, used, self.limit[q, pool])
+        bound = self.user_limit[queue]
+        held = self.users.get((queue, user), np.zeros_like(amounts))
+        over = (amounts > 0) & (held + amounts > bound)
+        if over.any():
+            return _refusal(Code.USER_LIMIT, queue, over, amounts, held, bound)
+        capacity = self.capacity[pool]
+        total = self.lend.total[pool]
+        more = self.lend.more(queue, pool, amounts)
+        over = (more > 0) & (total + more > capacity)
+        if over.any():
+            return _refusal(Code.KEPT_FOR_OTHERS, queue, over, amounts, total, capacity)
+        if not preemptible:
+            total = self.firm.total[pool]
+            more = self.firm.more(queue, pool, amounts)
+            over = (more > 0) & (total + more > capacity)
+            if over.any():
+                return _refusal(Code.NOT_PREEMPTIBLE, queue, over, amounts, total, capacity)
+        return None
+
+    def tier(self, queue: int, pool: int, amounts: Ints, below: int = UNSET) -> int:
+        """The strongest claim that covers the queue's use with this much more.
+
+        Every queue on the way up counts, up to (not including) `below`.
+        """
+        worst = GUARANTEED
+        for q in self.path[queue]:
+            if q == below:
+                break
+            after = (self.use[q, pool] + amounts)[amounts > 0]
+            if (after > self.deserved[q, pool][amounts > 0]).any():
+                return BORROWED
+            if (after > self.guaranteed[q, pool][amounts > 0]).any():
+                worst = DESERVED
+        return worst
+
+    def meeting(self, a: int, b: int) -> int:
+        """The nearest queue that both are under (or are); UNSET when they share none."""
+        above = set(self.path[b])
+        return next((q for q in self.path[a] if q in above), UNSET)
+
+    def over(self, queue: int, pool: int, tier: int, below: int, amounts: Ints) -> bool:
+        """Whether the queue uses more than its right at every step up to `below`.
+
+        Looks at the resources in `amounts` only: freeing others would help nobody.
+        """
+        right = self.guaranteed if tier == GUARANTEED else self.deserved
+        asked = amounts > 0
+        for q in self.path[queue]:
+            if q == below:
+                return True
+            if not (self.use[q, pool][asked] > right[q, pool][asked]).any():
+                return False
+        return True
+
+
+class _Footprint:
+    """The larger of what is kept and what is used, summed up the tree; `total` is the roots'."""
+
+    def __init__(self, path: list[list[int]], kept: Ints) -> None:
+        self.path = path
+        self.kept = kept
+        self.base = np.zeros_like(kept)
+        self.total = np.zeros(kept.shape[1:], dtype=np.int64)
+        size = np.zeros_like(kept)
+        for q in sorted(range(len(path)), key=lambda q: -len(path[q])):
+            size[q] = np.maximum(self.base[q], kept[q])
+            if len(path[q]) > 1:
+                self.base[path[q][1]] += size[q]
+            else:
+                self.total += size[q]
+
+    def fork(self) -> _Footprint:
+        other = _Footprint.__new__(_Footprint)
+        other.path, other.kept = self.path, self.kept
+        other.base, other.total = self.base.copy(), self.total.copy()
+        return other
+
+    def more(self, queue: int, pool: int, amounts: Ints) -> Ints:
+        """How much the roots' footprint would grow."""
+        delta = amounts
+        for q in self.path[queue]:
+            base, kept = self.base[q, pool], self.kept[q, pool]
+            delta = np.maximum(base + delta, kept) - np.maximum(base, kept)
+        return delta
+
+    def add(self, queue: int, pool: int, amounts: Ints) -> None:
+        delta = amounts
+        for q in self.path[queue]:
+            base, kept = self.base[q, pool], self.kept[q, pool]
+            old = np.maximum(base, kept)
+            self.base[q, pool] = base + delta
+            delta = np.maximum(self.base[q, pool], kept) - old
+        self.total[pool] += delta
+
+
+def _path(queue: int, parent: list[int]) -> list[int]:
+    """The queue and its ancestors; a cycle is cut where it closes."""
+    path = [queue]
+    while parent[path[-1]] != UNSET and parent[path[-1]] not in path:
+        path.append(parent[path[-1]])
+    return path
+
+
+def _capacity(snapshot: Snapshot) -> Ints:
+    nodes = snapshot.nodes
+    total = np.zeros((len(snapshot.pools.names), len(snapshot.resources)), dtype=np.int64)
+    known = nodes.pool != UNSET
+    np.add.at(total, nodes.pool[known], (nodes.capacity - nodes.foreign)[known])
+    return total
+
+
+def _refusal(code: Code, queue: int, over: Ints, amounts: Ints, used: Ints, bound: Ints) -> Refusal:
+    r = int(np.flatnonzero(over)[0])
+    return Refusal(code, queue, r, int(amounts[r]), int(used[r]), int(bound[r]))

@@ -1,0 +1,183 @@
+"""Phase 3, start: a gang's pools in order; in each the most pods that quota and nodes allow."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from athanor.features.scheduling.core import place
+from athanor.features.scheduling.core.ledger import Ledger
+from athanor.features.scheduling.core.place import Spots
+from athanor.features.scheduling.core.quota import Refusal
+from athanor.features.scheduling.core.snapshot import UNSET
+from athanor.features.scheduling.core.state import Ask, State
+from athanor.features.scheduling.core.table import Ints
+from athanor.features.scheduling.core.why import Code
+
+
+class Started(NamedTuple):
+    """A gang found its place; everything is booked."""
+
+    pool: int
+    spots: Spots
+    amounts: Ints
+
+
+class Barred(NamedTuple):
+    """Why one pool did not take a gang: a quota (`refusal`), or its nodes."""
+
+    pool: int
+    code: Code
+    refusal: Refusal | None = None
+
+
+def pools_of(state: State, gang: int) -> list[int]:
+    """The pools a gang may use, in order: its own wish within the queue's, else the queue's.
+
+    A queue that names no pool has its parent's; a tree that names none has all, the cheapest
+    first.
+    """
+    queues, ask = state.snapshot.queues, state.ask(gang)
+    allowed: list[int] = []
+    for q in state.now.tree.path[int(state.snapshot.gangs.queue[gang])]:
+        named = np.flatnonzero(queues.preference[q] != UNSET)
+        if len(named):
+            allowed = sorted(named.tolist(), key=lambda p: int(queues.preference[q, p]))
+            break
+    else:
+        cost = state.snapshot.pools.cost
+        allowed = sorted(range(len(cost)), key=lambda p: (float(cost[p]), p))
+    return [p for p in ask.pools if p in allowed] if ask.pools else allowed
+
+
+def open_pools(state: State, gang: int, pools: list[int]) -> list[int]:
+    """Those of the pools whose turn has come: a pool is left only after its spill time."""
+    queue = int(state.snapshot.gangs.queue[gang])
+    waited = state.time - float(state.snapshot.gangs.created[gang])
+    found: list[int] = []
+    needed = 0.0
+    for pool in pools:
+        if waited < needed:
+            break
+        found.append(pool)
+        needed += float(state.snapshot.queues.spill_after[queue, pool])
+    return found
+
+
+def start(state: State, gang: int, pools: list[int]) -> Started | list[Barred]:
+    """Start the gang in the first pool that takes it, booked in all worlds; else why not."""
+    barred: list[Barred] = []
+    for pool in pools:
+        tried = _in_pool(state, gang, pool)
+        if isinstance(tried, Started):
+            _book(state, gang, tried)
+            return tried
+        barred.append(tried)
+    return barred
+
+
+def _in_pool(state: State, gang: int, pool: int) -> Started | Barred:
+    ask = state.ask(gang)
+    found = _with(state, gang, pool, ask.full)
+    if isinstance(found, Started) or ask.least == ask.full:
+        return found
+    smallest = _with(state, gang, pool, ask.least)
+    if isinstance(smallest, Barred):
+        return smallest
+    low, high = 0, max(f - n for f, n in zip(ask.full, ask.least, strict=True))
+    while high - low > 1:  # the largest size that fits: `low` does, `high` does not
+        middle = (low + high) // 2
+        more = _with(state, gang, pool, grown(ask, middle), keep=smallest)
+        if isinstance(more, Started):
+            low, smallest = middle, more
+        else:
+            high = middle
+    return smallest
+
+
+def grown(ask: Ask, more: int) -> tuple[int, ...]:
+    """The smallest size with up to `more` further pods a set."""
+    return tuple(min(n + more, f) for n, f in zip(ask.least, ask.full, strict=True))
+
+
+def _with(
+    state: State, gang: int, pool: int, counts: tuple[int, ...], keep: Started | None = None
+) -> Started | Barred:
+    """Try one size in the tightest world that binds the gang; leaves it placed there.
+
+    `keep` is a smaller size that is placed already: it makes room first and comes back on failure.
+    """
+    ask = state.ask(gang)
+    amounts = ask.amounts(counts)
+    refusal = refused(state, gang, pool, amounts)
+    if refusal is not None:
+        return Barred(pool, refusal.code, refusal)
+    ledger = binding(state, gang)
+    if keep is not None:
+        place.undo(ledger, ask.sets, keep.spots)
+    spots = place.place(ledger, ask.sets, counts, pool, state.levels(pool))
+    if spots is not None:
+        return Started(pool, spots, amounts)
+    if keep is not None:
+        place.redo(ledger, ask.sets, keep.spots)
+    blocked = ledger is not state.now.ledger and _fits_now(state, ask, counts, pool)
+    return Barred(pool, Code.RESERVED_FOR_OTHERS if blocked else Code.NO_CAPACITY)
+
+
+def refused(state: State, gang: int, pool: int, amounts: Ints) -> Refusal | None:
+    """What a quota says, now and (for those that outlast the first promise) later."""
+    gangs = state.snapshot.gangs
+    worlds = [state.now]
+    if state.tight is not None and state.later is not None and not _ends_first(state, gang):
+        worlds.append(state.later)
+    for world in worlds:
+        refusal = world.tree.refusal(
+            int(gangs.queue[gang]), pool, amounts,
+            user=int(gangs.user[gang]), preemptible=bool(gangs.preemptible[gang]),
+        )  # fmt: skip
+        if refusal is not None:
+            return refusal
+    return None
+
+
+def binding(state: State, gang: int) -> Ledger:
+    """The ledger a gang has to fit: `tight` unless it ends before the first promise starts."""
+    if state.tight is None or _ends_first(state, gang):
+        return state.now.ledger
+    return state.tight
+
+
+def _ends_first(state: State, gang: int) -> bool:
+    return state.time + state.runtime(gang) <= state.first_hold
+
+
+def _fits_now(state: State, ask: Ask, counts: tuple[int, ...], pool: int) -> bool:
+    spots = place.place(state.now.ledger, ask.sets, counts, pool, state.levels(pool))
+    if spots is None:
+        return False
+    place.undo(state.now.ledger, ask.sets, spots)
+    return True
+
+
+def _book(state: State, gang: int, started: Started) -> None:
+    """The gang is placed in its binding ledger: book it everywhere else.
+
+    One that ends before the first promise is none of `later`'s business, but what it takes now is
+    not there for others in `tight`.
+    """
+    sets, now = state.ask(gang).sets, state.now.ledger
+    state.count(state.now.tree, gang, started.pool, started.amounts)
+    if state.tight is None:
+        if state.later is not None:
+            place.redo(state.later.ledger, sets, started.spots)
+            state.count(state.later.tree, gang, started.pool, started.amounts)
+    elif binding(state, gang) is now:
+        place.force(state.tight, sets, started.spots)
+    else:
+        place.redo(now, sets, started.spots)
+        if state.later is not None:
+            place.redo(state.later.ledger, sets, started.spots)
+            state.count(state.later.tree, gang, started.pool, started.amounts)
+    queue = int(state.snapshot.gangs.queue[gang])
+    state.shares.start(queue, started.pool, started.amounts)

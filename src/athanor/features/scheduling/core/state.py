@@ -1,0 +1,199 @@
+"""What the phases of one cycle share: the worlds of now and later, and what gangs ask for.
+
+`now` is what is true; `later` is what will be once everyone who was told to go has gone, with the
+promises made to blocked gangs taken out. Whoever starts now and does not end before the first
+promise must fit both: `tight` is what is free in both.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from athanor.features.scheduling.core.ledger import Ledger, Shape
+from athanor.features.scheduling.core.order import Shares
+from athanor.features.scheduling.core.place import SetAsk, Spot, Spots, force, undo
+from athanor.features.scheduling.core.quota import Tree
+from athanor.features.scheduling.core.snapshot import UNSET, GangState, Policy, Snapshot
+from athanor.features.scheduling.core.table import Ints
+from athanor.features.scheduling.core.topology import Near
+
+INF = float("inf")
+
+
+class World(NamedTuple):
+    """Capacity and quota at one moment."""
+
+    ledger: Ledger
+    tree: Tree
+
+    def fork(self) -> World:
+        """A copy to try things on."""
+        return World(self.ledger.fork(), self.tree.fork())
+
+
+class Ask(NamedTuple):
+    """What gangs of one class ask for; `pools` empty: the queue's order."""
+
+    sets: tuple[SetAsk, ...]
+    pools: tuple[int, ...]
+
+    def amounts(self, counts: tuple[int, ...]) -> Ints:
+        """What so many pods of each set hold together."""
+        return sum(
+            (np.array(s.shape.request, dtype=np.int64) * n
+             for s, n in zip(self.sets, counts, strict=True)),
+            np.zeros(len(self.sets[0].shape.request), dtype=np.int64),
+        )  # fmt: skip
+
+    @property
+    def full(self) -> tuple[int, ...]:
+        """All pods of every set."""
+        return tuple(s.pods for s in self.sets)
+
+    @property
+    def least(self) -> tuple[int, ...]:
+        """The fewest pods that may start together."""
+        return tuple(s.least for s in self.sets)
+
+
+class Held(NamedTuple):
+    """What a running gang holds: pool, pods a set with their places, and the amounts."""
+
+    pool: int
+    counts: tuple[int, ...]
+    spots: Spots
+    amounts: Ints
+
+
+class State:
+    """The working state of a cycle. Only the phases change it, through the methods here."""
+
+    def __init__(
+        self, snapshot: Snapshot, policy: Policy, now: float, ledger: Ledger, shapes: list[Shape]
+    ) -> None:
+        self.snapshot, self.policy, self.time = snapshot, policy, now
+        self.asks = [_ask(snapshot, z, shapes) for z in range(len(snapshot.classes.pools))]
+        self.held = _held(snapshot, self.asks)
+        self.now = World(ledger, Tree(snapshot))
+        for g, held in self.held.items():
+            self.count(self.now.tree, g, held.pool, held.amounts)
+        self.shares = Shares(snapshot, self.now.tree, policy, now)
+        self.later: World | None = None
+        self.tight: Ledger | None = None
+        self.first_hold = INF
+        self.released: set[int] = set()
+        self.leaving = {
+            g for g in self.held if snapshot.gangs.state[g] == GangState.LEAVING
+        }  # fmt: skip
+
+    def ask(self, gang: int) -> Ask:
+        """What a gang asks for."""
+        return self.asks[int(self.snapshot.gangs.klass[gang])]
+
+    def count(self, tree: Tree, gang: int, pool: int, amounts: Ints) -> None:
+        """Count what a gang holds in a tree."""
+        gangs = self.snapshot.gangs
+        tree.add(
+            int(gangs.queue[gang]), pool, amounts,
+            user=int(gangs.user[gang]), preemptible=bool(gangs.preemptible[gang]),
+        )  # fmt: skip
+
+    def release(self, world: World, gang: int) -> None:
+        """Take a running gang out of a world."""
+        held = self.held[gang]
+        undo(world.ledger, self.ask(gang).sets, held.spots)
+        self.count(world.tree, gang, held.pool, -held.amounts)
+
+    def restore(self, world: World, gang: int) -> None:
+        """Put a gang that was released back to its old place."""
+        held = self.held[gang]
+        force(world.ledger, self.ask(gang).sets, held.spots)
+        self.count(world.tree, gang, held.pool, held.amounts)
+
+    def future(self) -> World:
+        """The world once everyone who leaves has left, with all promises taken out."""
+        if self.later is None:
+            later = self.now.fork()
+            for gang in sorted(self.leaving):
+                self.release(later, gang)
+            self.later = later
+        return self.later
+
+    def promise(self, gang: int, pool: int, world: World, amounts: Ints, start: float) -> None:
+        """`world` is the future with the gang placed in it: keep it so from `start` on."""
+        self.count(world.tree, gang, pool, amounts)
+        self.later = world
+        base = self.now.ledger if self.tight is None else self.tight
+        self.tight = base.meet(world.ledger)
+        self.first_hold = min(self.first_hold, start)
+
+    def end_of(self, gang: int) -> float:
+        """When a running gang is expected to end; overdue ones run as long again."""
+        gangs, now = self.snapshot.gangs, self.time
+        started = float(gangs.started[gang])
+        end = float(gangs.expected_end[gang])
+        if np.isnan(end):
+            end = (now if np.isnan(started) else started) + self.policy.assumed_runtime
+        if end > now:
+            return end
+        return now + max(60.0, now - (now if np.isnan(started) else started))
+
+    def runtime(self, gang: int) -> float:
+        """How long a waiting gang is expected to run."""
+        said = float(self.snapshot.gangs.estimate[gang])
+        return self.policy.assumed_runtime if np.isnan(said) else said
+
+    def levels(self, pool: int) -> tuple[int, ...]:
+        """The pool's topology levels."""
+        return self.snapshot.pools.levels[pool]
+
+
+def _ask(snapshot: Snapshot, z: int, shapes: list[Shape]) -> Ask:
+    sets, classes = snapshot.pod_sets, snapshot.classes
+    rows = range(int(classes.first[z]), int(classes.first[z + 1]))
+    return Ask(
+        tuple(
+            SetAsk(
+                row,
+                shapes[sets.shape[row]],
+                int(sets.count[row]),
+                int(sets.least[row]),
+                Near(
+                    int(sets.required[row]),
+                    int(sets.preferred[row]),
+                    bool(sets.balanced[row]),
+                    int(sets.slice_size[row]),
+                    int(sets.slice_level[row]),
+                ),
+            )
+            for row in rows
+        ),
+        classes.pools[z],
+    )
+
+
+def _held(snapshot: Snapshot, asks: list[Ask]) -> dict[int, Held]:
+    running, gangs = snapshot.running, snapshot.gangs
+    spots: dict[int, dict[int, list[Spot]]] = {}
+    for g, row, node, devices, slot in zip(
+        running.gang.tolist(), running.pod_set.tolist(), running.node.tolist(),
+        running.devices.tolist(), running.slot.tolist(), strict=True,
+    ):  # fmt: skip
+        spots.setdefault(g, {}).setdefault(row, []).append(Spot(node, devices, slot))
+    held: dict[int, Held] = {}
+    for g, by_set in spots.items():
+        ask = asks[int(gangs.klass[g])]
+        placed = tuple(tuple(by_set.get(s.row, ())) for s in ask.sets)
+        counts = tuple(len(p) for p in placed)
+        pool = int(gangs.pool[g])
+        if pool == UNSET:
+            pool = max(int(snapshot.nodes.pool[placed_spot(placed).node]), 0)
+        held[g] = Held(pool, counts, placed, ask.amounts(counts))
+    return held
+
+
+def placed_spot(spots: Spots) -> Spot:
+    """The first place of a gang that has at least one."""
+    return next(spot for places in spots for spot in places)
