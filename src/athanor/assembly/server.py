@@ -56,7 +56,7 @@ class Server:
         self.api.core.observers.append(
             lambda served, old, new: self.auth.changed(served.key, old, new)
         )
-        self.audit = Audit(data.logs / "audit.jsonl", clock)
+        self.audit = Audit(data.audit, clock)
         observatory = Observatory(self.store, self.audit)
         self.api.answered = observatory.answered
         self.api.metrics = observatory.metrics

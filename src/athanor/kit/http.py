@@ -26,8 +26,8 @@ GZIP_FROM = 128 * 1024
 STALL = 30.0
 """Seconds that a reader may leave a stream's buffer full before its connection is cut."""
 _HOP = frozenset(
-    ("authorization", "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer",
-     "transfer-encoding", "upgrade", "host", "content-length")
+    ("authorization", "connection", "content-length", "host", "keep-alive", "proxy-authenticate",
+     "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade")
 )  # fmt: skip
 _WEBSOCKET = frozenset(
     ("sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions",
@@ -66,7 +66,11 @@ class Exchange:
         path, _, query = request.raw_path.partition("?")
         self.path = path
         self.query = parse_qsl(query, keep_blank_values=True) if query else []
-        self.headers = {name.lower(): value for name, value in request.headers.items()}
+        headers: dict[str, str] = {}
+        for name, value in request.headers.items():
+            lower = name.lower()
+            headers[lower] = f"{headers[lower]}, {value}" if lower in headers else value
+        self.headers = headers
 
     @property
     def remote(self) -> str:

@@ -17,10 +17,11 @@ from athanor.local.apiserver.collect.house import House
 from athanor.local.apiserver.core import Call, Core, Outcome
 from athanor.local.apiserver.discovery import Discovery
 from athanor.local.apiserver.kinds.base import Strategy
+from athanor.local.apiserver.observe import Answered
 from athanor.local.apiserver.route import Target, route
 from athanor.local.apiserver.select import selection
 from athanor.local.store.store import Store
-from athanor.wire.request import Answer, Request, Response, Stream, User
+from athanor.wire.request import Answer, Forward, Request, Response, Stream, User
 from athanor.wire.status import ApiError
 
 
@@ -74,6 +75,7 @@ class ApiServer:
         self.metrics: Callable[[], Response] = lambda: Response(
             content_type="text/plain; version=0.0.4"
         )
+        self.answered: Answered | None = None
         self.house = House(self.core)
         catalog.set_custom(
             Served(resource=r, strategy=Strategy(generation=True), custom=True, subs=_STATUS)
@@ -89,15 +91,23 @@ class ApiServer:
 
     async def handle(self, request: Request) -> Answer:
         """Answer one request. Errors are answers too."""
+        began = self.core.clock.monotonic()
+        user, target = None, None
         try:
             user = self.authenticator.authenticate(request)
             target = route(request)
             self.authorizer.authorize(user, target)
-            if not target.is_resource:
-                return self._path(request)
-            return await self._resource(request, target, user)
+            if target.is_resource:
+                answer = await self._resource(request, target, user)
+            else:
+                answer = self._path(request)
         except ApiError as refused:
-            return refused.response()
+            answer = refused.response()
+        if self.answered is not None:
+            code = 200 if isinstance(answer, Forward) else answer.status
+            took = self.core.clock.monotonic() - began
+            self.answered(request, target, user, code, took)
+        return answer
 
     def _path(self, request: Request) -> Answer:
         """Whatever is no resource."""

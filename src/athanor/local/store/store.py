@@ -128,6 +128,11 @@ class Store:
         """How many watches are open."""
         return self._history.watchers
 
+    @property
+    def history_bytes(self) -> int:
+        """Bytes of the changes that can still be watched."""
+        return self._history.bytes
+
     def get(self, key: Key) -> Row | None:
         """The row that readers see."""
         return self._tables.get(key)
