@@ -120,6 +120,11 @@ def definition(reference: str) -> JSON:
     return {**described, **schema}
 
 
+def definition_schema(reference: str) -> JSON:
+    """The schema of any definition, references resolved: `meta.ObjectMeta`. Shared."""
+    return _resolved(reference)
+
+
 def full_name(reference: str) -> str:
     """How OpenAPI documents call `group.Name`: io.k8s.api.core.v1.Pod."""
     group, _, name = reference.partition(".")
