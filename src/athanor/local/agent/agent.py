@@ -14,6 +14,7 @@ from athanor.api.core import Pod
 from athanor.api.meta import JSON
 from athanor.api.registry import of
 from athanor.client.protocol import Client
+from athanor.kit import ready
 from athanor.kit.clock import Clock
 from athanor.local.agent import prepare, recall
 from athanor.local.agent.events import Recorder
@@ -62,6 +63,7 @@ class Agent:
         await self._list()
         heartbeat = Heartbeat(self.node)
         await heartbeat.register()
+        ready.announce()
         jobs = [
             self.pods.run(), self.events.run(), heartbeat.run(), self.supervised.run(self._back),
             self._sweep(),
