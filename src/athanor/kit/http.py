@@ -7,6 +7,7 @@ Kubernetes: the API server, the gateway and the aggregated API each put their pr
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import socket
 import ssl
@@ -185,11 +186,53 @@ class Exchange:
         finally:
             answer.close()
 
+    async def websocket(self, protocols: Sequence[str]) -> WebSocket | None:
+        """Become a WebSocket that speaks the first of `protocols` which the client offers.
+
+        None when it offers none of them; the answer is then still to be given.
+        """
+        offered = [p.strip() for p in self.headers.get("sec-websocket-protocol", "").split(",")]
+        chosen = next((p for p in protocols if p in offered), None)
+        if chosen is None or self.headers.get("upgrade", "").lower() != "websocket":
+            return None
+        answer = web.WebSocketResponse(
+            protocols=(chosen,), max_msg_size=0, autoping=True, compress=False
+        )
+        await answer.prepare(self._request)
+        self._answer = answer
+        return WebSocket(answer, chosen)
+
     def answered(self) -> web.StreamResponse:
         """What was answered, for the server."""
         if self._answer is None:
             return web.Response(status=500, text="the request was not answered")
         return self._answer
+
+
+class WebSocket:
+    """A WebSocket with a client, as messages of bytes."""
+
+    def __init__(self, answer: web.WebSocketResponse, protocol: str) -> None:
+        self._answer = answer
+        self.protocol = protocol
+
+    async def receive(self) -> bytes | None:
+        """The next message; None when the client has closed."""
+        message = await self._answer.receive()
+        if message.type is aiohttp.WSMsgType.BINARY:
+            return bytes(message.data)
+        if message.type is aiohttp.WSMsgType.TEXT:
+            return str(message.data).encode()
+        return None
+
+    async def send(self, data: bytes) -> None:
+        """Send one message; one to a client that has gone is dropped."""
+        with contextlib.suppress(ConnectionError):
+            await self._answer.send_bytes(data)
+
+    async def close(self) -> None:
+        """Say goodbye."""
+        await self._answer.close()
 
 
 class Gone(Exception):
