@@ -7,8 +7,6 @@ unless forced.
 
 from __future__ import annotations
 
-import msgspec
-
 from athanor.api.meta import JSON
 from athanor.wire.patch import fields as fieldset
 from athanor.wire.patch import managed, typed
@@ -37,9 +35,25 @@ def apply(
         raise ApiError("BadRequest", "metadata.managedFields must be nil")
     schema = managed.whole_schema(schema)
     wanted = _checked(applied, schema)
+    try:
+        return _apply(
+            live, wanted, managed.identity(manager, "Apply", scope), scope, schema, now, force
+        )
+    except typed.Wrong as wrong:
+        raise ApiError("BadRequest", f"failed to apply: the stored object: {wrong}") from None
+
+
+def _apply(
+    live: JSON | None,
+    wanted: JSON,
+    mine: Manager,
+    scope: Scope,
+    schema: JSON,
+    now: str,
+    force: bool,
+) -> JSON:
     before = managed.without_managed(live or {})
     managers = _managers(live, scope, schema)
-    mine = managed.identity(manager, "Apply", scope)
     last = managers[mine].fields if mine in managers else fieldset.NONE
     merged = typed.merge(before, wanted, schema)
     own = frozenset(p for p in typed.fields_of(wanted, schema) if scope.counts(p))
@@ -86,7 +100,7 @@ def _managers(live: JSON | None, scope: Scope, schema: JSON) -> Managers:
     if managers:
         return managers
     whole = typed.compare({"metadata": {}}, managed.without_managed(live), schema).written
-    theirs = managed.countable(whole, managed.Scope(api_version=scope.api_version))
+    theirs = managed.countable(whole, scope)
     if not theirs:
         return {}
     first = Manager(
@@ -137,10 +151,3 @@ def _refuse_conflicts(managers: Managers, change: typed.Difference, mine: Manage
     ]
     number = f"{len(causes)} conflict{'s' if len(causes) > 1 else ''}"
     raise ApiError("Conflict", f"Apply failed with {number}: " + "\n".join(lines), causes=causes)
-
-
-def unchanged(live: JSON, result: JSON) -> bool:
-    """Whether an apply left everything as it was, times of managers aside."""
-    return msgspec.json.encode(live, order="deterministic") == msgspec.json.encode(
-        result, order="deterministic"
-    )
