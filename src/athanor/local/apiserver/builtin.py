@@ -85,6 +85,28 @@ def served(resource: registry.Resource) -> Served:
     )
 
 
+_REVIEWS = (
+    ("authentication.k8s.io", "TokenReview", False),
+    ("authentication.k8s.io", "SelfSubjectReview", False),
+    ("authorization.k8s.io", "SubjectAccessReview", False),
+    ("authorization.k8s.io", "SelfSubjectAccessReview", False),
+    ("authorization.k8s.io", "SelfSubjectRulesReview", False),
+    ("authorization.k8s.io", "LocalSubjectAccessReview", True),
+)
+
+
+def _review(group: str, kind: str, *, namespaced: bool) -> Served:
+    resource = registry.Resource(
+        group=group, version="v1", kind=kind, plural=f"{kind.lower()}s", namespaced=namespaced,
+        singular=kind.lower(),
+    )  # fmt: skip
+    return Served(
+        resource=resource, strategy=Strategy(), verbs=("create",), stored=False,
+        schema=LazySchema(resource),
+    )  # fmt: skip
+
+
 def all_served() -> Iterable[Served]:
-    """Every built-in resource."""
-    return [served(resource) for resource in registry.BUILT_IN]
+    """Every built-in resource, and the reviews that are answered but not stored."""
+    stored = [served(resource) for resource in registry.BUILT_IN]
+    return [*stored, *(_review(g, kind, namespaced=n) for g, kind, n in _REVIEWS)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
@@ -10,11 +11,22 @@ import msgspec
 from athanor.api import registry
 from athanor.kit.clock import Clock, SystemClock
 from athanor.kit.ids import Ids, RandomIds
-from athanor.local.apiserver import errors, follow, health, patching, read, remove, write
+from athanor.local.apiserver import (
+    errors,
+    follow,
+    health,
+    nodes,
+    patching,
+    read,
+    remove,
+    subresources,
+    write,
+)
+from athanor.local.apiserver.auth.auth import Auth
 from athanor.local.apiserver.builtin import all_served
 from athanor.local.apiserver.catalog import Catalog, Served, Sub
 from athanor.local.apiserver.collect.house import House
-from athanor.local.apiserver.core import Call, Core, Outcome
+from athanor.local.apiserver.core import Call, Core, Outcome, Write
 from athanor.local.apiserver.discovery import Discovery
 from athanor.local.apiserver.kinds.base import Strategy
 from athanor.local.apiserver.observe import Answered
@@ -68,6 +80,11 @@ class ApiServer:
         anyone = Anyone()
         catalog = Catalog(all_served())
         self.core = Core(store, clock or SystemClock(), ids or RandomIds(), catalog)
+        if isinstance(authenticator, Auth):
+            self.auth = authenticator
+        else:
+            self.auth = Auth(store, self.core.clock, secrets.token_bytes(32))
+            self.core.observers.append(lambda s, old, new: self.auth.changed(s.key, old, new))
         self.authenticator = authenticator or anyone
         self.authorizer = authorizer or anyone
         self.discovery = Discovery(catalog)
@@ -142,6 +159,8 @@ class ApiServer:
             return await self._sub(call)
         if target.verb not in served.verbs:
             raise errors.no_method()
+        if not served.stored:
+            return _answer(call, await subresources.reviewed(self.core, call, self.auth))
         return await _VERBS[target.verb](self.core, call)
 
     async def _sub(self, call: Call) -> Answer:
@@ -150,11 +169,30 @@ class ApiServer:
             raise errors.no_resource()
         if call.target.verb not in sub.verbs:
             raise errors.no_method()
-        if sub.name == "status":
+        if sub.name in ("status", "finalize"):
             return await _VERBS[call.target.verb](self.core, call)
-        raise errors.no_resource()
+        if sub.name in _NODE_SUBS:
+            if call.target.verb == "get" and sub.name != "log":
+                # a WebSocket begins with GET; what it does is still a creation
+                created = msgspec.structs.replace(call.target, verb="create")
+                self.authorizer.authorize(call.user, created)
+            return await _NODE_SUBS[sub.name](self.core, call)
+        if sub.name == "token":
+            return _answer(call, await subresources.token(self.core, call, self.auth))
+        return _answer(call, await _OWN_SUBS[sub.name](self.core, call))
 
 
+_NODE_SUBS: Mapping[str, Verb] = {
+    "log": nodes.log,
+    "exec": nodes.execute,
+    "attach": nodes.execute,
+    "portforward": nodes.port_forward,
+}
+_OWN_SUBS: Mapping[str, Write] = {
+    "binding": subresources.bind,
+    "eviction": subresources.evict,
+    "scale": subresources.scale,
+}
 _STATUS = {"status": Sub(name="status", verbs=("get", "patch", "update"))}
 
 

@@ -245,7 +245,8 @@ def _merged(core: Core, call: Call, new: JSON, old: JSON) -> JSON:
     """The object as it will be stored, checked against the old one."""
     served, strategy = call.served, call.served.strategy
     _same_identity(call, new, old)
-    is_status = call.target.subresource == "status"
+    sub = call.target.subresource
+    is_status = sub == "status"
     if is_status:
         new = _status_of(call, new, old)
     metadata.carry(new, old)
@@ -253,12 +254,11 @@ def _merged(core: Core, call: Call, new: JSON, old: JSON) -> JSON:
         new = served.schema.default(new)
     if is_status:
         strategy.status(new, old)
-    else:
+    elif sub not in _WHOLE:
         if served.has_status:
             _keep(new, old, "status")
         strategy.default(new)
-        if call.target.subresource != "finalize":
-            strategy.update(new, old)
+        strategy.update(new, old)
     new = metadata.ordered(new)
     causes: list[Cause] = metadata.check(
         new, namespaced=call.resource.namespaced, name_rule=_any_name
@@ -268,7 +268,7 @@ def _merged(core: Core, call: Call, new: JSON, old: JSON) -> JSON:
         causes += served.schema.validate(new, old)
     if is_status:
         causes += strategy.check_status(new, old)
-    else:
+    elif sub not in _WHOLE:
         causes += strategy.check(new)
         causes += strategy.check_update(new, old)
     if causes:
@@ -276,6 +276,10 @@ def _merged(core: Core, call: Call, new: JSON, old: JSON) -> JSON:
     if strategy.generation and not is_status and _differs(new, old):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     return new
+
+
+_WHOLE = frozenset(("binding", "finalize"))
+"""Subresources that may write what an update of the object itself may not."""
 
 
 def _any_name(_: str) -> Sequence[str]:

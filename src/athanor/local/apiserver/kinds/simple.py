@@ -24,6 +24,7 @@ def _new_namespace(obj: JSON) -> None:
 
 
 def _keep_finalizers(new: JSON, old: JSON) -> None:
+    _namespace(new)
     new["spec"] = old.get("spec", {})
 
 

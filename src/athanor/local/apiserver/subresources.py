@@ -1,0 +1,172 @@
+"""Subresources that change objects in their own way: binding, eviction, token, scale; reviews."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from athanor.api.meta import JSON
+from athanor.local.apiserver import body, errors, remove, write
+from athanor.local.apiserver.auth.auth import Auth
+from athanor.local.apiserver.auth.reviews import Asker, review
+from athanor.local.apiserver.core import Call, Core, Outcome
+from athanor.local.apiserver.remove import Options
+from athanor.wire.patch.json_patch import json_patch
+from athanor.wire.patch.merge import merge_patch
+from athanor.wire.status import ApiError
+
+
+def _read(call: Call, kind: str) -> JSON:
+    raw = call.request.body
+    value = body.parse(raw, call.request.headers.get("content-type", ""), kind)
+    return body.as_object(value, raw, kind)
+
+
+def _done(code: int = 201) -> Outcome:
+    said = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": code}
+    return Outcome(msgspec.json.encode(said), code)
+
+
+async def bind(core: Core, call: Call) -> Outcome:
+    """POST pods/x/binding: gives a pod its node, once."""
+    binding = _read(call, "Binding")
+    name, target = (binding.get("metadata") or {}).get("name"), binding.get("target") or {}
+    if name != call.target.name:
+        raise errors.bad("name in URL does not match name in Binding object")
+    causes = []
+    if target.get("kind") not in (None, "", "Node"):
+        causes.append(errors.unsupported("target.kind", target["kind"], ["Node", "<empty>"]))
+    if not target.get("name"):
+        causes.append(errors.required("target.name"))
+    if causes:
+        raise errors.invalid("Binding", "", name, causes)
+
+    def bound(pod: JSON) -> JSON:
+        was = pod["spec"].get("nodeName")
+        if was:
+            raise ApiError(
+                "Conflict",
+                f'Operation cannot be fulfilled on pods/binding "{name}": pod {name} is already '
+                f'assigned to node "{was}"',
+                kind="pods/binding", name=name,
+            )  # fmt: skip
+        status = pod.get("status") or {}
+        others = [c for c in status.get("conditions") or [] if c.get("type") != "PodScheduled"]
+        condition = {
+            "type": "PodScheduled", "status": "True", "lastProbeTime": None,
+            "lastTransitionTime": core.now(),
+        }  # fmt: skip
+        return {
+            **pod,
+            "spec": {**pod["spec"], "nodeName": target["name"]},
+            "status": {**status, "conditions": [*others, condition]},
+        }
+
+    await write.change(core, call, bound)
+    return _done()
+
+
+async def evict(core: Core, call: Call) -> Outcome:
+    """POST pods/x/eviction: a deletion with the options inside. There are no disruption budgets."""
+    eviction = _read(call, "Eviction")
+    if (eviction.get("metadata") or {}).get("name") != call.target.name:
+        raise errors.bad("name in URL does not match name in Eviction object")
+    asked = eviction.get("deleteOptions") or {}
+    guard = asked.get("preconditions") or {}
+    options = Options(
+        asked.get("gracePeriodSeconds"), asked.get("propagationPolicy") or "",
+        guard.get("uid") or "", guard.get("resourceVersion") or "",
+    )  # fmt: skip
+    call.dry_run = call.dry_run or asked.get("dryRun") == ["All"]
+    await remove.delete_object(core, call, call.target.name, options)
+    return _done()
+
+
+async def token(core: Core, call: Call, auth: Auth) -> Outcome:
+    """POST serviceaccounts/x/token."""
+    asked = _read(call, "TokenRequest")
+    _, answer = auth.tokens.request(
+        call.target.namespace, call.target.name, asked, now=core.clock.now(), jti=core.ids.uid()
+    )
+    return Outcome(msgspec.json.encode(answer), 201)
+
+
+async def reviewed(core: Core, call: Call, auth: Auth) -> Outcome:
+    """POST of a review: answered, not stored."""
+    obj = write.read_object(call)
+    asker = Asker(
+        user=call.user, namespace=call.target.namespace, now=core.now(),
+        seconds=core.clock.now(),
+    )  # fmt: skip
+    return Outcome(msgspec.json.encode(review(auth, asker, call.resource.kind, obj)), 201)
+
+
+# --- scale ------------------------------------------------------------------------------------
+
+
+def _steps(path: str) -> list[str]:
+    return [step for step in path.split(".") if step]
+
+
+def _at(obj: JSON, path: str) -> Any:
+    value: Any = obj
+    for step in _steps(path):
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def _with(obj: JSON, steps: list[str], value: Any) -> JSON:
+    head, *rest = steps
+    inner = obj.get(head)
+    changed = _with(inner if isinstance(inner, dict) else {}, rest, value) if rest else value
+    return {**obj, head: changed}
+
+
+def scale_of(call: Call, obj: JSON) -> JSON:
+    """The autoscaling/v1 Scale of an object."""
+    paths, meta = call.served.scale or {}, obj["metadata"]
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    status: JSON = {"replicas": _at(obj, paths.get("statusReplicasPath", "")) or 0}
+    if selector := paths.get("labelSelectorPath"):
+        status["selector"] = _at(obj, selector) or ""
+    replicas = _at(obj, paths["specReplicasPath"])
+    return {
+        "kind": "Scale", "apiVersion": "autoscaling/v1",
+        "metadata": {k: meta[k] for k in kept if k in meta},
+        "spec": {"replicas": replicas} if replicas else {}, "status": status,
+    }  # fmt: skip
+
+
+async def scale(core: Core, call: Call) -> Outcome:
+    """GET, PUT and PATCH of x/scale of a custom resource."""
+    resource, name = call.resource, call.target.name
+    paths = call.served.scale or {}
+    verb = call.target.verb
+    if verb == "get":
+        obj = core.latest(*call.key())
+        if obj is None:
+            raise errors.not_found(resource, name)
+        return Outcome(msgspec.json.encode(scale_of(call, obj)))
+    media = body.media_type(call.request.headers.get("content-type"))
+    wanted = body.parse(call.request.body, media, "Scale")
+
+    def scaled(obj: JSON) -> JSON:
+        before = scale_of(call, obj)
+        if verb == "update":
+            after = body.as_object(wanted, call.request.body, "Scale")
+        elif media == "application/json-patch+json":
+            after = json_patch(before, wanted)
+        else:
+            after = merge_patch(before, wanted)
+        replicas = (after.get("spec") or {}).get("replicas", 0)
+        if not isinstance(replicas, int) or replicas < 0:
+            cause = errors.wrong("spec.replicas", replicas, "must be greater than or equal to 0")
+            raise errors.invalid("Scale", "autoscaling", name, [cause])
+        version = (after.get("metadata") or {}).get("resourceVersion")
+        if version and version != obj["metadata"]["resourceVersion"]:
+            raise errors.conflict(resource, name)
+        return _with(obj, _steps(paths["specReplicasPath"]), replicas)
+
+    outcome = await write.change(core, call, scaled)
+    return Outcome(msgspec.json.encode(scale_of(call, msgspec.json.decode(outcome.body))))
