@@ -8,17 +8,28 @@ from functools import lru_cache
 import re2
 
 
+_SHORT = 128
+"""Characters: longer texts are not worth remembering."""
+
+
 class BadPattern(ValueError):
     """RE2 does not accept this regular expression."""
 
 
 @lru_cache(maxsize=4096)
 def matcher(pattern: str) -> Callable[[str], bool]:
-    """A function that says whether a text contains a match. Raises BadPattern."""
+    """A function that says whether a text contains a match. Raises BadPattern.
+
+    The same few short texts (names, versions) come again and again, so answers are remembered.
+    """
     compiled = _compiled(pattern)
 
-    def matches(text: str) -> bool:
+    @lru_cache(maxsize=512)
+    def known(text: str) -> bool:
         return compiled.search(text) is not None
+
+    def matches(text: str) -> bool:
+        return known(text) if len(text) <= _SHORT else compiled.search(text) is not None
 
     return matches
 

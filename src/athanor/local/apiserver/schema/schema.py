@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from athanor.api.meta import JSON
-from athanor.local.apiserver.schema.causes import Value
-from athanor.local.apiserver.schema.check import compile_check
+from athanor.local.apiserver.schema.causes import BLOCKING, NOT_CHECKED, Value
+from athanor.local.apiserver.schema.check import Check, compile_check
 from athanor.local.apiserver.schema.default import compile_defaulter
 from athanor.local.apiserver.schema.prune import compile_pruner
+from athanor.local.apiserver.schema.rules import compile_rules
 from athanor.wire.status import Cause
 
 
@@ -21,6 +22,7 @@ class Schema:
         self._prune = compile_pruner(source, is_object=True)
         self._default = compile_defaulter(source)
         self._check = compile_check(source, is_object=True)
+        self._rules = compile_rules(_whole(source)) if _has_rules(source) else None
 
     def unknown(self, obj: JSON) -> list[str]:
         """Paths of fields that the schema does not know, sorted: `spec.foo`, `spec.a[0].b`."""
@@ -41,8 +43,45 @@ class Schema:
         causes: list[Cause] = []
         if self._check is not None:
             self._check(obj, "", "", causes)
+        if causes and old is not None:
+            causes = _not_old(self._check, causes, old)
+        if self._rules is not None:
+            if any(cause.reason in BLOCKING for cause in causes):
+                return [*causes, NOT_CHECKED]
+            self._rules(obj, old, "", "", causes)
         return causes
 
     def _strange(self, obj: Value, *, drop: bool) -> list[str]:
         found = self._prune(obj, drop) if self._prune is not None else None
         return sorted(path.removeprefix(".") for path in found) if found else []
+
+
+def _has_rules(schema: Value) -> bool:
+    if isinstance(schema, dict):
+        return "x-kubernetes-validations" in schema or any(map(_has_rules, schema.values()))
+    return isinstance(schema, list) and any(map(_has_rules, schema))
+
+
+_NAMED: JSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "generateName": {"type": "string"}},
+}
+
+
+def _whole(source: JSON) -> JSON:
+    """The schema as rules at the root see it: with apiVersion, kind and the metadata's names."""
+    text: JSON = {"type": "string"}
+    implied = {"apiVersion": text, "kind": text, "metadata": _NAMED}
+    return {**source, "properties": {**(source.get("properties") or {}), **implied}}
+
+
+def _not_old(check: Check | None, causes: list[Cause], old: JSON) -> list[Cause]:
+    """Causes that this update brings in: what was wrong before and did not change may stay.
+
+    Kubernetes calls it ratcheting: a stricter schema does not stop changes elsewhere.
+    """
+    before: list[Cause] = []
+    if check is not None:
+        check(old, "", "", before)
+    known = set(before)
+    return [cause for cause in causes if cause not in known]

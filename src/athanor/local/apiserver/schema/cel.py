@@ -1,0 +1,118 @@
+"""The Common Expression Language: the one door to its engine (Rust).
+
+The engine's Python package loads a whole terminal toolkit for its own command line, so only its
+compiled part is loaded, and only when a schema has rules. What Kubernetes' dialect has and the
+engine lacks is refused when a rule is compiled: optional field selection (`self.?a`), macros over
+two variables, `cel.bind`, `sets.*`, `format.*`, the authorizer.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from importlib.machinery import PathFinder
+from typing import Any
+
+from athanor.local.apiserver.schema.causes import Value
+from athanor.local.apiserver.schema.functions import FUNCTIONS, NAMESPACES
+
+_BUILT_IN = frozenset(
+    (
+        "size", "contains", "startsWith", "endsWith", "matches", "int", "uint", "double", "string",
+        "bytes", "bool", "type", "dyn", "duration", "timestamp", "getDate", "getDayOfMonth",
+        "getDayOfWeek", "getDayOfYear", "getFullYear", "getHours", "getMilliseconds", "getMinutes",
+        "getMonth", "getSeconds", "has", "of", "none", "ofNonZeroValue", "hasValue", "value",
+        "orValue", "or",
+    )
+)  # fmt: skip
+
+
+class BadExpression(ValueError):
+    """The expression does not compile; the message says where."""
+
+
+class EvaluationError(Exception):
+    """The expression could not be evaluated with these values, in Kubernetes' words."""
+
+
+@cache
+def _engine() -> Any:
+    package = importlib.util.find_spec("cel")
+    found = PathFinder.find_spec(
+        "cel", list((package and package.submodule_search_locations) or ())
+    )
+    if found is None or found.loader is None:
+        raise ImportError("common-expression-language is not installed: CEL rules need it")
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+class Expression:
+    """One compiled expression. Not for use by several threads at once."""
+
+    def __init__(self, text: str) -> None:
+        engine = _engine()
+        try:
+            self._program = engine.compile(text)
+            functions = self._program.functions()
+            variables = self._program.variables()
+        except ValueError as error:
+            raise BadExpression(_syntax(text, str(error))) from error
+        for name in functions:
+            if name[0].isalpha() and name not in _BUILT_IN and name not in FUNCTIONS:
+                raise BadExpression(_undeclared(text, name))
+        self.uses_old = "oldSelf" in variables
+        used = {name: FUNCTIONS[name] for name in functions if name in FUNCTIONS}
+        spaces = {name: NAMESPACES[name] for name in variables if name in NAMESPACES}
+        self._context = engine.Context(spaces, used)
+
+    def evaluate(self, variables: Mapping[str, Value]) -> Value:
+        """The value for these variables. Raises EvaluationError."""
+        for name, value in variables.items():
+            self._context.add_variable(name, value)
+        try:
+            return self._program.execute(self._context)
+        except KeyError as error:
+            raise EvaluationError(f"no such key: {error.args[0]}") from error
+        except ZeroDivisionError as error:
+            raise EvaluationError("division by zero") from error
+        except IndexError as error:
+            raise EvaluationError(str(error)) from error
+        except TypeError as error:
+            raise EvaluationError("no such overload") from error
+        except (RuntimeError, ValueError, OverflowError) as error:
+            raise EvaluationError(_reworded(str(error))) from error
+
+
+@lru_cache(maxsize=2048)
+def problem(text: str) -> str:
+    """What Kubernetes would say of an expression that does not compile, or nothing."""
+    try:
+        Expression(text)
+    except BadExpression as error:
+        return str(error)
+    return ""
+
+
+def _syntax(text: str, said: str) -> str:
+    _, _, detail = said.partition("ERROR: ")
+    return f"compilation failed: ERROR: {detail}" if detail else f"compilation failed: {said}"
+
+
+def _undeclared(text: str, name: str) -> str:
+    column = text.find(name) + len(name)
+    pointer = "." * column + "^"
+    return (
+        f"compilation failed: ERROR: <input>:1:{column + 1}: undeclared reference to '{name}' "
+        f"(in container '')\n | {text}\n | {pointer}"
+    )
+
+
+def _reworded(said: str) -> str:
+    if "'int' error" in said or "'uint' error" in said or "'double' error" in said:
+        kind = said.partition("'")[2].partition("'")[0]
+        return f"type conversion error from 'string' to '{kind}'"
+    _, marker, detail = said.partition("error: ")
+    return detail.partition(". Check function")[0] if marker else said
