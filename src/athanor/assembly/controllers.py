@@ -19,6 +19,8 @@ from athanor.client.http import Http
 from athanor.client.kubeconfig import load
 from athanor.client.protocol import Client
 from athanor.features.gangs import apply as gangs
+from athanor.features.training import apply as training
+from athanor.features.training.build import Defaults
 from athanor.kit import loop, ready
 from athanor.kit.clock import Clock, SystemClock
 from athanor.local.agent.launch import tag
@@ -31,14 +33,15 @@ log = logging.getLogger(__name__)
 LEASE = ("kube-system", "athanor-controllers")
 
 
-def all_controllers() -> Sequence[Controller[Any]]:
-    """Every controller of ours."""
-    return [gangs.controller()]
+def all_controllers(checkpoint_root: str = "") -> Sequence[Controller[Any]]:
+    """Every controller of ours. Checkpoints go below `checkpoint_root`, or to claims without it."""
+    return [gangs.controller(), training.controller(Defaults(checkpoint_root=checkpoint_root))]
 
 
-async def work(client: Client, clock: Clock) -> None:
+async def work(client: Client, clock: Clock, data: DataDir) -> None:
     """Run all controllers until cancelled."""
-    manager = Manager(client, all_controllers(), clock, random.random)
+    controllers = all_controllers(str(data.checkpoints))
+    manager = Manager(client, controllers, clock, random.random)
     running = asyncio.ensure_future(manager.run())
     try:
         filled = asyncio.ensure_future(manager.filled())
@@ -60,7 +63,7 @@ async def lead(data: DataDir) -> None:
     # the watchman keeps one such process at a time: a successor need not wait for the lease's end
     me = f"{socket.gethostname()}-{tag(data.root)}"
     elector = Elector(client, *LEASE, me, clock)
-    task = asyncio.ensure_future(_forever(elector, client, clock))
+    task = asyncio.ensure_future(_forever(elector, client, clock, data))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
@@ -71,9 +74,9 @@ async def lead(data: DataDir) -> None:
         await transport.close()
 
 
-async def _forever(elector: Elector, client: Client, clock: Clock) -> None:
+async def _forever(elector: Elector, client: Client, clock: Clock, data: DataDir) -> None:
     while True:
-        await elector.lead(lambda: work(client, clock))
+        await elector.lead(lambda: work(client, clock, data))
 
 
 def main() -> int:

@@ -18,6 +18,7 @@ class DataDir:
         self.run = self.root / "run"
         self.logs = self.root / "logs"
         self.node = self.root / "node"
+        self.checkpoints = self.node / "checkpoints"
         self.audit = self.logs / "audit.log"
         self.admin = self.root / "admin.kubeconfig"
         self.lock = self.run / "up.lock"

@@ -222,7 +222,8 @@ def _parts(data: DataDir, wishes: Wishes, sockets: list[int]) -> list[dict[str, 
         "--data", str(data.root), "--kubeconfig", str(data.kubeconfig("agent")),
         "--node-name", NODE, "--isolation", wishes.isolation,
         *(["--simulate-gpus", wishes.simulate_gpus] if wishes.simulate_gpus else []),
-        *(word for root in wishes.host_paths for word in ("--allow-host-path", root)),
+        *(word for root in (str(data.checkpoints), *wishes.host_paths)
+          for word in ("--allow-host-path", root)),
     ]  # fmt: skip
     if wishes.in_process:
         together = [*python, "athanor.assembly.together", *serve, *node[2:]]

@@ -33,7 +33,7 @@ athanor submit xgboost --workers 2 -- python train.py --dry-run -o yaml > job.ya
 ))  # fmt: skip
 @click.argument("framework", type=click.Choice(FRAMEWORKS), metavar="FRAMEWORK")
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND [ARGS]...")
-@click.option("--name", default="", help="Name of the job; the server makes one up.")
+@click.option("--name", default="", help="Name of the job [made up].")
 @click.option("--workers", default=1, show_default=True, help="How many ranks.")
 @click.option("--gpus", default="0", help="GPUs of each worker: 1, 2, or a share such as 0.5.")
 @click.option("--gpu-resource", default="nvidia.com/gpu", show_default=True, help="Which device.")
@@ -49,7 +49,7 @@ athanor submit xgboost --workers 2 -- python train.py --dry-run -o yaml > job.ya
 @click.option("--venv", default=None, metavar="DIR", help="Virtual environment [yours].")
 @click.option("--requirements", default="", metavar="FILE", help="pip requirements laid over it.")
 @click.option("--directory", default=None, metavar="DIR", help="Working directory [this one].")
-@click.option("--output-dir", default="", metavar="DIR", help="Where outputs land.")
+@click.option("--output-dir", default="", metavar="DIR", help="Where outputs land [outputs/NAME].")
 @click.option("--checkpoint-dir", default="", metavar="DIR", help="Where checkpoints land.")
 @click.option("--checkpoint-grace", metavar="TIME", help="Time to write one when asked.")
 @click.option("--max-runtime", metavar="TIME", help="Longest run, for instance 2h30m.")
@@ -87,6 +87,7 @@ def command(world: World, **asked: Any) -> int:
 
 
 def _submission(world: World, asked: dict[str, Any]) -> Submission:
+    from athanor.kit.ids import RandomIds
     from athanor.sdk.submission import Submission
 
     spans = {
@@ -99,15 +100,19 @@ def _submission(world: World, asked: dict[str, Any]) -> Submission:
     directory, venv = asked.pop("directory"), asked.pop("venv")
     image = asked.pop("image")
     requirements = asked.pop("requirements")
+    directory = os.path.abspath(directory if directory is not None else os.getcwd())
+    name = asked.pop("name") or f"{asked['framework']}-{RandomIds().suffix()}"
+    outputs = _absolute(asked.pop("output_dir")) or os.path.join(directory, "outputs", name)
     return Submission(
+        name=name,
         namespace=world.namespace or _namespace(world),
-        directory=os.path.abspath(directory if directory is not None else os.getcwd()),
+        directory=directory,
         venv="" if image else _venv(venv),
         image=image,
         requirements=_read_requirements(requirements) if requirements else (),
-        env=_pairs("--env", asked.pop("env")),
-        labels=_pairs("--label", asked.pop("label")),
-        outputs=_absolute(asked.pop("output_dir")),
+        env=pairs("--env", asked.pop("env")),
+        labels=pairs("--label", asked.pop("label")),
+        outputs=outputs,
         checkpoint_dir=_absolute(asked.pop("checkpoint_dir")),
         suspend=asked.pop("suspended"),
         command=list(asked.pop("command")),
@@ -149,7 +154,7 @@ def _announce(world: World, asked: Submission, name: str, namespace: str) -> Non
     show.note(f"  with     {asked.image or asked.venv}")
     workers = f"{asked.workers} × ({_each(asked)})"
     show.note(f"  on       {workers}, queue {asked.queue or 'default'}")
-    show.note(f"  outputs  {asked.outputs or '$ATHANOR_OUTPUT_DIR of the job'}")
+    show.note(f"  outputs  {asked.outputs} ($ATHANOR_OUTPUT_DIR)")
     show.note(f"  follow   athanor logs -f {name}")
 
 
@@ -179,7 +184,8 @@ def _seconds(option: str, text: str | None) -> int | None:
         raise click.UsageError(f"--{option.replace('_', '-')}: {wrong}") from None
 
 
-def _pairs(option: str, given: Sequence[str]) -> dict[str, str]:
+def pairs(option: str, given: Sequence[str]) -> dict[str, str]:
+    """`NAME=VALUE` words as a mapping; a usage error names the word that is none."""
     pairs: dict[str, str] = {}
     for pair in given:
         name, equals, value = pair.partition("=")

@@ -32,7 +32,7 @@ athanor up --listen 192.168.1.20            # a workstation that teammates reach
 )  # fmt: skip
 @click.option(
     "--allow-host-path", "host_paths", multiple=True, metavar="DIR",
-    help="Folders that pods may mount by hostPath [your home, /tmp]; repeatable.",
+    help="Folders that pods may mount by hostPath [those you can write]; repeatable.",
 )  # fmt: skip
 def command(world: World, detach: bool, **how: Any) -> None:
     """Start the platform on this machine.
@@ -44,7 +44,7 @@ def command(world: World, detach: bool, **how: Any) -> None:
     from athanor.kit.clock import SystemClock
 
     clock = SystemClock()
-    paths = how.pop("host_paths") or (os.path.expanduser("~"), tempfile.gettempdir())
+    paths = how.pop("host_paths") or _host_paths()
     wishes = start.Wishes(data=world.data, host_paths=tuple(paths), **how)
     try:
         prepared = start.prepare(wishes, clock)
@@ -58,3 +58,12 @@ def command(world: World, detach: bool, **how: Any) -> None:
     show.note(f"  data     {world.data}")
     show.note(f"  kubectl  export KUBECONFIG={world.data}/admin.kubeconfig")
     show.note("  try      athanor submit generic --name hello -- python -c \"print('hi')\"")
+
+
+def _host_paths() -> tuple[str, ...]:
+    """Pods of an ordinary user may mount whatever that user may; those of root, places for data."""
+    if os.geteuid() != 0:
+        return ("/",)
+    usual = ("/home", "/data", "/mnt", "/scratch", "/srv", tempfile.gettempdir())
+    here = [path for path in (os.path.expanduser("~"), os.getcwd()) if path != "/"]
+    return (*(path for path in usual if os.path.isdir(path)), *here)
