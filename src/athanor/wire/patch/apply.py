@@ -53,7 +53,7 @@ def _apply(
     force: bool,
 ) -> JSON:
     before = managed.without_managed(live or {})
-    managers = _managers(live, scope, schema)
+    managers = _managers(live, scope, schema, now)
     last = managers[mine].fields if mine in managers else fieldset.NONE
     merged = typed.merge(before, wanted, schema)
     own = frozenset(p for p in typed.fields_of(wanted, schema) if scope.counts(p))
@@ -89,7 +89,7 @@ def _checked(applied: JSON, schema: JSON) -> JSON:
     return wanted
 
 
-def _managers(live: JSON | None, scope: Scope, schema: JSON) -> Managers:
+def _managers(live: JSON | None, scope: Scope, schema: JSON, now: str) -> Managers:
     """Who manages what now; of an object nobody applied to, all is before-first-apply's."""
     if live is None:
         return {}
@@ -106,8 +106,7 @@ def _managers(live: JSON | None, scope: Scope, schema: JSON) -> Managers:
     first = Manager(
         name=managed.BEFORE_FIRST_APPLY, operation="Update", api_version=scope.api_version
     )
-    since = (live.get("metadata") or {}).get("creationTimestamp")
-    return {first: Entry(fields=theirs, api_version=scope.api_version, time=since)}
+    return {first: Entry(fields=theirs, api_version=scope.api_version, time=now)}
 
 
 def _pruned(
