@@ -10,17 +10,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import athanor_progress
-from athanor.api.core import Pod
+from athanor.api.core import Pod, Service
 from athanor.api.meta import JSON
 from athanor.api.registry import of
 from athanor.client.protocol import Client
 from athanor.kit import ready
 from athanor.kit.clock import Clock
 from athanor.local.agent import prepare, recall
+from athanor.local.agent.directory import Directory
 from athanor.local.agent.events import Recorder
+from athanor.local.agent.executed import Executor
 from athanor.local.agent.follow import Follower
 from athanor.local.agent.heartbeat import Heartbeat
+from athanor.local.agent.kubelet.server import Kubelet
 from athanor.local.agent.node import Node, Settings
+from athanor.local.agent.place import API_PORT
+from athanor.local.agent.relay import Relay
 from athanor.local.agent.supervised import Refused, Supervised
 from athanor.local.agent.worker import Worker
 
@@ -40,6 +45,7 @@ class Agent:
         self.client = client
         self.clock = clock
         self.supervised = Supervised(settings.data, self._gateway, settings.isolation)
+        self._executor = Executor(self.supervised)
         self.workers: dict[str, Worker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._listed: list[JSON] = []
@@ -47,6 +53,11 @@ class Agent:
         self.events = Recorder(client, clock, settings.name)
         fields = f"spec.nodeName={settings.name}"
         self.pods = Follower(client, of(Pod), self._changed, fields)
+        self._services = Follower(client, of(Service), self._service_changed)
+        self.directory = Directory(
+            self.workers, lambda: list(self._services.objects.values()), self._gateway
+        )
+        self._relay = Relay(lambda: asyncio.open_connection(*settings.api))
         self.node: Node | None = None
 
     async def run(self) -> None:
@@ -58,15 +69,17 @@ class Agent:
         self.supervised.told = self._told
         self.node = Node(
             settings=self.settings, client=self.client, clock=self.clock,
-            supervised=self.supervised, hello=hello,
+            supervised=self.supervised, hello=hello, executor=self._executor,
         )  # fmt: skip
         await self._list()
-        heartbeat = Heartbeat(self.node)
+        await self._open_relay()
+        kubelet = Kubelet(self.node, self.workers)
+        heartbeat = Heartbeat(self.node, await kubelet.start())
         await heartbeat.register()
         ready.announce()
         jobs = [
             self.pods.run(), self.events.run(), heartbeat.run(), self.supervised.run(self._back),
-            self._sweep(),
+            self._sweep(), self._services.run(), self.directory.run(),
         ]  # fmt: skip
         try:
             async with asyncio.TaskGroup() as group:
@@ -75,6 +88,8 @@ class Agent:
         finally:
             for task in self._tasks.values():
                 task.cancel()
+            await self._relay.close()
+            await kubelet.close()
             await self.supervised.close()
 
     async def _list(self) -> None:
@@ -83,11 +98,20 @@ class Agent:
         self._sandboxes = {s["pod"]: s["address"] for s in answer["sandboxes"]}
         self._taken |= {address for address in self._sandboxes.values() if address}
 
+    async def _open_relay(self) -> None:
+        assert self.node is not None
+        if self.node.apart:
+            await self._relay.at_gateway(self.supervised, self._gateway, API_PORT)
+
+    def _service_changed(self, key: str, old: JSON | None, new: JSON | None) -> None:
+        self.directory.touch(key.partition("/")[0])
+
     def _changed(self, key: str, old: JSON | None, new: JSON | None) -> None:
         if old is not None and (new is None or old["metadata"]["uid"] != new["metadata"]["uid"]):
             worker = self.workers.get(old["metadata"]["uid"])
             if worker is not None:
                 worker.vanish()
+        self.directory.touch(key.partition("/")[0])
         if new is None:
             return
         uid = new["metadata"]["uid"]
@@ -108,6 +132,7 @@ class Agent:
         preparation.sandboxed = uid in self._sandboxes
         keys = [seen["key"] for seen in mine]
         worker = Worker(self.node, pod, preparation, runs, self.events.say, keys)
+        preparation.hosts = lambda: self.directory.text(worker)
         self.workers[uid] = worker
         self._tasks[uid] = asyncio.ensure_future(self._work(uid, worker))
 
@@ -124,6 +149,8 @@ class Agent:
                 self._spare.append(worker.preparation.address)
 
     def _told(self, event: JSON) -> None:
+        if self._executor.told(event):
+            return
         uid, _, rest = event["key"].partition("/")
         worker = self.workers.get(uid)
         if worker is None or "/" not in rest:
@@ -139,6 +166,7 @@ class Agent:
 
     async def _compare(self) -> None:
         await self._list()
+        await self._open_relay()
         known = {seen["key"] for seen in self._listed}
         for worker in list(self.workers.values()):
             worker.lose(known)

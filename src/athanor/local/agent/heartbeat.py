@@ -26,7 +26,7 @@ LEASES = "kube-node-lease"
 class Heartbeat:
     """Registers the node and renews its lease; the status is written when it changes."""
 
-    def __init__(self, node: Node, port: int = 0) -> None:
+    def __init__(self, node: Node, port: int) -> None:
         self._node = node
         self._port = port
         self._reported: JSON = {}

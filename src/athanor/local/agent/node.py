@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from pathlib import Path
 
 from msgspec import Struct
@@ -9,6 +11,7 @@ from msgspec import Struct
 from athanor.api.meta import JSON
 from athanor.client.protocol import Client
 from athanor.kit.clock import Clock
+from athanor.local.agent.executed import Executor
 from athanor.local.agent.supervised import Supervised
 
 FIRST_UID, UIDS = 200_000, 100_000
@@ -27,6 +30,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     api: tuple[str, int] = ("127.0.0.1", 0)
     ca: str = ""
     max_pods: int = 2000
+    port: int = 0  # of the kubelet's endpoints; 0 takes a free one
 
     @property
     def pods(self) -> Path:
@@ -57,6 +61,22 @@ class Node(Struct, kw_only=True):
     clock: Clock
     supervised: Supervised
     hello: JSON
+    executor: Executor
+
+    async def dial(
+        self, pod: str, address: str, port: int
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect from inside a pod's network. Raises OSError, Refused."""
+        loop = asyncio.get_running_loop()
+        _, files = await self.supervised.ask_files("socket", pod=pod)
+        sock = socket.socket(fileno=files[0])
+        sock.setblocking(False)
+        try:
+            await loop.sock_connect(sock, (address, port))
+        except OSError:
+            sock.close()
+            raise
+        return await asyncio.open_connection(sock=sock)
 
     @property
     def apart(self) -> bool:

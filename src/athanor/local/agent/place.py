@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 
 LIBRARY = "/opt/athanor/lib"  # where pods find athanor_progress
+API_PORT = 443  # of the API server as pods see it, at their gateway
 HOME = "/home/athanor"
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from athanor.api.core import ConfigMap, Secret
@@ -13,9 +14,10 @@ from athanor.api.meta import JSON
 from athanor.api.registry import of
 from athanor.local.agent import contain, images
 from athanor.local.agent.node import FIRST_UID, UIDS, Node, log_path
-from athanor.local.agent.place import HOME, Place
-from athanor.local.agent.plan import environ
+from athanor.local.agent.place import API_PORT, HOME, Place
+from athanor.local.agent.plan import environ, names
 from athanor.local.agent.plan.environ import Missing
+from athanor.local.agent.relay import Relay
 from athanor.local.agent.volumes import Volumes
 from athanor.wire import calls
 from athanor.wire.status import ApiError
@@ -32,6 +34,8 @@ class Preparation:
         self._pod = pod
         self.address = address
         self.sandboxed = False
+        self.hosts: Callable[[], str] = lambda: ""
+        self._relays: list[Relay] = []
         self._host_network = host_network
         self._lock = asyncio.Lock()
         self._found: dict[tuple[str, str], JSON | None] = {}
@@ -55,14 +59,15 @@ class Preparation:
                 self._ready = True
             if not self.sandboxed:
                 await self._node.supervised.ask(
-                    "sandbox", pod=self._pod["metadata"]["uid"], hostname=self._hostname(),
+                    "sandbox", pod=self._pod["metadata"]["uid"], hostname=names.hostname(self._pod),
                     address="" if self._host_network else self.address,
                 )  # fmt: skip
                 self.sandboxed = True
+                await self._host_ports()
 
     async def container(self, name: str, attempt: int) -> JSON:
         """What the supervisor is to start. Raises Missing."""
-        container = self._container(name)
+        container = self.container_of(name)
         await self._fetch()
         try:
             env = images.resolve(container.get("image") or "")
@@ -85,7 +90,7 @@ class Preparation:
             text = ""
         if text or not code:
             return text
-        if self._container(name).get("terminationMessagePolicy") != "FallbackToLogsOnError":
+        if self.container_of(name).get("terminationMessagePolicy") != "FallbackToLogsOnError":
             return ""
         try:
             tail = log_path(self._node.settings, self._pod, name, attempt).read_bytes()[-8192:]
@@ -95,12 +100,16 @@ class Preparation:
         return b"\n".join(lines)[-_LINES_LIMIT:].decode(errors="replace")
 
     async def release(self) -> None:
-        """Give the folder back."""
+        """Give the folder and the ports back."""
+        for relay in self._relays:
+            await relay.close()
+        self._relays = []
         await asyncio.to_thread(self.volumes.remove)
         self._ready = False
         self.sandboxed = False
 
-    def _container(self, name: str) -> JSON:
+    def container_of(self, name: str) -> JSON:
+        """A container's spec, init containers included."""
         spec = self._pod["spec"]
         every: list[JSON] = [*spec["containers"], *(spec.get("initContainers") or [])]
         return next(c for c in every if c["name"] == name)
@@ -149,17 +158,30 @@ class Preparation:
 
     def _own_files(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        host = self._hostname()
-        own = self.address or "127.0.0.1"
-        hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost\n{own}\t{host}\n"
+        hosts = self.hosts()
         for name, text in (("hosts", hosts), ("resolv.conf", "options timeout:1 attempts:1\n")):
             path = self.folder / name
             if not path.exists():
                 path.write_text(text)
                 path.chmod(0o644)
 
-    def _hostname(self) -> str:
-        return str(self._pod["spec"].get("hostname") or self._pod["metadata"]["name"])[:63]
+    async def _host_ports(self) -> None:
+        """Let this machine's ports lead into the pod, as its hostPorts ask. Raises Missing."""
+        if not self.address:
+            return
+        uid = self._pod["metadata"]["uid"]
+        for container in self._pod["spec"]["containers"]:
+            for port in container.get("ports") or []:
+                if not port.get("hostPort") or port.get("protocol", "TCP") != "TCP":
+                    continue
+                inside = port["containerPort"]
+                relay = Relay(partial(self._node.dial, uid, self.address, inside))
+                here = port.get("hostIP") or self._node.settings.address
+                try:
+                    await relay.here(here, port["hostPort"])
+                except OSError as error:
+                    raise Missing(f"hostPort {port['hostPort']} of {here}: {error}") from None
+                self._relays.append(relay)
 
     def _facts(self) -> dict[str, str]:
         return {
@@ -170,7 +192,7 @@ class Preparation:
     def _api(self) -> dict[str, str]:
         host, port = self._node.settings.api
         if self._node.apart and not self._host_network:
-            host, port = "kubernetes.default.svc", 443
+            host, port = "kubernetes.default.svc", API_PORT
         return {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": str(port)}
 
     async def _fetch(self) -> None:

@@ -104,6 +104,8 @@ class Containers:
             reply({"ok": False, "error": f"container {spec['container']} is not running"}, [])
             return
         whole = {**target.spec, "rlimits": {}, "labels": {}, **spec}
+        if spec.get("tty"):
+            whole["env"] = {"TERM": "xterm", **whole["env"]}
         stdio = spawn.Stdio(bool(spec.get("stdin")), bool(spec.get("tty")) and self._apart)
         entries = self.cgroups.create(target.group, {}, not self._apart)
         pid, report = spawn.start_inside(whole, stdio, target.pid, entries, self._pid_namespace)

@@ -1,0 +1,132 @@
+"""Reads CRI log files: tail, since, timestamps, limits, follow through rotation."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from msgspec import Struct
+
+from athanor.kit.times import parse_rfc3339
+
+_BLOCK = 1 << 16
+_PAUSE = 0.1  # seconds between two looks at a followed file
+
+
+class Wish(Struct, frozen=True, kw_only=True):
+    """What of a log somebody wants. `since` in seconds since the epoch."""
+
+    follow: bool = False
+    tail: int | None = None
+    since: float = 0.0
+    timestamps: bool = False
+    limit: int | None = None
+    stream: str = ""
+
+
+async def read(path: Path, wish: Wish, running: Callable[[], bool]) -> AsyncIterator[bytes]:
+    """Chunks of the log as a person reads it. `running`: more may be written."""
+    left = wish.limit
+    async for chunk in _follow(path, wish, running):
+        if left is not None:
+            chunk = chunk[:left]
+            left -= len(chunk)
+        if chunk:
+            yield chunk
+        if left == 0:
+            return
+
+
+def plain(lines: Iterator[bytes], wish: Wish) -> bytes:
+    """CRI lines as their text."""
+    out = []
+    for line in lines:
+        stamp, _, rest = line.partition(b" ")
+        stream, _, rest = rest.partition(b" ")
+        tag, _, text = rest.partition(b" ")
+        if wish.stream and stream.decode() != wish.stream:
+            continue
+        if wish.since and _seconds(stamp) < wish.since:
+            continue
+        if tag.startswith(b"F"):
+            text += b"\n"
+        out.append(stamp + b" " + text if wish.timestamps else text)
+    return b"".join(out)
+
+
+def tail_start(path: Path, count: int) -> int:
+    """The offset at which the last `count` lines of a file begin."""
+    with path.open("rb") as file:
+        end = at = file.seek(0, os.SEEK_END)
+        found = 0
+        while at > 0:
+            step = min(_BLOCK, at)
+            at -= step
+            file.seek(at)
+            block = file.read(step)
+            for index in range(len(block) - 1, -1, -1):
+                if block[index] == 10 and at + index != end - 1:
+                    found += 1
+                    if found == count:
+                        return at + index + 1
+    return 0
+
+
+def _seconds(stamp: bytes) -> float:
+    text = stamp.decode()
+    return parse_rfc3339(text[:26] + "Z") if len(text) > 26 else parse_rfc3339(text)
+
+
+def _files(path: Path) -> list[Path]:
+    return [*sorted(path.parent.glob(path.name + ".*")), path]
+
+
+async def _follow(path: Path, wish: Wish, running: Callable[[], bool]) -> AsyncIterator[bytes]:
+    files = [file for file in _files(path) if file.exists()]
+    start = 0
+    if wish.tail is not None and files:
+        start = tail_start(files[-1], wish.tail) if wish.tail else files[-1].stat().st_size
+        if start or not wish.tail:
+            files = files[-1:]
+    for old in files[:-1]:
+        yield plain(iter(old.read_bytes().splitlines()), wish)
+    rest = b""
+    file: BinaryIO | None = None
+    try:
+        while True:
+            going = running()
+            file = file or _open(path, start)
+            data = file.read(1 << 20) if file is not None else b""
+            if data:
+                *lines, rest = (rest + data).split(b"\n")
+                yield plain(iter(lines), wish)
+                continue
+            if not wish.follow or not going:
+                return
+            if file is not None and _rotated(path, file.fileno()):
+                file.close()
+                file, start = None, 0
+                continue
+            await asyncio.sleep(_PAUSE)
+    finally:
+        if file is not None:
+            file.close()
+
+
+def _open(path: Path, start: int) -> BinaryIO | None:
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return None
+    file.seek(start)
+    return file
+
+
+def _rotated(path: Path, fd: int) -> bool:
+    try:
+        return path.stat().st_ino != os.fstat(fd).st_ino
+    except FileNotFoundError:
+        return False

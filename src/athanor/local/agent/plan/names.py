@@ -1,0 +1,75 @@
+"""Names that resolve inside a pod: its own, its gang's, the Services of its namespace.
+
+The text is a hosts(5) file; there is no DNS server. A Service's name leads to its ready pods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from athanor.api.meta import JSON
+
+DOMAIN = "svc.cluster.local"
+_API = "kubernetes.default"
+
+
+def hosts(
+    pod: JSON, address: str, gateway: str, peers: Iterable[tuple[JSON, str]],
+    services: Iterable[JSON],
+) -> str:  # fmt: skip
+    """The hosts file of a pod. `peers`: the node's other pods of its namespace with addresses."""
+    spec, meta = pod["spec"], pod["metadata"]
+    lines = ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
+    if gateway:
+        lines.append(f"{gateway}\t{_API}.svc {_API} kubernetes {_API}.{DOMAIN}")
+    lines.append(f"{address}\t{' '.join(_names(pod))}")
+    peers = list(peers)
+    subdomain = spec.get("subdomain")
+    for peer, at in peers:
+        if subdomain and peer["spec"].get("subdomain") == subdomain:
+            lines.append(f"{at}\t{' '.join(_names(peer))}")
+    everyone = [*peers, (pod, address)]
+    for service in services:
+        lines += _service(service, meta["namespace"], everyone)
+    for alias in spec.get("hostAliases") or []:
+        lines.append(f"{alias['ip']}\t{' '.join(alias.get('hostnames') or [])}")
+    return "\n".join(lines) + "\n"
+
+
+def hostname(pod: JSON) -> str:
+    """What a pod calls itself, at most 63 characters."""
+    return str(pod["spec"].get("hostname") or pod["metadata"]["name"])[:63]
+
+
+def ready(pod: JSON) -> bool:
+    """Whether Services lead to a pod."""
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def matches(selector: Mapping[str, str], pod: JSON) -> bool:
+    """Whether a Service's selector picks a pod."""
+    labels = pod["metadata"].get("labels") or {}
+    return bool(selector) and all(labels.get(k) == v for k, v in selector.items())
+
+
+def _names(pod: JSON) -> list[str]:
+    own, subdomain = hostname(pod), pod["spec"].get("subdomain")
+    if not subdomain:
+        return [own]
+    short = f"{own}.{subdomain}"
+    full = f"{short}.{pod['metadata']['namespace']}"
+    return [f"{full}.{DOMAIN}", f"{full}.svc", full, short, own]
+
+
+def _service(service: JSON, namespace: str, pods: list[tuple[JSON, str]]) -> list[str]:
+    meta, spec = service["metadata"], service["spec"]
+    if meta["namespace"] != namespace or meta["name"] == "kubernetes":
+        return []
+    names = f"{meta['name']} {meta['name']}.{namespace} {meta['name']}.{namespace}.{DOMAIN}"
+    early = spec.get("publishNotReadyAddresses") or spec.get("clusterIP") == "None"
+    return [
+        f"{at}\t{names}"
+        for pod, at in pods
+        if matches(spec.get("selector") or {}, pod) and (early or ready(pod))
+    ]
