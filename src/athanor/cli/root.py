@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from athanor.cli.catalog import SECTIONS, VERBS
+
+if TYPE_CHECKING:
+    from athanor.cli.world import World
 
 EPILOG = """\b
 Every verb has --help with examples. Exit codes: 0 done, 1 failed or refused, 2 wrong usage,
@@ -81,11 +84,15 @@ def root(**wishes: object) -> None:
     ctx.obj.take(wishes)
 
 
-def run(args: list[str] | None = None) -> NoReturn:
-    """Run one command and exit with its code."""
-    from athanor.cli.failures import guard
-
-    given = sys.argv[1:] if args is None else args
+def run() -> NoReturn:
+    """Run the command of the command line and exit with its code."""
     if "_ATHANOR_COMPLETE" in os.environ:
         root.main(prog_name="athanor", complete_var="_ATHANOR_COMPLETE")
-    sys.exit(guard(lambda: root(given, "athanor", standalone_mode=False), given))
+    sys.exit(invoke(sys.argv[1:]))
+
+
+def invoke(args: list[str], world: World | None = None) -> int:
+    """Run one command; returns its exit code."""
+    from athanor.cli.failures import guard
+
+    return guard(lambda: root(args, "athanor", standalone_mode=False, obj=world), args)

@@ -85,10 +85,9 @@ def cell(value: object) -> str:
 
 def age(world: World, stamp: str | None) -> str:
     """How long ago a time of the server was."""
-    from athanor.kit.clock import SystemClock
     from athanor.kit.spans import show_span
     from athanor.kit.times import parse_rfc3339
 
     if not stamp:
         return "-"
-    return show_span(SystemClock().now() - parse_rfc3339(stamp))
+    return show_span(world.clock.now() - parse_rfc3339(stamp))

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
 
+from athanor.kit.clock import Clock, SystemClock
+
 if TYPE_CHECKING:
     from athanor.sdk.client import Client
 
@@ -19,8 +21,11 @@ class World:
     that of the default data directory, when `athanor up` made one; $KUBECONFIG; ~/.kube/config.
     """
 
-    def __init__(self, connect: Callable[[World], Client] | None = None) -> None:
+    def __init__(
+        self, connect: Callable[[World], Client] | None = None, clock: Clock | None = None
+    ) -> None:
         self._connect = connect or _connect
+        self.clock = clock or SystemClock()
         self._client: Client | None = None
         self._data: str | None = os.environ.get("ATHANOR_DATA")
         self._kubeconfig: str | None = None

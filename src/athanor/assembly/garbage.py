@@ -1,0 +1,119 @@
+"""What a data directory holds that nothing needs any more, and its deletion."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from athanor.api.registry import find
+from athanor.assembly.layout import DataDir
+from athanor.sdk.client import Client
+
+
+class Waste(NamedTuple):
+    """Something to delete: what it was for, where it lies, how big it is (bytes)."""
+
+    what: str
+    path: Path
+    size: int
+
+
+class Needed(NamedTuple):
+    """What the server's objects still refer to."""
+
+    pods: frozenset[str]
+    jobs: frozenset[str]
+    claims: frozenset[str]
+
+
+def needed(client: Client) -> Needed:
+    """Ask the server. Raises ApiError when none answers: then nothing may be deleted."""
+    pods, jobs, claims = (
+        client.list(kind, everywhere=True).get("items", [])
+        for kind in map(find, ("pods", "trainingjobs", "persistentvolumeclaims"))
+        if kind is not None
+    )
+    return Needed(
+        pods=frozenset(pod["metadata"]["uid"] for pod in pods),
+        jobs=frozenset(
+            f"{job['metadata']['namespace']}/{job['metadata']['name']}-{job['metadata']['uid'][:8]}"
+            for job in jobs
+        ),
+        claims=frozenset(
+            f"{claim['metadata']['namespace']}_{claim['metadata']['name']}" for claim in claims
+        ),
+    )
+
+
+def find_waste(data: DataDir, keep: Needed, now: float, older: float) -> list[Waste]:
+    """Folders of pods, jobs and claims that are gone, unused for `older` seconds; old logs."""
+    found = [
+        *_folders("files of a pod", _below(data.node / "pods"), keep.pods, ""),
+        *_logs(data.node / "logs", keep.pods),
+        *_folders("claim", _below(data.node / "claims"), keep.claims, ""),
+        *_checkpoints(data.checkpoints, keep.jobs),
+        *(Waste("rotated log", path, path.stat().st_size) for path in data.logs.glob("*.log.*")),
+        *(Waste("replaced store", p, p.stat().st_size) for p in data.root.glob("*.replaced-*")),
+    ]
+    return [waste for waste in found if now - _touched(waste.path) >= older]
+
+
+def overlays(data: DataDir, now: float, older: float) -> list[Waste]:
+    """Environments laid over by requirements, that no pod used for `older` seconds."""
+    return [
+        Waste("overlay", path, _size(path))
+        for path in _below(data.node / "overlays")
+        if now - max(_touched(path), path.stat().st_atime) >= older
+    ]
+
+
+def delete(waste: Iterable[Waste]) -> int:
+    """Delete; returns how many bytes that freed."""
+    freed = 0
+    for item in waste:
+        if item.path.is_dir() and not item.path.is_symlink():
+            shutil.rmtree(item.path)
+        else:
+            item.path.unlink(missing_ok=True)
+        freed += item.size
+    return freed
+
+
+def _below(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _folders(what: str, paths: Iterable[Path], keep: frozenset[str], prefix: str) -> list[Waste]:
+    return [Waste(what, path, _size(path)) for path in paths if prefix + path.name not in keep]
+
+
+def _logs(folder: Path, keep: frozenset[str]) -> list[Waste]:
+    """Log folders are named NAMESPACE_POD_UID, as kubelets name them."""
+    return [
+        Waste("logs of a pod", path, _size(path))
+        for path in _below(folder)
+        if path.name.rpartition("_")[2] not in keep
+    ]
+
+
+def _checkpoints(folder: Path, keep: frozenset[str]) -> list[Waste]:
+    return [
+        waste
+        for namespace in _below(folder)
+        for waste in _folders("checkpoints", _below(namespace), keep, f"{namespace.name}/")
+    ]
+
+
+def _size(path: Path) -> int:
+    if not path.is_dir():
+        return path.lstat().st_size
+    return sum(
+        os.lstat(os.path.join(at, name)).st_size for at, _, names in os.walk(path) for name in names
+    )
+
+
+def _touched(path: Path) -> float:
+    return path.lstat().st_mtime
