@@ -22,6 +22,10 @@ VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update
 class Schema(Protocol):
     """An OpenAPI v3 structural schema at work."""
 
+    @property
+    def source(self) -> JSON:
+        """The schema as JSON, references resolved."""
+
     def prune(self, obj: JSON) -> Sequence[str]:
         """Drop unknown fields in place; answers their paths."""
 

@@ -21,11 +21,14 @@ from athanor.wire.request import Request, User
 Observer = Callable[[Served, JSON | None, JSON | None], None]
 """Told of every accepted write, in order: (what, the object before, the object after)."""
 
+Judge = Callable[["Call", JSON, JSON | None], None]
+"""Asked before every write: (the request, the object as it will be, as it is). Raises ApiError."""
+
 decode: Callable[[bytes], JSON] = msgspec.json.Decoder(dict).decode
 
 
 class Core:
-    """The tools of the server. `observers` hear of every write made through it."""
+    """The tools of the server: `judges` are asked before every write, `observers` told after."""
 
     authority = ""
     """The certificate authority's certificate (PEM) that every namespace is given."""
@@ -36,6 +39,7 @@ class Core:
         self.ids = ids
         self.catalog = catalog
         self.observers: list[Observer] = []
+        self.judges: list[Judge] = []
 
     def now(self) -> str:
         """The time, as metadata has it."""
@@ -62,6 +66,7 @@ class Call(Struct, kw_only=True):
     dry_run: bool = False
     validation: str = "Warn"
     manager: str = ""
+    applies: bool = False
     warnings: list[str] = field(default_factory=list)
 
     @property

@@ -8,7 +8,6 @@ from typing import Protocol
 
 import msgspec
 
-from athanor.api import registry
 from athanor.kit.clock import Clock, SystemClock
 from athanor.kit.ids import Ids, RandomIds
 from athanor.local.apiserver import (
@@ -19,17 +18,18 @@ from athanor.local.apiserver import (
     patching,
     read,
     remove,
+    show,
     subresources,
+    views,
     write,
 )
 from athanor.local.apiserver.auth.auth import Auth
 from athanor.local.apiserver.builtin import all_served
-from athanor.local.apiserver.catalog import Catalog, Served, Sub
+from athanor.local.apiserver.catalog import Catalog, Sub
 from athanor.local.apiserver.collect.house import House
 from athanor.local.apiserver.core import Call, Core, Outcome, Write
 from athanor.local.apiserver.discovery import Discovery
-from athanor.local.apiserver.kinds.base import Strategy
-from athanor.local.apiserver.observe import Answered
+from athanor.local.apiserver.observe import Observatory
 from athanor.local.apiserver.route import Target, route
 from athanor.local.apiserver.select import selection
 from athanor.local.store.store import Store
@@ -76,6 +76,7 @@ class ApiServer:
         ids: Ids | None = None,
         authenticator: Authenticator | None = None,
         authorizer: Authorizer | None = None,
+        observatory: Observatory | None = None,
     ) -> None:
         anyone = Anyone()
         catalog = Catalog(all_served())
@@ -89,15 +90,13 @@ class ApiServer:
         self.authorizer = authorizer or anyone
         self.discovery = Discovery(catalog)
         self.checks: dict[str, health.Check] = {"ping": lambda: "", "store": self._store_check}
-        self.metrics: Callable[[], Response] = lambda: Response(
-            content_type="text/plain; version=0.0.4"
-        )
-        self.answered: Answered | None = None
+        self.observatory = observatory or Observatory(store)
         self.house = House(self.core)
-        catalog.set_custom(
-            Served(resource=r, strategy=Strategy(generation=True), custom=True, subs=_STATUS)
-            for r in registry.OURS
-        )
+        self.crds = Crds(self.core, self.house.work)
+        self.core.judges.append(self._escalates)
+
+    def _escalates(self, call: Call, new: JSON, old: JSON | None) -> None:
+        escalation.check(self.auth, call.user, call.served.key, new, old)
 
     async def close(self) -> None:
         """End what happens by itself."""
@@ -108,8 +107,9 @@ class ApiServer:
 
     async def handle(self, request: Request) -> Answer:
         """Answer one request. Errors are answers too."""
-        began = self.core.clock.monotonic()
-        user, target = None, None
+        clock, user, target = self.core.clock, None, None
+        began = clock.monotonic()
+        answer: Answer
         try:
             user = self.authenticator.authenticate(request)
             target = route(request)
@@ -120,10 +120,8 @@ class ApiServer:
                 answer = self._path(request)
         except ApiError as refused:
             answer = refused.response()
-        if self.answered is not None:
-            code = 200 if isinstance(answer, Forward) else answer.status
-            took = self.core.clock.monotonic() - began
-            self.answered(request, target, user, code, took)
+        code = 200 if isinstance(answer, Forward) else answer.status
+        self.observatory.answered(request, target, user, code, clock.monotonic() - began)
         return answer
 
     def _path(self, request: Request) -> Answer:
@@ -137,7 +135,7 @@ class ApiServer:
         if head in ("livez", "readyz", "healthz"):
             answer = health.health(request, self.checks)
         elif head == "metrics":
-            answer = self.metrics()
+            answer = self.observatory.metrics()
         elif not head:
             answer = health.paths(self.core.catalog)
         if answer is None:
@@ -153,7 +151,7 @@ class ApiServer:
             request=request, target=target, user=user, served=served,
             dry_run=request.param("dryRun") == "All",
             validation=request.param("fieldValidation") or "Warn",
-            manager=request.param("fieldManager") or "",
+            manager=_manager(request),
         )  # fmt: skip
         if target.subresource:
             return await self._sub(call)
@@ -161,6 +159,8 @@ class ApiServer:
             raise errors.no_method()
         if not served.stored:
             return _answer(call, await subresources.reviewed(self.core, call, self.auth))
+        if served.storage and target.verb in _VIEW_WRITES:
+            return _answer(call, await _VIEW_WRITES[target.verb](self.core, call))
         return await _VERBS[target.verb](self.core, call)
 
     async def _sub(self, call: Call) -> Answer:
@@ -182,6 +182,14 @@ class ApiServer:
         return _answer(call, await _OWN_SUBS[sub.name](self.core, call))
 
 
+def _manager(request: Request) -> str:
+    """Who writes, for managedFields: as said, else the client's name for itself."""
+    said = request.param("fieldManager")
+    if said or request.headers.get("content-type", "").startswith(patching.APPLY):
+        return said or ""
+    return request.headers.get("user-agent", "").partition("/")[0] or "unknown"
+
+
 _NODE_SUBS: Mapping[str, Verb] = {
     "log": nodes.log,
     "exec": nodes.execute,
@@ -197,25 +205,25 @@ _STATUS = {"status": Sub(name="status", verbs=("get", "patch", "update"))}
 
 
 async def _get(core: Core, call: Call) -> Answer:
-    return Response(body=read.get(core, call).body)
+    return show.one(call, read.get(core, call).body)
 
 
 async def _list(core: Core, call: Call) -> Answer:
-    return Response(body=read.encode_list(call, read.list_page(core, call)))
+    return show.many(call, read.list_page(core, call))
 
 
 async def _watch(core: Core, call: Call) -> Answer:
-    plan = follow.Plan(core, call, None, "")
+    wish = show.wish_of(call)
+    plan = follow.Plan(core, call, show.view_of(call, wish), show.shape_of(call, wish))
     return Stream(chunks=follow.frames_of(plan))
 
 
 def _answer(call: Call, outcome: Outcome) -> Response:
-    headers = {}
-    if call.warnings:
-        headers["Warning"] = ", ".join(
-            f"299 - {msgspec.json.encode(w).decode()}" for w in call.warnings
-        )
-    return Response(status=outcome.code, body=outcome.body, headers=headers)
+    answer = show.one(call, outcome.body, outcome.code)
+    if not call.warnings:
+        return answer
+    said = ", ".join(f"299 - {msgspec.json.encode(w).decode()}" for w in call.warnings)
+    return msgspec.structs.replace(answer, headers={"Warning": said})
 
 
 async def _create(core: Core, call: Call) -> Answer:
@@ -239,6 +247,13 @@ async def _delete_collection(core: Core, call: Call) -> Answer:
     return _answer(call, await remove.delete_collection(core, call, chosen))
 
 
+_VIEW_WRITES: Mapping[str, Write] = {
+    "create": views.create,
+    "update": views.update,
+    "patch": views.patch,
+    "delete": views.delete,
+    "deletecollection": views.delete_collection,
+}
 _VERBS: Mapping[str, Verb] = {
     "get": _get,
     "list": _list,

@@ -34,11 +34,15 @@ def meta_of(obj: JSON) -> JSON:
     return meta
 
 
-def initialise(obj: JSON, uid: str, now: str, *, generation: bool) -> None:
-    """What the server decides for a new object, whatever the creator said."""
+def initialise(obj: JSON, uid: str, now: str, *, generation: bool, managed: bool = False) -> None:
+    """What the server decides for a new object, whatever the creator said.
+
+    `managed`: managedFields are the server's own, of an apply, and stay.
+    """
     meta = meta_of(obj)
     for name in _DROPPED:
-        meta.pop(name, None)
+        if name != "managedFields" or not managed:
+            meta.pop(name, None)
     meta["uid"] = uid
     meta["resourceVersion"] = ""
     if generation:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from athanor.api.meta import JSON
 from athanor.local.apiserver import body, errors, write
 from athanor.local.apiserver.core import Call, Core, Outcome
+from athanor.wire.patch import apply as server_side
 from athanor.wire.patch.json_patch import json_patch
 from athanor.wire.patch.merge import merge_patch
 from athanor.wire.patch.strategic import strategic
@@ -16,30 +18,31 @@ MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
+_TRIES = 3
 
 
 async def patch(core: Core, call: Call) -> Outcome:
     """Change an object as the patch in the body says."""
+    if body.media_type(call.request.headers.get("content-type")) == APPLY:
+        return await _apply(core, call)
+    return await write.change(core, call, reader(call))
+
+
+def reader(call: Call) -> Callable[[JSON], JSON]:
+    """The patch of a request as a function of the stored object. Raises ApiError."""
     media = body.media_type(call.request.headers.get("content-type"))
-    known = (JSON_PATCH, MERGE, APPLY) if call.served.custom else (JSON_PATCH, MERGE, STRATEGIC)
-    if media not in (*known, APPLY):
+    known = (JSON_PATCH, MERGE) if call.served.custom else (JSON_PATCH, MERGE, STRATEGIC)
+    if media not in known:
         raise ApiError(
             "UnsupportedMediaType",
             "the body of the request was in an unknown format - accepted media types include: "
-            + ", ".join(dict.fromkeys((*known, APPLY))),
+            + ", ".join((*known, APPLY)),
         )
-    if call.request.param("force") and media != APPLY:
-        raise errors.options(
-            "PatchOptions",
-            [errors.not_allowed("force", "may not be specified for non-apply patch")],
-        )
+    if call.request.param("force"):
+        cause = errors.not_allowed("force", "may not be specified for non-apply patch")
+        raise errors.options("PatchOptions", [cause])
     wanted = body.parse(call.request.body, media, call.resource.kind)
-    guarded = isinstance(wanted, dict) and bool(
-        (wanted.get("metadata") or {}).get("resourceVersion")
-    )
-    return await write.change(
-        core, call, lambda old: _changed(call, media, old, wanted), guarded=guarded
-    )
+    return lambda old: _changed(call, media, old, wanted)
 
 
 def _changed(call: Call, media: str, old: JSON, wanted: Any) -> JSON:
@@ -48,10 +51,45 @@ def _changed(call: Call, media: str, old: JSON, wanted: Any) -> JSON:
     elif media == MERGE:
         new = merge_patch(old, wanted)
     else:
-        schema = getattr(call.served.schema, "source", None) or {}
-        new = strategic(old, wanted, schema)
+        new = strategic(old, wanted, write.source_of(call))
     if not isinstance(new, dict):
         raise errors.bad("the patched object is no JSON object")
     write.check_type(call, new)
     write.strict(call, new)
     return new
+
+
+async def _apply(core: Core, call: Call) -> Outcome:
+    """Server-side apply: creates the object if there is none."""
+    if not call.manager:
+        cause = errors.required("fieldManager", "is required for apply patch")
+        raise errors.options("PatchOptions", [cause])
+    wanted = write.read_object(call)
+    meta = wanted.get("metadata") or {}
+    if meta.get("name", call.target.name) != call.target.name:
+        raise errors.bad(
+            f"the name of the object ({meta['name']}) does not match the name on the URL "
+            f"({call.target.name})"
+        )
+    call.applies = True
+    force = call.request.param("force") in ("1", "true")
+
+    def applied(live: JSON | None) -> JSON:
+        return server_side.apply(
+            live, wanted, call.manager, write.scope_of(call), write.source_of(call),
+            now=core.now(), force=force,
+        )  # fmt: skip
+
+    for _ in range(_TRIES):
+        if core.store.latest(call.key()) is not None or call.target.subresource:
+            return await write.change(core, call, applied)
+        if meta.get("resourceVersion"):
+            raise errors.not_found(call.resource, call.target.name)
+        made = applied(None)
+        made["metadata"] = {**made.get("metadata", {}), "name": call.target.name}
+        try:
+            return await write.create_object(core, call, made)
+        except ApiError as taken:
+            if taken.reason != "AlreadyExists":
+                raise
+    raise errors.conflict(call.resource, call.target.name)

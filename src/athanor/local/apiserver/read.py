@@ -112,19 +112,25 @@ def _page(rows: Sequence[Row], chosen: Selection, revision: int, limit: int) -> 
     return Page(page, revision)
 
 
-def encode_list(call: Call, page: Page, items: Sequence[bytes] | None = None) -> bytes:
+def encode_list(
+    kind: str, api_version: str, page: Page, items: Sequence[bytes] | None = None
+) -> bytes:
     """The list object around the rows' own bytes."""
-    resource = call.resource
+    head = msgspec.json.encode(
+        {"kind": kind, "apiVersion": api_version, "metadata": list_meta(page)}
+    )
+    bodies = [row.body for row in page.rows] if items is None else items
+    return b"".join((head[:-1], b',"items":[', b",".join(bodies), b"]}"))
+
+
+def list_meta(page: Page) -> dict[str, str | int]:
+    """The metadata of a list."""
     meta: dict[str, str | int] = {"resourceVersion": str(page.revision)}
     if page.continue_:
         meta["continue"] = page.continue_
     if page.remaining is not None:
         meta["remainingItemCount"] = page.remaining
-    head = msgspec.json.encode(
-        {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": meta}
-    )
-    bodies = [row.body for row in page.rows] if items is None else items
-    return b"".join((head[:-1], b',"items":[', b",".join(bodies), b"]}"))
+    return meta
 
 
 def _check_versions(request: Request, token: str | None) -> tuple[str, int]:

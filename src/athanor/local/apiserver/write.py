@@ -16,6 +16,7 @@ from athanor.local.apiserver.admission import chain
 from athanor.local.apiserver.core import Call, Core, Outcome, decode, encoder
 from athanor.local.apiserver.remove import finish_if_done
 from athanor.local.store.model import Conflict, Row, Write
+from athanor.wire.patch import managed
 from athanor.wire.status import ApiError, Cause
 
 GENERATE_TRIES = 8
@@ -73,6 +74,24 @@ def strict(call: Call, obj: JSON, problems: Sequence[str] = ()) -> None:
     call.warnings.extend(found)
 
 
+_MANAGED = "managedFields"
+
+
+def source_of(call: Call) -> JSON:
+    """The kind's schema as JSON."""
+    schema = call.served.schema
+    return {"type": "object"} if schema is None else schema.source
+
+
+def scope_of(call: Call) -> managed.Scope:
+    """Which fields a write of this request can change."""
+    served = call.served
+    return managed.Scope(
+        api_version=call.resource.api_version, subresource=call.target.subresource,
+        has_status=served.has_status, custom=served.custom,
+    )  # fmt: skip
+
+
 def _namespace(call: Call, obj: JSON) -> None:
     meta = metadata.meta_of(obj)
     if not call.resource.namespaced:
@@ -123,7 +142,9 @@ def prepare(core: Core, call: Call, obj: JSON) -> JSON:
     served, strategy = call.served, call.served.strategy
     if served.has_status and not served.custom or served.has_status:
         obj.pop("status", None)
-    metadata.initialise(obj, core.ids.uid(), core.now(), generation=strategy.generation)
+    metadata.initialise(
+        obj, core.ids.uid(), core.now(), generation=strategy.generation, managed=call.applies
+    )
     if served.schema is not None:
         obj = served.schema.default(obj)
     strategy.default(obj)
@@ -259,6 +280,10 @@ def _merged(core: Core, call: Call, new: JSON, old: JSON) -> JSON:
             _keep(new, old, "status")
         strategy.default(new)
         strategy.update(new, old)
+    if not call.applies and (_MANAGED in new["metadata"] or _MANAGED in old["metadata"]):
+        new = managed.after_update(
+            old, new, call.manager, scope_of(call), source_of(call), now=core.now()
+        )
     new = metadata.ordered(new)
     causes: list[Cause] = metadata.check(
         new, namespaced=call.resource.namespaced, name_rule=_any_name

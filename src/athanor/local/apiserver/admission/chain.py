@@ -17,6 +17,8 @@ def mutate(core: Core, call: Call, obj: JSON) -> None:
 
 def admit(core: Core, call: Call, obj: JSON) -> list[Write]:
     """Judge a new, named object; answers writes that must happen together with it."""
+    for judge in core.judges:
+        judge(call, obj, None)
     if call.served.key == "namespaces":
         return [] if call.dry_run else accounts.furniture(core, obj["metadata"]["name"])
     return quota.charge(core, call, obj)
@@ -24,6 +26,8 @@ def admit(core: Core, call: Call, obj: JSON) -> list[Write]:
 
 def admit_update(core: Core, call: Call, new: JSON, old: JSON) -> list[Write]:
     """Judge an update; answers writes that must happen together with it."""
+    for judge in core.judges:
+        judge(call, new, old)
     if call.served.key == "persistentvolumeclaims" and not call.target.subresource:
         return quota.charge(core, call, new, old)
     return []

@@ -4,8 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from athanor.local.apiserver.kinds import pods, simple
+from athanor.local.apiserver.kinds import (
+    cluster,
+    config,
+    definitions,
+    events,
+    network,
+    pods,
+    rbac,
+    volumes,
+)
 from athanor.local.apiserver.kinds.base import Strategy
 
-STRATEGIES: Mapping[str, Strategy] = {**simple.STRATEGIES, "pods": pods.STRATEGY}
+STRATEGIES: Mapping[str, Strategy] = {
+    "pods": pods.STRATEGY,
+    **cluster.STRATEGIES,
+    **config.STRATEGIES,
+    **definitions.STRATEGIES,
+    **events.STRATEGIES,
+    **network.STRATEGIES,
+    **rbac.STRATEGIES,
+    **volumes.STRATEGIES,
+}
 """By the resource's name; a kind that is not here has nothing special."""

@@ -35,6 +35,8 @@ class Strategy(Struct, frozen=True, kw_only=True):
     `status(new, old)` the same for the status subresource. The checks answer causes.
     `generation`: whether `metadata.generation` counts changes of anything but metadata and status.
     `create_on_update`: whether a PUT may create. `unconditional`: a PUT without resourceVersion.
+    `graceful`: deletion waits for somebody. `answers_object`: a deletion answers the object, not a
+    Status. `keeps_status`: a creation may bring its status along.
     """
 
     default: Callable[[JSON], None] = _nothing
@@ -50,3 +52,4 @@ class Strategy(Struct, frozen=True, kw_only=True):
     unconditional: bool = True
     graceful: bool = False
     answers_object: bool = False
+    keeps_status: bool = False

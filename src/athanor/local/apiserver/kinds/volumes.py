@@ -1,0 +1,167 @@
+"""PersistentVolumeClaim, PersistentVolume, StorageClass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from athanor.api.meta import JSON
+from athanor.kit.quantity import parse
+from athanor.local.apiserver.errors import not_allowed, required, wrong
+from athanor.local.apiserver.kinds.base import Strategy
+from athanor.local.apiserver.kinds.pods import canonical_amounts
+from athanor.wire.status import Cause
+
+CLAIM_PROTECTION = "kubernetes.io/pvc-protection"
+VOLUME_PROTECTION = "kubernetes.io/pv-protection"
+_NO_SOURCE = frozenset(
+    ("capacity", "accessModes", "claimRef", "persistentVolumeReclaimPolicy", "storageClassName",
+     "mountOptions", "volumeMode", "nodeAffinity", "volumeAttributesClassName")
+)  # fmt: skip
+
+
+def _protect(obj: JSON, finalizer: str) -> None:
+    found = obj["metadata"].get("finalizers") or []
+    if finalizer not in found:
+        obj["metadata"]["finalizers"] = [*found, finalizer]
+
+
+def _default_claim(obj: JSON) -> None:
+    spec = obj.setdefault("spec", {})
+    if not spec.get("volumeMode"):
+        spec["volumeMode"] = "Filesystem"
+    requests = (spec.get("resources") or {}).get("requests")
+    if requests:
+        canonical_amounts(requests)
+
+
+def _new_claim(obj: JSON) -> None:
+    _protect(obj, CLAIM_PROTECTION)
+    obj["status"] = {"phase": "Pending"}
+
+
+def _check_claim(obj: JSON) -> list[Cause]:
+    spec, causes = obj["spec"], list[Cause]()
+    if not spec.get("accessModes"):
+        detail = "at least 1 access mode is required"
+        causes.append(required("spec.accessModes", detail))
+    requests = (spec.get("resources") or {}).get("requests") or {}
+    if "storage" not in requests:
+        causes.append(required("spec.resources[storage]"))
+    else:
+        causes += _positive(requests["storage"], "spec.resources[storage]")
+    return causes
+
+
+def _positive(amount: Any, path: str) -> list[Cause]:
+    try:
+        if parse(amount).nano > 0:
+            return []
+    except ValueError as no_quantity:
+        return [wrong(path, amount, str(no_quantity))]
+    return [wrong(path, amount, "must be greater than zero")]
+
+
+def _update_claim(new: JSON, old: JSON) -> list[Cause]:
+    """Only growth of a bound claim; a class may be given once; a volume may be set once."""
+    before, after = dict(old.get("spec") or {}), dict(new["spec"])
+    if not before.get("volumeName"):
+        before["volumeName"] = after.get("volumeName")
+    if "storageClassName" not in before:
+        before["storageClassName"] = after.get("storageClassName")
+    grown = _storage(after) > _storage(before)
+    if grown and (old.get("status") or {}).get("phase") == "Bound":
+        before["resources"] = after.get("resources")
+    if {k: v for k, v in before.items() if v is not None} == {
+        k: v for k, v in after.items() if v is not None
+    }:
+        return []
+    return [
+        not_allowed(
+            "spec",
+            "spec is immutable after creation except resources.requests and "
+            "volumeAttributesClassName for bound claims",
+        )
+    ]
+
+
+def _storage(spec: JSON) -> int:
+    return parse(((spec.get("resources") or {}).get("requests") or {}).get("storage", "0")).nano
+
+
+def _default_volume(obj: JSON) -> None:
+    spec = obj.setdefault("spec", {})
+    if not spec.get("persistentVolumeReclaimPolicy"):
+        spec["persistentVolumeReclaimPolicy"] = "Retain"
+    if not spec.get("volumeMode"):
+        spec["volumeMode"] = "Filesystem"
+    if spec.get("hostPath") is not None:
+        spec["hostPath"].setdefault("type", "")
+    if spec.get("capacity"):
+        canonical_amounts(spec["capacity"])
+
+
+def _new_volume(obj: JSON) -> None:
+    _protect(obj, VOLUME_PROTECTION)
+    obj["status"] = {"phase": "Pending"}
+
+
+def _check_volume(obj: JSON) -> list[Cause]:
+    spec, causes = obj["spec"], list[Cause]()
+    if not spec.get("accessModes"):
+        causes.append(required("spec.accessModes"))
+    if not (spec.get("capacity") or {}).get("storage"):
+        causes.append(required("spec.capacity"))
+    else:
+        causes += _positive(spec["capacity"]["storage"], "spec.capacity[storage]")
+    if not [k for k, v in spec.items() if k not in _NO_SOURCE and v is not None]:
+        causes.append(required("spec", "must specify a volume type"))
+    return causes
+
+
+def _update_volume(new: JSON, old: JSON) -> list[Cause]:
+    before, after = old.get("spec") or {}, new["spec"]
+    for name in {*before, *after} - _NO_SOURCE:
+        if before.get(name) != after.get(name):
+            detail = "spec.persistentvolumesource is immutable after creation"
+            return [not_allowed("spec.persistentvolumesource", detail)]
+    return []
+
+
+def _default_class(obj: JSON) -> None:
+    if not obj.get("reclaimPolicy"):
+        obj["reclaimPolicy"] = "Delete"
+    if not obj.get("volumeBindingMode"):
+        obj["volumeBindingMode"] = "Immediate"
+
+
+def _check_class(obj: JSON) -> list[Cause]:
+    return [] if obj.get("provisioner") else [required("provisioner")]
+
+
+def _update_class(new: JSON, old: JSON) -> list[Cause]:
+    causes = []
+    if (new.get("parameters") or {}) != (old.get("parameters") or {}):
+        causes.append(not_allowed("parameters", "updates to parameters are forbidden."))
+    fixed = ("provisioner", "reclaimPolicy", "volumeBindingMode")
+    return causes + [
+        wrong(name, new.get(name), "field is immutable")
+        for name in fixed
+        if new.get(name) != old.get(name)
+    ]
+
+
+STRATEGIES: Mapping[str, Strategy] = {
+    "persistentvolumeclaims": Strategy(
+        default=_default_claim, create=_new_claim, check=_check_claim,
+        check_update=_update_claim, answers_object=True,
+    ),
+    "persistentvolumes": Strategy(
+        default=_default_volume, create=_new_volume, check=_check_volume,
+        check_update=_update_volume, answers_object=True,
+    ),
+    "storageclasses.storage.k8s.io": Strategy(
+        default=_default_class, check=_check_class, check_update=_update_class,
+        answers_object=True,
+    ),
+}  # fmt: skip
