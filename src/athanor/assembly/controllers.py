@@ -19,6 +19,7 @@ from athanor.client.http import Http
 from athanor.client.kubeconfig import load
 from athanor.client.protocol import Client
 from athanor.features.gangs import apply as gangs
+from athanor.features.scheduling import apply as scheduling
 from athanor.features.training import apply as training
 from athanor.features.training.build import Defaults
 from athanor.kit import loop, ready
@@ -35,7 +36,8 @@ LEASE = ("kube-system", "athanor-controllers")
 
 def all_controllers(checkpoint_root: str = "") -> Sequence[Controller[Any]]:
     """Every controller of ours. Checkpoints go below `checkpoint_root`, or to claims without it."""
-    return [gangs.controller(), training.controller(Defaults(checkpoint_root=checkpoint_root))]
+    defaults = Defaults(checkpoint_root=checkpoint_root)
+    return [gangs.controller(), scheduling.controller(), training.controller(defaults)]
 
 
 async def work(client: Client, clock: Clock, data: DataDir) -> None:

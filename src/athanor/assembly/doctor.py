@@ -87,7 +87,9 @@ def _try(flags: int) -> bool:
 
 
 def _cgroups() -> list[Finding]:
-    able = sorted(Cgroups(f"doctor-{os.getpid()}").able)
+    groups = Cgroups(f"doctor-{os.getpid()}")
+    able = sorted(groups.able)
+    groups.close()
     missing = sorted({"cpu", "memory", "pids"} - set(able))
     if not missing:
         return [Finding("limits", "ok", f"control groups for {', '.join(able)}")]
@@ -164,10 +166,9 @@ def _leftovers(data: DataDir) -> list[Finding]:
     ]
     if supervisor.ask(data.run, "hello") is not None:
         left.append("supervisor")
-    groups = [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/athanor-{tag(data.root)}")]
-    left += [
-        f"control group {path}" for path in groups if supervisor.ask(data.run, "hello") is None
-    ]
+    else:
+        groups = Path("/sys/fs/cgroup").glob(f"**/athanor-{tag(data.root)}")
+        left += [f"control group {path}" for path in groups]
     if left:
         return [Finding("leftovers", "bad", ", ".join(left), "athanor down ends them")]
     return [Finding("leftovers", "ok", "none")]

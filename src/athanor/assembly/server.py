@@ -49,17 +49,15 @@ class Server:
         self.pki = Pki(data.pki, clock.now())
         self.store = Store.open(data.store)
         self.auth = Auth(self.store, clock, self.pki.signing_key())
+        self.audit = Audit(data.audit, clock)
+        observatory = Observatory(self.store, self.audit)
         self.api = ApiServer(
             self.store, clock=clock, ids=RandomIds(),
-            authenticator=self.auth, authorizer=self.auth,
+            authenticator=self.auth, authorizer=self.auth, observatory=observatory,
         )  # fmt: skip
         self.api.core.observers.append(
             lambda served, old, new: self.auth.changed(served.key, old, new)
         )
-        self.audit = Audit(data.audit, clock)
-        observatory = Observatory(self.store, self.audit)
-        self.api.answered = observatory.answered
-        self.api.metrics = observatory.metrics
         self.http = self._http()
         observatory.add_in_flight(self.http.in_flight)
 
