@@ -65,6 +65,8 @@ class Server:
         """Bring the basic objects up to date, then serve."""
         ids = RandomIds()
         await roles.reconcile(self.store, rfc3339(self.clock.now()), ids.uid, self.auth.changed)
+        await roles.gather(self.store, self.auth.rbac, self.auth.changed)
+        await self.api.crds.install()
         await bootstrap.ensure(
             Client(InProcess(self.api.handle, user=MYSELF)), bootstrap.manifests()
         )

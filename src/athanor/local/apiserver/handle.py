@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from athanor.api.meta import JSON
 from athanor.kit.clock import Clock, SystemClock
 from athanor.kit.ids import Ids, RandomIds
 from athanor.local.apiserver import (
@@ -23,11 +24,13 @@ from athanor.local.apiserver import (
     views,
     write,
 )
+from athanor.local.apiserver.auth import escalation
 from athanor.local.apiserver.auth.auth import Auth
 from athanor.local.apiserver.builtin import all_served
-from athanor.local.apiserver.catalog import Catalog, Sub
+from athanor.local.apiserver.catalog import Catalog
 from athanor.local.apiserver.collect.house import House
 from athanor.local.apiserver.core import Call, Core, Outcome, Write
+from athanor.local.apiserver.crds import Crds
 from athanor.local.apiserver.discovery import Discovery
 from athanor.local.apiserver.observe import Observatory
 from athanor.local.apiserver.route import Target, route
@@ -93,6 +96,7 @@ class ApiServer:
         self.observatory = observatory or Observatory(store)
         self.house = House(self.core)
         self.crds = Crds(self.core, self.house.work)
+        self.crds.load()
         self.core.judges.append(self._escalates)
 
     def _escalates(self, call: Call, new: JSON, old: JSON | None) -> None:
@@ -158,9 +162,9 @@ class ApiServer:
         if target.verb not in served.verbs:
             raise errors.no_method()
         if not served.stored:
-            return _answer(call, await subresources.reviewed(self.core, call, self.auth))
+            return _answer(self.core, call, await subresources.reviewed(self.core, call, self.auth))
         if served.storage and target.verb in _VIEW_WRITES:
-            return _answer(call, await _VIEW_WRITES[target.verb](self.core, call))
+            return _answer(self.core, call, await _VIEW_WRITES[target.verb](self.core, call))
         return await _VERBS[target.verb](self.core, call)
 
     async def _sub(self, call: Call) -> Answer:
@@ -178,8 +182,8 @@ class ApiServer:
                 self.authorizer.authorize(call.user, created)
             return await _NODE_SUBS[sub.name](self.core, call)
         if sub.name == "token":
-            return _answer(call, await subresources.token(self.core, call, self.auth))
-        return _answer(call, await _OWN_SUBS[sub.name](self.core, call))
+            return _answer(self.core, call, await subresources.token(self.core, call, self.auth))
+        return _answer(self.core, call, await _OWN_SUBS[sub.name](self.core, call))
 
 
 def _manager(request: Request) -> str:
@@ -201,25 +205,24 @@ _OWN_SUBS: Mapping[str, Write] = {
     "eviction": subresources.evict,
     "scale": subresources.scale,
 }
-_STATUS = {"status": Sub(name="status", verbs=("get", "patch", "update"))}
 
 
 async def _get(core: Core, call: Call) -> Answer:
-    return show.one(call, read.get(core, call).body)
+    return show.one(core, call, read.get(core, call).body)
 
 
 async def _list(core: Core, call: Call) -> Answer:
-    return show.many(call, read.list_page(core, call))
+    return show.many(core, call, read.list_page(core, call))
 
 
 async def _watch(core: Core, call: Call) -> Answer:
     wish = show.wish_of(call)
-    plan = follow.Plan(core, call, show.view_of(call, wish), show.shape_of(call, wish))
+    plan = follow.Plan(core, call, show.view_of(core, call, wish), show.shape_of(call, wish))
     return Stream(chunks=follow.frames_of(plan))
 
 
-def _answer(call: Call, outcome: Outcome) -> Response:
-    answer = show.one(call, outcome.body, outcome.code)
+def _answer(core: Core, call: Call, outcome: Outcome) -> Response:
+    answer = show.one(core, call, outcome.body, outcome.code)
     if not call.warnings:
         return answer
     said = ", ".join(f"299 - {msgspec.json.encode(w).decode()}" for w in call.warnings)
@@ -227,24 +230,24 @@ def _answer(call: Call, outcome: Outcome) -> Response:
 
 
 async def _create(core: Core, call: Call) -> Answer:
-    return _answer(call, await write.create(core, call))
+    return _answer(core, call, await write.create(core, call))
 
 
 async def _update(core: Core, call: Call) -> Answer:
-    return _answer(call, await write.update(core, call))
+    return _answer(core, call, await write.update(core, call))
 
 
 async def _patch(core: Core, call: Call) -> Answer:
-    return _answer(call, await patching.patch(core, call))
+    return _answer(core, call, await patching.patch(core, call))
 
 
 async def _delete(core: Core, call: Call) -> Answer:
-    return _answer(call, await remove.delete(core, call))
+    return _answer(core, call, await remove.delete(core, call))
 
 
 async def _delete_collection(core: Core, call: Call) -> Answer:
     chosen = selection(call.request, call.target, call.served)
-    return _answer(call, await remove.delete_collection(core, call, chosen))
+    return _answer(core, call, await remove.delete_collection(core, call, chosen))
 
 
 _VIEW_WRITES: Mapping[str, Write] = {

@@ -19,6 +19,9 @@ from athanor.local.store.model import Conflict, Row
 from athanor.wire.status import ApiError
 
 TRIES = 5
+DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+"""A definition goes after its objects: `crds` empties it and takes this finalizer away."""
 
 
 class Options(Struct, frozen=True):
@@ -133,6 +136,8 @@ def _marked(core: Core, call: Call, old: JSON, options: Options) -> JSON:
         meta["deletionGracePeriodSeconds"] = grace
         if meta.get("generation"):
             meta["generation"] += 1
+        if call.resource.name == DEFINITIONS:
+            finalizers.append(CLEANUP)
     elif was is not None and grace < was:
         meta["deletionTimestamp"] = rfc3339(core.clock.now() + grace)
         meta["deletionGracePeriodSeconds"] = grace

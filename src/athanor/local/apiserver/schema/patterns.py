@@ -7,7 +7,6 @@ from functools import lru_cache
 
 import re2
 
-
 _SHORT = 128
 """Characters: longer texts are not worth remembering."""
 
