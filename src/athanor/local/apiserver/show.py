@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import msgspec
 import yaml
-from msgspec import Raw, Struct
 
-from athanor.local.apiserver.core import Call, decode
+from athanor.local.apiserver import errors
+from athanor.local.apiserver.core import Call, Core, decode
 from athanor.local.apiserver.kinds.events import shown as event_shown
 from athanor.local.apiserver.negotiate import PLAIN, Wish, accept
-from athanor.local.apiserver.read import Page, encode_list
+from athanor.local.apiserver.read import Page, encode_list, list_meta
+from athanor.wire import table as tables
 from athanor.wire.request import Response
 
 View = Callable[[bytes], bytes]
 """One stored object's JSON → what the client gets to see."""
-
-
-class _Head(Struct):
-    metadata: Raw
-
-
-_head = msgspec.json.Decoder(_Head)
 
 
 def wish_of(call: Call) -> Wish:
@@ -31,46 +24,69 @@ def wish_of(call: Call) -> Wish:
     return PLAIN if header == "application/json" else accept(header)
 
 
-def only_metadata(body: bytes) -> bytes:
-    """The object as meta.k8s.io/v1 PartialObjectMetadata."""
-    return b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":%s}' % bytes(
-        _head.decode(body).metadata
-    )
-
-
-def view_of(call: Call, wish: Wish) -> View | None:
+def view_of(core: Core, call: Call, wish: Wish) -> View | None:
     """How single objects of this request are shown; None: as they are stored."""
-    convert = event_shown if call.served.storage == "events" else None
+    convert = event_shown if call.served.storage else None
+    if wish.as_ == "Table":
+        layout, include = _layout(call), _include(call)
+        return lambda body: tables.table(
+            layout, [convert(body) if convert else body], core.clock.now(), include=include
+        )
     if wish.as_.startswith("PartialObjectMetadata"):
-        return only_metadata
+        return tables.partial
     return convert
+
+
+def _layout(call: Call) -> tables.Layout:
+    columns = list(call.served.columns) if call.served.custom else None
+    return tables.layout(call.resource.name, columns)
+
+
+def _include(call: Call) -> tables.Include:
+    asked = call.request.param("includeObject") or "Metadata"
+    if asked in ("None", "Metadata", "Object"):
+        return asked  # type: ignore[return-value]
+    words = ("None", "Metadata", "Object")
+    cause = errors.unsupported("includeObject", asked, words)
+    raise errors.options("TableOptions", [cause])
 
 
 def shape_of(call: Call, wish: Wish) -> str:
     """A name for the form, so that watchers of one form share its encoding."""
-    return f"{call.served.resource.name}:{wish.as_}"
+    return f"{call.resource.name}:{wish.as_}:{call.request.param('includeObject') or ''}"
 
 
-def one(call: Call, body: bytes, code: int = 200) -> Response:
+def one(core: Core, call: Call, body: bytes, code: int = 200) -> Response:
     """The answer with one object."""
     wish = wish_of(call)
     if wish is PLAIN and not call.served.storage:
         return Response(status=code, body=body)
-    view = view_of(call, wish)
+    view = view_of(core, call, wish) if _is_object(call, body) else None
     return _written(view(body) if view is not None else body, wish, code)
 
 
-def many(call: Call, page: Page) -> Response:
+def _is_object(call: Call, body: bytes) -> bool:
+    """Whether this is an object of the kind asked about, and no Status or Scale."""
+    kind = b'{"kind":"%s"' % call.resource.kind.encode()
+    return body.startswith(kind) and call.served.stored
+
+
+def many(core: Core, call: Call, page: Page) -> Response:
     """The answer with a list."""
     wish = wish_of(call)
-    view = view_of(call, wish)
-    items: Sequence[bytes] | None = None
-    if view is not None:
-        items = [view(row.body) for row in page.rows]
-    if wish.as_ == "PartialObjectMetadataList":
+    kind, version = f"{call.resource.kind}List", call.resource.api_version
+    if wish.as_ == "Table":
+        bodies: Sequence[bytes] = [row.body for row in page.rows]
+        if call.served.storage:
+            bodies = [event_shown(body) for body in bodies]
+        body = tables.table(
+            _layout(call), bodies, core.clock.now(), include=_include(call), meta=list_meta(page)
+        )
+        return _written(body, wish, 200)
+    view = view_of(core, call, wish)
+    if wish.as_.startswith("PartialObjectMetadata"):
         kind, version = "PartialObjectMetadataList", "meta.k8s.io/v1"
-    else:
-        kind, version = f"{call.resource.kind}List", call.resource.api_version
+    items = [view(row.body) for row in page.rows] if view is not None else None
     return _written(encode_list(kind, version, page, items), wish, 200)
 
 
