@@ -80,6 +80,20 @@ def difference(have: JSON, want: JSON) -> JSON:
     return dict(sorted(patch.items()))
 
 
+def merged(target: JSON, patch: JSON) -> JSON:
+    """What a merge patch (RFC 7386) makes of an object; both stay as they are."""
+    result = dict(target)
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        elif isinstance(value, dict):
+            inner = result.get(name)
+            result[name] = merged(inner if isinstance(inner, dict) else {}, value)
+        else:
+            result[name] = value
+    return result
+
+
 def head(resource: Resource, namespace: str, name: str, uid: str) -> JSON:
     """What a Record is about."""
     return {

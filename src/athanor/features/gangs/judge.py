@@ -13,6 +13,7 @@ from athanor.features.gangs.observe import Observed
 from athanor.features.gangs.ranks import (
     RankView,
     is_alive,
+    is_current,
     is_node_bound,
     run_of,
     vanished,
@@ -41,6 +42,12 @@ class Situation(Struct, frozen=True, kw_only=True):
     def alive(self) -> bool:
         """Whether anything of the gang may still run."""
         return any(is_alive(pod) for pod in self.pods)
+
+    @property
+    def old(self) -> list[Pod]:
+        """Pods of earlier attempts."""
+        run = run_of(self.gang)
+        return [pod for pod in self.pods if not is_current(self.gang, pod, run)]
 
     @property
     def displaced(self) -> list[RankFailure]:
@@ -102,7 +109,7 @@ def judge(s: Situation) -> Event:
     if s.must_leave:
         return "leave"
     if phase == "Restarting":
-        return "steady" if s.pods else "gone"
+        return "steady" if s.old else "gone"
     return "restart" if restart else _working(s)
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 from athanor.api import labels
 from athanor.api.core import Node, Pod, Service
 from athanor.api.meta import Object
+from athanor.api.placement import unpack
 from athanor.api.scheduling import Gang
 from athanor.kit.times import parse_rfc3339
 from athanor.runtime.cache import Changed, Key, World, by_label
@@ -29,7 +30,7 @@ class Refusal(Struct, frozen=True):
 
 
 class Observed(Struct, frozen=True, kw_only=True):
-    """A gang, all pods that carry its name, and the nodes among theirs that do not answer.
+    """A gang, all pods that carry its name, and the nodes of its ranks that do not answer.
 
     `silent`: node → since when, in seconds since the epoch. A node that there is none of (`gone`)
     counts from its last pod on: caches of different kinds may lag behind each other.
@@ -65,6 +66,10 @@ def observe(world: World, key: Key) -> Observed | None:
             silent[name] = max(created, silent.get(name, 0.0))
         elif (since := _silent_since(node)) > 0:
             silent[name] = since
+    for name in _nodes_of(gang):
+        node = nodes.get(Key("", name))
+        if node is not None and (since := _silent_since(node)) > 0:
+            silent[name] = since
     return Observed(
         gang=gang,
         pods=tuple(pods),
@@ -97,6 +102,12 @@ def gangs_on(change: Changed[Node], world: World) -> Iterable[Key]:
 def node_of(pod: Object) -> Iterable[str]:
     """Index: the node a pod is on."""
     return (pod.spec.node_name,) if isinstance(pod, Pod) else ()
+
+
+def _nodes_of(gang: Gang) -> set[str]:
+    admission = gang.status.admission
+    placements = admission.placements if admission is not None else []
+    return {name for placement in placements for name in unpack(placement.nodes)}
 
 
 def _answers(node: Node | None) -> bool:

@@ -29,7 +29,7 @@ from athanor.features.gangs.ranks import (
     stuck,
     views,
 )
-from athanor.features.gangs.states import FINISHED, WAITING, WORKING, Event, move
+from athanor.features.gangs.states import FINISHED, PHASES, WAITING, WORKING, Event, move
 from athanor.kit.times import parse_rfc3339, rfc3339
 from athanor.runtime.plan import Action, Create, Delete, Patch, Plan, Record, difference, head
 
@@ -45,17 +45,20 @@ DEAD_WORLD_GRACE = 3
 
 def plan(observed: Observed, now: float) -> Plan:
     """The next actions for one gang. Pure; `now` in seconds since the epoch."""
-    situation = look(observed, now)
-    event = judge(situation)
-    before = observed.gang.status
-    phase = move(before.phase, event)
-    status = _status(situation, observed, event, phase, now)
-    gang = msgspec.structs.replace(observed.gang, status=status)
-    actions: list[Action] = [*_write(observed.gang, status)]
-    if phase != before.phase:
+    before = observed.gang
+    for _ in PHASES:  # several moves may be due at once: one write says where they lead
+        phase = observed.gang.status.phase
+        situation = look(observed, now)
+        event = judge(situation)
+        status = _status(situation, observed, event, move(phase, event), now)
+        gang = msgspec.structs.replace(observed.gang, status=status)
+        observed = msgspec.structs.replace(observed, gang=gang)
+        if status.phase == phase:
+            break
+    actions: list[Action] = [*_write(before, status)]
+    if status.phase != before.status.phase:
         actions.append(_news(gang, status))
-    actions += _work(gang, observed, situation, now)
-    actions += _by_force(observed, now)
+    actions += _forced(observed, list(_work(gang, observed, situation, now)), now)
     return Plan(tuple(actions), _again(gang, observed, situation, now))
 
 
@@ -110,7 +113,7 @@ def _ranks_told(
 ) -> GangStatus:
     """Counts and failures. A new run starts from nothing; a stopping gang keeps what it had."""
     before = s.gang.status.phase
-    if before in ("Stopping", *FINISHED) and not fresh:
+    if before not in (*WORKING, *WAITING) and not fresh and status.phase != "Succeeded":
         return status
     failures = write.first_failures(s.ranks)
     if fresh:
@@ -166,7 +169,7 @@ def _work(gang: Gang, observed: Observed, s: Situation, now: float) -> Iterator[
     if phase in WORKING:
         yield from _keep_running(gang, observed)
     elif phase == "Restarting":
-        yield from (_delete(pod) for pod in observed.pods if _standing(pod))
+        yield from (_delete(pod) for pod in s.old if _standing(pod))
     elif phase == "Evicting":
         yield from evicting(gang, observed.pods, bool(s.displaced), now)
     elif phase == "Stopping":
@@ -197,15 +200,21 @@ def _keep_running(gang: Gang, observed: Observed) -> Iterator[Action]:
             yield Create(PODS, manifests.pod(gang, place, len(ranks)))
 
 
-def _by_force(observed: Observed, now: float) -> Iterator[Delete]:
-    """Pods that their node will never confirm as gone."""
-    for pod in observed.pods:
-        node = pod.spec.node_name
-        if pod.metadata.deletion_timestamp is None or node not in observed.silent:
-            continue
-        after = LOST_AFTER if node in observed.gone else FENCED_AFTER
-        if now - observed.silent[node] >= after:
-            yield _delete(pod, 0)
+def _forced(observed: Observed, work: list[Action], now: float) -> Iterator[Action]:
+    """Pods whose node will never confirm that they are gone are removed by force."""
+    lost = {pod.metadata.name: pod for pod in observed.pods if _is_fenced(observed, pod, now)}
+    for action in work:
+        if isinstance(action, Delete) and action.name in lost:
+            yield _delete(lost[action.name], 0)
+        else:
+            yield action
+    yield from (_delete(pod, 0) for pod in lost.values() if not _standing(pod))
+
+
+def _is_fenced(observed: Observed, pod: Pod, now: float) -> bool:
+    since = observed.silent.get(pod.spec.node_name)
+    after = LOST_AFTER if pod.spec.node_name in observed.gone else FENCED_AFTER
+    return since is not None and now - since >= after
 
 
 def _again(gang: Gang, observed: Observed, s: Situation, now: float) -> float | None:

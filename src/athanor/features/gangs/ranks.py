@@ -115,7 +115,10 @@ def is_current(gang: Gang, pod: Pod, run: int) -> bool:
 def view(place: Place, pod: Pod | None, lost_nodes: frozenset[str], attempt: int) -> RankView:
     """What one rank is up to."""
     if pod is None:
-        return RankView(place, "absent")
+        if place.node not in lost_nodes:
+            return RankView(place, "absent")
+        why = f"node {place.node} does not answer"
+        return RankView(place, "displaced", None, _platform(place, attempt, "NodeLost", why))
     phase = pod.status.phase
     if phase == "Succeeded":
         return RankView(place, "succeeded", pod)
@@ -124,11 +127,11 @@ def view(place: Place, pod: Pod | None, lost_nodes: frozenset[str], attempt: int
         return RankView(place, "displaced" if failure.platform else "failed", pod, failure)
     if pod.spec.node_name in lost_nodes:
         why = f"node {pod.spec.node_name} is gone or does not answer"
-        lost = _platform(place, pod, attempt, "NodeLost", why)
+        lost = _platform(place, attempt, "NodeLost", why)
         return RankView(place, "displaced", pod, lost)
     if pod.metadata.deletion_timestamp is not None:
         why = "the pod was deleted while it ran"
-        return RankView(place, "displaced", pod, _platform(place, pod, attempt, "PodDeleted", why))
+        return RankView(place, "displaced", pod, _platform(place, attempt, "PodDeleted", why))
     if phase != "Running":
         return RankView(place, "waiting", pod)
     ready = any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions)
@@ -194,10 +197,10 @@ def is_alive(pod: Pod) -> bool:
     return pod.status.phase not in ("Succeeded", "Failed")
 
 
-def _platform(place: Place, pod: Pod, attempt: int, reason: str, message: str) -> RankFailure:
+def _platform(place: Place, attempt: int, reason: str, message: str) -> RankFailure:
     return RankFailure(
         pod_set=place.pod_set, rank=place.rank, reason=reason, message=message, platform=True,
-        attempt=attempt, node=pod.spec.node_name,
+        attempt=attempt, node=place.node,
     )  # fmt: skip
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from athanor.api import labels
 from athanor.api.core import PersistentVolumeClaim
 from athanor.api.meta import JSON, ObjectMeta, to_manifest
@@ -20,7 +22,17 @@ from athanor.features.training.observe import Observed
 from athanor.features.training.states import FINISHED
 from athanor.features.training.status import ended, from_gang, waiting
 from athanor.kit.times import parse_rfc3339
-from athanor.runtime.plan import Action, Create, Delete, Patch, Plan, Record, difference, head
+from athanor.runtime.plan import (
+    Action,
+    Create,
+    Delete,
+    Patch,
+    Plan,
+    Record,
+    difference,
+    head,
+    merged,
+)
 
 JOBS, GANGS, CLAIMS = of(TrainingJob), of(Gang), of(PersistentVolumeClaim)
 
@@ -39,33 +51,51 @@ def plan(observed: Observed, now: float, defaults: Defaults) -> Plan:
     try:
         wanted = build.gang(job, defaults)
     except Refused as why:
-        return Plan(tuple(_write(job, ended(job, "InvalidJob", str(why), now))))
+        return _end(observed, ended(job, "InvalidJob", str(why), now), now)
     gang = observed.own
     if gang is None:
         return _beginning(observed, wanted, defaults, now)
+    decision, again = _decide(job, gang, now)
+    body = merged(_follow(gang, wanted), decision)
+    actions: list[Action] = []
+    if body:
+        actions.append(_guarded(gang, body))
+        # what we have just decided is told in the same breath
+        gang = msgspec.convert(merged(to_manifest(gang), body), Gang)
+    if "metadata" in decision:
+        told = f"retry {rules.retries_of(gang)} of {job.spec.run_policy.backoff_limit}"
+        news = Record(about=_head(job), type="Warning", reason="Retrying", message=told)
+        actions.append(news)
     status = from_gang(job, gang, now)
-    actions: list[Action] = [*_write(job, status)]
-    again: float | None = None
-    if status.phase not in FINISHED:
-        decided, again = _decide(job, gang, now)
-        actions += decided or _follow(job, gang, wanted)
-    elif (ttl := job.spec.run_policy.ttl_seconds_after_finished) is not None:
-        again = float(ttl)
-    return Plan(tuple(actions), again)
+    if status.phase in FINISHED:
+        return _end(observed, status, now)
+    return Plan((*_write(job, status), *actions), again)
+
+
+def _end(observed: Observed, status: TrainingJobStatus, now: float) -> Plan:
+    """The job is over: say so, then clean up."""
+    job = observed.job
+    over = msgspec.structs.replace(observed, job=msgspec.structs.replace(job, status=status))
+    rest = _after(over, now)
+    return Plan((*_write(job, status), *rest.actions), rest.again_after)
 
 
 def _beginning(observed: Observed, wanted: JSON, defaults: Defaults, now: float) -> Plan:
     """There is no Gang of ours: make one, or say why it cannot be."""
     job = observed.job
+    overdue = rules.late(job, now)
+    if overdue is not None:
+        return _end(observed, ended(job, overdue.reason, overdue.message, now), now)
     if observed.gang is not None and observed.gang.metadata.deletion_timestamp is None:
         taken = f"there is a Gang {job.metadata.name} of somebody else: delete it or rename the job"
         return Plan(tuple(_write(job, waiting(job, "NameTaken", taken, now))))
     refusal = observed.refusal
     if refusal is not None and refusal.reason in ("Invalid", "BadRequest"):
-        return Plan(tuple(_write(job, ended(job, "InvalidJob", refusal.message, now))))
-    actions: list[Action] = []
+        return _end(observed, ended(job, "InvalidJob", refusal.message, now), now)
+    status = from_gang(job, msgspec.convert(wanted, Gang), now)
     if refusal is not None:
-        actions += _write(job, waiting(job, refusal.reason, refusal.message, now))
+        status = waiting(job, refusal.reason, refusal.message, now)
+    actions: list[Action] = [*_write(job, status)]
     claim = build.claim(job, defaults)
     if claim is not None and not observed.has_claim:
         actions.append(Create(CLAIMS, claim))
@@ -74,37 +104,34 @@ def _beginning(observed: Observed, wanted: JSON, defaults: Defaults, now: float)
     return Plan(tuple(actions))
 
 
-def _decide(job: TrainingJob, gang: Gang, now: float) -> tuple[list[Action], float | None]:
-    """A verdict or a retry, if there is one now; and when time alone may bring one."""
+def _decide(job: TrainingJob, gang: Gang, now: float) -> tuple[JSON, float | None]:
+    """A verdict or a retry as a patch of the Gang; and when time alone may bring one."""
     coming = [until - now for until, _, _ in rules.deadlines(job) if until > now]
     if gang.spec.outcome is not None or gang.status.phase in FINISHED:
-        return [], None
+        return {}, None
     outcome = rules.verdict(job, gang, now)
     if outcome is not None:
-        return [_guarded(gang, {"spec": {"outcome": to_manifest(outcome)}})], None
+        if outcome.phase == "Succeeded" and job.spec.run_policy.clean_pods == "None":
+            return {}, None
+        return {"spec": {"outcome": to_manifest(outcome)}}, None
     again = rules.retry(job, gang)
     if again is None:
-        return [], min(coming, default=None)
+        return {}, min(coming, default=None)
     if again.at > now:
-        return [], min([*coming, again.at - now])
+        return {}, min([*coming, again.at - now])
     spec: JSON = {"rankAttempts": again.ranks} if again.ranks else {"attempt": again.attempt}
-    body = {
-        "metadata": {"annotations": {labels.RETRIES: str(again.retries)}},
-        "spec": spec,
-    }
-    told = f"retry {again.retries} of {job.spec.run_policy.backoff_limit}"
-    news = Record(about=_head(job), type="Warning", reason="Restarting", message=told)
-    return [_guarded(gang, body), news], min(coming, default=None)
+    retries = {labels.RETRIES: str(again.retries)}
+    body = {"metadata": {"annotations": retries}, "spec": spec}
+    return body, min(coming, default=None)
 
 
-def _follow(job: TrainingJob, gang: Gang, wanted: JSON) -> Iterator[Action]:
-    """Keep the Gang's scheduling block, and whether it may run, as the job says."""
+def _follow(gang: Gang, wanted: JSON) -> JSON:
+    """A patch that keeps the Gang's scheduling block, and whether it may run, as the job says."""
     held = to_manifest(gang.spec)
     have = {name: value for name in FOLLOWED if (value := held.get(name))}
     want = {name: value for name in FOLLOWED if (value := wanted["spec"].get(name))}
     changed = difference(have, want)
-    if changed:
-        yield _guarded(gang, {"spec": changed})
+    return {"spec": changed} if changed else {}
 
 
 def _after(observed: Observed, now: float) -> Plan:

@@ -38,9 +38,9 @@ class Retry(Struct, frozen=True, kw_only=True):
 
 def verdict(job: TrainingJob, gang: Gang, now: float) -> Outcome | None:
     """The end of the job, if its ranks or its time have brought it."""
-    late = _late(job, now)
-    if late is not None:
-        return late
+    overdue = late(job, now)
+    if overdue is not None:
+        return overdue
     if gang.status.phase == "Stopping" and gang.status.reason in PERMANENT_GANG_REASONS:
         return Outcome(phase="Failed", reason=gang.status.reason, message=gang.status.message)
     done = {count.pod_set: _ranks(count) for count in gang.status.pods}
@@ -112,7 +112,8 @@ def deadlines(job: TrainingJob) -> list[tuple[float, str, str]]:
     return found
 
 
-def _late(job: TrainingJob, now: float) -> Outcome | None:
+def late(job: TrainingJob, now: float) -> Outcome | None:
+    """The end of a job whose time is up."""
     for until, reason, message in deadlines(job):
         if now >= until:
             return Outcome(phase="Failed", reason=reason, message=message)

@@ -1,0 +1,244 @@
+"""Situations that plans may meet, as hypothesis strategies; and how a world is observed again."""
+
+from __future__ import annotations
+
+import msgspec
+from hypothesis import strategies as st
+
+from athanor.api import labels
+from athanor.api.core import Pod
+from athanor.api.meta import JSON, to_manifest
+from athanor.api.placement import pack
+from athanor.api.registry import of
+from athanor.api.scheduling import Gang
+from athanor.api.training import TrainingJob
+from athanor.features.gangs import observe as gangs
+from athanor.features.gangs.states import PHASES as GANG_PHASES
+from athanor.features.training import observe as training
+from athanor.features.training.states import PHASES as JOB_PHASES
+from athanor.testing.world import Objects
+
+NOW = 1_800_000_000.0
+STAMP = "2027-01-15T08:00:00Z"
+EARLIER = "2027-01-15T07:59:00Z"
+NODES = ["node-0", "node-1", "node-2"]
+
+maybe = st.booleans()
+small = st.integers(0, 2)
+
+
+@st.composite
+def pod_sets(draw: st.DrawFn) -> list[JSON]:
+    names = draw(st.lists(st.sampled_from(["master", "worker"]), min_size=1, unique=True))
+    template = {"spec": {"containers": [{"name": "main", "image": "host"}]}}
+    return [{"name": n, "count": draw(st.integers(0, 3)), "template": template} for n in names]
+
+
+def outcomes() -> st.SearchStrategy[JSON]:
+    return st.fixed_dictionaries({
+        "phase": st.sampled_from(["Succeeded", "Failed"]), "reason": st.just("Ruled"),
+    })  # fmt: skip
+
+
+@st.composite
+def gang_specs(draw: st.DrawFn) -> JSON:
+    sets = draw(pod_sets())
+    ranks = [f"{s['name']}-{i}" for s in sets for i in range(s["count"])]
+    spec: JSON = {
+        "podSets": sets,
+        "attempt": draw(small),
+        "suspend": draw(st.sampled_from([False, False, True])),
+        "restart": draw(st.sampled_from(["Gang", "Rank"])),
+        "decides": draw(st.sampled_from(["Gang", "Owner"])),
+    }
+    if draw(maybe):
+        spec["checkpoint"] = {"enabled": draw(maybe), "graceSeconds": draw(st.integers(0, 60))}
+    if draw(st.integers(0, 3)) == 0:
+        spec["outcome"] = draw(outcomes())
+    if draw(maybe):
+        spec["maxRuntimeSeconds"] = draw(st.integers(1, 120))
+    if ranks and draw(maybe):
+        spec["rankAttempts"] = {draw(st.sampled_from(ranks)): 1}
+    return spec
+
+
+@st.composite
+def admissions(draw: st.DrawFn, sets: list[JSON]) -> JSON:
+    placements = []
+    for pod_set in sets:
+        nodes = draw(
+            st.lists(st.sampled_from(NODES), min_size=pod_set["count"], max_size=pod_set["count"])
+        )
+        placements.append({
+            "podSet": pod_set["name"], "count": pod_set["count"],
+            "nodes": [to_manifest(r) for r in pack(nodes)],
+        })  # fmt: skip
+    admission: JSON = {"queue": "q", "pool": "p", "placements": placements}
+    if draw(st.integers(0, 3)) == 0:
+        deadline = draw(st.sampled_from([EARLIER, "2027-01-15T08:00:30Z"]))
+        admission["evict"] = {"deadline": deadline, "reason": "Preempted", "message": "by others"}
+    return admission
+
+
+def failures() -> st.SearchStrategy[JSON]:
+    return st.fixed_dictionaries({
+        "podSet": st.sampled_from(["master", "worker"]), "rank": small,
+        "exitCode": st.sampled_from([0, 1, 137]), "reason": st.sampled_from(["Error", "OOMKilled"]),
+        "platform": maybe, "finishedAt": st.just(EARLIER), "attempt": st.integers(0, 1),
+    })  # fmt: skip
+
+
+@st.composite
+def gang_manifests(draw: st.DrawFn, owner: JSON | None = None) -> JSON:
+    spec = draw(gang_specs())
+    status: JSON = {
+        "phase": draw(st.sampled_from(GANG_PHASES)),
+        "attempt": draw(st.integers(0, spec["attempt"])),
+        "evictions": draw(small),
+    }
+    if draw(st.integers(0, 3)):
+        status["admission"] = draw(admissions(spec["podSets"]))
+    if draw(maybe):
+        status["startedAt"] = EARLIER
+    if draw(maybe):
+        status["failures"] = draw(st.lists(failures(), max_size=2))
+    status["pods"] = [
+        {"podSet": s["name"], "succeeded": 1, "succeededRanks": "0"}
+        for s in spec["podSets"]
+        if s["count"] and draw(st.integers(0, 3)) == 0
+    ]
+    meta: JSON = {"name": "g", "namespace": "default", "uid": "gang", "resourceVersion": "7"}
+    if owner is not None:
+        meta["ownerReferences"] = [owner]
+        meta["annotations"] = {labels.RETRIES: str(draw(st.integers(0, 4)))}
+    return {**_head(Gang), "metadata": meta, "spec": spec, "status": status}
+
+
+@st.composite
+def pods(draw: st.DrawFn, gang: JSON, pod_set: str, rank: int) -> JSON:
+    run = gang["status"]["attempt"] + gang["status"]["evictions"]
+    told = {
+        labels.GANG: "g", labels.POD_SET: pod_set, labels.RANK: str(rank),
+        labels.ATTEMPT: str(run - draw(st.sampled_from([0, 0, 0, 1]))),
+        labels.RANK_ATTEMPT: draw(st.sampled_from(["0", "0", "1"])),
+    }  # fmt: skip
+    meta: JSON = {
+        "name": f"g-{pod_set}-{rank}", "namespace": "default", "labels": told,
+        "uid": f"{pod_set}-{rank}", "creationTimestamp": EARLIER,
+        "ownerReferences": [
+            {"apiVersion": "athanor.dev/v1alpha1", "kind": "Gang", "name": "g", "uid": "gang"}
+        ],
+    }  # fmt: skip
+    if draw(st.integers(0, 3)) == 0:
+        meta["deletionTimestamp"] = STAMP
+    phase = draw(st.sampled_from(["Pending", "Running", "Succeeded", "Failed"]))
+    status: JSON = {"phase": phase}
+    if phase == "Failed":
+        ended = {"exitCode": 1, "finishedAt": EARLIER}
+        ended["reason"] = draw(st.sampled_from(["Error", "ContainerStatusUnknown"]))
+        status["reason"] = draw(st.sampled_from(["", "", "OutOfcpu"]))
+        status["containerStatuses"] = [{"name": "main", "state": {"terminated": ended}}]
+    spec = {"nodeName": draw(st.sampled_from(NODES)), "containers": []}
+    return {**_head(Pod), "metadata": meta, "spec": spec, "status": status}
+
+
+@st.composite
+def gang_worlds(draw: st.DrawFn) -> tuple[Objects, dict[str, float], frozenset[str], JSON | None]:
+    """Objects, silent nodes, nodes that are gone, and the last refusal."""
+    gang = draw(gang_manifests())
+    objects: Objects = {("gangs.athanor.dev", "default", "g"): gang}
+    for pod_set in gang["spec"]["podSets"]:
+        for rank in range(pod_set["count"]):
+            if draw(st.integers(0, 3)):
+                pod = draw(pods(gang, pod_set["name"], rank))
+                objects["pods", "default", pod["metadata"]["name"]] = pod
+    silent = draw(st.dictionaries(st.sampled_from(NODES), st.sampled_from([NOW - 5, NOW - 500])))
+    gone = frozenset(draw(st.sets(st.sampled_from(sorted(silent))))) if silent else frozenset()
+    refusal = draw(st.sampled_from([None, None, None, "Invalid", "Forbidden"]))
+    return objects, silent, gone, {"reason": refusal, "message": "no"} if refusal else None
+
+
+def see_gang(
+    objects: Objects, silent: dict[str, float], gone: frozenset[str], refusal: JSON | None
+) -> gangs.Observed:
+    pods = tuple(msgspec.convert(objects[k], Pod) for k in sorted(objects) if k[0] == "pods")
+    on = {pod.spec.node_name for pod in pods}
+    fresh = {pod.spec.node_name for pod in pods if pod.metadata.creation_timestamp is None}
+    silent = {
+        name: NOW if name in gone and name in fresh else since
+        for name, since in silent.items()
+        if name in on or name not in gone
+    }
+    return gangs.Observed(
+        gang=msgspec.convert(objects["gangs.athanor.dev", "default", "g"], Gang),
+        pods=pods,
+        silent=silent,
+        gone=gone,
+        has_service=("services", "default", "g") in objects,
+        refusal=gangs.Refusal(**refusal) if refusal else None,
+    )
+
+
+def rules() -> st.SearchStrategy[list[JSON]]:
+    rule = st.fixed_dictionaries({
+        "ranks": st.dictionaries(
+            st.sampled_from(["master", "worker"]), st.lists(small, max_size=2), min_size=1
+        )
+    })  # fmt: skip
+    return st.lists(rule, max_size=2)
+
+
+@st.composite
+def job_worlds(draw: st.DrawFn) -> tuple[Objects, JSON | None]:
+    """A job, sometimes with its Gang (or somebody's), and the last refusal."""
+    policy: JSON = {"backoffLimit": draw(small)}
+    policy["cleanPods"] = draw(st.sampled_from(["None", "All", "Unfinished"]))
+    for name in ("activeDeadlineSeconds", "startingDeadlineSeconds", "ttlSecondsAfterFinished"):
+        if draw(maybe):
+            policy[name] = draw(st.sampled_from([1, 90]))
+    restart = st.sampled_from(["Never", "OnFailure", "Always", "ExitCode"])
+    roles = [
+        {"name": s["name"], "replicas": s["count"], "template": s["template"],
+         "restartPolicy": draw(restart)}
+        for s in draw(pod_sets())
+    ]  # fmt: skip
+    spec: JSON = {
+        "framework": draw(st.sampled_from(["jax", "pytorch", "xgboost", "generic", "flink"])),
+        "roles": roles, "runPolicy": policy, "suspend": draw(maybe),
+        "successRules": draw(rules()), "failureRules": draw(rules()),
+    }  # fmt: skip
+    if draw(maybe):
+        spec["checkpoints"] = {"enabled": True, "directory": draw(st.sampled_from(["", "/c"]))}
+    status: JSON = {"phase": draw(st.sampled_from(JOB_PHASES))}
+    for name in ("queuedAt", "startedAt"):
+        if draw(maybe):
+            status[name] = EARLIER
+    if status["phase"] in ("Succeeded", "Failed"):
+        status["finishedAt"] = EARLIER
+    meta = {"name": "g", "namespace": "default", "uid": "job-uid-1", "resourceVersion": "3"}
+    job = {**_head(TrainingJob), "metadata": meta, "spec": spec, "status": status}
+    objects: Objects = {("trainingjobs.athanor.dev", "default", "g"): job}
+    if draw(st.integers(0, 3)):
+        uid = draw(st.sampled_from(["job-uid-1", "job-uid-1", "other"]))
+        owner = {"apiVersion": "a/v1", "kind": "TrainingJob", "name": "g", "uid": uid}
+        objects["gangs.athanor.dev", "default", "g"] = draw(gang_manifests(owner))
+    refusal = draw(st.sampled_from([None, None, "Invalid", "Forbidden"]))
+    return objects, {"reason": refusal, "message": "no"} if refusal else None
+
+
+def see_job(objects: Objects, refusal: JSON | None) -> training.Observed | None:
+    job = objects.get(("trainingjobs.athanor.dev", "default", "g"))
+    if job is None:
+        return None
+    gang = objects.get(("gangs.athanor.dev", "default", "g"))
+    return training.Observed(
+        job=msgspec.convert(job, TrainingJob),
+        gang=msgspec.convert(gang, Gang) if gang is not None else None,
+        has_claim=("persistentvolumeclaims", "default", "g-checkpoints") in objects,
+        refusal=training.Refusal(**refusal) if refusal else None,
+    )
+
+
+def _head(view: type[Gang] | type[Pod] | type[TrainingJob]) -> JSON:
+    resource = of(view)
+    return {"apiVersion": resource.api_version, "kind": resource.kind}
