@@ -101,8 +101,8 @@ def _reader(path: str, type_: str) -> Callable[[JSON, float], Any]:
     try:
         find = compile_path(path)
     except ValueError:
-        return lambda obj, now: None  # a CRD's check refuses such paths; old ones print nothing
-    cell = _CELLS.get(type_, _text)
+        return _nothing  # a CRD's check refuses such paths; old ones print nothing
+    cell: Callable[[Any, float], Any] = _CELLS.get(type_, _text)
 
     def read(obj: JSON, now: float) -> Any:
         found = find(obj)
@@ -111,14 +111,18 @@ def _reader(path: str, type_: str) -> Callable[[JSON, float], Any]:
     return read
 
 
-def _text(value: Any, _: float) -> str | None:
+def _nothing(_: JSON, __: float) -> None:
+    return None
+
+
+def _text(value: Any, _: float) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (dict, list)):
         return _encode(value).decode()
-    return None if value is None else str(value)
+    return "<no value>" if value is None else str(value)
 
 
 def _integer(value: Any, _: float) -> int | None:

@@ -70,8 +70,13 @@ def _node(obj: JSON, now: float) -> list[Any]:
         _name(obj), said, _roles(obj["metadata"].get("labels") or {}), _age(obj, now),
         info.get("kubeletVersion", ""), _address(places, "InternalIP"),
         _address(places, "ExternalIP"), info.get("osImage") or UNKNOWN,
-        info.get("kernelVersion") or UNKNOWN, info.get("containerRuntimeVersion") or UNKNOWN,
+        _kernel(info), info.get("containerRuntimeVersion") or UNKNOWN,
     ]  # fmt: skip
+
+
+def _kernel(info: JSON) -> str:
+    kernel, architecture = info.get("kernelVersion") or UNKNOWN, info.get("architecture")
+    return f"{kernel} ({architecture})" if architecture else kernel
 
 
 def _roles(labels: Mapping[str, str]) -> str:
@@ -275,7 +280,7 @@ def _storage_class(obj: JSON, now: float) -> list[Any]:
     return [
         _name(obj) + (" (default)" if default else ""), obj.get("provisioner", ""),
         obj.get("reclaimPolicy") or "Delete", obj.get("volumeBindingMode") or UNSET,
-        "true" if obj.get("allowVolumeExpansion") else "false", _age(obj, now),
+        bool(obj.get("allowVolumeExpansion")), _age(obj, now),
     ]  # fmt: skip
 
 
@@ -352,7 +357,7 @@ def _cron_job(obj: JSON, now: float) -> list[Any]:
     last = status.get("lastScheduleTime")
     return [
         _name(obj), spec.get("schedule", ""), spec.get("timeZone") or NONE,
-        bool(spec.get("suspend")), len(status.get("active") or ()),
+        str(bool(spec.get("suspend"))), len(status.get("active") or ()),
         since(last, now) if last else NONE, _age(obj, now), names, images, NONE,
     ]  # fmt: skip
 

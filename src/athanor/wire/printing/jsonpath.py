@@ -71,7 +71,7 @@ def _step(found: re.Match[str]) -> Step:
     if "deep" in groups:
         return _deep(_unescape(groups["deep"]))
     name = groups.get("quoted", groups.get("double"))
-    return _key(_unescape(groups["name"]) if name is None else name)
+    return _key(_unescape(groups["name"] if name is None else name))
 
 
 def _unescape(name: str) -> str:
