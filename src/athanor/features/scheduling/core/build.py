@@ -53,7 +53,7 @@ def build(rows: Rows) -> Snapshot:
     resources = _resources(rows, shapes, kinds)
     nodes = _number(node.name for node in rows.nodes)
     users = _number(gang.user for gang in rows.gangs)
-    first = np.concatenate([[0], np.cumsum([len(ask.pod_sets) for ask in asks])])
+    first = np.cumsum(ints([0, *(len(ask.pod_sets) for ask in asks)]))
     return Snapshot(
         resources=tuple(resources),
         device_kinds=tuple(kinds),

@@ -28,7 +28,7 @@ from athanor.features.scheduling.core.snapshot import (
     Snapshot,
     Why,
 )
-from athanor.features.scheduling.core.start import Barred, Started, open_pools, pools_of, start
+from athanor.features.scheduling.core.start import Started, open_pools, pools_of, start
 from athanor.features.scheduling.core.state import State
 from athanor.features.scheduling.core.table import ints, smalls
 from athanor.features.scheduling.core.why import Code, why
@@ -48,6 +48,9 @@ def cycle(
     return run.decisions(), memo
 
 
+Kind = tuple[int, bool, int, bool]
+
+
 @dataclass
 class _Queue:
     """One queue's line in this cycle: gangs still to consider, and classes that cannot start."""
@@ -55,7 +58,7 @@ class _Queue:
     number: int
     gangs: list[int]
     at: int = 0
-    barred: dict[tuple[int, bool], int] = field(default_factory=dict)
+    barred: dict[Kind, int] = field(default_factory=dict)
     closed: int = UNSET
     holds: int = 0
 
@@ -108,17 +111,22 @@ class _Run:
 
     def _head(self, line: _Queue) -> int | None:
         """The first gang that may still start; those of barred classes get their reason."""
-        gangs = self.state.snapshot.gangs
         while line.at < len(line.gangs):
             g = line.gangs[line.at]
             number = line.closed
             if number == UNSET:
-                number = line.barred.get((int(gangs.klass[g]), bool(gangs.preemptible[g])), UNSET)
+                number = line.barred.get(self._kind(g), UNSET)
             if number == UNSET:
                 return g
             self.reasons[g] = number
             line.at += 1
         return None
+
+    def _kind(self, g: int) -> Kind:
+        """What decides whether a gang of a queue can start: if one cannot, all alike cannot."""
+        state, gangs = self.state, self.state.snapshot.gangs
+        short = state.time + state.runtime(g) <= state.first_hold
+        return int(gangs.klass[g]), bool(gangs.preemptible[g]), int(gangs.priority[g]), short
 
     def _push(self, heap: list[tuple[tuple[object, ...], int]], line: _Queue) -> None:
         if self._head(line) is not None:
@@ -155,7 +163,7 @@ class _Run:
                 return
         self._say(g, reasons)
         by_quota = bool(tried) and all(b.refusal is not None for b in tried)
-        promised = not by_quota and self._reserve(line, g, tries, tried)
+        promised = not by_quota and (self._reserve(line, g, tries) or line.holds > 0)
         self._bar(line, g, by_user=any(b.code == Code.USER_LIMIT for b in tried))
         if not promised:
             self._close(line, g)
@@ -164,7 +172,7 @@ class _Run:
         return len(self.evicted) < self.state.policy.max_evictions
 
     def _close(self, line: _Queue, g: int) -> None:
-        """In a strict queue nobody passes a head that holds no promise."""
+        """In a strict queue others pass a blocked head only under its promise (EASY backfill)."""
         s = self.state.snapshot
         if s.queues.strict[line.number]:
             text = f"queue {s.queues.names[line.number]} is strict: behind {s.gangs.names[g]}"
@@ -172,12 +180,10 @@ class _Run:
 
     def _bar(self, line: _Queue, g: int, *, by_user: bool) -> None:
         """Whoever asks for the same in the same queue waits for the same reason."""
-        gangs = self.state.snapshot.gangs
         if not by_user:
-            key = (int(gangs.klass[g]), bool(gangs.preemptible[g]))
-            line.barred[key] = int(self.reasons[g])
+            line.barred[self._kind(g)] = int(self.reasons[g])
 
-    def _reserve(self, line: _Queue, g: int, pools: list[int], tried: list[Barred]) -> bool:
+    def _reserve(self, line: _Queue, g: int, pools: list[int]) -> bool:
         """Promise a blocked gang its capacity; False when it holds no promise."""
         state, policy = self.state, self.state.policy
         s = state.snapshot
@@ -254,6 +260,7 @@ class _Run:
             reasons=self.reasons,
             whys=tuple(self.whys),
             use=state.now.tree.use,
+            held_in_pool=state.now.tree.held,
             share=state.shares.all(),
             decayed=state.shares.past,
         )

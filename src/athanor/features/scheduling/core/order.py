@@ -12,8 +12,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -33,7 +31,7 @@ class Shares:
         self.weight = np.maximum(queues.weight, 1).astype(np.float64)
         half = np.where(np.isnan(queues.half_life), policy.half_life, queues.half_life)
         self.memory = half / LN2
-        self.past = decayed(queues.decayed, queues.decayed_at, half, now)
+        self.past = grown(queues.decayed, tree.use, queues.decayed_at, half, now)
         self.penalty = policy.entry_penalty
         whole = tree.capacity.astype(np.float64)
         self.inverse = np.where(whole > 0, 1.0 / np.maximum(whole, 1.0), 0.0)
@@ -58,42 +56,16 @@ class Shares:
         return np.array([self.share(q) for q in range(len(self.weight))], dtype=np.float64)
 
 
-def decayed(past: Floats, since: Floats, half_life: Floats, now: float) -> Floats:
-    """Past use as it counts at `now`."""
+def grown(past: Floats, use: Ints, since: Floats, half_life: Floats, now: float) -> Floats:
+    """Past use at `now`, in resource-seconds, when `use` was held since `since` (NaN: no past).
+
+    What was used is halved every half-life; under constant use it tends to use × half-life / ln 2.
+    """
     age = np.where(np.isnan(since), 0.0, np.maximum(now - since, 0.0))
-    faded: Floats = past * (0.5 ** (age / half_life))[:, None, None]
-    return faded
-
-
-def grown(past: Floats, use: Ints, since: float, half_life: Floats, now: float) -> Floats:
-    """Past use at `now` after `use` was held since `since`."""
-    fade = 0.5 ** (max(now - since, 0.0) / half_life)
-    memory = half_life / LN2
-    held: Floats = past * fade[:, None, None] + use * (memory * (1.0 - fade))[:, None, None]
+    fade = (0.5 ** (age / half_life))[:, None, None]
+    memory = (half_life / LN2)[:, None, None]
+    held: Floats = past * fade + use * memory * (1.0 - fade)
     return held
-
-
-class Line:
-    """One queue's waiting gangs, priority first, then age. A barred class leaves as a whole."""
-
-    def __init__(self, gangs: list[int], klass: list[int]) -> None:
-        self.gangs = deque(gangs)
-        self.klass = klass
-        self.barred: set[int] = set()
-
-    def head(self) -> int | None:
-        """The first whose class is not barred."""
-        while self.gangs and self.klass[self.gangs[0]] in self.barred:
-            self.gangs.popleft()
-        return self.gangs[0] if self.gangs else None
-
-    def pop(self) -> int:
-        """Take the head out."""
-        return self.gangs.popleft()
-
-    def rest(self) -> Iterator[int]:
-        """Everyone still in it."""
-        return iter(self.gangs)
 
 
 def waiting(snapshot: Snapshot) -> Ints:

@@ -91,6 +91,8 @@ def _place_set(
 ) -> tuple[Spot, ...] | None:
     if pods == 0:
         return ()
+    if not len(ledger.open):
+        return None
     if not ask.near.asked:
         return _fill(ledger, ask.shape, pods, pool, None)
     view = ledger.view(ask.shape, pool)

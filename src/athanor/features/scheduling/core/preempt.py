@@ -21,7 +21,7 @@ import numpy as np
 from athanor.features.scheduling.core import place
 from athanor.features.scheduling.core.place import Spots
 from athanor.features.scheduling.core.quota import BORROWED
-from athanor.features.scheduling.core.snapshot import Consent
+from athanor.features.scheduling.core.snapshot import UNSET, Consent
 from athanor.features.scheduling.core.state import State, World
 from athanor.features.scheduling.core.table import Ints
 
@@ -125,6 +125,8 @@ def _candidates(state: State, gang: int, pool: int, amounts: Ints) -> list[int]:
             or g in state.released
             or not gangs.preemptible[g]
         ):
+            continue
+        if gangs.queue[g] == UNSET:
             continue
         started = float(gangs.started[g])
         protected = float(policy.min_runtime[gangs.queue[g]])

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from athanor.features.scheduling.core.snapshot import UNSET, Snapshot
-from athanor.features.scheduling.core.table import Ints
+from athanor.features.scheduling.core.table import Bools, Ints
 from athanor.features.scheduling.core.why import Code
 
 NO_LIMIT = np.iinfo(np.int64).max // 4
@@ -53,6 +53,8 @@ class Tree:
         kept = np.maximum(queues.guaranteed - lendable, 0)
         self.capacity = _capacity(snapshot)
         self.use = np.zeros_like(queues.limit)
+        self.held = np.zeros_like(self.capacity)
+        self.covered: Bools = np.any(self.deserved > 0, axis=0)
         self.lend = _Footprint(self.path, kept)
         self.firm = _Footprint(self.path, queues.guaranteed)
         self.users: dict[tuple[int, int], Ints] = {}
@@ -72,13 +74,22 @@ class Tree:
         """A copy to try things on."""
         other = Tree.__new__(Tree)
         other.__dict__.update(self.__dict__)
-        other.use = self.use.copy()
+        other.use, other.held = self.use.copy(), self.held.copy()
         other.lend, other.firm = self.lend.fork(), self.firm.fork()
         other.users = {key: value.copy() for key, value in self.users.items()}
         return other
 
     def add(self, queue: int, pool: int, amounts: Ints, *, user: int, preemptible: bool) -> None:
-        """Count a gang that holds `amounts` (negative to take it out)."""
+        """Count a gang that holds `amounts` (negative to take it out).
+
+        One whose pool is gone counts nowhere, one whose queue is gone only as the pool's use.
+        """
+        if pool == UNSET:
+            return
+        self.held[pool] += amounts
+        if queue == UNSET:
+            self.lend.total[pool] += amounts
+            return
         for q in self.path[queue]:
             self.use[q, pool] += amounts
         self.lend.add(queue, pool, amounts)
@@ -104,6 +115,9 @@ class Tree:
         capacity = self.capacity[pool]
         total = self.lend.total[pool]
         more = self.lend.more(queue, pool, amounts)
+        full = (amounts > 0) & (self.held[pool] + amounts > capacity)
+        if full.any():
+            return None  # no quota's fault: the nodes will say so
         over = (more > 0) & (total + more > capacity)
         if over.any():
             return _refusal(Code.KEPT_FOR_OTHERS, queue, over, amounts, total, capacity)
@@ -118,16 +132,20 @@ class Tree:
     def tier(self, queue: int, pool: int, amounts: Ints, below: int = UNSET) -> int:
         """The strongest claim that covers the queue's use with this much more.
 
-        Every queue on the way up counts, up to (not including) `below`.
+        Every queue on the way up counts, up to (not including) `below`; of the resources, those
+        that somebody in the pool has a right to.
         """
+        asked = (amounts > 0) & self.covered[pool]
+        if not asked.any():
+            return BORROWED
         worst = GUARANTEED
         for q in self.path[queue]:
             if q == below:
                 break
-            after = (self.use[q, pool] + amounts)[amounts > 0]
-            if (after > self.deserved[q, pool][amounts > 0]).any():
+            after = self.use[q, pool] + amounts
+            if (asked & (after > self.deserved[q, pool])).any():
                 return BORROWED
-            if (after > self.guaranteed[q, pool][amounts > 0]).any():
+            if (asked & (after > self.guaranteed[q, pool])).any():
                 worst = DESERVED
         return worst
 
@@ -142,11 +160,11 @@ class Tree:
         Looks at the resources in `amounts` only: freeing others would help nobody.
         """
         right = self.guaranteed if tier == GUARANTEED else self.deserved
-        asked = amounts > 0
+        asked = (amounts > 0) & self.covered[pool]
         for q in self.path[queue]:
             if q == below:
                 return True
-            if not (self.use[q, pool][asked] > right[q, pool][asked]).any():
+            if not (asked & (self.use[q, pool] > right[q, pool])).any():
                 return False
         return True
 

@@ -402,8 +402,9 @@ class Why:
 class Decisions:
     """What a cycle decided. `line` lists waiting gangs in the order they were considered.
 
+    `held_in_pool` is what gangs use of each pool.
     `reasons[g]` is an index into `whys` for each gang (UNSET: it does not wait). `use` and
-    `share` are those after the admissions; `decayed` is past use as of `now`.
+        `share` are those after the admissions; `decayed` is past use as of `now`.
     """
 
     now: float
@@ -414,6 +415,7 @@ class Decisions:
     reasons: Smalls
     whys: tuple[tuple[Why, ...], ...]
     use: Ints
+    held_in_pool: Ints
     share: Floats
     decayed: Floats
 

@@ -189,11 +189,11 @@ def _held(snapshot: Snapshot, asks: list[Ask]) -> dict[int, Held]:
         counts = tuple(len(p) for p in placed)
         pool = int(gangs.pool[g])
         if pool == UNSET:
-            pool = max(int(snapshot.nodes.pool[placed_spot(placed).node]), 0)
+            pool = int(snapshot.nodes.pool[_first(placed).node])
         held[g] = Held(pool, counts, placed, ask.amounts(counts))
     return held
 
 
-def placed_spot(spots: Spots) -> Spot:
+def _first(spots: Spots) -> Spot:
     """The first place of a gang that has at least one."""
     return next(spot for places in spots for spot in places)

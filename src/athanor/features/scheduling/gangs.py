@@ -1,0 +1,190 @@
+"""Gangs as rows: what they ask for, what they hold, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from msgspec import Struct
+
+from athanor.api.core import PriorityClass
+from athanor.api.placement import unpack
+from athanor.api.scheduling import Gang, PodSet
+from athanor.features.scheduling import pods
+from athanor.features.scheduling.core.rows import (
+    NAN,
+    AskRow,
+    GangRow,
+    PodSetRow,
+    RunningRow,
+    ShapeRow,
+)
+from athanor.features.scheduling.core.snapshot import GangState
+from athanor.features.scheduling.core.why import Code
+from athanor.features.scheduling.nodes import NodeClass
+from athanor.features.scheduling.pods import PodNeed, RequestError
+from athanor.kit.times import parse_rfc3339
+
+DEFAULT_QUEUE = "default"
+FINISHED = ("Succeeded", "Failed")
+
+
+class Read(Struct, frozen=True):
+    """One gang as read from its spec: needs a pod set, or the problem with them."""
+
+    needs: tuple[PodNeed, ...] = ()
+    problem: str = ""
+
+
+class Refused(Struct, frozen=True):
+    """Why a gang cannot be considered at all."""
+
+    code: int
+    message: str
+
+
+def key_of(gang: Gang) -> str:
+    """`namespace/name`, the gang's name in the core."""
+    return f"{gang.metadata.namespace}/{gang.metadata.name}"
+
+
+def queue_of(gang: Gang) -> str:
+    """The queue that pays."""
+    return gang.spec.queue or DEFAULT_QUEUE
+
+
+def holds(gang: Gang) -> bool:
+    """Whether the gang uses capacity: admitted, and not finished."""
+    return gang.status.admission is not None and gang.status.phase not in FINISHED
+
+
+def waits(gang: Gang) -> bool:
+    """Whether the gang is in line."""
+    return (
+        gang.status.admission is None
+        and not gang.spec.suspend
+        and gang.status.phase == "Pending"
+        and gang.spec.outcome is None
+        and gang.metadata.deletion_timestamp is None
+    )
+
+
+def read(gang: Gang, devices: Collection[str]) -> Read:
+    """The gang's needs, or what cannot be read of them."""
+    try:
+        return Read(tuple(pods.need(pod_set, devices) for pod_set in gang.spec.pod_sets))
+    except RequestError as problem:
+        return Read(problem=str(problem))
+
+
+def ask(gang: Gang, needs: Sequence[PodNeed], shapes: Mapping[PodNeed, ShapeRow]) -> AskRow:
+    """What the gang asks for; `shapes` are needs with the answer of every node class."""
+    return AskRow(
+        tuple(
+            _set(pod_set, shapes[one])
+            for pod_set, one in zip(gang.spec.pod_sets, needs, strict=True)
+        ),
+        tuple(gang.spec.pools),
+    )
+
+
+def shape(one: PodNeed, classes: Sequence[NodeClass]) -> ShapeRow:
+    """The need with the answer of every node class."""
+    return one.shape._replace(barred=pods.barred(one.where, classes))
+
+
+def _set(pod_set: PodSet, shape: ShapeRow) -> PodSetRow:
+    near = pod_set.topology
+    return PodSetRow(
+        name=pod_set.name,
+        shape=shape,
+        pods=pod_set.count,
+        least=pod_set.min_count,
+        required=(near.required or "") if near else "",
+        preferred=(near.preferred or "") if near else "",
+        balanced=near.balanced if near else False,
+        slice_size=(near.slice_size or 0) if near else 0,
+        slice_level=(near.slice_level or "") if near else "",
+    )
+
+
+def row(
+    gang: Gang, asked: AskRow, priorities: Mapping[str, PriorityClass], refused: Refused | None
+) -> GangRow:
+    """The gang as the core reads it."""
+    spec, admission = gang.spec, gang.status.admission
+    klass = priority_of(gang, priorities)
+    declared = [s for s in (spec.estimated_runtime_seconds, spec.max_runtime_seconds) if s]
+    state = GangState.WAITING
+    if admission is not None:
+        leaving = admission.evict is not None or spec.suspend or gang.status.phase == "Evicting"
+        state = GangState.LEAVING if leaving else GangState.RUNNING
+    progress, checkpoint = gang.status.progress, spec.checkpoint
+    return GangRow(
+        name=key_of(gang),
+        queue=queue_of(gang),
+        ask=asked,
+        state=state,
+        priority=klass.value if klass else 0,
+        created=_time(gang.metadata.creation_timestamp),
+        user=gang.metadata.annotations.get("athanor.dev/user", ""),
+        preemptible=spec.preemptible is not False,
+        preempts=klass is None or klass.preemption_policy != "Never",
+        estimate=float(min(declared)) if declared else NAN,
+        refused=refused.code if refused else 0,
+        pool=admission.pool if admission else "",
+        started=_time(admission.admitted_at) if admission else NAN,
+        expected_end=_time(admission.expected_end) if admission else NAN,
+        saved=_time(progress.last_checkpoint_time) if progress else NAN,
+        restart_cost=float(checkpoint.restart_seconds) if checkpoint else 0.0,
+        grace=float(checkpoint.grace_seconds) if checkpoint and checkpoint.enabled else 30.0,
+    )
+
+
+def priority_of(gang: Gang, priorities: Mapping[str, PriorityClass]) -> PriorityClass | None:
+    """The gang's PriorityClass, else the cluster's default one, else None (priority 0)."""
+    if gang.spec.priority_class_name:
+        return priorities.get(gang.spec.priority_class_name)
+    return next((c for c in priorities.values() if c.global_default), None)
+
+
+def unknown_priority(gang: Gang, priorities: Mapping[str, PriorityClass]) -> Refused | None:
+    """The refusal of a gang that names a PriorityClass nobody made."""
+    name = gang.spec.priority_class_name
+    if not name or name in priorities:
+        return None
+    text = f"spec.priorityClassName: there is no PriorityClass {name}"
+    return Refused(Code.INVALID_REQUEST, text)
+
+
+def running(gang: Gang, nodes: Collection[str]) -> Iterator[RunningRow]:
+    """Every pod of an admitted gang; pods on nodes that are gone hold nothing."""
+    admission = gang.status.admission
+    if admission is None:
+        return
+    names = [pod_set.name for pod_set in gang.spec.pod_sets]
+    for placement in admission.placements:
+        if placement.pod_set not in names:
+            continue
+        index = names.index(placement.pod_set)
+        for rank, node in zip(range(placement.count), unpack(placement.nodes), strict=False):
+            if node in nodes:
+                said = placement.devices[rank] if rank < len(placement.devices) else ""
+                yield RunningRow(key_of(gang), index, node, mask(said))
+
+
+def mask(devices: str) -> int:
+    """Device indices "0,3" as a bit mask; what is no index (a UUID) is left out."""
+    found = 0
+    for part in devices.split(","):
+        if part.isdecimal() and int(part) < 62:
+            found |= 1 << int(part)
+    return found
+
+
+def indices(devices: int) -> str:
+    """A bit mask as "0,3"."""
+    return ",".join(str(d) for d in range(devices.bit_length()) if devices >> d & 1)
+
+
+def _time(text: str | None) -> float:
+    return parse_rfc3339(text) if text else NAN

@@ -1,0 +1,314 @@
+"""The caches as a Snapshot: everything the core looks at, and what belongs to whom.
+
+What reading costs is remembered by object version, so a look after a few changes reads only those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from athanor.api import labels
+from athanor.api.core import Namespace, Node, Pod, PriorityClass
+from athanor.api.scheduling import Gang, Pool, Queue
+from athanor.features.scheduling import gangs, nodes, pods, queues
+from athanor.features.scheduling.core.build import build
+from athanor.features.scheduling.core.rows import NodeRow, PoolRow, QueueRow, Rows, ShapeRow
+from athanor.features.scheduling.core.snapshot import Snapshot
+from athanor.features.scheduling.core.why import Code
+from athanor.features.scheduling.gangs import Read, Refused
+from athanor.features.scheduling.pods import PodNeed
+from athanor.features.scheduling.queues import Problem
+from athanor.kit.quantity import QuantityError
+from athanor.runtime.cache import Changed, Key, World, key_of
+from athanor.wire.selector import from_object
+
+KEY = Key("", "cluster")
+"""The one key of this controller: it looks at the whole cluster each time."""
+
+
+class Past(Struct, frozen=True):
+    """Past use of the queues as of a time, as the last cycle left it."""
+
+    at: float
+    use: dict[str, dict[tuple[str, str], float]]
+
+
+class Observed(Struct, frozen=True, kw_only=True):
+    """The cluster as of now: the snapshot, and the objects its rows stand for."""
+
+    snapshot: Snapshot
+    gangs: dict[str, Gang]
+    queues: dict[str, Queue]
+    pools: dict[str, Pool]
+    refused: dict[str, Refused]
+    problems: dict[str, Problem]
+    devices: frozenset[str]
+
+
+class Observer:
+    """Reads the caches; keeps what it read of each object version. `past` is the last cycle's."""
+
+    def __init__(self) -> None:
+        self.past: Past | None = None
+        self._read: dict[Key, tuple[str, frozenset[str], Read]] = {}
+        self._used: dict[Key, tuple[str, dict[str, int]]] = {}
+
+    def __call__(self, world: World, key: Key) -> Observed | None:
+        """The whole cluster; the key says nothing."""
+        all_nodes = sorted(world.cache(Node), key=lambda node: node.metadata.name)
+        pools = sorted(world.cache(Pool), key=lambda pool: pool.metadata.name)
+        offered = {node.metadata.name: _capacity(node) for node in all_nodes}
+        devices = frozenset(d.kind for _, found in offered.values() for d in found)
+        by_queue = {queue.metadata.name: queue for queue in world.cache(Queue)}
+        problems = queues.problems(
+            list(by_queue.values()), frozenset(pool.metadata.name for pool in pools)
+        )
+        chosen = [gang for gang in world.cache(Gang) if gangs.holds(gang) or gangs.waits(gang)]
+        chosen.sort(key=gangs.key_of)
+        reads = {gangs.key_of(gang): self._reading(gang, devices) for gang in chosen}
+        priorities = {p.metadata.name: p for p in world.cache(PriorityClass)}
+        refused = _refusals(world, chosen, reads, by_queue, problems, priorities)
+        classes, shapes = _classes(all_nodes, reads.values())
+        held = {gangs.key_of(gang) for gang in chosen if gangs.holds(gang)}
+        foreign = self._foreign(world, held, devices)
+        known = {node.metadata.name for node in all_nodes}
+        rows = Rows(
+            pools=[_pool(pool) for pool in pools],
+            nodes=[
+                NodeRow(
+                    name=name,
+                    pool=nodes.pool_of(node, pools),
+                    capacity=offered[name][0],
+                    klass=classes[name],
+                    foreign=foreign.get(name, {}),
+                    domains=_domains(node, pools),
+                    devices=offered[name][1],
+                )
+                for node in all_nodes
+                if (name := node.metadata.name)
+            ],
+            queues=[
+                self._queue(queue, devices) if name not in problems or not problems[name].fatal
+                else QueueRow(name)
+                for name, queue in sorted(by_queue.items())
+            ],
+            gangs=[
+                gangs.row(
+                    gang, gangs.ask(gang, needs, shapes), priorities, refused.get(name)
+                )
+                for gang in chosen
+                if (needs := reads[name := gangs.key_of(gang)].needs)
+            ],
+            running=[
+                row
+                for gang in chosen
+                if reads[gangs.key_of(gang)].needs
+                for row in gangs.running(gang, known)
+            ],
+            resources=("cpu", "memory", "pods"),
+            node_classes=max(classes.values(), default=0) + 1,
+        )  # fmt: skip
+        return Observed(
+            snapshot=build(rows),
+            gangs={gangs.key_of(gang): gang for gang in chosen},
+            queues=by_queue,
+            pools={pool.metadata.name: pool for pool in pools},
+            refused=refused,
+            problems=problems,
+            devices=devices,
+        )
+
+    def _reading(self, gang: Gang, devices: frozenset[str]) -> Read:
+        key, version = key_of(gang), str(gang.metadata.generation or gang.metadata.resource_version)
+        known = self._read.get(key)
+        if known is not None and known[0] == version and known[1] == devices:
+            return known[2]
+        found = gangs.read(gang, devices)
+        self._read[key] = (version, devices, found)
+        return found
+
+    def _foreign(
+        self, world: World, held: set[str], devices: frozenset[str]
+    ) -> dict[str, dict[str, int]]:
+        """What pods outside admitted gangs use, a node."""
+        total: dict[str, dict[str, int]] = {}
+        for pod in world.cache(Pod):
+            node = pod.spec.node_name
+            if not node or pod.status.phase in ("Succeeded", "Failed"):
+                continue
+            name = pod.metadata.labels.get(labels.GANG)
+            if name is not None and f"{pod.metadata.namespace}/{name}" in held:
+                continue
+            here = total.setdefault(node, {})
+            for resource, amount in self._use_of(pod).items():
+                scale = pods.WHOLE if resource in devices else 1
+                here[resource] = here.get(resource, 0) + amount * scale
+        return total
+
+    def _use_of(self, pod: Pod) -> dict[str, int]:
+        key, version = key_of(pod), pod.metadata.uid
+        known = self._used.get(key)
+        if known is not None and known[0] == version:
+            return known[1]
+        asked = {"containers": [_container(c) for c in pod.spec.containers],
+                 "initContainers": [_container(c) for c in pod.spec.init_containers],
+                 "overhead": pod.spec.overhead}  # fmt: skip
+        try:
+            found = {**nodes.amounts(pods.requests(asked)), "pods": 1}
+        except QuantityError:
+            found = {"pods": 1}  # the API server lets no such pod in
+        self._used[key] = (version, found)
+        return found
+
+    def _queue(self, queue: Queue, devices: frozenset[str]) -> QueueRow:
+        name = queue.metadata.name
+        if self.past is not None and name in self.past.use:
+            return queues.row(queue, devices, self.past.use[name], self.past.at)
+        return queues.row(queue, devices, *queues.remembered(queue))
+
+
+def _container(container: Any) -> dict[str, Any]:
+    return {
+        "resources": {
+            "requests": container.resources.requests, "limits": container.resources.limits
+        },
+        "restartPolicy": container.restart_policy,
+    }  # fmt: skip
+
+
+def _capacity(node: Node) -> tuple[dict[str, int], tuple[Any, ...]]:
+    try:
+        return nodes.capacity(node)
+    except QuantityError:
+        return {}, ()  # a node that says nonsense offers nothing
+
+
+def _pool(pool: Pool) -> PoolRow:
+    cost = pool.spec.cost_per_hour
+    return PoolRow(
+        name=pool.metadata.name,
+        levels=tuple(pool.spec.topology_levels),
+        spread=pool.spec.strategy == "Spread",
+        elastic=pool.spec.elastic,
+        cost=float(cost) if cost.replace(".", "", 1).isdecimal() else 0.0,
+    )
+
+
+def _domains(node: Node, pools: Iterable[Pool]) -> dict[str, str]:
+    levels = {level for pool in pools for level in pool.spec.topology_levels}
+    return {level: node.metadata.labels[level] for level in levels if level in node.metadata.labels}
+
+
+def _classes(
+    all_nodes: list[Node], reads: Iterable[Read]
+) -> tuple[dict[str, int], dict[PodNeed, ShapeRow]]:
+    """The number of each node's class, and every need with the answers of all classes."""
+    needs = dict.fromkeys(need for read in reads for need in read.needs)
+    asked = sorted({label for need in needs for label in need.where.labels})
+    numbers: dict[nodes.NodeClass, int] = {}
+    of_node = {
+        node.metadata.name: numbers.setdefault(nodes.class_of(node, asked), len(numbers))
+        for node in all_nodes
+    }
+    classes = list(numbers)
+    shapes = {
+        need: gangs.shape(need, classes) if classes else need.shape for need in needs
+    }  # fmt: skip
+    return of_node, shapes
+
+
+def _refusals(
+    world: World,
+    chosen: Iterable[Gang],
+    reads: Mapping[str, Read],
+    by_queue: Mapping[str, Queue],
+    problems: Mapping[str, Problem],
+    priorities: Mapping[str, PriorityClass],
+) -> dict[str, Refused]:
+    """Why some waiting gangs cannot be considered, the first reason of each."""
+    found: dict[str, Refused] = {}
+    for gang in chosen:
+        name = gangs.key_of(gang)
+        queue = by_queue.get(gangs.queue_of(gang))
+        problem = problems.get(gangs.queue_of(gang))
+        refusal: Refused | None = None
+        if reads[name].problem:
+            refusal = Refused(Code.INVALID_REQUEST, reads[name].problem)
+        elif (unknown := gangs.unknown_priority(gang, priorities)) is not None:
+            refusal = unknown
+        elif queue is None:
+            text = f"spec.queue: there is no queue {gangs.queue_of(gang)}"
+            refusal = Refused(Code.QUEUE_NOT_FOUND, text)
+        elif problem is not None and problem.fatal:
+            text = f"queue {queue.metadata.name}: {problem.message}"
+            refusal = Refused(Code.QUEUE_INVALID, text)
+        elif not _admits(world, queue, gang.metadata.namespace):
+            text = f"queue {queue.metadata.name} does not admit gangs of namespace "
+            refusal = Refused(Code.NAMESPACE_NOT_ALLOWED, text + gang.metadata.namespace)
+        if refusal is not None:
+            found[name] = refusal
+    return found
+
+
+def _admits(world: World, queue: Queue, namespace: str) -> bool:
+    if queue.spec.namespace_selector is None:
+        return True
+    found = world.cache(Namespace).get(Key("", namespace))
+    selector = from_object(queue.spec.namespace_selector)
+    return found is not None and selector.matches(found.metadata.labels)
+
+
+def whole(change: Changed[Any], world: World) -> Iterable[Key]:
+    """Every change concerns the one key."""
+    return (KEY,)
+
+
+def spec_matters(change: Changed[Any], world: World) -> Iterable[Key]:
+    """Queues and pools concern the scheduler when their specs change, not their statuses."""
+    before, after = change
+    if before is not None and after is not None and before.spec == after.spec:
+        return ()
+    return (KEY,)
+
+
+def own_pods_aside(change: Changed[Pod], world: World) -> Iterable[Key]:
+    """Pods concern the scheduler when what they use appears or ends, not each time they report."""
+    before, after = change
+    if before is not None and after is not None and _place(before) == _place(after):
+        return ()
+    return (KEY,)
+
+
+def _place(pod: Pod) -> tuple[str, bool]:
+    return pod.spec.node_name, pod.status.phase in ("Succeeded", "Failed")
+
+
+def nodes_matter(change: Changed[Node], world: World) -> Iterable[Key]:
+    """Nodes concern the scheduler when what they offer or whom they let in changes."""
+    before, after = change
+    if before is not None and after is not None and _offer(before) == _offer(after):
+        return ()
+    return (KEY,)
+
+
+def _offer(node: Node) -> tuple[object, ...]:
+    ready = next((c.status for c in node.status.conditions if c.type == "Ready"), "True")
+    return node.spec, node.metadata.labels, node.status.allocatable, node.status.capacity, ready
+
+
+def gangs_matter(change: Changed[Gang], world: World) -> Iterable[Key]:
+    """Gangs concern the scheduler when they ask, start to hold or stop to hold something."""
+    before, after = change
+    if before is not None and after is not None and _stand(before) == _stand(after):
+        return ()
+    return (KEY,)
+
+
+def _stand(gang: Gang) -> tuple[object, ...]:
+    return (
+        gang.metadata.uid, gang.metadata.generation, gang.metadata.deletion_timestamp is None,
+        gangs.holds(gang), gangs.waits(gang), gang.status.admission,
+    )  # fmt: skip

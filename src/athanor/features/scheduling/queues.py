@@ -1,0 +1,165 @@
+"""Queues as rows, and what is wrong with them: a problem names the queue's field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from athanor.api.scheduling import Amounts, PoolQuota, Queue
+from athanor.features.scheduling import nodes
+from athanor.features.scheduling.core.rows import NAN, QueueRow, QuotaRow
+from athanor.features.scheduling.core.snapshot import Consent, QueueState
+from athanor.kit.quantity import QuantityError
+from athanor.kit.times import parse_rfc3339
+
+STATES = {
+    "Open": QueueState.OPEN, "Hold": QueueState.HOLD,
+    "Drain": QueueState.DRAIN, "Closed": QueueState.CLOSED,
+}  # fmt: skip
+CONSENT = {
+    "Never": Consent.NEVER, "LowerPriority": Consent.LOWER_PRIORITY, "Any": Consent.ANY
+}  # fmt: skip
+
+
+class Problem(NamedTuple):
+    """What is wrong with a queue. `fatal`: its gangs cannot be admitted until it is mended."""
+
+    reason: str
+    message: str
+    fatal: bool = True
+
+
+def problems(queues: Sequence[Queue], pools: frozenset[str]) -> dict[str, Problem]:
+    """The first problem of each queue that has one."""
+    by_name = {queue.metadata.name: queue for queue in queues}
+    found: dict[str, Problem] = {}
+    for name, queue in by_name.items():
+        problem = _own(queue) or _tree(queue, by_name) or _places(queue, pools)
+        if problem is not None:
+            found[name] = problem
+    for name, queue in by_name.items():
+        over = None if name in found else _children(queue, by_name, found)
+        if over is not None:
+            found[name] = over
+    return found
+
+
+def _own(queue: Queue) -> Problem | None:
+    for i, quota in enumerate(queue.spec.pools):
+        field = f"spec.pools[{i}]"
+        try:
+            guaranteed, deserved, limit, lendable = (
+                nodes.amounts(a)
+                for a in (quota.guaranteed, quota.deserved, quota.limit, quota.lendable)
+            )
+        except QuantityError as problem:
+            return Problem("InvalidQuantity", f"{field}: {problem}")
+        for small, large, names in (
+            (guaranteed, deserved, ("guaranteed", "deserved")),
+            (deserved, limit, ("deserved", "limit")),
+            (guaranteed, limit, ("guaranteed", "limit")),
+            (lendable, guaranteed, ("lendable", "guaranteed")),
+        ):
+            wrong = [r for r in small if r in large and small[r] > large[r]]
+            if wrong:
+                text = f"{field}.{names[0]}.{wrong[0]} is more than {field}.{names[1]}"
+                return Problem("InvalidQuota", f"{text}.{wrong[0]}")
+    return None
+
+
+def _tree(queue: Queue, by_name: Mapping[str, Queue]) -> Problem | None:
+    seen = [queue.metadata.name]
+    up = queue.spec.parent
+    while up:
+        if up not in by_name:
+            owner = seen[-1]
+            return Problem("ParentNotFound", f"spec.parent: {owner}: there is no queue {up}")
+        if up in seen:
+            circle = " → ".join([*seen[seen.index(up) :], up])
+            return Problem("Cycle", f"spec.parent: the parents form a circle: {circle}")
+        seen.append(up)
+        up = by_name[up].spec.parent
+    return None
+
+
+def _places(queue: Queue, pools: frozenset[str]) -> Problem | None:
+    for i, quota in enumerate(queue.spec.pools):
+        if quota.pool not in pools:
+            text = f"spec.pools[{i}].pool: there is no pool {quota.pool}"
+            return Problem("PoolNotFound", text, fatal=False)
+    return None
+
+
+def _children(
+    queue: Queue, by_name: Mapping[str, Queue], bad: Mapping[str, Problem]
+) -> Problem | None:
+    """Children are not guaranteed more than their parent has (where it says what it has)."""
+    for i, quota in enumerate(queue.spec.pools):
+        for resource, own in nodes.amounts(quota.guaranteed).items():
+            total = sum(
+                nodes.amounts(q.guaranteed).get(resource, 0)
+                for name, child in by_name.items()
+                if child.spec.parent == queue.metadata.name and name not in bad
+                for q in child.spec.pools
+                if q.pool == quota.pool
+            )
+            if total > own:
+                text = f"spec.pools[{i}].guaranteed.{resource}: its children's add up to more"
+                return Problem("ChildrenOverGuarantee", text, fatal=False)
+    return None
+
+
+def row(
+    queue: Queue, devices: frozenset[str], decayed: Mapping[tuple[str, str], float], at: float
+) -> QueueRow:
+    """The queue as the core reads it; call it for queues without a fatal problem."""
+    spec = queue.spec
+    preemption = spec.preemption
+    share = spec.fair_share
+    return QueueRow(
+        name=queue.metadata.name,
+        parent=spec.parent,
+        quotas={quota.pool: _quota(quota, devices) for quota in spec.pools},
+        strict=spec.ordering == "StrictFIFO",
+        weight=share.weight if share else 1,
+        half_life=float(share.half_life_seconds) if share and share.half_life_seconds else NAN,
+        state=STATES[spec.state],
+        within=CONSENT[preemption.within_queue if preemption else "LowerPriority"],
+        reclaim=CONSENT[preemption.reclaim if preemption else "Any"],
+        min_runtime=float(preemption.min_runtime_seconds) if preemption else 0.0,
+        max_runtime=float(spec.max_runtime_seconds or "inf"),
+        user_limit=_amounts(spec.user_limit, devices),
+        decayed=decayed,
+        decayed_at=at,
+    )
+
+
+def remembered(queue: Queue) -> tuple[dict[tuple[str, str], float], float]:
+    """Past use as the queue's status has it, and as of when (NaN: nothing is known)."""
+    said = queue.status.decayed
+    try:
+        at = parse_rfc3339(str(said["at"]))
+        return {
+            (pool, resource): float(amount)
+            for pool, amounts in dict(said["pools"]).items()
+            for resource, amount in dict(amounts).items()
+        }, at
+    except (KeyError, TypeError, ValueError):
+        return {}, NAN  # never written, or not by us: past use starts anew
+
+
+def _quota(quota: PoolQuota, devices: frozenset[str]) -> QuotaRow:
+    return QuotaRow(
+        guaranteed=_amounts(quota.guaranteed, devices),
+        deserved=_amounts(quota.deserved, devices),
+        limit=_amounts(quota.limit, devices),
+        lendable=_amounts(quota.lendable, devices),
+        spill_after=float(quota.spill_after_seconds or 0),
+    )
+
+
+def _amounts(said: Amounts, devices: frozenset[str]) -> dict[str, int]:
+    return {
+        name: amount * 1000 if name in devices else amount
+        for name, amount in nodes.amounts(said).items()
+    }

@@ -1,0 +1,136 @@
+"""The scheduling controller with gangs on the real server and simulated nodes, in virtual time."""
+
+from collections.abc import Mapping
+
+from athanor.api.core import PriorityClass
+from athanor.api.meta import JSON
+from athanor.api.placement import unpack
+from athanor.api.scheduling import Gang, Pool, Queue
+from athanor.features.gangs.apply import controller as gangs
+from athanor.features.scheduling.apply import controller as scheduling
+from athanor.testing.lab import Lab, cluster
+from athanor.testing.nodes import Life
+from athanor.testing.virtual import run
+
+
+def template(cpu: str = "1", more: Mapping[str, str] | None = None) -> JSON:
+    asked = {"cpu": cpu, **(more or {})}
+    return {
+        "spec": {
+            "containers": [{"name": "main", "image": "host", "resources": {"requests": asked}}]
+        }
+    }
+
+
+def gang(name: str, pods: int = 1, cpu: str = "1", queue: str = "", **spec: object) -> JSON:
+    sets = [{"name": "worker", "count": pods, "template": template(cpu)}]
+    return {
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"podSets": sets, "queue": queue, **spec},
+    }
+
+
+async def tree(lab: Lab, *queues: JSON) -> None:
+    await lab.create({"metadata": {"name": "default"}, "spec": {"exclusive": False}}, Pool)
+    usual: JSON = {"metadata": {"name": "default"}, "spec": {"pools": [{"pool": "default"}]}}
+    for queue in (usual, *queues):
+        await lab.create(queue, Queue)
+
+
+def queue(name: str, **quota: JSON) -> JSON:
+    return {"metadata": {"name": name}, "spec": {"pools": [{"pool": "default", **quota}]}}
+
+
+def test_a_gang_is_admitted_runs_and_the_next_waits_with_a_reason() -> None:
+    async def main() -> None:
+        async with cluster([gangs(), scheduling()], nodes=2) as lab:
+            await tree(lab)
+            await lab.create(gang("first", 3, "4"), Gang)
+            first = await lab.until(Gang, "first", lambda g: g.status.phase == "Running")
+            assert first.status.admission is not None
+            placed = first.status.admission.placements[0]
+            assert list(unpack(placed.nodes)) == ["node-0", "node-0", "node-1"]
+            await lab.create(gang("second", 2, "4"), Gang)
+            second = await lab.until(Gang, "second", lambda g: bool(g.status.reasons))
+            assert second.status.reasons[0].code == "NoCapacity"
+            assert "room for 1 of 2 pods on 2 nodes" in second.status.reasons[0].message
+            told = await lab.get(Queue, "default", None)
+            assert (told.status.pending, told.status.admitted) == (1, 1)
+            assert told.status.use[0].used["cpu"] == "12"
+            pool = await lab.get(Pool, "default", None)
+            assert (pool.status.nodes, pool.status.free["cpu"]) == (2, "4")
+
+    run(main)
+
+
+def test_capacity_is_free_when_a_gang_has_finished() -> None:
+    async def main() -> None:
+        life = Life(runs=30.0)
+        async with cluster([gangs(), scheduling()], script=lambda pod: life) as lab:
+            await tree(lab)
+            for name in ("a", "b", "c"):
+                await lab.create(gang(name, 1, "8"), Gang)
+            for name in ("a", "b", "c"):
+                done = await lab.until(Gang, name, lambda g: g.status.phase == "Succeeded")
+                assert done.status.reasons == []
+
+    run(main)
+
+
+def test_lent_quota_comes_back_to_its_owner() -> None:
+    async def main() -> None:
+        async with cluster([gangs(), scheduling()]) as lab:
+            mine = queue("mine", guaranteed={"cpu": "4"})
+            await tree(lab, mine, queue("theirs", guaranteed={"cpu": "4"}))
+            await lab.create(gang("t1", 1, "4", "theirs"), Gang)
+            await lab.until(Gang, "t1", lambda g: g.status.phase == "Running")
+            await lab.create(gang("t2", 1, "4", "theirs"), Gang)
+            await lab.until(Gang, "t2", lambda g: g.status.phase == "Running")
+            await lab.create(gang("m", 1, "4", "mine"), Gang)
+            await lab.until(Gang, "m", lambda g: g.status.phase == "Running")
+            left = [await lab.get(Gang, name) for name in ("t1", "t2")]
+            waiting = [g for g in left if g.status.admission is None]
+            assert len(waiting) == 1 and waiting[0].status.evictions == 1
+            waiting_name = waiting[0].metadata.name
+            again = await lab.until(Gang, waiting_name, lambda g: bool(g.status.reasons))
+            assert again.status.reasons[0].code in ("NoCapacity", "KeptForOthers")
+
+    run(main)
+
+
+def test_wrong_gangs_and_queues_are_told_so() -> None:
+    async def main() -> None:
+        async with cluster([gangs(), scheduling()]) as lab:
+            circle = {"metadata": {"name": "a"}, "spec": {"parent": "b"}}
+            await tree(lab, circle, {"metadata": {"name": "b"}, "spec": {"parent": "a"}})
+            await lab.create(gang("lost", queue="nowhere"), Gang)
+            await lab.create(gang("circle", queue="a"), Gang)
+            await lab.create(gang("vip", priorityClassName="none"), Gang)
+            found = {}
+            for name in ("lost", "circle", "vip"):
+                told = await lab.until(Gang, name, lambda g: bool(g.status.reasons))
+                found[name] = told.status.reasons[0]
+            assert found["lost"].code == "QueueNotFound"
+            assert found["lost"].message == "spec.queue: there is no queue nowhere"
+            assert found["circle"].code == "QueueInvalid"
+            assert found["vip"].code == "InvalidRequest"
+            wrong = await lab.get(Queue, "a", None)
+            assert wrong.status.conditions[0].reason == "Cycle"
+            assert "spec.parent" in wrong.status.conditions[0].message
+
+    run(main)
+
+
+def test_priority_preempts_within_a_queue() -> None:
+    async def main() -> None:
+        async with cluster([gangs(), scheduling()]) as lab:
+            await tree(lab)
+            await lab.create({"metadata": {"name": "urgent"}, "value": 100}, PriorityClass)
+            await lab.create(gang("usual", 1, "8"), Gang)
+            await lab.until(Gang, "usual", lambda g: g.status.phase == "Running")
+            await lab.create(gang("vip", 1, "8", priorityClassName="urgent"), Gang)
+            await lab.until(Gang, "vip", lambda g: g.status.phase == "Running")
+            usual = await lab.get(Gang, "usual")
+            assert usual.status.admission is None
+
+    run(main)
