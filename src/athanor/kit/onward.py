@@ -1,0 +1,128 @@
+"""Passing a request on to another server as our own identity, WebSockets included (aiohttp)."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from athanor.kit.exchange import Exchange, Unreachable
+
+_HOP = frozenset(
+    ("authorization", "connection", "content-length", "host", "keep-alive", "proxy-authenticate",
+     "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade")
+)  # fmt: skip
+_WEBSOCKET = frozenset(
+    ("sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions",
+     "sec-websocket-protocol", "sec-websocket-accept")
+)  # fmt: skip
+_LOST = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
+
+
+class Onward:
+    """Connections to the servers that requests are passed on to."""
+
+    def __init__(self, ca: str = "", certificate: str = "", key: str = "") -> None:
+        """`ca` is PEM text, `certificate` and `key` are file names."""
+        self._ca = ca
+        self._identity = (certificate, key)
+        self._session: aiohttp.ClientSession | None = None
+        self._tls: dict[str, ssl.SSLContext] = {}
+
+    async def pass_on(
+        self, exchange: Exchange, url: str, body: bytes, headers: Mapping[str, str], ca: str
+    ) -> None:
+        """Let another server answer an exchange. Raises Unreachable.
+
+        The client's own credentials go no further; `headers` say who it is.
+        """
+        passed = CIMultiDict(
+            (name, value)
+            for name, value in exchange.headers.items()
+            if name not in _HOP and name not in _WEBSOCKET
+        )
+        passed.update(headers)
+        if exchange.upgrade:
+            await self._bridge(exchange, url, passed, ca)
+            return
+        try:
+            answer = await self._pool().request(
+                exchange.method, URL(url, encoded=True), data=body or None, headers=passed,
+                ssl=self._trust(ca), allow_redirects=False,
+            )  # fmt: skip
+        except _LOST as error:
+            raise Unreachable(f"{_origin(url)} does not answer: {error}") from error
+        kept = {k: v for k, v in answer.headers.items() if k.lower() not in _HOP}
+        kind = kept.pop("Content-Type", "application/octet-stream")
+        try:
+            await exchange.stream(answer.status, _body(answer), kind, kept)
+        finally:
+            answer.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _bridge(
+        self, exchange: Exchange, url: str, headers: CIMultiDict[str], ca: str
+    ) -> None:
+        """Join the client's WebSocket and one to the other server."""
+        if exchange.headers.get("upgrade", "").lower() != "websocket":
+            raise Unreachable("only WebSocket upgrades are passed on (v5.channel.k8s.io)")
+        offered = exchange.headers.get("sec-websocket-protocol", "")
+        protocols = tuple(part.strip() for part in offered.split(",") if part.strip())
+        try:
+            far = await self._pool().ws_connect(
+                URL(url, encoded=True), protocols=protocols, headers=headers,
+                ssl=self._trust(ca), max_msg_size=0, autoping=True,
+            )  # fmt: skip
+        except aiohttp.WSServerHandshakeError as error:
+            await exchange.respond(error.status, error.message.encode(), "text/plain", {})
+            return
+        except _LOST as error:
+            raise Unreachable(f"{_origin(url)} does not answer: {error}") from error
+        try:
+            await exchange.join(far)
+        finally:
+            await far.close()
+
+    def _pool(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
+                cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False,
+            )  # fmt: skip
+        return self._session
+
+    def _trust(self, ca: str) -> ssl.SSLContext:
+        """Trust in one authority (PEM text; the usual one when empty), and our certificate."""
+        ca = ca or self._ca
+        settings = self._tls.get(ca)
+        if settings is None:
+            settings = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            if ca:
+                settings.load_verify_locations(cadata=ca)
+            certificate, key = self._identity
+            if certificate:
+                settings.load_cert_chain(certificate, key or None)
+            self._tls[ca] = settings
+        return settings
+
+
+async def _body(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in answer.content.iter_any():
+            yield chunk
+    except _LOST:
+        # the other server broke off: the client sees its stream end
+        return
+
+
+def _origin(url: str) -> str:
+    return str(URL(url, encoded=True).origin())

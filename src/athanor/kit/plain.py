@@ -1,0 +1,307 @@
+"""Ordinary HTTP/1.1 requests without a framework: three times the requests a CPU-second.
+
+Whole requests with a plain body are read and answered here. Everything else (upgrades, chunked or
+very long bodies, `Expect`, HTTP/1.0, anything malformed) is handed over with its connection to the
+fallback, which is a complete implementation; so nothing here has to be lenient.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from email.utils import formatdate
+from http import HTTPStatus
+
+from athanor.kit.exchange import SERVER, STALL, Exchange, Gone, Handler, Lost, TooLarge, finish
+
+HEAD = 64 * 1024
+"""Longest request line with headers, in bytes."""
+BODY = 4 * 1024 * 1024
+"""Longest body read here, in bytes."""
+_BACKLOG = 1 << 20
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_TARGET = re.compile(r"/[!-~]*")
+_ELSEWHERE = frozenset(("transfer-encoding", "upgrade", "expect", "content-encoding"))
+_METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))
+_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+_log = logging.getLogger(__name__)
+
+
+class Head:
+    """A parsed request line and headers; None of `parse` means: not for us."""
+
+    __slots__ = ("close", "headers", "length", "method", "target")
+
+    def __init__(self, method: str, target: str, headers: dict[str, str], length: int) -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.length = length
+        self.close = "close" in headers.get("connection", "").lower()
+
+
+def parse(head: bytes) -> Head | None:
+    """Read a request line and headers; None for what is unusual in any way."""
+    text = head.decode("utf-8", "surrogateescape")
+    lines = text.split("\r\n")
+    breaks = len(lines) - 1
+    if text.count("\n") != breaks or text.count("\r") != breaks or "\0" in text:
+        return None
+    first = lines[0].split(" ")
+    if len(first) != 3 or first[2] != "HTTP/1.1" or first[0] not in _METHODS:
+        return None
+    if _TARGET.fullmatch(first[1]) is None:
+        return None
+    headers: dict[str, str] = {}
+    for index in range(1, len(lines)):
+        name, colon, value = lines[index].partition(":")
+        if not colon or _NAME.fullmatch(name) is None:
+            return None
+        name = name.lower()
+        value = value.strip(" \t")
+        if name in headers:
+            if name in ("content-length", "host"):
+                return None
+            value = f"{headers[name]}, {value}"
+        headers[name] = value
+    length = headers.get("content-length", "0")
+    if not length.isascii() or not length.isdigit() or not _ELSEWHERE.isdisjoint(headers):
+        return None
+    return Head(first[0], first[1], headers, int(length))
+
+
+class Connections:
+    """All plain connections of a server, and what they share."""
+
+    def __init__(
+        self, handler: Handler, lost: Lost, fallback: Callable[[], asyncio.Protocol]
+    ) -> None:
+        self.handler = handler
+        self.lost = lost
+        self.fallback = fallback
+        self.open: set[Connection] = set()
+        self._date = (0, "")
+
+    def __call__(self) -> asyncio.Protocol:
+        """The protocol of a new connection."""
+        return Connection(self)
+
+    def date(self) -> str:
+        """The Date header's line, made once a second."""
+        now = int(time.time())  # noqa: TID251 - a header of HTTP, nothing decides by it
+        if self._date[0] != now:
+            self._date = (now, f"Date: {formatdate(now, usegmt=True)}\r\n")
+        return self._date[1]
+
+    async def close(self, grace: float) -> None:
+        """Close idle connections now, busy ones when they have answered or `grace` is over."""
+        for connection in list(self.open):
+            connection.retire()
+        busy = [connection.task for connection in self.open if connection.task is not None]
+        if busy:
+            await asyncio.wait(busy, timeout=grace)
+        for connection in list(self.open):
+            connection.cut()
+
+
+class Connection(asyncio.Protocol):
+    """One connection: reads a request, has it answered, reads the next."""
+
+    def __init__(self, shared: Connections) -> None:
+        self.shared = shared
+        self.transport: asyncio.Transport | None = None
+        self.task: asyncio.Task[None] | None = None
+        self._buffer = b""
+        self._paused = False
+        self._retired = False
+        self._room: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the event loop."""
+        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
+        self.transport = transport  # type: ignore[assignment]
+        self.shared.open.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Called by the event loop."""
+        self.shared.open.discard(self)
+        self.transport = None
+        self.resume_writing()
+        self.shared.lost.connection(self)
+
+    def pause_writing(self) -> None:
+        """Called by the event loop: the client reads slower than we write."""
+        if self._room is None:
+            self._room = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        """Called by the event loop."""
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop."""
+        self._buffer = self._buffer + data if self._buffer else data
+        if self.task is None:
+            self._next()
+        elif len(self._buffer) > _BACKLOG and self.transport is not None and not self._paused:
+            self._paused = True
+            self.transport.pause_reading()
+
+    def _next(self) -> None:
+        """Begin with the next request, if it is there as a whole."""
+        transport, buffer = self.transport, self._buffer
+        if transport is None or not buffer:
+            return
+        end = buffer.find(b"\r\n\r\n")
+        if end < 0:
+            if len(buffer) > HEAD:
+                self._hand_over(transport)
+            return
+        head = parse(buffer[:end]) if end <= HEAD else None
+        if head is None or head.length > BODY:
+            self._hand_over(transport)
+            return
+        begin, last = end + 4, end + 4 + head.length
+        if len(buffer) < last:
+            return
+        self._buffer = buffer[last:]
+        exchange = PlainExchange(head, buffer[begin:last], self)
+        self.task = asyncio.get_running_loop().create_task(self._answer(exchange))
+
+    def _hand_over(self, transport: asyncio.Transport) -> None:
+        """Let the fallback have this connection for the rest of its life."""
+        self.shared.open.discard(self)
+        protocol = self.shared.fallback()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        protocol.data_received(self._buffer)
+        self._buffer = b""
+
+    async def _answer(self, exchange: PlainExchange) -> None:
+        try:
+            await self.shared.handler(exchange)
+        except (ConnectionError, Gone):
+            exchange.last = True
+        except Exception:
+            _log.exception("%s %s failed", exchange.method, exchange.path)
+            exchange.last = True
+            if not exchange.begun:
+                await exchange.reply(500, b"the request failed\n", {"Content-Type": "text/plain"})
+        finally:
+            self.task = None
+        if exchange.last or not exchange.begun or self._retired:
+            self.cut()
+            return
+        if self._paused and self.transport is not None:
+            self._paused = False
+            self.transport.resume_reading()
+        if self._buffer:
+            self._next()
+
+    async def drain(self) -> None:
+        """Wait until the client has read most of what was written. Raises Gone after `STALL`."""
+        while self._room is not None:
+            try:
+                async with asyncio.timeout(STALL):
+                    await asyncio.shield(self._room)
+            except TimeoutError:
+                if self.transport is not None:
+                    self.transport.abort()
+                raise Gone from None
+        if self.transport is None:
+            raise Gone
+
+    @property
+    def full(self) -> bool:
+        """Whether the client reads slower than we write."""
+        return self._room is not None
+
+    def retire(self) -> None:
+        """Answer what was begun, nothing more."""
+        self._retired = True
+        if self.task is None:
+            self.cut()
+
+    def cut(self) -> None:
+        """Close the connection, after what is written has been sent."""
+        if self.transport is not None:
+            self.transport.close()
+
+
+class PlainExchange(Exchange):
+    """A request read as a whole."""
+
+    __slots__ = ("_body", "_connection", "begun", "last")
+
+    def __init__(self, head: Head, body: bytes, connection: Connection) -> None:
+        super().__init__(head.method, head.target, head.headers, connection.transport)
+        self._body = body
+        self._connection = connection
+        self.begun = False
+        self.last = head.close
+
+    async def body(self, limit: int) -> bytes:
+        """The whole body. Raises TooLarge."""
+        if len(self._body) > limit:
+            raise TooLarge(f"limit is {limit}")
+        return self._body
+
+    async def reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        """Send a whole answer."""
+        head = self._head(status, headers) + f"Content-Length: {len(body)}\r\n\r\n"
+        transport = self._transport()
+        self.begun = True
+        if self.method == "HEAD":
+            body = b""
+        transport.write(head.encode("latin-1", "replace") + body)
+        if self._connection.full:
+            await self._connection.drain()
+
+    async def stream(
+        self,
+        status: int,
+        chunks: AsyncIterator[bytes],
+        content_type: str,
+        headers: Mapping[str, str],
+    ) -> None:
+        """An answer in chunks; see Exchange."""
+        said = {"Content-Type": content_type, "Server": SERVER, **headers}
+        head = self._head(status, said) + "Transfer-Encoding: chunked\r\n\r\n"
+        connection = self._connection
+        self.begun = True
+        try:
+            self._transport().write(head.encode("latin-1", "replace"))
+            async with connection.shared.lost.watching(connection):
+                async for chunk in chunks:
+                    if chunk:
+                        self._transport().write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+                    if connection.full:
+                        await connection.drain()
+            self._transport().write(b"0\r\n\r\n")
+        except Gone:
+            # the client has left, which is how most watches end
+            self.last = True
+        finally:
+            await finish(chunks)
+
+    def _head(self, status: int, headers: Mapping[str, str]) -> str:
+        lines = [_LINES.get(status) or f"HTTP/1.1 {status} Unknown\r\n"]
+        for name, value in headers.items():
+            if "\n" in value or "\r" in value:
+                value = " ".join(value.split())
+            lines.append(f"{name}: {value}\r\n")
+        lines.append(self._connection.shared.date())
+        if self.last:
+            lines.append("Connection: close\r\n")
+        return "".join(lines)
+
+    def _transport(self) -> asyncio.Transport:
+        transport = self._connection.transport
+        if transport is None or transport.is_closing():
+            raise Gone
+        return transport
