@@ -19,6 +19,7 @@ from athanor.wire.status import ApiError
 log = logging.getLogger(__name__)
 _LEASE_SECONDS = 40
 _BEAT = 10.0
+_AGAIN = 0.3
 _NODES, _LEASES = of(core.Node), of(core.Lease)
 LEASES = "kube-node-lease"
 
@@ -56,16 +57,22 @@ class Heartbeat:
         await self._renew()
 
     async def run(self) -> None:
-        """Beat until cancelled."""
+        """Register, then beat, until cancelled; a server that is away is asked again soon."""
+        registered = False
         while True:
-            await asyncio.sleep(_BEAT)
             try:
-                await self._renew()
-                await self.report()
+                if registered:
+                    await self._renew()
+                    await self.report()
+                else:
+                    await self.register()
+                    registered = True
+                pause = _BEAT
             except ApiError as error:
                 log.warning("heartbeat: %s", error)
-                if error.code == 404:
-                    await self.register()
+                registered = registered and error.code != 404
+                pause = _AGAIN
+            await asyncio.sleep(pause)
 
     async def report(self) -> None:
         """Write the node's status where it differs from the last one written."""

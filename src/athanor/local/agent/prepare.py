@@ -15,7 +15,7 @@ from athanor.api.registry import of
 from athanor.local.agent import contain, images
 from athanor.local.agent.node import FIRST_UID, UIDS, Node, log_path
 from athanor.local.agent.place import API_PORT, HOME, Place
-from athanor.local.agent.plan import environ, names
+from athanor.local.agent.plan import environ, names, probes
 from athanor.local.agent.plan.environ import Missing
 from athanor.local.agent.relay import Relay
 from athanor.local.agent.volumes import Volumes
@@ -68,6 +68,8 @@ class Preparation:
     async def container(self, name: str, attempt: int) -> JSON:
         """What the supervisor is to start. Raises Missing."""
         container = self.container_of(name)
+        if any("grpc" in (container.get(kind) or {}) for kind in probes.KINDS):
+            raise Missing("this node has no grpc probes; use exec, httpGet or tcpSocket")
         await self._fetch()
         try:
             env = images.resolve(container.get("image") or "")

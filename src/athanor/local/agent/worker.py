@@ -16,7 +16,9 @@ from athanor.api.core import Pod
 from athanor.api.meta import JSON
 from athanor.api.registry import of
 from athanor.local.agent import recall
+from athanor.local.agent.checks import Target
 from athanor.local.agent.node import Node, log_path
+from athanor.local.agent.plan import probes
 from athanor.local.agent.plan.environ import Missing
 from athanor.local.agent.plan.observed import (
     Action,
@@ -30,8 +32,9 @@ from athanor.local.agent.plan.observed import (
     Start,
     Stop,
 )
-from athanor.local.agent.plan.pod import plan
+from athanor.local.agent.plan.pod import grace_of, plan
 from athanor.local.agent.prepare import Preparation
+from athanor.local.agent.prober import Prober
 from athanor.local.agent.supervised import Refused
 from athanor.wire import calls
 from athanor.wire.status import ApiError
@@ -39,6 +42,7 @@ from athanor.wire.status import ApiError
 log = logging.getLogger(__name__)
 _PODS = of(Pod)
 _RETRY = 2.0
+_HOOK_SECONDS = 600.0
 
 
 class Worker:
@@ -60,6 +64,8 @@ class Worker:
         self._listed = set(listed)
         self._say = say
         self._poke = asyncio.Event()
+        self._probers: dict[str, Prober] = {}
+        self._hooks: set[asyncio.Task[None]] = set()
         self._stops: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._reported: JSON = {}
         self._gone = False
@@ -94,6 +100,8 @@ class Worker:
             run = msgspec.structs.replace(run, message=said)
         self.runs[name, attempt] = run
         self.health.pop(name, None)
+        if prober := self._probers.pop(name, None):
+            prober.end()
         self.poke()
 
     def lose(self, known: set[str]) -> None:
@@ -106,6 +114,9 @@ class Worker:
 
     async def run(self) -> None:
         """Work until the pod is gone."""
+        for run in list(self.runs.values()):
+            if run.running:
+                self._started(run.name, run.attempt, fresh=False)
         while not self._gone:
             self._poke.clear()
             wake: float | None = None
@@ -187,11 +198,54 @@ class Worker:
             began = msgspec.structs.replace(run, started_at=answer["startedAt"])
             self.runs[name, action.attempt] = began
         self._say(self.pod, "Normal", "Started", f"Started container {name}")
-        self.started(name, action.attempt)
+        self._started(name, action.attempt, fresh=True)
         return True
 
-    def started(self, name: str, attempt: int) -> None:
-        """A container runs: what follows from that (probes, hooks)."""
+    def _started(self, name: str, attempt: int, *, fresh: bool) -> None:
+        """A container runs: its hook and its probes follow."""
+        container = self.preparation.container_of(name)
+        target = self._target(name, attempt)
+        said = next((s for s in self._statuses() if s["name"] == name), {})
+
+        def changed(health: Health) -> None:
+            if self.health.get(name) != health:
+                self.health[name] = health
+                self.poke()
+
+        def say(text: str) -> None:
+            self._say(self.pod, "Warning", "Unhealthy", text)
+
+        if old := self._probers.pop(name, None):
+            old.end()
+        if any(kind in container for kind in probes.KINDS):
+            ready = not fresh and bool(said.get("ready"))
+            self._probers[name] = Prober(container, target, changed, say, ready)
+            self._probers[name].begin()
+        hook = (container.get("lifecycle") or {}).get("postStart")
+        if fresh and hook:
+            self._hooks.add(task := asyncio.ensure_future(self._post_start(name, attempt, hook)))
+            task.add_done_callback(self._hooks.discard)
+
+    def _statuses(self) -> list[JSON]:
+        status = self.pod.get("status") or {}
+        return [
+            *(status.get("containerStatuses") or []), *(status.get("initContainerStatuses") or [])
+        ]  # fmt: skip
+
+    def _target(self, name: str, attempt: int) -> Target:
+        key = recall.key_of(self.uid, name, attempt)
+        container = self.preparation.container_of(name)
+        return Target(self.node, self.uid, container, key, self.preparation.address)
+
+    async def _post_start(self, name: str, attempt: int, hook: JSON) -> None:
+        ok, said = await self._target(name, attempt).check(hook, _HOOK_SECONDS)
+        if not ok:
+            self._say(self.pod, "Warning", "FailedPostStartHook", f"PostStartHook failed: {said}")
+            run = self.runs.get((name, attempt))
+            if run is not None and run.running:
+                grace = grace_of(self.pod)
+                stop = Stop(name=name, attempt=attempt, grace=grace, reason="FailedPostStartHook")
+                self._stop(stop)
 
     def _hold(self, name: str, hold: Hold) -> bool:
         new = self.holds.get(name) != hold
@@ -225,15 +279,25 @@ class Worker:
         key = recall.key_of(self.uid, action.name, action.attempt)
         began = self.node.clock.monotonic()
         if action.grace > 0:
-            await self.before_stop(action)
+            await self._pre_stop(action)
         left = max(0.0, action.grace - (self.node.clock.monotonic() - began))
         if action.grace > 0:
             left = max(left, 2.0)  # a kubelet's minimum after a hook that took all of the grace
         with contextlib.suppress(Refused):
             await self.node.supervised.ask("stop", key=key, signal=int(signal.SIGTERM), grace=left)
 
-    async def before_stop(self, action: Stop) -> None:
-        """What a container may do before it is told to end (preStop)."""
+    def _signal(self, name: str) -> signal.Signals:
+        wish = (self.preparation.container_of(name).get("lifecycle") or {}).get("stopSignal")
+        return getattr(signal, wish or "SIGTERM", signal.SIGTERM)
+
+    async def _pre_stop(self, action: Stop) -> None:
+        container = self.preparation.container_of(action.name)
+        hook = (container.get("lifecycle") or {}).get("preStop")
+        if hook:
+            target = self._target(action.name, action.attempt)
+            ok, said = await target.check(hook, action.grace)
+            if not ok:
+                self._say(self.pod, "Warning", "FailedPreStopHook", f"PreStopHook failed: {said}")
 
     async def _report(self, status: JSON) -> None:
         said = {key: value for key, value in status.items() if value is not None}
@@ -270,8 +334,10 @@ class Worker:
 
     async def _clean(self) -> None:
         """Nothing of this pod stays on the machine."""
-        for task in self._stops.values():
+        for task in (*self._stops.values(), *self._hooks):
             task.cancel()
+        for prober in self._probers.values():
+            prober.end()
         with contextlib.suppress(Refused):
             await self.node.supervised.ask("unsandbox", pod=self.uid)
             while any(run.running for run in self.runs.values()):

@@ -19,6 +19,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 from typing import Any
 
 from athanor.local.agent.supervisor import linux, walls
@@ -29,6 +30,7 @@ from athanor.local.agent.supervisor.network import Network
 
 PROTOCOL = 1
 _LIMIT = 64 * 1024 * 1024
+_GRACE = 10.0  # seconds that pods get when the supervisor is told to shut down
 
 
 class Connection:
@@ -68,13 +70,14 @@ class Supervisor:
         self._clients: dict[int, Connection] = {}
         self._listeners: dict[str, socket.socket] = {}
         self._going = True
+        self._until = 0.0
         self._listen()
         self._signals()
 
     def serve(self) -> None:
         """Work until told to shut down."""
         containers = self.containers
-        while self._going:
+        while self._going or (containers.live and time.monotonic() < self._until):
             due = containers.due()
             for fd, _ in containers.poll.poll(-1 if due is None else due, 256):
                 reader = containers.readers.get(fd)
@@ -244,8 +247,12 @@ class Supervisor:
         reply({"ok": True, "usage": used}, [])
 
     def _op_shutdown(self, request: dict[str, Any], reply: Reply) -> None:
-        reply({"ok": True}, [])
+        grace = float(request.get("grace", _GRACE))
+        self._until = time.monotonic() + grace + 1
         self._going = False
+        for key in list(self.containers.running):
+            self.containers.stop(key, signal.SIGTERM, grace)
+        reply({"ok": True}, [])
 
     def _socket(self, pod: str) -> socket.socket:
         network = self.containers.network
