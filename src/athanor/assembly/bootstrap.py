@@ -38,6 +38,8 @@ CONTROLLER_RULES = [
     rule("core", "pods services", f"{READ} {WRITE} deletecollection"),
     rule("core", "pods/status pods/eviction pods/binding", "create update patch"),
     rule("core", "nodes namespaces resourcequotas persistentvolumeclaims persistentvolumes", READ),
+    rule("core", "nodes/status", "patch"),
+    rule("core", "persistentvolumeclaims", "create"),
     rule("core events.k8s.io", "events", f"{READ} create update patch"),
     rule("core", "configmaps", f"{READ} {WRITE}"),
     rule("scheduling.k8s.io", "priorityclasses", READ),

@@ -19,6 +19,7 @@ from athanor.client.http import Http
 from athanor.client.kubeconfig import load
 from athanor.client.protocol import Client
 from athanor.features.gangs import apply as gangs
+from athanor.features.nodes import apply as nodes
 from athanor.features.scheduling import apply as scheduling
 from athanor.features.training import apply as training
 from athanor.features.training.build import Defaults
@@ -37,7 +38,12 @@ LEASE = ("kube-system", "athanor-controllers")
 def all_controllers(checkpoint_root: str = "") -> Sequence[Controller[Any]]:
     """Every controller of ours. Checkpoints go below `checkpoint_root`, or to claims without it."""
     defaults = Defaults(checkpoint_root=checkpoint_root)
-    return [gangs.controller(), scheduling.controller(), training.controller(defaults)]
+    return [
+        gangs.controller(),
+        nodes.controller(),
+        scheduling.controller(),
+        training.controller(defaults),
+    ]
 
 
 async def work(client: Client, clock: Clock, data: DataDir) -> None:
