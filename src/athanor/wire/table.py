@@ -13,9 +13,10 @@ import msgspec
 from msgspec import Struct
 
 from athanor.api.meta import JSON
-from athanor.wire.printing.builtin import DEFAULT, PRINTERS, Cells
+from athanor.wire.printing.builtin import DEFAULT, PRINTERS, Cells, decode
 from athanor.wire.printing.duration import since
 from athanor.wire.printing.jsonpath import compile_path
+from athanor.wire.printing.pods import Pod
 from athanor.wire.status import ApiError
 
 Include = Literal["None", "Metadata", "Object"]
@@ -46,8 +47,8 @@ class Layout(Struct, frozen=True):
 
     columns: bytes
     cells: Cells
-    finished: bool = False
-    """Whether rows say that their pod has finished."""
+    read: Callable[[bytes], Any]
+    """Gives from an object's JSON what `cells` takes: its tree, or a Pod."""
 
 
 def layout(resource: str, columns: Sequence[JSON] | None = None) -> Layout:
@@ -60,7 +61,7 @@ def layout(resource: str, columns: Sequence[JSON] | None = None) -> Layout:
         return _custom(columns)
     printer = PRINTERS.get(resource, DEFAULT)
     definitions = [_definition(*column) for column in printer.columns]
-    return Layout(_encode(definitions), printer.cells, resource == "pods")
+    return Layout(_encode(definitions), printer.cells, printer.read)
 
 
 def _definition(
@@ -94,7 +95,7 @@ def _custom(columns: Sequence[JSON]) -> Layout:
     def cells(obj: JSON, now: float) -> list[Any]:
         return [obj["metadata"].get("name", ""), *(reader(obj, now) for reader in readers)]
 
-    return Layout(_encode(definitions), cells)
+    return Layout(_encode(definitions), cells, decode)
 
 
 def _reader(path: str, type_: str) -> Callable[[JSON, float], Any]:
@@ -173,18 +174,15 @@ def table(
     )  # fmt: skip
 
 
-_decode: Callable[[bytes], JSON] = msgspec.json.Decoder(dict).decode
-
-
 def _row(shape: Layout, body: bytes, now: float, include: Include) -> bytes:
-    obj = _decode(body)
+    obj = shape.read(body)
     parts = [b'{"cells":', _encode(shape.cells(obj, now))]
-    if shape.finished:
-        conditions = _FINISHED.get((obj.get("status") or {}).get("phase", ""))
-        if conditions is not None:
-            parts += (b',"conditions":', conditions)
+    is_pod = isinstance(obj, Pod)
+    if is_pod and (conditions := _FINISHED.get(obj.status.phase)) is not None:
+        parts += (b',"conditions":', conditions)
     if include == "Metadata":
-        parts += (b',"object":', _PARTIAL, _encode(obj["metadata"]), b"}}")
+        meta = obj.metadata if is_pod else _encode(obj["metadata"])
+        parts += (b',"object":', _PARTIAL, meta, b"}}")
     elif include == "Object":
         parts += (b',"object":', body, b"}")
     else:

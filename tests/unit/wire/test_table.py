@@ -140,3 +140,9 @@ def test_nothing_acceptable() -> None:
     with pytest.raises(ApiError) as caught:
         table.shown_as("application/vnd.kubernetes.protobuf")
     assert caught.value.code == 406
+
+
+def test_a_pod_of_odd_types_still_prints() -> None:
+    odd = b'{"metadata":{"name":"odd"},"status":{"phase":7}}'
+    shown = msgspec.json.decode(table.table(_layout("pods"), [odd], NOW))
+    assert shown["rows"][0]["cells"][:3] == ["odd", "0/0", ""]

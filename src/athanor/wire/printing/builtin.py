@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from athanor.api.meta import JSON
 from athanor.kit.times import parse_rfc3339
+from athanor.wire.printing import pods
 from athanor.wire.printing.duration import UNKNOWN, human, since
-from athanor.wire.printing.pods import NONE, pod
+from athanor.wire.printing.pods import NONE
 
 UNSET = "<unset>"
-Cells = Callable[[JSON, float], list[Any]]
+Cells = Callable[[Any, float], list[Any]]
+"""The cells of an object as `read` gives it, at a time in seconds since the epoch."""
+
+decode: Callable[[bytes], JSON] = msgspec.json.Decoder(dict).decode
 
 
 class Printer(Struct, frozen=True):
@@ -21,9 +26,10 @@ class Printer(Struct, frozen=True):
 
     columns: tuple[tuple[str, str, int], ...]
     cells: Cells
+    read: Callable[[bytes], Any]
 
 
-def _printer(columns: str, cells: Cells) -> Printer:
+def _printer(columns: str, cells: Cells, read: Callable[[bytes], Any] = decode) -> Printer:
     usual, _, wide = columns.partition("|")
     found = []
     for priority, part in enumerate((usual, wide)):
@@ -31,7 +37,7 @@ def _printer(columns: str, cells: Cells) -> Printer:
             name, _, type_ = column.partition(":")
             wider = name.endswith("+")
             found.append((name.rstrip("+"), type_ or "string", 1 if wider else priority))
-    return Printer(tuple(found), cells)
+    return Printer(tuple(found), cells, read)
 
 
 def _name(obj: JSON) -> str:
@@ -369,7 +375,9 @@ _EVENT = _printer(
 
 PRINTERS: Mapping[str, Printer] = {
     "pods": _printer(
-        "Name, Ready, Status, Restarts, Age | IP, Node, Nominated Node, Readiness Gates", pod
+        "Name, Ready, Status, Restarts, Age | IP, Node, Nominated Node, Readiness Gates",
+        pods.cells,
+        pods.read,
     ),
     "nodes": _printer(
         "Name, Status, Roles, Age, Version | Internal-IP, External-IP, OS-Image, Kernel-Version, "
