@@ -11,6 +11,7 @@ import yaml
 
 from athanor.api.meta import JSON
 from athanor.local.apiserver.errors import bad
+from athanor.wire import protobuf
 from athanor.wire.status import ApiError
 
 LIMIT = 3 * 1024 * 1024
@@ -49,11 +50,8 @@ def parse(raw: bytes, content_type: str, kind: str) -> Any:
             return msgspec.json.decode(raw)
         except msgspec.DecodeError as wrong:
             raise _unreadable(raw, kind, f"json parse error: {wrong}") from None
-    if media == "application/vnd.kubernetes.protobuf":
-        raise ApiError(
-            "UnsupportedMediaType",
-            "this server reads no protobuf: send application/json or application/yaml",
-        )
+    if media == protobuf.MEDIA:
+        return protobuf.decode(raw)
     raise ApiError(
         "UnsupportedMediaType",
         "the body of the request was in an unknown format - accepted media types include: "

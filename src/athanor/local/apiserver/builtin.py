@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from athanor.api import registry
 from athanor.api.meta import JSON
 from athanor.local.apiserver.catalog import VERBS, Served, Sub
@@ -19,6 +21,8 @@ _STATUS = (
     "resourcequotas", "customresourcedefinitions.apiextensions.k8s.io",
     "apiservices.apiregistration.k8s.io",
 )  # fmt: skip
+_ALL = ("pods", "services")
+_EXTENSIONS = ("apiextensions.k8s.io", "apiregistration.k8s.io")
 _OTHERS: dict[str, tuple[Sub, ...]] = {
     "namespaces": (Sub(name="finalize", verbs=("update",)),),
     "pods": (
@@ -60,6 +64,10 @@ class LazySchema:
         """Drop unknown fields in place; answers their paths."""
         return self._schema().prune(obj)
 
+    def mistyped(self, obj: JSON) -> Sequence[Cause]:
+        """Fields of a type that cannot be decoded."""
+        return self._schema().mistyped(obj)
+
     def default(self, obj: JSON) -> JSON:
         """The object without nulls; built-in kinds have their defaults in their strategies."""
         return self._schema().default(obj)
@@ -75,6 +83,10 @@ def served(resource: registry.Resource) -> Served:
     if resource.name in _STATUS:
         subs["status"] = Sub(name="status", verbs=_GPU, kind=resource.kind)
     verbs = tuple(v for v in VERBS if v != "deletecollection" or resource.name != "namespaces")
+    if resource.name in _ALL:
+        resource = msgspec.structs.replace(resource, categories=("all",))
+    if resource.group in _EXTENSIONS:
+        resource = msgspec.structs.replace(resource, categories=("api-extensions",))
     return Served(
         resource=resource,
         strategy=STRATEGIES.get(resource.name, Strategy()),

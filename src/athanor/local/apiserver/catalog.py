@@ -29,6 +29,9 @@ class Schema(Protocol):
     def prune(self, obj: JSON) -> Sequence[str]:
         """Drop unknown fields in place; answers their paths."""
 
+    def mistyped(self, obj: JSON) -> Sequence[Cause]:
+        """Fields of a type that cannot be decoded."""
+
     def default(self, obj: JSON) -> JSON:
         """The object with the schema's defaults, in place."""
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from athanor.api.meta import JSON
 from athanor.local.apiserver import errors, names
-from athanor.local.apiserver.schema import cel
+from athanor.local.apiserver.schema import cel, fields
 from athanor.local.apiserver.schema.causes import Value
 from athanor.local.apiserver.schema.check import compile_check
 from athanor.local.apiserver.schema.patterns import BadPattern, matcher
@@ -35,10 +37,13 @@ def check(crd: JSON) -> list[Cause]:
         causes.append(errors.wrong("spec.versions", spec.get("versions") or [], detail))
     for index, version in enumerate(versions):
         causes += _version(version, f"spec.versions[{index}]", single=len(versions) == 1)
+    if len(versions) == 1 and versions[0].get("name"):
+        causes += _name("spec.version", versions[0]["name"])
     conversion = _dict(spec.get("conversion"))
     if conversion.get("strategy") == "Webhook":
         field = "spec.conversion.webhookClientConfig"
         causes.append(errors.required(field, "required when strategy is set to Webhook"))
+        causes.append(errors.required("spec.conversion.conversionReviewVersions"))
     if spec.get("preserveUnknownFields") is True:
         detail = (
             "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in "
@@ -188,7 +193,57 @@ def _root(schema: JSON, field: str) -> Iterator[Cause]:
     yield from _schema(schema, field)
 
 
+_WORDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(
+        (
+            "maxLength", "minLength", "maxItems", "minItems", "maxProperties", "minProperties",
+        ),
+        (int,),
+    ),
+    **dict.fromkeys(("maximum", "minimum", "multipleOf"), (int, float)),
+    **dict.fromkeys(
+        ("type", "format", "pattern", "description", "title", "x-kubernetes-list-type",
+         "x-kubernetes-map-type"),
+        (str,),
+    ),
+    **dict.fromkeys(
+        ("nullable", "uniqueItems", "exclusiveMinimum", "exclusiveMaximum",
+         "x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string",
+         "x-kubernetes-embedded-resource"),
+        (bool,),
+    ),
+    **dict.fromkeys(
+        ("enum", "required", "x-kubernetes-list-map-keys", "x-kubernetes-validations", "allOf",
+         "anyOf", "oneOf"),
+        (list,),
+    ),
+    **dict.fromkeys(("properties", "not"), (dict,)),
+    "items": (dict, list),
+    "additionalProperties": (dict, bool),
+}  # fmt: skip
+
+
+def _mistyped(schema: JSON, field: str) -> None:
+    """Raises BadRequest, as a decoder would, for a word of the schema with a wrong value."""
+    for word, types in _WORDS.items():
+        value = schema.get(word)
+        items = value if word in ("required", "x-kubernetes-list-map-keys") else ()
+        wrong_item = isinstance(items, list) and not all(isinstance(i, str) for i in items)
+        if value is not None and (type(value) not in types or wrong_item):
+            raise errors.bad(
+                'CustomResourceDefinition in version "v1" cannot be handled as a '
+                f"CustomResourceDefinition: {field}.{word}: cannot be {errors.shown(value)}"
+            )
+    subs = schema.get("properties") or {}
+    if bad := next((name for name, sub in subs.items() if not isinstance(sub, dict)), ""):
+        raise errors.bad(
+            'CustomResourceDefinition in version "v1" cannot be handled as a '
+            f"CustomResourceDefinition: {field}.properties[{bad}]: must be an object"
+        )
+
+
 def _schema(schema: JSON, field: str) -> Iterator[Cause]:
+    _mistyped(schema, field)
     yield from _kind(schema, field)
     yield from _forbidden(schema, field)
     yield from _lists(schema, field)
@@ -351,13 +406,19 @@ def _rules(schema: JSON, field: str) -> Iterator[Cause]:
         text, says = rule.get("rule"), rule.get("messageExpression")
         if not isinstance(text, str) or not text.strip():
             yield errors.required(f"{at}.rule", "rule is not specified")
-        elif said := cel.problem(text):
-            yield errors.wrong(f"{at}.rule", _shown(rule), said)
+        elif said := cel.problem(text) or fields.problem(schema, text):
+            yield _not_compiled(f"{at}.rule", rule, said)
         if isinstance(says, str) and says and (said := cel.problem(says)):
-            yield errors.wrong(f"{at}.messageExpression", _shown(rule), said)
+            yield _not_compiled(f"{at}.messageExpression", rule, said)
         message = rule.get("message")
         if isinstance(message, str) and "\n" in message:
             yield errors.wrong(f"{at}.message", message, "message must not contain line breaks")
+
+
+def _not_compiled(field: str, rule: JSON, said: str) -> Cause:
+    shown = msgspec.json.encode(_shown(rule)).decode()
+    message = f"Invalid value: {shown}: {said}"
+    return Cause(reason="FieldValueInvalid", message=message, field=field)
 
 
 def _shown(rule: JSON) -> JSON:

@@ -66,7 +66,7 @@ class Discovery:
         tag = f'"{hashlib.sha256(body).hexdigest().upper()}"'
         headers = {"ETag": tag, "Vary": "Accept", "Cache-Control": "public"}
         if request.headers.get("if-none-match") == tag:
-            return Response(status=304, headers=headers)
+            return Response(status=304, content_type=content_type, headers=headers)
         return Response(body=body, content_type=content_type, headers=headers)
 
     def _build(self, key: tuple[str, ...]) -> JSON:

@@ -66,6 +66,9 @@ def strict(call: Call, obj: JSON, problems: Sequence[str] = ()) -> None:
     """Unknown fields: refused, warned about, or silently pruned, as the request asks."""
     schema, found = call.served.schema, list(problems)
     if schema is not None:
+        if wrong := schema.mistyped(obj):
+            said = "; ".join(f"{cause.field}: {cause.message}" for cause in wrong)
+            raise cannot_handle(call, said)
         found += [f'unknown field "{path}"' for path in schema.prune(obj)]
     if not found or call.validation == "Ignore":
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from athanor.api.meta import JSON
 from athanor.local.apiserver import errors
 from athanor.local.apiserver.core import Call, Core, decode
-from athanor.local.apiserver.kinds.pods import containers
+from athanor.local.apiserver.kinds.pods import containers, default_tolerations
 from athanor.wire.status import ApiError
 
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -15,7 +15,6 @@ _SYSTEM_PRIORITIES = {
     "system-cluster-critical": 2_000_000_000,
     "system-node-critical": 2_000_001_000,
 }
-_UNWELL = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
 def admit_create(core: Core, call: Call, pod: JSON) -> None:
@@ -23,7 +22,7 @@ def admit_create(core: Core, call: Call, pod: JSON) -> None:
     spec = pod["spec"]
     _priority(core, call, pod, spec)
     _account(core, call, pod, spec)
-    _tolerations(spec)
+    default_tolerations(spec)
 
 
 def _refused(call: Call, pod: JSON, why: str) -> ApiError:
@@ -128,19 +127,3 @@ _SOURCES = {
     ],
     "defaultMode": _MODE,
 }
-
-
-def _tolerations(spec: JSON) -> None:
-    """Five minutes on a node that is not ready or cannot be reached."""
-    have = spec.get("tolerations") or []
-    missing = [
-        {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
-        for key in _UNWELL
-        if not any(
-            t.get("effect") in (None, "", "NoExecute")
-            and (t.get("key") == key or (not t.get("key") and t.get("operator") == "Exists"))
-            for t in have
-        )
-    ]
-    if missing:
-        spec["tolerations"] = [*have, *missing]

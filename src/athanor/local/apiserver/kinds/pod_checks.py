@@ -265,13 +265,17 @@ def check_update(new: JSON, old: JSON) -> Sequence[Cause]:
     if before is not None and (deadline is None or deadline > before):
         detail = f"must be less than or equal to previous value {before}"
         causes.append(wrong("spec.activeDeadlineSeconds", deadline, detail))
-    have = was.get("tolerations") or []
-    if any(t not in (spec.get("tolerations") or []) for t in have):
+    now = [_lasting(t) for t in spec.get("tolerations") or []]
+    if any(_lasting(t) not in now for t in was.get("tolerations") or []):
         detail = "existing toleration can not be modified except its tolerationSeconds"
         causes.append(not_allowed("spec.tolerations", detail))
     if not causes and _fixed(spec) != _fixed(was):
         causes.append(not_allowed("spec", _MAY_CHANGE))
     return causes
+
+
+def _lasting(toleration: JSON) -> JSON:
+    return {k: v for k, v in toleration.items() if k != "tolerationSeconds"}
 
 
 def _fixed(spec: JSON) -> JSON:

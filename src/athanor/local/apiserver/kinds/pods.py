@@ -24,6 +24,7 @@ _PROBE_DEFAULTS = (
     ("failureThreshold", 3),
 )
 _MODE = 0o644
+_UNWELL = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 _SOURCES_WITH_MODE = ("configMap", "secret", "downwardAPI", "projected")
 
 
@@ -150,6 +151,22 @@ def _volume(volume: JSON) -> None:
         _field_ref(item.get("fieldRef"))
 
 
+def default_tolerations(spec: JSON) -> None:
+    """Five minutes on a node that is not ready or cannot be reached."""
+    have = spec.get("tolerations") or []
+    missing = [
+        {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+        for key in _UNWELL
+        if not any(
+            t.get("effect") in (None, "", "NoExecute")
+            and (t.get("key") == key or (not t.get("key") and t.get("operator") == "Exists"))
+            for t in have
+        )
+    ]
+    if missing:
+        spec["tolerations"] = [*have, *missing]
+
+
 def quality(spec: JSON) -> str:
     """The class of service: Guaranteed, Burstable or BestEffort."""
     asked = capped = False
@@ -185,7 +202,7 @@ def _status(new: JSON, old: JSON) -> None:
 
 
 def _update(new: JSON, old: JSON) -> None:
-    new.setdefault("spec", {})
+    default_tolerations(new.setdefault("spec", {}))
 
 
 STRATEGY = Strategy(
