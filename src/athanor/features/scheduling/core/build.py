@@ -53,7 +53,7 @@ def build(rows: Rows) -> Snapshot:
     resources = _resources(rows, shapes, kinds)
     nodes = _number(node.name for node in rows.nodes)
     users = _number(gang.user for gang in rows.gangs)
-    first = np.cumsum(ints([0, *(len(ask.pod_sets) for ask in asks)]))
+    first = np.cumsum(smalls([0, *(len(ask.pod_sets) for ask in asks)]), dtype=np.int32)
     return Snapshot(
         resources=tuple(resources),
         device_kinds=tuple(kinds),
@@ -308,7 +308,7 @@ def _gangs(
     )
 
 
-def _running(rows: Rows, asks: dict[AskRow, int], nodes: dict[str, int], first: Ints) -> Running:
+def _running(rows: Rows, asks: dict[AskRow, int], nodes: dict[str, int], first: Smalls) -> Running:
     gangs = {gang.name: (i, int(first[asks[gang.ask]])) for i, gang in enumerate(rows.gangs)}
     return Running(
         gang=smalls(gangs[row.gang][0] for row in rows.running),

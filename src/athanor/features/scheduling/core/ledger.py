@@ -187,6 +187,12 @@ class Ledger:
         d = mask.bit_length() - 1
         return mask, gpu.slot_of(want, int(self.cut[node, d]), int(self.nodes.slots[node, d]))
 
+    def rerate(self, rater: Scorer) -> None:
+        """Compare nodes by another rater from now on."""
+        self.rater = rater
+        for view in self.views.values():
+            view.seen = -1
+
     def view(self, shape: Shape, pool: int) -> View:
         """The shape's view of a pool's nodes, current."""
         view = self.views.get((shape, pool))
