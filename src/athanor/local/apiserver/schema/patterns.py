@@ -52,4 +52,20 @@ def _compiled(pattern: str) -> re2._Regexp:
     except re2.error as error:
         said = error.args[0] if error.args else error
         text = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
-        raise BadPattern(f"error parsing regexp: {text}") from error
+        raise BadPattern(f"error parsing regexp: {_in_go_s_words(text)}") from error
+
+
+def _in_go_s_words(text: str) -> str:
+    """RE2's C++ and Go versions differ in the wording of what is wrong."""
+    code, _, argument = text.partition(": ")
+    return f"{_GO.get(code, code)}: `{argument}`" if argument else _GO.get(code, code)
+
+
+_GO = {
+    "missing )": "missing closing )",
+    "missing ]": "missing closing ]",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "trailing \\": "trailing backslash at end of expression",
+}

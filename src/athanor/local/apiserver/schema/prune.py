@@ -21,12 +21,11 @@ OBJECT_META: JSON = {
     "type": "object",
     "properties": {
         **dict.fromkeys(
-            (
-                "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion",
-                "generation", "creationTimestamp", "deletionTimestamp",
-                "deletionGracePeriodSeconds",
-            ),
-            _ANY,
+            ("name", "generateName", "namespace", "selfLink", "uid", "resourceVersion"), _STRING
+        ),
+        **dict.fromkeys(("generation", "deletionGracePeriodSeconds"), {"type": "integer"}),
+        **dict.fromkeys(
+            ("creationTimestamp", "deletionTimestamp"), {"type": "string", "format": "date-time"}
         ),
         "labels": _STRINGS,
         "annotations": _STRINGS,
@@ -35,9 +34,10 @@ OBJECT_META: JSON = {
             "type": "array",
             "items": {
                 "type": "object",
-                "properties": dict.fromkeys(
-                    ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"), _ANY
-                ),
+                "properties": {
+                    **dict.fromkeys(("apiVersion", "kind", "name", "uid"), _STRING),
+                    **dict.fromkeys(("controller", "blockOwnerDeletion"), {"type": "boolean"}),
+                },
             },
         },
         "managedFields": {
@@ -55,7 +55,7 @@ OBJECT_META: JSON = {
         },
     },
 }  # fmt: skip
-"""The fields of metav1.ObjectMeta, for finding unknown ones."""
+"""The fields of metav1.ObjectMeta, for finding unknown and mistyped ones."""
 
 IMPLICIT: JSON = {"apiVersion": _ANY, "kind": _ANY, "metadata": OBJECT_META}
 """What every object has although its schema need not say so."""

@@ -6,9 +6,19 @@ from athanor.api.meta import JSON
 from athanor.local.apiserver.schema.causes import BLOCKING, NOT_CHECKED, Value
 from athanor.local.apiserver.schema.check import Check, compile_check
 from athanor.local.apiserver.schema.default import compile_defaulter
-from athanor.local.apiserver.schema.prune import compile_pruner
+from athanor.local.apiserver.schema.prune import OBJECT_META, compile_pruner
 from athanor.local.apiserver.schema.rules import compile_rules
 from athanor.wire.status import Cause
+
+_NULL = 'Invalid value: "null"'
+_ONLY_META: JSON = {
+    "type": "object",
+    "properties": {
+        "apiVersion": {"type": "string"},
+        "kind": {"type": "string"},
+        "metadata": OBJECT_META,
+    },
+}
 
 
 class Schema:
@@ -22,6 +32,9 @@ class Schema:
         self._prune = compile_pruner(source, is_object=True)
         self._default = compile_defaulter(source)
         self._check = compile_check(source, is_object=True)
+        metadata = (source.get("properties") or {}).get("metadata") or {}
+        whole = len(metadata.get("properties") or ()) > 2
+        self._types = self._check if whole else compile_check(_ONLY_META)
         self._rules = compile_rules(_whole(source)) if _has_rules(source) else None
 
     def unknown(self, obj: JSON) -> list[str]:
@@ -37,6 +50,21 @@ class Schema:
         if self._default is not None:
             self._default(obj)
         return obj
+
+    def mistyped(self, obj: JSON) -> list[Cause]:
+        """Fields that cannot even be decoded: all of a built-in kind's, a custom one's metadata.
+
+        A null counts as absent, except in a list.
+        """
+        causes: list[Cause] = []
+        if self._types is not None:
+            self._types(obj, "", "", causes)
+        return [
+            cause
+            for cause in causes
+            if cause.reason == "FieldValueTypeInvalid"
+            and (cause.field.endswith("]") or not cause.message.startswith(_NULL))
+        ]
 
     def validate(self, obj: JSON, old: JSON | None = None) -> list[Cause]:
         """What is wrong with `obj`, and for an update with the step from `old` to it."""
