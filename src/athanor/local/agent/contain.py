@@ -68,12 +68,14 @@ def mounts(
         {"source": str(place.folder / "hosts"), "target": "/etc/hosts"},
         {"source": str(place.folder / "resolv.conf"), "target": "/etc/resolv.conf"},
     ]
-    if not str(place.data).startswith("/tmp/"):  # else the pod's own /tmp hides it
-        out.append({"kind": "tmpfs", "target": str(place.data), "readOnly": True, "size": "1m"})
     needs = list(env.needs)
     if (work := container.get("workingDir")) and os.path.isdir(work):
         needs.append(work)
-    out += _reachable(needs, place)
+    reachable = _reachable(needs, place)
+    hiding = ["/tmp", *(entry["target"] for entry in reachable if "kind" in entry)]
+    if not any(str(place.data).startswith(folder + "/") for folder in hiding):
+        out.append({"kind": "tmpfs", "target": str(place.data), "readOnly": True, "size": "1m"})
+    out += reachable
     for mount in container.get("volumeMounts") or []:
         out.append(_volume(mount, sources[mount["name"]], variables))
     if "..token" in sources:
