@@ -1,7 +1,7 @@
 """Reads Kubernetes' protobuf bodies: typed Go clients, kubectl's too, write built-in kinds so.
 
 Only requests are read; answers are always JSON, which these clients take as well. The encoding is
-proto2's wire format inside the envelope that apimachinery documents (`runtime/serializer/protobuf`):
+proto2's wire format inside the envelope that apimachinery documents for its protobuf serializer:
 four bytes, then a message with the type and the object's own bytes. Field numbers come from
 `athanor.wire.types.numbers`, field types from the type tables.
 """
@@ -23,6 +23,7 @@ MEDIA = "application/vnd.kubernetes.protobuf"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _DEEPEST = 64
+_EMPTY: tuple[object, ...] = ("", 0, False, None, {})
 
 
 class Unreadable(ValueError):
@@ -33,7 +34,7 @@ def decode(body: bytes) -> JSON:
     """The object in a protobuf body. Raises Unreadable."""
     if not body.startswith(MAGIC):
         raise Unreadable("the body does not begin as a Kubernetes protobuf message does")
-    envelope = {number: value for number, value in _fields(memoryview(body)[len(MAGIC) :])}
+    envelope = dict(_fields(memoryview(body)[len(MAGIC) :]))
     type_meta = {n: _text(v) for n, v in _fields(_view(envelope.get(1, b"")))}
     version, kind = type_meta.get(1, ""), type_meta.get(2, "")
     group, _, name = version.rpartition("/")
@@ -55,6 +56,7 @@ class _Field(msgspec.Struct, frozen=True):
     name: str
     schema: JSON
     inlined: str = ""
+    optional: bool = False
 
 
 @cache
@@ -75,8 +77,8 @@ def _numbered(message: str, outer: str) -> Mapping[int, _Field]:
         if word.startswith(">"):
             group = message.partition(".")[0]
             found[number] = _Field("", {}, word[1:] if "." in word else f"{group}.{word[1:]}")
-        elif word in properties:
-            found[number] = _Field(word, properties[word])
+        elif (name := word.lstrip("*")) in properties:
+            found[number] = _Field(name, properties[name], optional=name != word)
         number += 1
     return found
 
@@ -101,7 +103,10 @@ def _message(data: memoryview, message: str, outer: str, depth: int) -> JSON:
             key, item = _entry(_view(value), schema["additionalProperties"], depth)
             built.setdefault(field.name, {})[key] = item
         else:
-            built[field.name] = _value(value, schema, depth)
+            read = _value(value, schema, depth)
+            # Go writes every field that is no pointer, so an empty one was never set
+            if field.optional or read not in _EMPTY:
+                built[field.name] = read
     return built
 
 
@@ -118,7 +123,7 @@ def _items(value: int | memoryview, schema: JSON, depth: int) -> list[object]:
 
 def _entry(data: memoryview, schema: JSON, depth: int) -> tuple[str, object]:
     """One entry of a map; a list as value is wrapped in a message of its own."""
-    parts = {number: value for number, value in _fields(data)}
+    parts = dict(_fields(data))
     key = _text(parts.get(1, b""))
     if schema.get("type") == "array":
         wrapped = _fields(_view(parts.get(2, b"")))
@@ -135,7 +140,7 @@ def _value(value: int | bytes | memoryview, schema: JSON, depth: int) -> object:
     if form == "quantity":
         return next((_text(v) for n, v in _fields(_view(value)) if n == 1), "0")
     if form == "int-or-string":
-        parts = {number: inner for number, inner in _fields(_view(value))}
+        parts = dict(_fields(_view(value)))
         return _text(parts.get(3, b"")) if parts.get(1) else _signed(parts.get(2, 0))
     if form == "byte":
         return base64.b64encode(_view(value)).decode()

@@ -108,3 +108,19 @@ def test_facts_of_a_pod() -> None:
     assert container["items"]["required"] == ["name"]
     volumes = schema["properties"]["spec"]["properties"]["volumes"]
     assert volumes["x-kubernetes-patch-strategy"] == "merge,retainKeys"
+
+
+def test_nothing_in_a_status_is_required() -> None:
+    def required(schema: Any) -> Iterator[Any]:
+        if isinstance(schema, dict):
+            if isinstance(schema.get("required"), list):
+                yield schema
+            for inner in schema.values():
+                yield from required(inner)
+
+    node = catalog.schema_of("", "v1", "Node") or {}
+    assert not list(required(node["properties"]["status"]))
+    assert list(required(node["properties"]["spec"]))
+    assert "nodeInfo" in node["properties"]["status"]["properties"]
+    shown = _document("", "v1")["components"]["schemas"]["io.k8s.api.core.v1.NodeSystemInfo"]
+    assert "kubeletVersion" in shown["required"]

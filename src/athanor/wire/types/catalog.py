@@ -144,40 +144,56 @@ def schema_of(group: str, version: str, kind: str) -> JSON | None:
     """The whole schema of a built-in kind, references resolved; None for other kinds.
 
     Parts are shared between schemas: treat them as immutable. Fields of enum types also take "",
-    which Kubernetes reads as unset. A type inside itself (JSONSchemaProps) is any object.
+    which Kubernetes reads as unset; nothing in a status is required, nor what a server does not
+    insist on. A type inside itself (JSONSchemaProps) is any object.
     """
     reference = reference_of(group, version, kind)
     return None if reference is None else _resolved(reference)
 
 
 _MARKS = ("x-kubernetes-patch-strategy", "x-kubernetes-map-type", "description")
+_NOT_INSISTED: Mapping[str, frozenset[str]] = {
+    "core.Event": frozenset(("involvedObject", "metadata")),
+    "core.LimitRangeSpec": frozenset(("limits",)),
+    "core.PreferredSchedulingTerm": frozenset(("preference", "weight")),
+    "core.SleepAction": frozenset(("seconds",)),
+    "discovery.EndpointSlice": frozenset(("endpoints",)),
+    "scheduling.PriorityClass": frozenset(("value",)),
+}
+"""Required by the documents, but Go's zero value will do."""
 
 
 @cache
-def _resolved(reference: str) -> JSON:
-    return _resolve(definition(reference), (reference,))
+def _resolved(reference: str, strict: bool = True) -> JSON:
+    return _resolve(definition(reference), (reference,), strict)
 
 
-def _resolve(schema: JSON, above: tuple[str, ...]) -> JSON:
+def _resolve(schema: JSON, above: tuple[str, ...], strict: bool) -> JSON:
     if (reference := schema.get("$ref")) is not None:
         if reference in above:
             return {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
         known = (
-            _resolved(reference)
+            _resolved(reference, strict)
             if reference != "apiextensions.JSONSchemaProps"
-            else _resolve(definition(reference), (*above, reference))
+            else _resolve(definition(reference), (*above, reference), strict)
         )
         marks = {mark: schema[mark] for mark in _MARKS if mark in schema}
         return {**known, **marks} if marks else known
-    resolved = schema
+    resolved = dict(schema)
     if (properties := schema.get("properties")) is not None:
-        resolved = {
-            **schema,
-            "properties": {key: _resolve(value, above) for key, value in properties.items()},
+        resolved["properties"] = {
+            key: _resolve(value, above, strict and key != "status")
+            for key, value in properties.items()
         }
     for inner in ("items", "additionalProperties"):
         if inner in schema:
-            resolved = {**schema, inner: _resolve(schema[inner], above)}
+            resolved[inner] = _resolve(schema[inner], above, strict)
     if "enum" in schema:
-        resolved = {**schema, "enum": ["", *schema["enum"]]}
+        resolved["enum"] = ["", *schema["enum"]]
+    if "required" in schema:
+        needless = _NOT_INSISTED.get(above[-1], frozenset())
+        insisted = [name for name in schema["required"] if name not in needless]
+        resolved["required"] = insisted if strict else []
+        if not resolved["required"]:
+            del resolved["required"]
     return resolved
