@@ -1,4 +1,4 @@
-"""Request bodies: JSON or YAML to an object, with what a strict reader would complain about."""
+"""Request bodies: JSON, YAML or protobuf to an object, with what a strict reader would complain about."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def media_type(header: str | None) -> str:
 
 
 def parse(raw: bytes, content_type: str, kind: str) -> Any:
-    """The value of a body. Raises ApiError for what is neither JSON nor YAML."""
+    """The value of a body. Raises ApiError for what cannot be read."""
     if len(raw) > LIMIT:
         raise ApiError(
             "RequestEntityTooLarge",
@@ -51,7 +51,12 @@ def parse(raw: bytes, content_type: str, kind: str) -> Any:
         except msgspec.DecodeError as wrong:
             raise _unreadable(raw, kind, f"json parse error: {wrong}") from None
     if media == protobuf.MEDIA:
-        return protobuf.decode(raw)
+        try:
+            return protobuf.decode(raw)
+        except protobuf.Unreadable as wrong:
+            raise bad(
+                f"the object provided is unrecognized (must be of type {kind}): {wrong}"
+            ) from None
     raise ApiError(
         "UnsupportedMediaType",
         "the body of the request was in an unknown format - accepted media types include: "
