@@ -1,6 +1,7 @@
 """Definitions of custom resources: what is refused and how, serving, conditions, the way out.
 
-`crd_answers.json` holds what Kubernetes 1.36.3 said to wrong definitions.
+`crd_answers.json` holds what Kubernetes 1.36.3 said to wrong definitions, `our_kinds_answers.json`
+what it said to right and wrong objects of our own kinds.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from athanor.local.store.store import Store
 from athanor.wire.request import Request, Response, User
 
 RECORDED = json.loads((Path(__file__).parent / "crd_answers.json").read_text())
+OUR_KINDS = json.loads((Path(__file__).parent / "our_kinds_answers.json").read_text())
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 FOOS = "/apis/sec2.example.com/v1/namespaces/default/foos"
 ADMIN = User(name="admin", groups=("system:masters", "system:authenticated"))
@@ -188,5 +190,28 @@ def test_an_empty_schema_prunes_everything_else(schema: dict[str, Any]) -> None:
         foo = {"apiVersion": "sec2.example.com/v1", "kind": "Foo", "metadata": {"name": "a"}}
         await ask("POST", FOOS, {**foo, "spec": {"a": 1}})
         assert "spec" not in (await ask("GET", FOOS + "/a"))[1]
+
+    _with(scenario)
+
+
+def test_objects_of_our_kinds_are_answered_as_by_a_real_server() -> None:
+    async def scenario(_: ApiServer, ask: Ask) -> None:
+        different = []
+        for case in OUR_KINDS["answers"]:
+            where = "/namespaces/default" if case["namespaced"] else ""
+            path = f"/apis/athanor.dev/v1alpha1{where}/{case['plural']}"
+            code, said = await ask(
+                "POST", path, case["object"], dryRun="All", fieldValidation="Strict"
+            )
+            if code < 300:
+                same = code == case["code"] and said.get("spec") == case["spec"]
+            else:
+                causes = said.get("details", {}).get("causes", [])
+                same = (code, said["message"], causes) == (
+                    case["code"], case.get("message"), case.get("causes"),
+                )  # fmt: skip
+            if not same:
+                different.append((case, code, said))
+        assert different == []
 
     _with(scenario)
