@@ -17,6 +17,8 @@ from athanor.client.protocol import Client
 from athanor.kit import ready
 from athanor.kit.clock import Clock
 from athanor.local.agent import prepare, recall
+from athanor.local.agent.claims import Claims
+from athanor.local.agent.devices import Devices, Nvidia, Simulated
 from athanor.local.agent.directory import Directory
 from athanor.local.agent.events import Recorder
 from athanor.local.agent.executed import Executor
@@ -24,7 +26,10 @@ from athanor.local.agent.follow import Follower
 from athanor.local.agent.heartbeat import Heartbeat
 from athanor.local.agent.kubelet.server import Kubelet
 from athanor.local.agent.node import Node, Settings
+from athanor.local.agent.overlay import Overlays
 from athanor.local.agent.place import API_PORT
+from athanor.local.agent.plan import fit
+from athanor.local.agent.ports import PortBlocks
 from athanor.local.agent.relay import Relay
 from athanor.local.agent.supervised import Refused, Supervised
 from athanor.local.agent.worker import Worker
@@ -70,16 +75,18 @@ class Agent:
         self.node = Node(
             settings=self.settings, client=self.client, clock=self.clock,
             supervised=self.supervised, hello=hello, executor=self._executor,
+            devices=self._devices(), ports=PortBlocks(self.settings.data / "node" / "ports.json"),
+            overlays=Overlays(self.settings.data / "node" / "overlays"),
+            claims=Claims(self.client, self.settings.claims, self.settings.name, self._poke_all),
         )  # fmt: skip
         await self._list()
         await self._open_relay()
         kubelet = Kubelet(self.node, self.workers)
-        heartbeat = Heartbeat(self.node, await kubelet.start())
-        await heartbeat.register()
-        ready.announce()
+        self._heartbeat = Heartbeat(self.node, await kubelet.start())
         jobs = [
-            self.pods.run(), self.events.run(), heartbeat.run(), self.supervised.run(self._back),
-            self._sweep(), self._services.run(), self.directory.run(),
+            self.pods.run(), self.events.run(), self._heartbeat.run(), self._sweep(),
+            self.supervised.run(self._back), self._services.run(), self.directory.run(),
+            self.node.claims.run(), self._announce(),
         ]  # fmt: skip
         try:
             async with asyncio.TaskGroup() as group:
@@ -92,11 +99,26 @@ class Agent:
             await kubelet.close()
             await self.supervised.close()
 
+    async def _announce(self) -> None:
+        """Tell whoever started us once the node is registered and its pods are known."""
+        await self._heartbeat.registered.wait()
+        await self.pods.filled.wait()
+        ready.announce()
+
     async def _list(self) -> None:
         answer = await self.supervised.ask("list")
         self._listed = answer["containers"]
         self._sandboxes = {s["pod"]: s["address"] for s in answer["sandboxes"]}
         self._taken |= {address for address in self._sandboxes.values() if address}
+
+    def _devices(self) -> Devices:
+        wish = self.settings.simulate_gpus
+        return Devices([Simulated(wish) if wish else Nvidia()])
+
+    def _poke_all(self, namespace: str) -> None:
+        for worker in self.workers.values():
+            if worker.pod["metadata"]["namespace"] == namespace:
+                worker.poke()
 
     async def _open_relay(self) -> None:
         assert self.node is not None
@@ -132,7 +154,15 @@ class Agent:
         preparation.sandboxed = uid in self._sandboxes
         keys = [seen["key"] for seen in mine]
         worker = Worker(self.node, pod, preparation, runs, self.events.say, keys)
+        preparation.poke = worker.poke
         preparation.hosts = lambda: self.directory.text(worker)
+        for seen in mine:
+            held = (seen.get("labels") or {}).get("devices")
+            if held and not seen.get("exit"):
+                self.node.devices.restore(uid, seen["key"].split("/")[1], held)
+        if not over and not mine and not runs:
+            others = [w.pod["spec"] for w in self.workers.values() if not w.finished]
+            worker.refused = fit.refuse(pod["spec"], others, self._heartbeat.allocatable())
         self.workers[uid] = worker
         self._tasks[uid] = asyncio.ensure_future(self._work(uid, worker))
 
@@ -144,9 +174,15 @@ class Agent:
         finally:
             self.workers.pop(uid, None)
             self._tasks.pop(uid, None)
+            self._released(uid)
             if worker.preparation.address:
                 self._taken.discard(worker.preparation.address)
                 self._spare.append(worker.preparation.address)
+
+    def _released(self, uid: str) -> None:
+        assert self.node is not None
+        self.node.devices.release(uid)
+        self.node.ports.keep({prepare.gang_of(w.pod) for w in self.workers.values()} - {""})
 
     def _told(self, event: JSON) -> None:
         if self._executor.told(event):

@@ -26,7 +26,7 @@ def base_environment(pod: JSON, env: Environment, place: Place, api: Mapping[str
         "USER": "athanor",
         "LOGNAME": "athanor",
         "LANG": "C.UTF-8",
-        "PYTHONPATH": library,
+        "PYTHONPATH": ":".join((library, *env.libraries)),
         "PYTHONUNBUFFERED": "1",
         **api,
     }

@@ -31,6 +31,14 @@ class Heartbeat:
         self._node = node
         self._port = port
         self._reported: JSON = {}
+        self.registered = asyncio.Event()
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        self._machine = {
+            "cpu": str(os.cpu_count() or 1),
+            "memory": f"{memory // 1024}Ki",
+            "pods": str(node.settings.max_pods),
+            "ephemeral-storage": f"{shutil.disk_usage(node.settings.data).total // 1024}Ki",
+        }
 
     async def register(self) -> None:
         """Make the Node object if it is not there, and report its status."""
@@ -42,6 +50,7 @@ class Heartbeat:
                 platform.machine(), platform.machine()
             ),
             "athanor.dev/isolation": str(self._node.hello["isolation"]),
+            **self._node.devices.labels(),
         }
         manifest = {
             "apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels},
@@ -58,19 +67,20 @@ class Heartbeat:
 
     async def run(self) -> None:
         """Register, then beat, until cancelled; a server that is away is asked again soon."""
-        registered = False
         while True:
             try:
-                if registered:
+                if self.registered.is_set():
                     await self._renew()
+                    self._node.devices.look()
                     await self.report()
                 else:
                     await self.register()
-                    registered = True
+                    self.registered.set()
                 pause = _BEAT
             except ApiError as error:
                 log.warning("heartbeat: %s", error)
-                registered = registered and error.code != 404
+                if error.code == 404:
+                    self.registered.clear()
                 pause = _AGAIN
             await asyncio.sleep(pause)
 
@@ -88,22 +98,19 @@ class Heartbeat:
         )
         self._reported = self._status()
 
+    def allocatable(self) -> dict[str, str]:
+        """What pods may have of this machine: resource → quantity."""
+        return {**self._machine, **self._node.devices.allocatable()}
+
     def _status(self) -> JSON:
         node, hello = self._node, self._node.hello
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        capacity = {
-            "cpu": str(os.cpu_count() or 1),
-            "memory": f"{memory // 1024}Ki",
-            "pods": str(node.settings.max_pods),
-            "ephemeral-storage": f"{shutil.disk_usage(node.settings.data).total // 1024}Ki",
-        }
         missing = [*hello["missing"]]
         if not {"memory", "cpu", "pids"} <= set(hello["cgroups"]):
             missing.append(f"control groups can limit only: {', '.join(hello['cgroups']) or '-'}")
         weak = bool(missing)
         return {
-            "capacity": capacity,
-            "allocatable": capacity,
+            "capacity": {**self._machine, **node.devices.capacity()},
+            "allocatable": self.allocatable(),
             "addresses": [
                 {"type": "InternalIP", "address": node.settings.address},
                 {"type": "Hostname", "address": node.settings.name},

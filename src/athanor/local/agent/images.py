@@ -27,6 +27,7 @@ class Environment(Struct, frozen=True, kw_only=True):
     python: str
     needs: tuple[str, ...] = ()
     virtual_env: str = ""
+    libraries: tuple[str, ...] = ()
 
 
 class NoImage(Exception):

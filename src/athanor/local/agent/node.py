@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import zlib
 from pathlib import Path
 
 from msgspec import Struct
 
+from athanor.api.core import Namespace
 from athanor.api.meta import JSON
 from athanor.client.protocol import Client
 from athanor.kit.clock import Clock
+from athanor.local.agent.claims import Claims
+from athanor.local.agent.devices import Devices
 from athanor.local.agent.executed import Executor
+from athanor.local.agent.overlay import Overlays
+from athanor.local.agent.ports import PortBlocks
 from athanor.local.agent.supervised import Supervised
+from athanor.wire import calls
 
 FIRST_UID, UIDS = 200_000, 100_000
+UID_ANNOTATION = "athanor.dev/uid"
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -62,6 +71,25 @@ class Node(Struct, kw_only=True):
     supervised: Supervised
     hello: JSON
     executor: Executor
+    devices: Devices
+    ports: PortBlocks
+    overlays: Overlays
+    claims: Claims
+    uids: dict[str, int] = {}
+
+    async def uid_of(self, namespace: str) -> int:
+        """Whom a namespace's pods run as: its annotation says, which only administrators write.
+
+        Without one, an unprivileged number of the namespace's own; without root, ourselves.
+        """
+        if os.getuid() != 0:
+            return os.getuid()
+        if namespace not in self.uids:
+            found = await self.client(calls.get(Namespace, namespace))
+            said = found.metadata.annotations.get(UID_ANNOTATION, "")
+            own = FIRST_UID + zlib.crc32(namespace.encode()) % UIDS
+            self.uids[namespace] = int(said) if said.isdigit() and int(said) > 0 else own
+        return self.uids[namespace]
 
     async def dial(
         self, pod: str, address: str, port: int

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import os
-import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from msgspec import structs
+
 from athanor.api.core import ConfigMap, Secret
 from athanor.api.meta import JSON
 from athanor.api.registry import of
-from athanor.local.agent import contain, images
-from athanor.local.agent.node import FIRST_UID, UIDS, Node, log_path
+from athanor.kit import quantity
+from athanor.local.agent import contain, images, overlay
+from athanor.local.agent.devices import Device, NotEnough
+from athanor.local.agent.images import Environment
+from athanor.local.agent.node import Node, log_path
 from athanor.local.agent.place import API_PORT, HOME, Place
 from athanor.local.agent.plan import environ, names, probes
 from athanor.local.agent.plan.environ import Missing
+from athanor.local.agent.plan.observed import Hold
 from athanor.local.agent.relay import Relay
 from athanor.local.agent.volumes import Volumes
 from athanor.wire import calls
 from athanor.wire.status import ApiError
 
+REQUIREMENTS, DEVICES = "athanor.dev/requirements", "athanor.dev/devices"
 _MESSAGE_LIMIT = 4096
 _LINES_LIMIT = 2048
 
@@ -34,6 +40,7 @@ class Preparation:
         self._pod = pod
         self.address = address
         self.sandboxed = False
+        self.poke: Callable[[], None] = lambda: None
         self.hosts: Callable[[], str] = lambda: ""
         self._relays: list[Relay] = []
         self._host_network = host_network
@@ -41,8 +48,8 @@ class Preparation:
         self._found: dict[tuple[str, str], JSON | None] = {}
         self._ready = False
         self.folder = node.settings.pods / pod["metadata"]["uid"]
-        self.place = self._place()
-        self.volumes = Volumes(node, self.place, pod, self._lookup, self._claim)
+        self.place = self._place(os.getuid())
+        self.volumes = Volumes(node, self.place, pod, self._lookup, node.claims.folder)
 
     def refer(self, pod: JSON) -> None:
         """The pod as it is now."""
@@ -53,6 +60,9 @@ class Preparation:
         """Volumes and namespaces. Raises Missing, Refused, ApiError."""
         async with self._lock:
             if not self._ready:
+                uid = await self._node.uid_of(self._pod["metadata"]["namespace"])
+                self.place = self._place(uid)
+                self.volumes.owner = (uid, uid)
                 await self._fetch()
                 self._own_files()
                 await self.volumes.prepare(self._facts())
@@ -77,10 +87,19 @@ class Preparation:
             missing = Missing(str(error))
             missing.hold = error.hold
             raise missing from None
+        env = self._overlaid(env)
+        given = self._devices(container)
         base = contain.base_environment(self._pod, env, self.place, self._api())
-        variables = environ.environment(self._pod, container, self._lookup, self._facts(), base)
+        fixed = {**self._node.devices.environment(given), **self._ports()}
+        variables = environ.environment(
+            self._pod, container, self._lookup, self._facts(), base, fixed
+        )
         contain.own_files(self.place, name)
-        return self._spec(container, attempt, env, variables)
+        spec = self._spec(container, attempt, env, variables)
+        for device in given:
+            spec["mounts"] += [{"source": f, "target": f} for f in device.files]
+        held = self._node.devices.held(self._pod["metadata"]["uid"], name)
+        return {**spec, "labels": {"devices": held} if held else {}}
 
     def last_words(self, name: str, attempt: int, code: int) -> str:
         """A container's termination message."""
@@ -116,13 +135,11 @@ class Preparation:
         every: list[JSON] = [*spec["containers"], *(spec.get("initContainers") or [])]
         return next(c for c in every if c["name"] == name)
 
-    def _place(self) -> Place:
+    def _place(self, uid: int) -> Place:
         hello = self._node.hello
-        uid, gid = os.getuid(), os.getgid()
-        if uid == 0:
-            namespace = self._pod["metadata"]["namespace"]
-            uid = gid = FIRST_UID + zlib.crc32(namespace.encode()) % UIDS
-        walls = ["seccomp"] if hello["isolation"] != "process" else []
+        gid = uid if os.getuid() == 0 else os.getgid()
+        apart = hello["isolation"] != "process"
+        walls = ["seccomp"] if apart else ["landlock", "seccomp"]
         return Place(
             uid=uid, gid=gid, folder=self.folder, data=self._node.settings.data,
             library=self._node.settings.library, apart=self._node.apart, walls=tuple(walls),
@@ -130,7 +147,7 @@ class Preparation:
         )  # fmt: skip
 
     def _spec(
-        self, container: JSON, attempt: int, env: images.Environment, variables: Mapping[str, str]
+        self, container: JSON, attempt: int, env: Environment, variables: Mapping[str, str]
     ) -> JSON:
         uid = self._pod["metadata"]["uid"]
         name = container["name"]
@@ -197,6 +214,43 @@ class Preparation:
             host, port = "kubernetes.default.svc", API_PORT
         return {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": str(port)}
 
+    def _overlaid(self, env: Environment) -> Environment:
+        """The environment with the pod's requirements over it. Raises Missing until it is built."""
+        notes = self._pod["metadata"].get("annotations") or {}
+        wish = notes.get(REQUIREMENTS, "").strip()
+        if not wish:
+            return env
+        try:
+            path = self._node.overlays.get(wish, env, self.poke)
+        except overlay.Failed as error:
+            raise Missing(f"requirements: {error}") from None
+        if path is None:
+            missing = Missing("installing the requirements")
+            missing.hold = Hold("ContainerCreating", "installing the requirements")
+            raise missing
+        return structs.replace(
+            env, path=(f"{path}/bin", *env.path), needs=(*env.needs, str(path)),
+            libraries=(*env.libraries, str(path)),
+        )  # fmt: skip
+
+    def _devices(self, container: JSON) -> list[Device]:
+        most = (container.get("resources") or {}).get("limits") or {}
+        known = set(self._node.devices.names())
+        wishes = {name: quantity.whole(text) for name, text in most.items() if name in known}
+        notes = self._pod["metadata"].get("annotations") or {}
+        chosen = [part for part in notes.get(DEVICES, "").split(",") if part]
+        uid = self._pod["metadata"]["uid"]
+        try:
+            return self._node.devices.assign(uid, container["name"], wishes, chosen)
+        except NotEnough as error:
+            raise Missing(str(error)) from None
+
+    def _ports(self) -> dict[str, str]:
+        gang = gang_of(self._pod)
+        if not gang or (self._node.apart and not self._host_network):
+            return {}
+        return {"ATHANOR_PORT": str(self._node.ports.first_of(gang))}
+
     async def _fetch(self) -> None:
         """Read the config maps and secrets that the pod refers to."""
         namespace = self._pod["metadata"]["namespace"]
@@ -214,10 +268,12 @@ class Preparation:
     def _lookup(self, kind: str, name: str) -> JSON | None:
         return self._found.get((kind, name))
 
-    def _claim(self, namespace: str, name: str) -> str:
-        path = self._node.settings.claims / f"{namespace}_{name}"
-        path.mkdir(parents=True, exist_ok=True)
-        return str(path)
+
+def gang_of(pod: JSON) -> str:
+    """namespace/name of the Gang a pod belongs to, or ""."""
+    meta = pod["metadata"]
+    gang = (meta.get("labels") or {}).get("athanor.dev/gang")
+    return f"{meta['namespace']}/{gang}" if gang else ""
 
 
 def _references(pod: JSON) -> set[tuple[str, str]]:

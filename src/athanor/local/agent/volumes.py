@@ -47,7 +47,7 @@ class Volumes:
         self._folder = place.folder
         self._memory = Path("/dev/shm") / f"athanor-{pod['metadata']['uid']}"
         self._pod = pod
-        self._owner = (place.uid, place.gid)
+        self.owner = (place.uid, place.gid)
         self._client = node.client
         self._clock = node.clock
         self._lookup = lookup
@@ -121,7 +121,7 @@ class Volumes:
                 if spec.get("ca") and self._ca:
                     entries["ca.crt"] = Entry(self._ca.encode())
                 version = f"{self._clock.now():.6f}".replace(".", "_")
-                files.write(folder, entries, version, self._owner)
+                files.write(folder, entries, version, self.owner)
                 return Source(path=str(folder), read_only=True)
         known = {"emptyDir", "name"}
         if set(volume) - known:
@@ -137,7 +137,7 @@ class Volumes:
             folder.mkdir(parents=True)
             folder.chmod(0o777)
             if os.geteuid() == 0:
-                os.chown(folder, *self._owner)
+                os.chown(folder, *self.owner)
         return folder
 
     def _host_path(self, spec: JSON) -> Source:
@@ -152,7 +152,7 @@ class Volumes:
         if kind == "DirectoryOrCreate" and not os.path.isdir(path):
             os.makedirs(path, 0o755)
             if os.geteuid() == 0:
-                os.chown(path, *self._owner)
+                os.chown(path, *self.owner)
         elif kind == "FileOrCreate" and not os.path.exists(path):
             with open(path, "ab"):
                 os.chmod(path, 0o644)

@@ -29,16 +29,19 @@ class Missing(Exception):
 
 
 def environment(
-    pod: JSON, container: JSON, lookup: Lookup, facts: Mapping[str, str], base: Mapping[str, str]
-) -> dict[str, str]:
+    pod: JSON, container: JSON, lookup: Lookup, facts: Mapping[str, str], base: Mapping[str, str],
+    fixed: Mapping[str, str],
+) -> dict[str, str]:  # fmt: skip
     """The variables of a container over `base`. `facts`: podIP, hostIP, allocatable.cpu, ….
 
-    Raises Missing.
+    What is `fixed` is the node's to say: the container's own value gives way. Raises Missing.
     """
-    out: dict[str, str] = dict(base)
+    out: dict[str, str] = {**base, **fixed}
     for source in container.get("envFrom") or []:
         out |= _from(source, lookup)
     for entry in container.get("env") or []:
+        if entry["name"] in fixed:
+            continue
         value = entry.get("value")
         if value is not None or "valueFrom" not in entry:
             out[entry["name"]] = expand(value or "", out)

@@ -171,7 +171,7 @@ def _keep(seen: Observed, container: JSON, policy: str, now: float, turn: Round)
     if run is None:
         if hold is not None:
             turn.waiting[name] = hold
-            turn.at(now + BACK_OFF_FIRST)
+            turn.at(now + _again(hold))
         else:
             turn.actions.append(Start(name, 0, 0))
         return
@@ -192,7 +192,7 @@ def _keep(seen: Observed, container: JSON, policy: str, now: float, turn: Round)
     ready_at = (run.finished_at or 0.0) + back_off(level)
     if hold is not None:
         turn.waiting[name] = hold
-        turn.at(now + BACK_OFF_FIRST)
+        turn.at(now + _again(hold))
     elif ready_at <= now:
         turn.actions.append(Start(name, run.attempt + 1, level + 1))
     else:
@@ -209,6 +209,11 @@ def _level(seen: Observed, run: Run) -> int:
     if (run.finished_at or 0.0) - run.started_at >= BACK_OFF_FORGET:
         return 0
     return seen.levels.get(run.name, 0)
+
+
+def _again(hold: Hold) -> float:
+    """Seconds until a container that could not be made is tried again."""
+    return 1.0 if hold.reason == "ContainerCreating" else BACK_OFF_FIRST
 
 
 def _duration(seconds: float) -> str:
