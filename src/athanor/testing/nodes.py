@@ -190,20 +190,37 @@ class SimulatedNode:
         call = calls.delete(
             PODS, pod.metadata.name, pod.metadata.namespace, uid=pod.metadata.uid, grace_seconds=0
         )
-        await self._insist(lambda: self._ignoring("NotFound", call))
+        while True:
+            try:
+                await self._client(call)
+            except ApiError as problem:
+                if problem.reason not in ("NotFound", "Conflict"):
+                    await asyncio.sleep(0.5)
+                    continue
+            return
 
     async def _report(self, pod: Pod, status: JSON) -> None:
-        body = {"metadata": {"uid": pod.metadata.uid}, "status": status}
-        call = calls.patch(
-            PODS, pod.metadata.name, pod.metadata.namespace, body, subresource="status"
-        )
-        await self._insist(lambda: self._ignoring("NotFound", call))
+        meta = pod.metadata
+        body = {"metadata": {"uid": meta.uid}, "status": status}
+
+        async def once() -> None:
+            try:
+                held = await self._client(calls.get(Pod, meta.name, meta.namespace))
+                if held.metadata.uid == meta.uid:
+                    await self._client(
+                        calls.patch(PODS, meta.name, meta.namespace, body, subresource="status")
+                    )
+            except ApiError as problem:
+                if problem.reason != "NotFound":
+                    raise
+
+        await self._insist(once)
 
     async def _ignoring(self, reason: str, call: calls.Call[JSON]) -> None:
         try:
             await self._client(call)
         except ApiError as problem:
-            if problem.reason not in (reason, "Conflict"):
+            if problem.reason != reason:
                 raise
 
     async def _insist(self, work: Callable[[], Any]) -> None:

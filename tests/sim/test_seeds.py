@@ -1,0 +1,22 @@
+"""Seeds: 20 in every run of the tests; ATHANOR_SIM_SEEDS=200 for a long one."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.sim.simulation import run
+
+SEEDS = int(os.environ.get("ATHANOR_SIM_SEEDS", "20"))
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_a_life(seed: int) -> None:
+    run(seed)
+
+
+def test_the_same_seed_is_the_same_life() -> None:
+    first, second = run(3), run(3)
+    assert first.lab.clock.monotonic() == second.lab.clock.monotonic()
+    assert first.crashes == second.crashes
