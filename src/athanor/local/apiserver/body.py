@@ -1,4 +1,4 @@
-"""Request bodies: JSON, YAML or protobuf to an object, with what a strict reader would complain about."""
+"""Request bodies: JSON, YAML or protobuf to an object, with what a strict reader minds."""
 
 from __future__ import annotations
 

@@ -151,6 +151,11 @@ def prepare(core: Core, call: Call, obj: JSON) -> JSON:
     if served.schema is not None:
         obj = served.schema.default(obj)
     strategy.default(obj)
+    if call.request.param("fieldManager") and not call.applies:
+        # only who names itself is remembered: kubectl moves from its own apply to the server's
+        obj = managed.after_update(
+            None, obj, call.manager, scope_of(call), source_of(call), now=core.now(), track=True
+        )
     strategy.create(obj)
     chain.mutate(core, call, obj)
     return metadata.ordered(obj)
