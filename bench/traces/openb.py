@@ -21,8 +21,9 @@ from athanor.features.scheduling.core import rows as r
 from athanor.features.scheduling.core.build import build
 from athanor.features.scheduling.core.frag import Learner
 from athanor.features.scheduling.core.ledger import Ledger, Shape, shape_of
-from athanor.features.scheduling.core.place import SetAsk, place
+from athanor.features.scheduling.core.place import place
 from athanor.features.scheduling.core.snapshot import Snapshot
+from athanor.features.scheduling.core.spots import SetAsk
 from athanor.features.scheduling.core.topology import Near
 from bench.harness import Figure
 from bench.traces import openb_control as control

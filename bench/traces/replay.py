@@ -6,7 +6,6 @@ the account of devices, and refuses a policy that breaks a rule. Times are secon
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -113,6 +112,7 @@ class Replay:
         self.policy = policy
         self.rules = rules
         self.now = 0.0
+        self.again = math.inf
         self.active: dict[int, Job] = {}
         self.running: dict[int, Job] = {}
         self.busy = 0.0
@@ -122,21 +122,18 @@ class Replay:
         """To the last end. Raises BrokenRule."""
         arrivals = iter(self.jobs)
         coming = next(arrivals, None)
-        asked: list[float] = []
         while coming is not None or self.active:
             ends = min((j.finish_at(self.now) for j in self.running.values()), default=math.inf)
-            then = min(
-                ends, coming.arrival if coming else math.inf, asked[0] if asked else math.inf
-            )
+            then = min(ends, coming.arrival if coming else math.inf, self.again)
             if math.isinf(then):
                 raise BrokenRule(f"{len(self.active)} jobs wait at {self.now} and nothing runs")
             self._pass_time(then)
-            while asked and asked[0] <= then:
-                heapq.heappop(asked)
+            if self.again <= then:
+                self.again = math.inf
             while coming is not None and coming.arrival <= then:
                 self.active[coming.number] = coming
                 coming = next(arrivals, None)
-            self._decide(asked)
+            self._decide()
             if progress:
                 progress(self.now, len(self.active))
 
@@ -157,22 +154,17 @@ class Replay:
         self.now = then
         self.events += 1
 
-    def _decide(self, asked: list[float]) -> None:
+    def _decide(self) -> None:
         step = self.rules.round_seconds
         if step and self.now % step > 1e-9:
-            following = (self.now // step + 1) * step
-            if following not in asked:
-                heapq.heappush(asked, following)
+            self.again = min(self.again, (self.now // step + 1) * step)
             return
         decision = self.policy.decide(self.now, list(self.active.values()), self.cluster)
         for number in decision.stop:
             self._release(self.active[number])
         for number, nodes in decision.start.items():
             self._start(self.active[number], nodes)
-        if step and self.active:
-            heapq.heappush(asked, self.now + step)
-        elif not math.isinf(decision.again):
-            heapq.heappush(asked, decision.again)
+        self.again = self.now + step if step and self.active else decision.again
 
     def _start(self, job: Job, nodes: dict[int, int]) -> None:
         if job.running or sum(nodes.values()) != job.gpus:

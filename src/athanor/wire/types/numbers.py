@@ -2,9 +2,9 @@
 
     table.Type: field field @N field >Inlined …
 
-Fields in the order of their numbers, from 1; `@N` says that the next one is number N; a `*` field may
-be set to nothing ("", 0, an empty message), others are unset then. `>Inlined` is a message whose
-fields JSON has in the outer object. Types of fields stand in the type tables.
+Fields in the order of their numbers, from 1; `@N` says that the next one is number N. A `*` field
+may be set to nothing ("", 0, an empty message); others are unset then. `>Inlined` is a message
+whose fields JSON has in the outer object. Types of fields stand in the type tables.
 """
 
 TEXT = """\
