@@ -223,7 +223,7 @@ def _arrays(schema: JSON) -> Iterable[Check]:
 
 def _distinct(keys: tuple[str, ...] | None) -> Check:
     def distinct(value: Value, parent: str, name: str, causes: list[Cause]) -> None:
-        if type(value) is not list or len(value) < 2:
+        if type(value) is not list or len(value) < 2 or _differ(value, keys):
             return
         seen: set[object] = set()
         for index, one in enumerate(value):
@@ -237,6 +237,21 @@ def _distinct(keys: tuple[str, ...] | None) -> Check:
             seen.add(mark)
 
     return distinct
+
+
+def _differ(values: list[Value], keys: tuple[str, ...] | None) -> bool:
+    """Whether items are all different for sure; False means: compare them closely."""
+    try:
+        if keys is None:
+            marks = len(set(values))
+        elif len(keys) == 1:
+            key = keys[0]
+            marks = len({one.get(key) for one in values})
+        else:
+            marks = len({tuple(map(one.get, keys)) for one in values})
+    except (TypeError, AttributeError):
+        return False  # items that are lists or objects, or no objects at all
+    return marks == len(values)
 
 
 def _objects(schema: JSON, *, is_object: bool) -> Iterable[Check]:

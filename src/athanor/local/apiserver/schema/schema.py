@@ -7,9 +7,12 @@ from athanor.local.apiserver.schema.causes import BLOCKING, NOT_CHECKED, Value
 from athanor.local.apiserver.schema.check import Check, compile_check
 from athanor.local.apiserver.schema.default import compile_defaulter
 from athanor.local.apiserver.schema.prune import OBJECT_META, compile_pruner
+from athanor.local.apiserver.schema.quick import Quick, compile_quick
 from athanor.local.apiserver.schema.rules import compile_rules
 from athanor.wire.status import Cause
 
+_BUSY = 20
+"""Objects of a schema after which it is worth its while to prepare the quick way."""
 _NULL = 'Invalid value: "null"'
 _ONLY_META: JSON = {
     "type": "object",
@@ -32,6 +35,8 @@ class Schema:
         self._prune = compile_pruner(source, is_object=True)
         self._default = compile_defaulter(source)
         self._check = compile_check(source, is_object=True)
+        self._quick: Quick | None = None
+        self._seen = 0
         metadata = (source.get("properties") or {}).get("metadata") or {}
         whole = len(metadata.get("properties") or ()) > 2
         self._types = self._check if whole else compile_check(_ONLY_META)
@@ -69,7 +74,7 @@ class Schema:
     def validate(self, obj: JSON, old: JSON | None = None) -> list[Cause]:
         """What is wrong with `obj`, and for an update with the step from `old` to it."""
         causes: list[Cause] = []
-        if self._check is not None:
+        if self._check is not None and not self._surely(obj):
             self._check(obj, "", "", causes)
         if causes and old is not None:
             causes = _not_old(self._check, causes, old)
@@ -78,6 +83,15 @@ class Schema:
                 return [*causes, NOT_CHECKED]
             self._rules(obj, old, "", "", causes)
         return causes
+
+    def _surely(self, obj: JSON) -> bool:
+        """Whether the quick way says that nothing is wrong."""
+        if self._quick is not None:
+            return self._quick(obj)
+        self._seen += 1
+        if self._seen >= _BUSY:
+            self._quick = compile_quick(self.source)
+        return False
 
     def _strange(self, obj: Value, *, drop: bool) -> list[str]:
         found = self._prune(obj, drop) if self._prune is not None else None
