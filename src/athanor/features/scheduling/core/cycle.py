@@ -42,7 +42,7 @@ def cycle(
     Raises BrokenLedger when a decision would break an invariant: then nothing is decided.
     """
     memo = memory.current(memo, snapshot, policy, now)
-    run = _Run(State(snapshot, policy, now, memo.ledger.fork(), memo.shapes))
+    run = _Run(State(snapshot, policy, now, memo.ledger, memo.shapes))
     run.consider_all()
     check.invariants(run.state, run.admitted, run.evicted)
     return run.decisions(), memo

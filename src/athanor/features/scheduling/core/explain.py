@@ -7,9 +7,10 @@ from collections import Counter
 import numpy as np
 
 from athanor.features.scheduling.core.ledger import Ledger, Shape
-from athanor.features.scheduling.core.place import SetAsk, place, undo
+from athanor.features.scheduling.core.place import place, undo
 from athanor.features.scheduling.core.quota import Refusal
 from athanor.features.scheduling.core.snapshot import UNSET, Cause, Why
+from athanor.features.scheduling.core.spots import SetAsk
 from athanor.features.scheduling.core.start import Barred
 from athanor.features.scheduling.core.state import State
 from athanor.features.scheduling.core.why import Code, amount, why

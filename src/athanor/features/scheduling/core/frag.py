@@ -125,7 +125,8 @@ def _options(fits: Bools, free: Smalls, milli: int) -> tuple[Smalls, Smalls]:
 
 def _taken(fits: Bools, free: Smalls, milli: int, needed: int) -> Smalls:
     """`free` with the devices taken that `gpu.choose` would take."""
-    key = np.where(fits & (free >= milli), free, np.iinfo(np.int32).max)
+    most = np.iinfo(np.int32).max
+    key = np.where(fits & (free >= milli), free if needed == 1 else -free, most)
     order = np.argsort(key, axis=1, kind="stable")[:, :needed]
     after = free.copy()
     np.put_along_axis(after, order, np.take_along_axis(free, order, axis=1) - milli, axis=1)

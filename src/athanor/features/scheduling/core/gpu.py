@@ -48,17 +48,23 @@ def room(want: Devices, fits: Bools, free: Smalls, mib: Ints, cut: Smalls, slots
 
 
 def choose(want: Devices, fits: Bools, free: Smalls, mib: Ints, cut: Smalls, slots: Smalls) -> int:
-    """The devices of one node to take, as a bit mask: the fullest that fit, lowest index first."""
+    """The devices of one node to take, as a bit mask; equal ones by index.
+
+    One device: the fullest that fits. Several: those with most room first, which leaves room for
+    as many such pods as there can be. Raises ValueError when they do not fit.
+    """
     if want.slots:
-        ok = fits & (_slices(want.slots, free, cut, slots) > 0)
-        tightness = np.where(cut > 0, 0, 1)
+        each = np.where(fits, _slices(want.slots, free, cut, slots), 0)
+        key = np.where(cut > 0, 0, 1)
     else:
-        ok = fits & (free >= want.milli)
+        each = np.where(fits & (free >= want.milli), free // max(want.milli, 1), 0)
         if want.mib:
-            ok &= mib >= want.mib
-        tightness = free
-    candidates = np.flatnonzero(ok)
-    order = candidates[np.argsort(tightness[candidates], kind="stable")][: want.needed]
+            each = np.minimum(each, np.maximum(mib // want.mib, 0))
+        key = free
+    candidates = np.flatnonzero(each > 0)
+    if want.needed > 1:
+        key = -each
+    order = candidates[np.argsort(key[candidates], kind="stable")][: want.needed]
     if len(order) < want.needed:
         raise ValueError("no room for these devices")
     return sum(1 << int(d) for d in order)

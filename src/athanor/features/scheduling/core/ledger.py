@@ -7,7 +7,7 @@ copy to try evictions and reservations on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -96,6 +96,7 @@ class Ledger:
         self.count: dict[Shape, Smalls] = {}
         self.journal: list[int] = []
         self.views: dict[tuple[Shape, int], View] = {}
+        self.sorts: dict[Shape, Bools] = {}
 
     def fork(self) -> Ledger:
         """A copy that can be changed without this one noticing."""
@@ -165,11 +166,22 @@ class Ledger:
             count[node] += sign
         self.journal.append(node)
 
-    def close(self, nodes: Iterable[int]) -> None:
-        """Let nothing more start on these nodes."""
-        for node in nodes:
-            self.open[node] = False
-            self.journal.append(node)
+    def become(self, truth: Booked) -> None:
+        """Take over what is free; only nodes where it differs are looked at again."""
+        changed = (self.free != truth.free).any(axis=1) | (self.milli != truth.milli).any(axis=1)
+        changed |= (self.mib != truth.mib).any(axis=1) | (self.cut != truth.cut).any(axis=1)
+        changed |= self.open != truth.open
+        for shape in self.count.keys() | truth.beside.keys():
+            changed |= self.count.get(shape, 0) != truth.beside.get(shape, 0)
+        self.free, self.milli, self.mib = truth.free, truth.milli, truth.mib
+        self.cut, self.open, self.count = truth.cut, truth.open, truth.beside
+        self.journal.extend(np.flatnonzero(changed).tolist())
+
+    def forget_journal(self) -> None:
+        """Start the journal anew; every view is computed again when it is next asked for."""
+        self.journal = []
+        for view in self.views.values():
+            view.seen = -1
 
     def pick(self, node: int, shape: Shape, device: int = UNSET) -> tuple[int, int]:
         """The devices (bit mask) and slice slot for one more pod; `device`: the scorer's choice."""
@@ -186,6 +198,15 @@ class Ledger:
             return mask, UNSET
         d = mask.bit_length() - 1
         return mask, gpu.slot_of(want, int(self.cut[node, d]), int(self.nodes.slots[node, d]))
+
+    def fitting(self, node: int, shape: Shape) -> list[int]:
+        """The devices of a node that have room for one device of the shape."""
+        want = shape.devices
+        ok = self._sort(shape)[node] & (self.milli[node] >= want.milli)
+        if want.mib:
+            ok &= self.mib[node] >= want.mib
+        found: list[int] = np.flatnonzero(ok).tolist()
+        return found
 
     def rerate(self, rater: Scorer) -> None:
         """Compare nodes by another rater from now on."""
@@ -245,6 +266,12 @@ class Ledger:
 
     def _sort(self, shape: Shape) -> Bools:
         """Which devices are of the sort this shape asks for."""
+        known = self.sorts.get(shape)
+        if known is None:
+            known = self.sorts[shape] = self._compare(shape)
+        return known
+
+    def _compare(self, shape: Shape) -> Bools:
         nodes = self.nodes
         if shape.devices.kind == UNSET:
             return np.zeros(nodes.kind.shape, dtype=np.bool_)
@@ -256,17 +283,51 @@ class Ledger:
         return fits
 
 
-def of(snapshot: Snapshot, shapes: list[Shape], rater: Scorer, now: float) -> Ledger:
-    """The ledger with everything that runs booked and nodes in back-off closed."""
-    ledger = Ledger(snapshot.nodes, rater)
-    running, sets = snapshot.running, snapshot.pod_sets
-    for set_, node, devices, slot in zip(
-        running.pod_set.tolist(),
-        running.node.tolist(),
-        running.devices.tolist(),
-        running.slot.tolist(),
-        strict=True,
-    ):
-        ledger.force(node, shapes[sets.shape[set_]], devices, slot)
-    ledger.close(np.flatnonzero(snapshot.nodes.retry_at > now).tolist())
-    return ledger
+class Booked(NamedTuple):
+    """What is free when everything that runs is booked."""
+
+    free: Ints
+    milli: Smalls
+    mib: Ints
+    cut: Smalls
+    open: Bools
+    beside: dict[Shape, Smalls]
+
+
+def booked(snapshot: Snapshot, shapes: list[Shape], now: float) -> Booked:
+    """What is free in a snapshot. Nodes in back-off are closed; nodes may be overbooked."""
+    nodes, running = snapshot.nodes, snapshot.running
+    shape = snapshot.pod_sets.shape[running.pod_set]
+    free = nodes.capacity - nodes.foreign
+    for r in range(free.shape[1]):
+        asked = snapshot.shapes.request[shape, r]
+        used = np.flatnonzero(asked)
+        np.subtract.at(free[:, r], running.node[used], asked[used])
+    usable = (nodes.kind != UNSET) & nodes.healthy
+    milli = np.where(usable, gpu.WHOLE, gpu.NO_DEVICE).astype(np.int32)
+    mib = np.where(usable, nodes.memory, 0)
+    cut = np.zeros_like(nodes.slots)
+    whole = snapshot.shapes.slice_slots[shape] == 0
+    for d in range(nodes.kind.shape[1]):
+        rows = np.flatnonzero(whole & (running.devices >> d & 1 == 1))
+        rows = rows[usable[running.node[rows], d]]
+        if not len(rows):
+            continue
+        where, of = running.node[rows], shape[rows]
+        part = snapshot.shapes.milli[of]
+        np.subtract.at(milli[:, d], where, part)
+        own = snapshot.shapes.mib[of]
+        np.subtract.at(
+            mib[:, d], where, np.where(own > 0, own, nodes.memory[where, d] * part // gpu.WHOLE)
+        )
+    count: dict[Shape, Smalls] = {}
+    for row in np.flatnonzero(~whole | (snapshot.shapes.per_node[shape] > 0)).tolist():
+        one, node = shapes[int(shape[row])], int(running.node[row])
+        if one.per_node:
+            held = count.setdefault(one, np.zeros(len(nodes.names), dtype=np.int32))
+            held[node] += 1
+        for d in range(nodes.kind.shape[1] if one.devices.slots else 0):
+            if int(running.devices[row]) >> d & 1 and usable[node, d]:
+                cut[node, d] |= ((1 << one.devices.slots) - 1) << int(running.slot[row])
+                milli[node, d] = 0
+    return Booked(free, milli, mib, cut, ~(nodes.retry_at > now), count)

@@ -1,6 +1,8 @@
-"""The memo: the ledger and views of the last cycle, made current by what differs.
+"""The memo: ledger and views of the last cycle, brought up to date by what differs.
 
-Everything in it can be had from the snapshot again; a memo of another world is thrown away.
+Everything in it can be had from the snapshot again: what is free is computed anew each time
+(array operations alone), and only nodes where it differs are looked at by the views. A memo of
+other nodes, or of another policy, is thrown away.
 """
 
 from __future__ import annotations
@@ -9,31 +11,90 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from athanor.features.scheduling.core import ledger as ledgers
-from athanor.features.scheduling.core import score
-from athanor.features.scheduling.core.ledger import Ledger, Scorer, Shape, shape_of
-from athanor.features.scheduling.core.snapshot import Policy, Snapshot
+from athanor.features.scheduling.core import frag, score
+from athanor.features.scheduling.core.ledger import Ledger, Scorer, Shape, booked, shape_of
+from athanor.features.scheduling.core.snapshot import GangState, Nodes, Policy, Snapshot
+from athanor.features.scheduling.core.table import Floats, same
+
+STATIC = ("names", "pool", "klass", "domains", "kind", "model", "memory", "slots", "healthy")
+"""Columns of Nodes that views are built on."""
+
+LONGEST_JOURNAL = 200_000
 
 
 @dataclass
 class Memo:
-    """What one cycle hands to the next."""
+    """What one cycle hands to the next. Not to be used by anybody else meanwhile."""
 
-    snapshot: Snapshot
     policy: Policy
     shapes: list[Shape]
     ledger: Ledger
+    rated_by: object
 
 
 def current(memo: Memo | None, snapshot: Snapshot, policy: Policy, now: float) -> Memo:
-    """A memo that is true of this snapshot, the old one if it can be mended."""
+    """A memo that is true of this snapshot: the old one mended, or a new one."""
     shapes = [shape_of(snapshot.shapes, k) for k in range(len(snapshot.shapes.kind))]
-    fresh = ledgers.of(snapshot, shapes, rater(snapshot, policy), now)
-    return Memo(snapshot, policy, shapes, fresh)
+    key = _rating(snapshot, policy, shapes)
+    if memo is None or memo.policy != policy or not _same_ground(memo.ledger.nodes, snapshot.nodes):
+        ledger = Ledger(snapshot.nodes, _rater(snapshot, policy, shapes))
+        memo = Memo(policy, shapes, ledger, key)
+    elif memo.rated_by != key:
+        memo.ledger.rerate(_rater(snapshot, policy, shapes))
+    memo.shapes, memo.rated_by = shapes, key
+    memo.ledger.nodes = snapshot.nodes
+    memo.ledger.become(booked(snapshot, shapes, now))
+    if len(memo.ledger.journal) > LONGEST_JOURNAL:
+        memo.ledger.forget_journal()
+    return memo
 
 
-def rater(snapshot: Snapshot, policy: Policy) -> Scorer:
-    """The policy's way to compare nodes."""
+def _same_ground(old: Nodes, new: Nodes) -> bool:
+    return old is new or all(same(getattr(old, name), getattr(new, name)) for name in STATIC)
+
+
+def _largest(snapshot: Snapshot) -> Floats:
+    largest: Floats = np.max(snapshot.nodes.capacity, axis=0, initial=0).astype(np.float64)
+    return largest
+
+
+def _rating(snapshot: Snapshot, policy: Policy, shapes: list[Shape]) -> object:
+    """All that the rater depends on: while it is equal, scores stay."""
+    if policy.score == "spread":
+        return policy.score
+    largest = tuple(_largest(snapshot).tolist())
+    if policy.score != "fgd" or not snapshot.device_kinds:
+        return largest
+    weights = task_mix(snapshot)
+    return largest, tuple(sorted((s, w) for s, w in zip(shapes, weights, strict=True) if w))
+
+
+def _rater(snapshot: Snapshot, policy: Policy, shapes: list[Shape]) -> Scorer:
+    """The policy's way to compare nodes: by fragmentation where nodes have devices."""
     if policy.score == "spread":
         return score.spreading()
-    return score.packing(np.max(snapshot.nodes.capacity, axis=0, initial=0).astype(np.float64))
+    packing = score.packing(_largest(snapshot))
+    if policy.score != "fgd" or not snapshot.device_kinds:
+        return packing
+    cpu = snapshot.resources.index("cpu") if "cpu" in snapshot.resources else 0
+    mixed = frag.mix(shapes, task_mix(snapshot), cpu)
+    return score.devices_last(packing, frag.gradient(mixed, cpu))
+
+
+def task_mix(snapshot: Snapshot) -> list[float]:
+    """The weight of each shape in the task mix: as given, else what runs and waits now.
+
+    Counts are rounded to powers of 1.25: a mix that changed at every arrival would void all
+    scores each time.
+    """
+    given = snapshot.shapes.weight
+    if given.any():
+        return [float(w) for w in given]
+    sets, classes = snapshot.pod_sets, snapshot.classes
+    live = snapshot.gangs.state != GangState.LEAVING
+    gangs = np.bincount(snapshot.gangs.klass[live], minlength=len(classes.pools))
+    per_set = np.repeat(gangs, np.diff(classes.first)) * sets.count
+    pods = np.bincount(sets.shape, weights=per_set, minlength=len(snapshot.shapes.kind))
+    steps = np.floor(np.log(np.maximum(pods, 1.0)) / np.log(1.25) + 1e-9)
+    rounded = np.where(pods > 0, np.round(1.25**steps, 3), 0.0)
+    return [float(w) for w in rounded]

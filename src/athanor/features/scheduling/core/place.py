@@ -7,36 +7,13 @@ its pods adds up. Several sets of different shapes are tried hardest first.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
-from athanor.features.scheduling.core import topology
+from athanor.features.scheduling.core import search, topology
 from athanor.features.scheduling.core.ledger import Ledger, Shape
+from athanor.features.scheduling.core.spots import SetAsk, Spot, Spots
 from athanor.features.scheduling.core.table import Bools
-from athanor.features.scheduling.core.topology import Near
-
-
-class SetAsk(NamedTuple):
-    """One pod set of a gang: row in PodSets, shape, how many pods and at least how many."""
-
-    row: int
-    shape: Shape
-    pods: int
-    least: int
-    near: Near
-
-
-class Spot(NamedTuple):
-    """Where one pod goes."""
-
-    node: int
-    devices: int
-    slot: int
-
-
-Spots = tuple[tuple[Spot, ...], ...]
-"""One tuple a pod set, one Spot a rank."""
 
 
 def place(
@@ -44,7 +21,8 @@ def place(
 ) -> Spots | None:
     """Take places for `counts` pods of the sets, all or nothing; None leaves the ledger as it was.
 
-    On success the places are booked in the ledger; `undo` gives them back.
+    On success the places are booked in the ledger; `undo` gives them back. When taking the best
+    nodes first fails for several sets, all ways are searched within a budget.
     """
     order = sorted(range(len(sets)), key=lambda i: _hardness(sets[i], counts[i]))
     found: dict[int, tuple[Spot, ...]] = {}
@@ -53,7 +31,7 @@ def place(
         if spots is None:
             for j, taken in found.items():
                 _give(ledger, sets[j].shape, taken)
-            return None
+            return search.exactly(ledger, sets, counts, pool, order) if found else None
         found[i] = spots
     return tuple(found[i] for i in range(len(sets)))
 

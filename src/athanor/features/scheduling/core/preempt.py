@@ -19,9 +19,9 @@ from typing import NamedTuple
 import numpy as np
 
 from athanor.features.scheduling.core import place
-from athanor.features.scheduling.core.place import Spots
 from athanor.features.scheduling.core.quota import BORROWED
 from athanor.features.scheduling.core.snapshot import UNSET, Consent
+from athanor.features.scheduling.core.spots import Spots
 from athanor.features.scheduling.core.state import State, World
 from athanor.features.scheduling.core.table import Ints
 

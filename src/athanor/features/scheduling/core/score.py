@@ -39,3 +39,18 @@ def spreading() -> Scorer:
         view.score[nodes] = np.floor(STEPS * parts.mean(axis=1)) if wanted.any() else STEPS
 
     return rate
+
+
+def devices_last(packing: Scorer, gradient: Scorer) -> Scorer:
+    """By `gradient` on nodes with devices; nodes without come before them, by `packing`."""
+
+    def rate(ledger: Ledger, shape: Shape, view: View, nodes: Smalls) -> None:
+        has = (ledger.nodes.kind[nodes] >= 0).any(axis=1)
+        if has.any():
+            gradient(ledger, shape, view, nodes[has])
+        if not has.all():
+            plain = nodes[~has]
+            packing(ledger, shape, view, plain)
+            view.score[plain] += STEPS
+
+    return rate

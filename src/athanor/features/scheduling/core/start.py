@@ -8,9 +8,9 @@ import numpy as np
 
 from athanor.features.scheduling.core import place
 from athanor.features.scheduling.core.ledger import Ledger
-from athanor.features.scheduling.core.place import Spots
 from athanor.features.scheduling.core.quota import Refusal
 from athanor.features.scheduling.core.snapshot import UNSET
+from athanor.features.scheduling.core.spots import Spots
 from athanor.features.scheduling.core.state import Ask, State
 from athanor.features.scheduling.core.table import Ints
 from athanor.features.scheduling.core.why import Code

@@ -13,9 +13,10 @@ import numpy as np
 
 from athanor.features.scheduling.core.ledger import Ledger, Shape
 from athanor.features.scheduling.core.order import Shares
-from athanor.features.scheduling.core.place import SetAsk, Spot, Spots, force, undo
+from athanor.features.scheduling.core.place import force, undo
 from athanor.features.scheduling.core.quota import Tree
 from athanor.features.scheduling.core.snapshot import UNSET, GangState, Policy, Snapshot
+from athanor.features.scheduling.core.spots import SetAsk, Spot, Spots
 from athanor.features.scheduling.core.table import Ints
 from athanor.features.scheduling.core.topology import Near
 
