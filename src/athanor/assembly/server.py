@@ -55,6 +55,7 @@ class Server:
             self.store, clock=clock, ids=RandomIds(),
             authenticator=self.auth, authorizer=self.auth, observatory=observatory,
         )  # fmt: skip
+        self.api.core.authority = self.pki.authority.read_text()
         self.api.core.observers.append(
             lambda served, old, new: self.auth.changed(served.key, old, new)
         )

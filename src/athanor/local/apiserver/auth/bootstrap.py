@@ -106,6 +106,12 @@ ROLES: dict[str, list[JSON]] = {
     "system:monitoring": [_paths("/healthz", "/livez", "/livez/*", "/metrics", "/readyz")],
     "system:node": _NODE,
     "system:public-info-viewer": [_paths(*_PUBLIC)],
+    # the node agent provisions the local StorageClass: claims become folders of its machine
+    "athanor:local-storage": [
+        _rule("core", "persistentvolumeclaims persistentvolumes", (*_READ, "patch")),
+        _rule("core", "persistentvolumeclaims/status persistentvolumes/status", ("patch",)),
+        _rule("core", "persistentvolumes", ("create", "delete")),
+    ],
     "athanor:reader": [
         _rule(OURS, "queues pools reservations queues/status pools/status", _READ),
         _rule("core", "nodes", _READ),
@@ -131,6 +137,7 @@ BINDINGS: dict[str, list[tuple[str, str]]] = {
         ("Group", "system:authenticated"),
         ("Group", "system:unauthenticated"),
     ],
+    "athanor:local-storage": [("Group", "system:nodes")],
     "athanor:reader": [("Group", "system:authenticated")],
 }
 """Cluster role (and binding) name → who has it."""
