@@ -16,7 +16,7 @@ from athanor.api.registry import of
 from athanor.client.protocol import Client
 from athanor.kit import ready
 from athanor.kit.clock import Clock
-from athanor.local.agent import prepare, recall
+from athanor.local.agent import leftovers, prepare, recall
 from athanor.local.agent.claims import Claims
 from athanor.local.agent.devices import Devices, Nvidia, Simulated
 from athanor.local.agent.directory import Directory
@@ -30,6 +30,7 @@ from athanor.local.agent.overlay import Overlays
 from athanor.local.agent.place import API_PORT
 from athanor.local.agent.plan import fit
 from athanor.local.agent.ports import PortBlocks
+from athanor.local.agent.progress import Reports
 from athanor.local.agent.relay import Relay
 from athanor.local.agent.supervised import Refused, Supervised
 from athanor.local.agent.worker import Worker
@@ -84,7 +85,7 @@ class Agent:
         kubelet = Kubelet(self.node, self.workers)
         self._heartbeat = Heartbeat(self.node, await kubelet.start())
         jobs = [
-            self.pods.run(), self.events.run(), self._heartbeat.run(), self._sweep(),
+            self.pods.run(), self.events.run(), self._heartbeat.run(), self._sweep(), Reports(self.client, self.workers).run(),
             self.supervised.run(self._back), self._services.run(), self.directory.run(),
             self.node.claims.run(), self._announce(),
         ]  # fmt: skip
@@ -221,6 +222,7 @@ class Agent:
             stale = [s["key"] for s in self._listed if s["pod"] not in known]
             await self.supervised.ask("forget", keys=stale)
         self._listed = []
+        await asyncio.to_thread(leftovers.sweep, self.settings, known)
 
     def _address(self) -> str:
         if self._spare and len(self._spare) > 64:

@@ -17,6 +17,7 @@ from athanor.kit.clock import Clock
 from athanor.local.agent.claims import Claims
 from athanor.local.agent.devices import Devices
 from athanor.local.agent.executed import Executor
+from athanor.local.agent.launch import tag
 from athanor.local.agent.overlay import Overlays
 from athanor.local.agent.ports import PortBlocks
 from athanor.local.agent.supervised import Supervised
@@ -40,6 +41,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     ca: str = ""
     max_pods: int = 2000
     port: int = 0  # of the kubelet's endpoints; 0 takes a free one
+
+    @property
+    def tag(self) -> str:
+        """A short name of the data directory, unique on the machine."""
+        return tag(self.data)
 
     @property
     def pods(self) -> Path:

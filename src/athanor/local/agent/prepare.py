@@ -14,7 +14,7 @@ from athanor.api.core import ConfigMap, Secret
 from athanor.api.meta import JSON
 from athanor.api.registry import of
 from athanor.kit import quantity
-from athanor.local.agent import contain, images, overlay
+from athanor.local.agent import contain, images, overlay, progress_file
 from athanor.local.agent.devices import Device, NotEnough
 from athanor.local.agent.images import Environment
 from athanor.local.agent.node import Node, log_path
@@ -90,11 +90,13 @@ class Preparation:
         env = self._overlaid(env)
         given = self._devices(container)
         base = contain.base_environment(self._pod, env, self.place, self._api())
+        base |= progress_file.variables(self.place, name)
         fixed = {**self._node.devices.environment(given), **self._ports()}
         variables = environ.environment(
             self._pod, container, self._lookup, self._facts(), base, fixed
         )
         contain.own_files(self.place, name)
+        progress_file.prepare(self.place, name)
         spec = self._spec(container, attempt, env, variables)
         for device in given:
             spec["mounts"] += [{"source": f, "target": f} for f in device.files]

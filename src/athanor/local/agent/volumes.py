@@ -45,7 +45,7 @@ class Volumes:
         claim: Callable[[str, str], str],
     ) -> None:  # fmt: skip
         self._folder = place.folder
-        self._memory = Path("/dev/shm") / f"athanor-{pod['metadata']['uid']}"
+        self._memory = Path("/dev/shm") / (f"athanor-{node.settings.tag}-{pod['metadata']['uid']}")
         self._pod = pod
         self.owner = (place.uid, place.gid)
         self._client = node.client

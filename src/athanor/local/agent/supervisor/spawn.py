@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import socket
+import stat
 import struct
 import termios
 from collections.abc import Callable, Sequence
@@ -173,6 +174,9 @@ def _become(spec: dict[str, Any]) -> None:
         if os.geteuid() == 0 or spec.get("userns"):
             linux.drop_bounding_set()
     if os.geteuid() == 0 and not spec.get("userns"):
+        for fd in (0, 1, 2):  # so that it may open /proc/1/fd/1, as container runtimes allow
+            if stat.S_ISFIFO(os.fstat(fd).st_mode):
+                os.fchown(fd, spec["uid"], spec["gid"])
         os.setgroups(spec.get("groups", []))
         os.setresgid(spec["gid"], spec["gid"], spec["gid"])
         os.setresuid(spec["uid"], spec["uid"], spec["uid"])

@@ -1,0 +1,65 @@
+"""What nothing needs any more: folders and logs of pods that are gone, overlays long unused.
+
+`athanor gc` calls `collect`; the agent sweeps what its own crashes may have left when it starts.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from msgspec import Struct
+
+from athanor.local.agent import overlay
+from athanor.local.agent.node import Settings
+
+OVERLAY_AGE = 14 * 86_400.0
+MEMORY_PREFIX = "athanor-"
+
+
+class Collected(Struct, frozen=True, kw_only=True):
+    """What was removed, and its size in bytes."""
+
+    pods: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
+    overlays: tuple[str, ...] = ()
+    freed: int = 0
+
+
+def sweep(settings: Settings, known: Iterable[str]) -> Collected:
+    """Remove the folders and logs of pods whose uid is not known."""
+    keep = set(known)
+    pods = [path for path in _folders(settings.pods) if path.name not in keep]
+    logs = [path for path in _folders(settings.logs) if path.name.rpartition("_")[2] not in keep]
+    memory = [
+        path
+        for path in _folders(Path("/dev/shm"))
+        if path.name.startswith(MEMORY_PREFIX + settings.tag) and path.name[-36:] not in keep
+    ]
+    freed = sum(size(path) for path in (*pods, *logs))
+    for path in (*pods, *logs, *memory):
+        shutil.rmtree(path, ignore_errors=True)
+    names = [tuple(path.name for path in group) for group in (pods, logs)]
+    return Collected(pods=names[0], logs=names[1], freed=freed)
+
+
+def collect(
+    settings: Settings, known: Iterable[str], now: float, overlay_age: float = OVERLAY_AGE
+) -> Collected:
+    """`sweep`, and overlays that nobody used for `overlay_age` seconds."""
+    swept = sweep(settings, known)
+    root = settings.data / "node" / "overlays"
+    before = size(root)
+    gone = overlay.collect(root, overlay_age, now)
+    freed = swept.freed + before - size(root)
+    return Collected(pods=swept.pods, logs=swept.logs, overlays=tuple(gone), freed=freed)
+
+
+def size(path: Path) -> int:
+    """Bytes that a folder's files take."""
+    return sum(p.lstat().st_size for p in path.rglob("*") if p.is_file() and not p.is_symlink())
+
+
+def _folders(path: Path) -> list[Path]:
+    return [p for p in path.iterdir() if p.is_dir()] if path.exists() else []
