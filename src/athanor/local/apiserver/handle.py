@@ -95,9 +95,11 @@ class ApiServer:
         self.checks: dict[str, health.Check] = {"ping": lambda: "", "store": self._store_check}
         self.observatory = observatory or Observatory(store)
         self.house = House(self.core)
+        self._awake = False
         self.crds = Crds(self.core, self.house.work)
         self.crds.load()
         self.core.judges.append(self._escalates)
+        self.house.load()
 
     def _escalates(self, call: Call, new: JSON, old: JSON | None) -> None:
         escalation.check(self.auth, call.user, call.served.key, new, old)
@@ -113,6 +115,9 @@ class ApiServer:
         """Answer one request. Errors are answers too."""
         clock, user, target = self.core.clock, None, None
         began = clock.monotonic()
+        if not self._awake:
+            self._awake = True
+            self.house.work.kick()
         answer: Answer
         try:
             user = self.authenticator.authenticate(request)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from athanor.api.meta import JSON
-from athanor.local.apiserver.admission import accounts, namespaces, pods, quota
+from athanor.local.apiserver.admission import accounts, namespaces, pods, quota, services
 from athanor.local.apiserver.core import Call, Core
 from athanor.local.store.model import Write
 
@@ -13,6 +13,8 @@ def mutate(core: Core, call: Call, obj: JSON) -> None:
     namespaces.admit_create(core, call, obj)
     if call.served.key == "pods":
         pods.admit_create(core, call, obj)
+    elif call.served.key == "services":
+        services.admit_create(core, obj)
 
 
 def admit(core: Core, call: Call, obj: JSON) -> list[Write]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from athanor.local.apiserver.collect.accounts import AccountCollector
+from athanor.local.apiserver.collect.claims import ClaimCollector
+from athanor.local.apiserver.collect.endpoints import EndpointCollector
 from athanor.local.apiserver.collect.events import EventCollector
 from athanor.local.apiserver.collect.namespaces import NamespaceCollector
 from athanor.local.apiserver.collect.owners import OwnerCollector
@@ -20,6 +23,9 @@ class House:
             NamespaceCollector(core, self.work),
             EventCollector(core, self.work),
             QuotaCollector(core, self.work),
+            EndpointCollector(core, self.work),
+            ClaimCollector(core, self.work),
+            AccountCollector(core, self.work),
         )
         core.observers += [part.observe for part in self._parts]
 

@@ -1,0 +1,26 @@
+"""Cluster addresses of Services: each gets one of its own. Nothing listens there on a laptop."""
+
+from __future__ import annotations
+
+import zlib
+
+from athanor.api.meta import JSON
+from athanor.local.apiserver.core import Core
+
+_SECOND = "10.96"
+_ROOM = 256 * 254
+
+
+def admit_create(core: Core, service: JSON) -> None:
+    """Give a new service its clusterIP, unless it is headless or has none by its type."""
+    spec = service["spec"]
+    if spec.get("clusterIP") or spec.get("type") == "ExternalName":
+        return
+    taken = [row.body for row in core.store.rows("services")]
+    start = zlib.crc32(service["metadata"]["uid"].encode())
+    for step in range(_ROOM):
+        place = (start + step) % _ROOM
+        address = f"{_SECOND}.{place // 254}.{place % 254 + 1}"
+        if not any(f'"{address}"'.encode() in body for body in taken):
+            break
+    spec["clusterIP"], spec["clusterIPs"] = address, [address]
