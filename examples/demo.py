@@ -154,13 +154,14 @@ def pods(client: Client, name: str) -> list[Pod]:
     return items
 
 
-def processes_of(job: str, rank: str) -> list[int]:
-    """The processes of a rank, found by the environment the platform gave it."""
+def processes_of(demo: Demo, job: str, rank: str) -> list[int]:
+    """The processes of a rank of this demo, found by the environment the platform gave it."""
     wanted = {f"ATHANOR_JOB={job}".encode(), f"ATHANOR_RANK={rank}".encode()}
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            if wanted <= set((entry / "environ").read_bytes().split(b"\0")):
+            given = (entry / "environ").read_bytes()
+            if str(demo.data).encode() in given and wanted <= set(given.split(b"\0")):
                 found.append(int(entry.name))
         except OSError:
             continue  # it ended while we looked, or is not ours to see
@@ -203,7 +204,7 @@ def hurting(demo: Demo, client: Client) -> None:
     first = {pod.metadata.uid for pod in pods(client, "digits")}
     must(len(first) == 2, "two ranks are running")
     fact(f"a checkpoint of step {saved} is on disk; accuracy so far {accuracies(before)[-1:]}")
-    victims = processes_of("digits", "1")
+    victims = processes_of(demo, "digits", "1")
     must(victims, "rank 1 is a process of this machine")
     for victim in victims:
         os.kill(victim, signal.SIGKILL)
@@ -257,7 +258,7 @@ def main() -> int:
     finally:
         title("Tearing down")
         demo.athanor("down", "--yes", ok=False)
-    must(not processes_of("digits", "0"), "no process is left")
+    must(not processes_of(demo, "digits", "0"), "no process is left")
     shutil.rmtree(scratch)
     print(f"""
 Done in {time.monotonic() - started:.0f} s. Try next:
