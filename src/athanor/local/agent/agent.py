@@ -85,7 +85,8 @@ class Agent:
         kubelet = Kubelet(self.node, self.workers)
         self._heartbeat = Heartbeat(self.node, await kubelet.start())
         jobs = [
-            self.pods.run(), self.events.run(), self._heartbeat.run(), self._sweep(), Reports(self.client, self.workers).run(),
+            self.pods.run(), self.events.run(), self._heartbeat.run(), self._sweep(),
+            Reports(self.client, self.workers).run(),
             self.supervised.run(self._back), self._services.run(), self.directory.run(),
             self.node.claims.run(), self._announce(),
         ]  # fmt: skip
@@ -119,7 +120,7 @@ class Agent:
     def _poke_all(self, namespace: str) -> None:
         for worker in self.workers.values():
             if worker.pod["metadata"]["namespace"] == namespace:
-                worker.poke()
+                worker.retry()
 
     async def _open_relay(self) -> None:
         assert self.node is not None
@@ -155,7 +156,7 @@ class Agent:
         preparation.sandboxed = uid in self._sandboxes
         keys = [seen["key"] for seen in mine]
         worker = Worker(self.node, pod, preparation, runs, self.events.say, keys)
-        preparation.poke = worker.poke
+        preparation.poke = worker.retry
         preparation.hosts = lambda: self.directory.text(worker)
         for seen in mine:
             held = (seen.get("labels") or {}).get("devices")

@@ -32,7 +32,7 @@ from athanor.local.agent.plan.observed import (
     Start,
     Stop,
 )
-from athanor.local.agent.plan.pod import grace_of, plan
+from athanor.local.agent.plan.pod import again, grace_of, plan
 from athanor.local.agent.prepare import Preparation
 from athanor.local.agent.prober import Prober
 from athanor.local.agent.supervised import Refused
@@ -58,6 +58,8 @@ class Worker:
         self.runs = {(run.name, run.attempt): run for run in runs}
         self.levels = {run.name: run.attempt for run in sorted(runs, key=lambda r: r.attempt)}
         self.holds: dict[str, Hold] = {}
+        self._tried: dict[str, float] = {}
+        self._said: dict[str, Hold] = {}
         self.health: dict[str, Health] = {}
         self.refused: Hold | None = None
         self.finished = False
@@ -78,6 +80,11 @@ class Worker:
     def poke(self) -> None:
         """Something changed: look again."""
         self._poke.set()
+
+    def retry(self) -> None:
+        """What held containers up may be over: try them again now."""
+        self._tried.clear()
+        self.poke()
 
     def update(self, pod: JSON) -> None:
         """The pod as the API server has it now."""
@@ -138,6 +145,10 @@ class Worker:
                 await self._poke.wait()
 
     async def _turn(self) -> float | None:
+        now = self.node.clock.now()
+        for name, hold in list(self.holds.items()):
+            if self._tried.get(name, 0.0) + again(hold) <= now + 0.05:
+                del self.holds[name]
         for _ in range(8):
             decision = self._decide()
             if not await self._apply(decision):
@@ -248,11 +259,12 @@ class Worker:
                 self._stop(stop)
 
     def _hold(self, name: str, hold: Hold) -> bool:
-        new = self.holds.get(name) != hold
         self.holds[name] = hold
-        if new:
+        self._tried[name] = self.node.clock.now()
+        if self._said.get(name) != hold:
+            self._said[name] = hold
             self._say(self.pod, "Warning", "Failed", hold.message or hold.reason)
-        return new
+        return True
 
     def _forget_old(self, name: str, attempt: int) -> None:
         for at in [at for at in self.runs if at[0] == name and at[1] < attempt - 1]:

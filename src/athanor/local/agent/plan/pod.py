@@ -56,6 +56,8 @@ def plan(seen: Observed, now: float) -> Decision:
             if meta.get("deletionTimestamp"):
                 turn.actions.append(Remove())
         said = status.build(seen, turn.waiting, now, ended=reason, done=idle)
+        if over and idle:  # what was reported of a pod that is over stays said
+            said = seen.pod["status"]
         return Decision(actions=tuple(turn.actions), status=said, wake=turn.wake)
     _run(seen, now, turn)
     finished = _all_over(seen)
@@ -171,7 +173,7 @@ def _keep(seen: Observed, container: JSON, policy: str, now: float, turn: Round)
     if run is None:
         if hold is not None:
             turn.waiting[name] = hold
-            turn.at(now + _again(hold))
+            turn.at(now + again(hold))
         else:
             turn.actions.append(Start(name, 0, 0))
         return
@@ -192,7 +194,7 @@ def _keep(seen: Observed, container: JSON, policy: str, now: float, turn: Round)
     ready_at = (run.finished_at or 0.0) + back_off(level)
     if hold is not None:
         turn.waiting[name] = hold
-        turn.at(now + _again(hold))
+        turn.at(now + again(hold))
     elif ready_at <= now:
         turn.actions.append(Start(name, run.attempt + 1, level + 1))
     else:
@@ -211,7 +213,7 @@ def _level(seen: Observed, run: Run) -> int:
     return seen.levels.get(run.name, 0)
 
 
-def _again(hold: Hold) -> float:
+def again(hold: Hold) -> float:
     """Seconds until a container that could not be made is tried again."""
     return 1.0 if hold.reason == "ContainerCreating" else BACK_OFF_FIRST
 
