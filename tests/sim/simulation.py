@@ -26,7 +26,7 @@ from athanor.wire.status import ApiError
 from tests.sim.invariants import Invariants
 
 CPUS = 4
-TROUBLE = 180.0
+TROUBLE = 120.0
 """Seconds of virtual time with faults; after that the world is calm and everything must end."""
 PATIENCE = 4 * 3600.0
 

@@ -37,12 +37,13 @@ ROUGH = Rates(
 
 
 class Faulty:
-    """A server's `handle`, seen through a bad network. `rates` may change while it runs."""
+    """A server's `handle`, seen through a bad network. `rates` may change; `faults` counts them."""
 
     def __init__(self, handle: Handle, dice: random.Random, rates: Rates) -> None:
         self._handle = handle
         self._dice = dice
         self.rates = rates
+        self.faults = 0
 
     async def __call__(self, request: Request) -> Answer:
         """Answer, or fail as networks do. Raises ApiError."""
@@ -66,7 +67,9 @@ class Faulty:
         return answer
 
     def _hits(self, rate: float) -> bool:
-        return rate > 0 and self._dice.random() < rate
+        hit = rate > 0 and self._dice.random() < rate
+        self.faults += hit
+        return hit
 
 
 async def _cut(chunks: AsyncIterator[bytes], after: int) -> AsyncGenerator[bytes, None]:

@@ -1,0 +1,167 @@
+"""Controllers over the real server: observe, plan, apply, and what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from athanor.api.core import ConfigMap, Event
+from athanor.api.meta import JSON
+from athanor.api.registry import of
+from athanor.runtime.cache import Changed, Key, World
+from athanor.runtime.controller import Controller, Watch
+from athanor.runtime.manager import Manager
+from athanor.runtime.plan import Create, Delete, Patch, Plan, Record, difference, head, merged
+from athanor.testing import lab, virtual
+from athanor.wire.status import ApiError
+
+MAPS = of(ConfigMap)
+
+
+def config(name: str, **data: str) -> JSON:
+    return {
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": "default"}, "data": data,
+    }  # fmt: skip
+
+
+def observe(world: World, key: Key) -> tuple[ConfigMap, ApiError | None] | None:
+    held = world.cache(ConfigMap).get(key)
+    return None if held is None else (held, world.problem(key))
+
+
+class Running:
+    """A manager with one controller of ours, in the background."""
+
+    def __init__(self, bed: lab.Lab, plan: Any) -> None:
+        controller = Controller(
+            name="test", watches=(Watch(ConfigMap),), observe=observe, plan=plan
+        )
+        self.manager = Manager(bed.connect(), [controller], bed.clock, bed.dice.random)
+        self.task = asyncio.ensure_future(self.manager.run())
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
+def test_a_plan_is_carried_out_and_news_are_counted() -> None:
+    def plan(seen: Any, now: float) -> Plan:
+        held, _ = seen
+        if held.metadata.name != "a" or held.data.get("n") == "2":
+            return Plan()
+        uid = held.metadata.uid
+        news = Record(about=head(MAPS, "default", "a", uid), reason="Seen", message="it is there")
+        number = str(int(held.data.get("n", "0")) + 1)
+        return Plan((
+            Create(MAPS, config("b")),
+            Create(MAPS, config("c")),
+            Patch(resource=MAPS, name="a", namespace="default", body={"data": {"n": number}}),
+            Patch(resource=MAPS, name="absent", namespace="default", body={"data": {"n": "1"}}),
+            Delete(resource=MAPS, name="absent", namespace="default"),
+            news,
+        ))  # fmt: skip
+
+    async def main() -> None:
+        async with lab.server() as bed:
+            running = Running(bed, plan)
+            await bed.create(config("a"), ConfigMap)
+            await bed.until(ConfigMap, "a", lambda held: held.data.get("n") == "2")
+            await asyncio.sleep(1)
+            assert {m.metadata.name for m in await bed.list(ConfigMap, "default")} >= {"b", "c"}
+            told = [e for e in await bed.list(Event) if e.reason == "Seen"]
+            assert [(e.count, e.involved_object.name) for e in told] == [(2, "a")]
+            assert 'athanor_actions_total{controller="test"}' in running.manager.metrics()
+            assert running.manager.ready
+            await running.stop()
+
+    virtual.run(main)
+
+
+def test_a_conflict_is_planned_again() -> None:
+    tries: list[str] = []
+
+    def plan(seen: Any, now: float) -> Plan:
+        held, _ = seen
+        if held.metadata.name != "a" or held.data.get("done"):
+            return Plan()
+        version = held.metadata.resource_version if tries else "1"
+        tries.append(version)
+        body = {"data": {"done": "yes"}}
+        return Plan((
+            Patch(resource=MAPS, name="a", namespace="default", body=body,
+                  resource_version=version),
+        ))  # fmt: skip
+
+    async def main() -> None:
+        async with lab.server() as bed:
+            running = Running(bed, plan)
+            await bed.create(config("a"), ConfigMap)
+            await bed.until(ConfigMap, "a", lambda held: held.data.get("done") == "yes")
+            assert len(tries) == 2
+            assert running.manager.loops[0].measures.conflicts == 1
+            await running.stop()
+
+    virtual.run(main)
+
+
+def test_a_refusal_is_an_observation() -> None:
+    seen_problems: list[str] = []
+
+    def plan(seen: Any, now: float) -> Plan:
+        held, problem = seen
+        if held.metadata.name != "a":
+            return Plan()
+        if problem is not None:
+            seen_problems.append(problem.reason)
+            return Plan()
+        return Plan((Create(MAPS, config("Not a name")),))
+
+    async def main() -> None:
+        async with lab.server() as bed:
+            running = Running(bed, plan)
+            await bed.create(config("a"), ConfigMap)
+            await asyncio.sleep(5)
+            assert seen_problems == ["Invalid"]
+            await running.stop()
+
+    virtual.run(main)
+
+
+def test_a_plan_may_ask_to_look_again_and_a_broken_one_is_retried() -> None:
+    looks: list[float] = []
+
+    def plan(seen: Any, now: float) -> Plan:
+        if seen[0].metadata.name != "a":
+            return Plan()
+        looks.append(now)
+        if len(looks) == 1:
+            raise ValueError("a bug")
+        return Plan(again_after=30 if len(looks) < 4 else None)
+
+    async def main() -> None:
+        async with lab.server() as bed:
+            running = Running(bed, plan)
+            await bed.create(config("a"), ConfigMap)
+            await asyncio.sleep(300)
+            gaps = [round(b - a) for a, b in zip(looks, looks[1:], strict=False)]
+            assert gaps == [1, 30, 30]
+            assert running.manager.loops[0].measures.errors == 1
+            await running.stop()
+
+    virtual.run(main)
+
+
+def test_changes_name_their_newest() -> None:
+    with pytest.raises(ValueError, match="nothing"):
+        _ = Changed(None, None).newest
+
+
+def test_differences_are_merge_patches() -> None:
+    have = {"a": 1, "b": {"c": 1, "d": 2}, "gone": True}
+    want = {"a": 1, "b": {"c": 1, "d": 3}, "new": [1]}
+    patch = difference(have, want)
+    assert patch == {"b": {"d": 3}, "gone": None, "new": [1]}
+    assert merged(have, patch) == want
