@@ -48,8 +48,10 @@ def parse(raw: bytes, content_type: str, kind: str) -> Any:
     if media in _JSON:
         try:
             return msgspec.json.decode(raw)
-        except msgspec.DecodeError as wrong:
+        except (msgspec.DecodeError, RecursionError) as wrong:
             raise _unreadable(raw, kind, f"json parse error: {wrong}") from None
+        except RecursionError:
+            raise _unreadable(raw, kind, "json parse error: exceeded max depth") from None
     if media == protobuf.MEDIA:
         try:
             return protobuf.decode(raw)
@@ -74,10 +76,28 @@ def _yaml(raw: bytes, kind: str) -> Any:
     try:
         # A CSafeLoader builds plain values only.
         value = yaml.load(raw, Loader=_Loader)
+        if b"&" in raw and _values(value, {}) > len(raw) + _ALIASED:
+            raise ValueError("its aliases stand for too many values")
         return msgspec.json.decode(msgspec.json.encode(value))
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValueError) as wrong:
+    except (yaml.YAMLError, RecursionError, TypeError, ValueError) as wrong:
         said = " ".join(str(wrong).split())
         raise _unreadable(raw, kind, f"error converting YAML to JSON: {said}") from None
+
+
+_ALIASED = 100_000
+"""How many more values than bytes a YAML text may stand for by its aliases."""
+
+
+def _values(value: Any, known: dict[int, int]) -> int:
+    """How many values there are once aliases are written out; each is visited once."""
+    if not isinstance(value, dict | list):
+        return 1
+    if (count := known.get(id(value))) is not None:
+        return count
+    known[id(value)] = LIMIT  # an alias of something around it never ends
+    below = value.values() if isinstance(value, dict) else value
+    known[id(value)] = count = 1 + sum(_values(one, known) for one in below)
+    return count
 
 
 def _unreadable(raw: bytes, kind: str, why: str) -> ApiError:

@@ -59,6 +59,10 @@ def read_options(call: Call) -> Options:
         raise errors.options("DeleteOptions", [errors.unsupported("dryRun", dry, ["All"])])
     call.dry_run = call.dry_run or bool(dry)
     guard = found.get("preconditions") or {}
+    if not isinstance(guard, dict) or not all(isinstance(v, str) for v in guard.values()):
+        raise errors.bad("DeleteOptions: preconditions must be an object of strings")
+    if grace is not None and type(grace) is not int:
+        raise errors.bad("DeleteOptions: gracePeriodSeconds must be a whole number of seconds")
     return Options(grace, propagation, guard.get("uid") or "", guard.get("resourceVersion") or "")
 
 

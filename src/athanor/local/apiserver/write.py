@@ -41,7 +41,12 @@ def check_type(call: Call, obj: JSON) -> None:
     """The object must be of the kind the URL names. Fills in what is left out."""
     resource = call.resource
     kind, version = obj.get("kind") or resource.kind, obj.get("apiVersion") or resource.api_version
+    for field, value in (("kind", kind), ("apiVersion", version)):
+        if not isinstance(value, str):
+            raise cannot_handle(call, f"{field} must be a string, not {errors.shown(value)}")
     if kind != resource.kind or version != resource.api_version:
+        if not isinstance(kind, str) or not isinstance(version, str):
+            raise cannot_handle(call, "kind and apiVersion must be strings")
         raise errors.bad(
             f'{kind} in version "{version.rpartition("/")[2]}" cannot be handled as a '
             f'{resource.kind}: no kind "{kind}" is registered for version "{version}" at '

@@ -120,6 +120,7 @@ class Tokens:
     ) -> tuple[str, JSON]:
         """A new token and the whole answer to a TokenRequest. Raises ApiError."""
         spec = asked.get("spec") or {}
+        _check_spec(spec)
         seconds = _seconds(spec)
         account = self._object(Key("serviceaccounts", namespace, name))
         bound = self._bound(spec.get("boundObjectRef"), namespace)
@@ -242,6 +243,16 @@ def _user(claims: Claims) -> User:
         groups=(*groups_of(bound.namespace), "system:authenticated"),
         extra=extra,
     )
+
+
+def _check_spec(spec: object) -> None:
+    if not isinstance(spec, dict):
+        raise errors.bad("TokenRequest: spec must be an object")
+    audiences, bound = spec.get("audiences") or [], spec.get("boundObjectRef") or {}
+    if not isinstance(audiences, list) or not all(isinstance(a, str) for a in audiences):
+        raise errors.bad("TokenRequest: spec.audiences must be a list of strings")
+    if not isinstance(bound, dict) or not all(isinstance(v, str) for v in bound.values()):
+        raise errors.bad("TokenRequest: spec.boundObjectRef must be an object of strings")
 
 
 def _seconds(spec: JSON) -> int:

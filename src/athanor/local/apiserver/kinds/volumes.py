@@ -86,7 +86,11 @@ def _update_claim(new: JSON, old: JSON) -> list[Cause]:
 
 
 def _storage(spec: JSON) -> int:
-    return parse(((spec.get("resources") or {}).get("requests") or {}).get("storage", "0")).nano
+    text = ((spec.get("resources") or {}).get("requests") or {}).get("storage", "0")
+    try:
+        return parse(text).nano
+    except ValueError:
+        return 0  # what is no quantity is said by the check of the claim itself
 
 
 def _default_volume(obj: JSON) -> None:

@@ -9,6 +9,7 @@ two variables, `cel.bind`, `sets.*`, `format.*`, the authorizer.
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from importlib.machinery import PathFinder
@@ -46,6 +47,8 @@ def _engine() -> Any:
         raise ImportError("common-expression-language is not installed: CEL rules need it")
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
+    # a function that refuses its argument is an ordinary answer here, no warning in a log
+    logging.getLogger("cel").setLevel(logging.CRITICAL)
     return module
 
 
@@ -114,5 +117,7 @@ def _reworded(said: str) -> str:
     if "'int' error" in said or "'uint' error" in said or "'double' error" in said:
         kind = said.partition("'")[2].partition("'")[0]
         return f"type conversion error from 'string' to '{kind}'"
+    if said.startswith("Python function call failed: "):
+        return said.partition("Error: ")[2] or said
     _, marker, detail = said.partition("error: ")
     return detail.partition(". Check function")[0] if marker else said

@@ -33,7 +33,7 @@ class Schema:
     def __init__(self, source: JSON) -> None:
         self.source = source
         self._prune = compile_pruner(source, is_object=True)
-        self._default = compile_defaulter(source)
+        self._default = compile_defaulter(_with_metadata(source))
         self._check = compile_check(source, is_object=True)
         self._quick: Quick | None = None
         self._seen = 0
@@ -96,6 +96,14 @@ class Schema:
     def _strange(self, obj: Value, *, drop: bool) -> list[str]:
         found = self._prune(obj, drop) if self._prune is not None else None
         return sorted(path.removeprefix(".") for path in found) if found else []
+
+
+def _with_metadata(source: JSON) -> JSON:
+    """The schema with ObjectMeta's own fields, where it says nothing of them."""
+    properties = source.get("properties") or {}
+    if len((properties.get("metadata") or {}).get("properties") or ()) > 2:
+        return source
+    return {**source, "properties": {**properties, "metadata": OBJECT_META}}
 
 
 def _has_rules(schema: Value) -> bool:
