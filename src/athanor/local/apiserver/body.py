@@ -50,8 +50,6 @@ def parse(raw: bytes, content_type: str, kind: str) -> Any:
             return msgspec.json.decode(raw)
         except (msgspec.DecodeError, RecursionError) as wrong:
             raise _unreadable(raw, kind, f"json parse error: {wrong}") from None
-        except RecursionError:
-            raise _unreadable(raw, kind, "json parse error: exceeded max depth") from None
     if media == protobuf.MEDIA:
         try:
             return protobuf.decode(raw)
