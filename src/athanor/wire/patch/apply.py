@@ -31,7 +31,8 @@ def apply(
     An apply that changes nothing answers an object equal to `live`. Raises Conflict (with a cause
     for every field), BadRequest for what does not fit the schema.
     """
-    if (applied.get("metadata") or {}).get("managedFields"):
+    meta = applied.get("metadata")
+    if isinstance(meta, dict) and meta.get("managedFields"):
         raise ApiError("BadRequest", "metadata.managedFields must be nil")
     schema = managed.whole_schema(schema)
     wanted = _checked(applied, schema)
@@ -73,11 +74,11 @@ def _apply(
 
 
 def _checked(applied: JSON, schema: JSON) -> JSON:
-    wanted = managed.without_managed(applied)
     try:
-        typed.check(wanted, schema)
+        typed.check(applied, schema)
     except typed.Wrong as wrong:
-        meta = applied.get("metadata") or {}
+        meta = applied.get("metadata")
+        meta = meta if isinstance(meta, dict) else {}
         api = str(applied.get("apiVersion", ""))
         api = api if "/" in api else f"/{api}"
         named = (
@@ -86,7 +87,7 @@ def _checked(applied: JSON, schema: JSON) -> JSON:
         raise ApiError(
             "BadRequest", f"failed to create typed patch object ({named}): {wrong}"
         ) from None
-    return wanted
+    return managed.without_managed(applied)
 
 
 def _managers(live: JSON | None, scope: Scope, schema: JSON, now: str) -> Managers:

@@ -89,7 +89,10 @@ def identity(name: str, operation: Operation, scope: Scope) -> Manager:
 def read(obj: JSON) -> Managers:
     """The managers of an object. Raises ValueError when managedFields cannot be understood."""
     managers: Managers = {}
-    for raw in (obj.get("metadata") or {}).get("managedFields") or []:
+    entries = (obj.get("metadata") or {}).get("managedFields") or []
+    if not isinstance(entries, list):
+        raise ValueError("managedFields is no list")
+    for raw in entries:
         try:
             operation, version = raw["operation"], raw["apiVersion"]
             if operation not in ("Apply", "Update"):

@@ -7,10 +7,12 @@ directives: `$patch: replace | delete`, `$retainKeys`, `$setElementOrder/LIST`,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+
+import msgspec
 
 from athanor.api.meta import JSON
-from athanor.wire.patch.values import Value, same, type_name
+from athanor.wire.patch.values import Value, type_name
 from athanor.wire.status import ApiError
 
 _PATCH = "$patch"
@@ -114,11 +116,8 @@ def _delete_scalars(merged: JSON, key: str, values: Value) -> None:
     if not isinstance(values, list):
         raise _bad(f"{_DELETE}{key} takes a list, not {type_name(values)}")
     if isinstance(merged.get(key), list):
-        merged[key] = [item for item in merged[key] if not _contains(values, item)]
-
-
-def _contains(values: Sequence[Value], item: Value) -> bool:
-    return any(same(value, item) for value in values)
+        gone = set(map(_itself, values))
+        merged[key] = [item for item in merged[key] if _itself(item) not in gone]
 
 
 def _fresh(value: Value) -> Value:
@@ -148,27 +147,35 @@ def _dropped(item: Value) -> bool:
 
 # --- lists ------------------------------------------------------------------------------------
 
+_Ident = Callable[[Value], bytes]
+"""What tells elements of a list apart, hashable."""
+
+
+def _itself(item: Value) -> bytes:
+    return msgspec.json.encode(item, order="deterministic")
+
+
+def _by(key: str) -> _Ident:
+    return lambda item: _itself(item.get(key))
+
 
 def _list(old: list[Value], patch: list[Value], schema: JSON) -> list[Value]:
     key = _merge_key(old, patch, schema)
     if not key:
-        union = old + patch
-        merged = [item for i, item in enumerate(union) if not _contains(union[:i], item)]
-        return _arrange(merged, patch, old, same)
+        merged = list({_itself(item): item for item in (*old, *patch)}.values())
+        return _arrange(merged, patch, old, _itself)
     original, additions = _specials(old, patch, key)
     if original is None:
         return additions
-    merged = _by_key(original, additions, key, schema)
-    return _arrange(merged, additions, old, _same_key(key))
+    return _arrange(_by_key(original, additions, key, schema), additions, old, _by(key))
 
 
 def _merge_key(old: list[Value], patch: list[Value], schema: JSON) -> str:
     """The key of a list of objects; "" for a list of scalars. Mixed lists are refused."""
-    kinds = {isinstance(item, dict) for item in (*old, *patch)}
-    scalars = {type_name(item) for item in (*old, *patch)}
-    if len(scalars) > 1:
+    sorts = {type_name(item) for item in (*old, *patch)}
+    if len(sorts) > 1:
         raise _bad(f"list element types are not identical: [{_go(old)} {_go(patch)}]")
-    if True not in kinds:
+    if "object" not in sorts:
         return ""
     key = str(schema.get("x-kubernetes-patch-merge-key", ""))
     if not key:
@@ -180,23 +187,24 @@ def _specials(
     old: list[Value], patch: list[Value], key: str
 ) -> tuple[list[Value] | None, list[Value]]:
     """The old list without deleted elements (None: replaced), the patch's real elements."""
-    additions = []
-    original: list[Value] | None = old
+    additions, deleted, replaced = [], set(), False
+    ident = _by(key)
     for item in patch:
         match item.get(_PATCH):
             case None:
                 additions.append(item)
             case "delete":
-                wanted = _key_of(item, key)
-                if original is not None:
-                    original = [o for o in original if not same(o.get(key), wanted)]
+                _key_of(item, key)
+                deleted.add(ident(item))
             case "replace":
-                original = None
+                replaced = True
             case "merge":
                 raise _bad("merging lists cannot yet be specified in the patch")
             case other:
                 raise _bad(f"unknown patch type: {_go(other)} in map: {_go(item)}")
-    return original, additions
+    if replaced:
+        return None, additions
+    return ([o for o in old if ident(o) not in deleted] if deleted else old), additions
 
 
 def _key_of(item: JSON, key: str) -> Value:
@@ -206,50 +214,45 @@ def _key_of(item: JSON, key: str) -> Value:
 
 
 def _by_key(old: list[Value], patch: list[Value], key: str, schema: JSON) -> list[Value]:
-    items = schema.get("items") or {}
+    items, ident = schema.get("items") or {}, _by(key)
     merged = list(old)
+    places = {ident(item): at for at, item in reversed(list(enumerate(old)))}
     for item in patch:
-        wanted = _key_of(item, key)
-        at = next((i for i, o in enumerate(merged) if same(o.get(key), wanted)), None)
-        if at is None:
+        _key_of(item, key)
+        at = places.setdefault(ident(item), len(merged))
+        if at == len(merged):
             merged.append(_fresh(item))
         else:
             merged[at] = _map(merged[at], item, items)
     return merged
 
 
-def _same_key(key: str) -> Callable[[Value, Value], bool]:
-    return lambda left, right: same(left.get(key), right.get(key))
-
-
 def _ordered(old: Value, patch: JSON, key: str, order: Value, schema: JSON) -> list[Value] | None:
     """The member `key` after `$setElementOrder/key`; None when it is in neither."""
     changes = patch.get(key)
-    for found in (order, old, changes):
-        if found is not None and not isinstance(found, list):
+    for found in (order, old or [], changes or []):
+        if not isinstance(found, list):
             raise _bad(f"expected a list of {key}, but received {type_name(found)}")
     if old is None and changes is None:
         return None
-    by_key = any(isinstance(item, dict) for item in (*order, *(old or []), *(changes or [])))
-    equal = _same_key(_merge_key(order, old or changes or [], schema)) if by_key else same
-    _check_order(changes or [], order, equal)
-    merged = old or []
+    before, changes = old or [], changes or []
+    merge_key = _merge_key([*order, *before], changes, schema)
+    ident = _by(merge_key) if merge_key else _itself
+    _check_order(changes, order, ident)
+    merged = before
     if changes:
-        merged = _fresh(changes) if old is None else _list(old, changes, schema)
-    return _arrange(merged, order, old or [], equal)
+        merged = _fresh(changes) if old is None else _list(before, changes, schema)
+    return _arrange(merged, order, before, ident)
 
 
-def _check_order(
-    patch: list[Value], order: list[Value], equal: Callable[[Value, Value], bool]
-) -> None:
+def _check_order(patch: list[Value], order: list[Value], ident: _Ident) -> None:
     """Elements of the patch's list stand in the order list, in the same order."""
-    at = 0
+    places = iter(map(ident, order))
     for item in patch:
         if isinstance(item, dict) and item.get(_PATCH) == "delete":
             continue
-        while at < len(order) and not equal(order[at], item):
-            at += 1
-        if at == len(order):
+        wanted = ident(item)
+        if all(place != wanted for place in places):  # consumes up to the place found
             raise _bad(
                 f"The order in patch list:\n{_go(patch)}\n doesn't match {_ORDER[:-1]} list:\n"
                 f"{_go(order)}\n"
@@ -257,24 +260,26 @@ def _check_order(
 
 
 def _arrange(
-    merged: list[Value],
-    order: list[Value],
-    old: list[Value],
-    equal: Callable[[Value, Value], bool],
+    merged: list[Value], order: list[Value], old: list[Value], ident: _Ident
 ) -> list[Value]:
     """`merged` with the elements of `order` in that order, woven into the others.
 
     The others keep the order they had in `old`; of two elements that `old` knows, the one that
     came first there comes first.
     """
-
-    def place(items: list[Value], item: Value) -> int:
-        return next((i for i, other in enumerate(items) if equal(other, item)), -1)
-
-    named = sorted((i for i in merged if place(order, i) >= 0), key=lambda i: place(order, i))
-    others = sorted((i for i in merged if place(order, i) < 0), key=lambda i: place(old, i))
+    wanted = {ident(item): at for at, item in reversed(list(enumerate(order)))}
+    known = {ident(item): at for at, item in reversed(list(enumerate(old)))}
+    keyed = [(ident(item), item) for item in merged]
+    named = sorted((k for k in keyed if k[0] in wanted), key=lambda k: wanted[k[0]])
+    others = sorted((k for k in keyed if k[0] not in wanted), key=lambda k: known.get(k[0], -1))
     woven: list[Value] = []
-    while others and named:
-        left, right = place(old, others[0]), place(old, named[0])
-        woven.append((others if 0 <= left < right else named).pop(0))
-    return woven + others + named
+    i = j = 0
+    while i < len(others) and j < len(named):
+        left, right = known.get(others[i][0], -1), known.get(named[j][0], -1)
+        if 0 <= left < right:
+            woven.append(others[i][1])
+            i += 1
+        else:
+            woven.append(named[j][1])
+            j += 1
+    return woven + [item for _, item in (*others[i:], *named[j:])]
