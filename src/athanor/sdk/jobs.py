@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from athanor.api.meta import JSON, Page
+from athanor.api.meta import JSON, ObjectMeta, Page
 from athanor.api.registry import of
 from athanor.api.training import TrainingJob
 from athanor.sdk.steps import Op, ask, close, now, open_, receive, sleep
@@ -108,8 +108,8 @@ def wait(
         try:
             seen = yield from job(scope, name, namespace=where)
         except ApiError as error:
-            if error.reason == "NotFound" and until == "deleted" and seen is not None:
-                return seen
+            if error.reason == "NotFound" and until == "deleted":
+                return seen or TrainingJob(metadata=ObjectMeta(name=name, namespace=where))
             raise
         if reached(seen, until):
             return seen

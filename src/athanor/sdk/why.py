@@ -83,6 +83,11 @@ def explain(
         return _starting(job, pods, events)
     if phase == "Succeeded":
         return Explanation(name=name, phase=phase, headline="it succeeded", facts=_counts(job))
+    if phase == "Restarting":
+        return Explanation(
+            name=name, phase=phase, headline=job.status.message or "it is being restarted",
+            facts=[*_counts(job), *_progress(job)], hints=[f"athanor logs -f {name}"],
+        )  # fmt: skip
     return Explanation(
         name=name, phase=phase, headline="it is running", facts=[*_counts(job), *_progress(job)],
         hints=[f"athanor logs -f {name}"],

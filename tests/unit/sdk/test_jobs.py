@@ -1,0 +1,116 @@
+"""Operations on the real server, controllers and simulated nodes, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from athanor import AsyncClient
+from athanor.assembly import bootstrap
+from athanor.assembly.controllers import all_controllers
+from athanor.sdk.drive_async import AsyncDriver
+from athanor.sdk.jobs import WaitTimeout
+from athanor.sdk.submission import Submission
+from athanor.testing import lab, virtual
+from athanor.testing.nodes import Life
+from athanor.wire.status import ApiError
+
+
+def client_of(world: lab.Lab) -> AsyncClient:
+    return AsyncClient(driver=AsyncDriver(world.client.transport))
+
+
+async def ready(world: lab.Lab) -> AsyncClient:
+    wanted = [m for m in bootstrap.manifests() if m["kind"] in ("Pool", "Queue")]
+    await bootstrap.ensure(world.client, wanted)
+    return client_of(world)
+
+
+def asked(name: str, **more: object) -> Submission:
+    return Submission(**{"framework": "generic", "name": name, "command": ["x"], **more})
+
+
+def short(pod: object) -> Life:
+    return Life(runs=5.0)
+
+
+def broken(pod: object) -> Life:
+    return Life(runs=1.0, exit_code=3, reason="Error")
+
+
+def test_a_job_is_submitted_waited_for_and_listed() -> None:
+    async def main() -> None:
+        async with lab.cluster(all_controllers(), script=short) as world:
+            client = await ready(world)
+            made = await client.submit(asked("a", workers=2))
+            assert made.metadata.name == "a"
+            running = await client.wait("a", until="running")
+            assert running.status.phase == "Running"
+            done = await client.wait("a", timeout=60)
+            assert done.status.phase == "Succeeded"
+            assert [job.metadata.name for job in await client.list_jobs()] == ["a"]
+            said = await client.why("a")
+            assert said.phase == "Succeeded"
+
+    virtual.run(main)
+
+
+def test_a_failing_job_says_who_failed_first_and_how() -> None:
+    async def main() -> None:
+        async with lab.cluster(all_controllers(), script=broken) as world:
+            client = await ready(world)
+            await client.submit(asked("b", retries=0))
+            done = await client.wait("b", timeout=60)
+            assert done.status.phase == "Failed"
+            said = await client.why("b")
+            assert "worker-0 failed first: exit code 3" in said.headline
+
+    virtual.run(main)
+
+
+def test_a_job_that_never_fits_says_so() -> None:
+    async def main() -> None:
+        async with lab.cluster(all_controllers(), script=short) as world:
+            client = await ready(world)
+            await client.submit(asked("c", cpu="1000"))
+            with pytest.raises(WaitTimeout) as late:
+                await client.wait("c", timeout=3)
+            assert late.value.job.status.phase == "Queued"
+            assert "NeverFits" in (await client.why("c")).headline
+
+    virtual.run(main)
+
+
+def test_suspend_gives_the_hardware_back_and_resume_takes_it_again() -> None:
+    async def main() -> None:
+        async with lab.cluster(all_controllers()) as world:
+            client = await ready(world)
+            await client.submit(asked("d"))
+            await client.wait("d", until="running", timeout=60)
+            await client.suspend("d")
+            for _ in range(100):
+                if (await client.job("d")).status.phase == "Suspended":
+                    break
+                await asyncio.sleep(1)
+            assert (await client.job("d")).status.phase == "Suspended"
+            await client.resume("d")
+            again = await client.wait("d", until="running", timeout=60)
+            assert again.status.phase == "Running"
+
+    virtual.run(main)
+
+
+def test_waiting_for_a_job_that_is_deleted_ends() -> None:
+    async def main() -> None:
+        async with lab.cluster(all_controllers()) as world:
+            client = await ready(world)
+            await client.submit(asked("e"))
+            await client.wait("e", until="running", timeout=60)
+            await client.delete_job("e")
+            gone = await client.wait("e", until="deleted", timeout=60)
+            assert gone.metadata.name == "e"
+            with pytest.raises(ApiError, match="not found"):
+                await client.wait("e")
+
+    virtual.run(main)

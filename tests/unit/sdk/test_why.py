@@ -1,0 +1,64 @@
+"""Explanations, from objects alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from athanor.api.meta import ObjectMeta
+from athanor.api.scheduling import Gang, GangSpec, GangStatus, RankFailure, Reason
+from athanor.api.training import TrainingJob, TrainingJobStatus
+from athanor.sdk.why import describe_exit, explain, first_failure
+
+
+def job(**status: object) -> TrainingJob:
+    return TrainingJob(metadata=ObjectMeta(name="a"), status=TrainingJobStatus(**status))
+
+
+def failure(rank: int, at: str, code: int | None = 1, reason: str = "Error") -> RankFailure:
+    return RankFailure(pod_set="worker", rank=rank, exit_code=code, reason=reason, finished_at=at)
+
+
+def test_the_first_failure_is_the_one_that_ended_first() -> None:
+    failed = job(phase="Failed", failures=[failure(3, "2026-01-01T00:00:09Z"),
+                                           failure(1, "2026-01-01T00:00:05Z")])  # fmt: skip
+    found = first_failure(failed, None)
+    assert found is not None
+    assert found.rank == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "said"),
+    [
+        (1, "Error", "exit code 1"),
+        (137, "OOMKilled", "killed by SIGKILL (exit code 137), OOMKilled"),
+        (139, "Error", "killed by SIGSEGV (exit code 139)"),
+        (None, "NodeLost", "NodeLost"),
+        (255, "Error", "exit code 255"),
+    ],
+)
+def test_exits_in_words(code: int | None, reason: str, said: str) -> None:
+    assert describe_exit(failure(0, "", code, reason)) == said
+
+
+def test_a_failure_quotes_its_log_and_what_would_help() -> None:
+    failed = job(phase="Failed", failures=[failure(0, "2026-01-01T00:00:05Z")])
+    said = explain(failed, None, [], [], ["ModuleNotFoundError: No module named 'nope'"])
+    assert "worker-0 failed first: exit code 1" in said.headline
+    assert said.log
+    assert any("--requirements" in hint for hint in said.hints)
+
+
+def test_a_waiting_job_gives_the_schedulers_reasons_in_order() -> None:
+    reasons = [Reason(code="QueueLimit", message="full"), Reason(code="Behind", message="two")]
+    gang = Gang(spec=GangSpec(queue="q"), status=GangStatus(reasons=reasons))
+    said = explain(job(phase="Queued"), gang, [], [], [])
+    assert said.headline == "it waits in queue q: full (QueueLimit)"
+    assert said.facts == ["two (Behind)"]
+
+
+@pytest.mark.parametrize(
+    "phase",
+    ["Pending", "Queued", "Starting", "Running", "Restarting", "Suspended", "Succeeded", "Failed"],
+)
+def test_every_phase_has_an_explanation_without_any_other_object(phase: str) -> None:
+    assert explain(job(phase=phase), None, [], [], []).headline
