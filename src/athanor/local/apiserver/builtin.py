@@ -64,6 +64,10 @@ class LazySchema:
         """Drop unknown fields in place; answers their paths."""
         return self._schema().prune(obj)
 
+    def certain(self, obj: JSON) -> bool:
+        """A quick yes: nothing unknown, mistyped or wrong."""
+        return self._schema().certain(obj)
+
     def mistyped(self, obj: JSON) -> Sequence[Cause]:
         """Fields of a type that cannot be decoded."""
         return self._schema().mistyped(obj)

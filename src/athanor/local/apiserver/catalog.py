@@ -29,6 +29,9 @@ class Schema(Protocol):
     def prune(self, obj: JSON) -> Sequence[str]:
         """Drop unknown fields in place; answers their paths."""
 
+    def certain(self, obj: JSON) -> bool:
+        """A quick yes: nothing unknown, mistyped or wrong (rules apart). False: look closely."""
+
     def mistyped(self, obj: JSON) -> Sequence[Cause]:
         """Fields of a type that cannot be decoded."""
 

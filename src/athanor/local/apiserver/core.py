@@ -67,6 +67,8 @@ class Call(Struct, kw_only=True):
     validation: str = "Warn"
     manager: str = ""
     applies: bool = False
+    clean: bool = False
+    """Whether the object at hand is known to fit its kind's schema."""
     warnings: list[str] = field(default_factory=list)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -30,6 +30,7 @@ class Discovery:
         self._generation = -1
         self._kept: dict[tuple[str, ...], bytes] = {}
         self._documents: dict[str, tuple[str, str, bytes]] = {}
+        self.elsewhere: Callable[[], Iterable[tuple[str, str]]] = lambda: ()
 
     def answer(self, request: Request) -> Response | None:
         """The answer of a discovery path, None when the path is none."""
@@ -74,9 +75,14 @@ class Discovery:
         match key:
             case ("v2", root):
                 named = [g for g in groups if bool(g) == (root == "apis")]
+                stale = [
+                    {"metadata": {"name": g}, "versions": [{"version": v, "freshness": "Stale"}]}
+                    for g, v in self.elsewhere()
+                    if root == "apis"
+                ]
                 return {
                     "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2",
-                    "metadata": {}, "items": [_aggregated(g, groups[g]) for g in named],
+                    "metadata": {}, "items": [_aggregated(g, groups[g]) for g in named] + stale,
                 }  # fmt: skip
             case ("api",):
                 return {
@@ -86,7 +92,8 @@ class Discovery:
             case ("apis",):
                 return {
                     "kind": "APIGroupList", "apiVersion": "v1",
-                    "groups": [_group(g, versions) for g, versions in groups.items() if g],
+                    "groups": [_group(g, versions) for g, versions in groups.items() if g]
+                    + [_group(g, {v: []}) for g, v in self.elsewhere()],
                 }  # fmt: skip
             case (_, group):
                 return {"kind": "APIGroup", "apiVersion": "v1", **_group(group, groups[group])}

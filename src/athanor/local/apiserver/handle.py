@@ -24,6 +24,7 @@ from athanor.local.apiserver import (
     views,
     write,
 )
+from athanor.local.apiserver.aggregation import Aggregation
 from athanor.local.apiserver.auth import escalation
 from athanor.local.apiserver.auth.auth import Auth
 from athanor.local.apiserver.builtin import all_served
@@ -98,6 +99,8 @@ class ApiServer:
         self._awake = False
         self.crds = Crds(self.core, self.house.work)
         self.crds.load()
+        self.aggregation = Aggregation(self.core, self.house.work)
+        self.discovery.elsewhere = self.aggregation.versions
         self.core.judges.append(self._escalates)
         self.house.load()
 
@@ -126,18 +129,23 @@ class ApiServer:
             if target.is_resource:
                 answer = await self._resource(request, target, user)
             else:
-                answer = self._path(request)
+                answer = self._path(request, user)
         except ApiError as refused:
             answer = refused.response()
         code = 200 if isinstance(answer, Forward) else answer.status
         self.observatory.answered(request, target, user, code, clock.monotonic() - began)
         return answer
 
-    def _path(self, request: Request) -> Answer:
+    def _path(self, request: Request, user: User) -> Answer:
         """Whatever is no resource."""
         answer = self.discovery.answer(request)
         if answer is not None:
             return answer
+        parts = request.path.strip("/").split("/")
+        if len(parts) == 3 and parts[0] == "apis":
+            onward = self.aggregation.forward(request, user, parts[1], parts[2])
+            if onward is not None:
+                return onward
         head = request.path.strip("/").partition("/")[0]
         if head == "version":
             return health.version()
@@ -155,7 +163,10 @@ class ApiServer:
     async def _resource(self, request: Request, target: Target, user: User) -> Answer:
         served = self.core.catalog.find(target.group, target.version, target.resource)
         if served is None:
-            raise errors.no_resource()
+            onward = self.aggregation.forward(request, user, target.group, target.version)
+            if onward is None:
+                raise errors.no_resource()
+            return onward
         call = Call(
             request=request, target=target, user=user, served=served,
             dry_run=request.param("dryRun") == "All",

@@ -63,7 +63,11 @@ def carry(new: JSON, old: JSON) -> None:
 
 
 def tidy(meta: JSON) -> None:
-    """Empty maps and lists mean absent; fields stand in Kubernetes' order."""
+    """Empty maps and lists mean absent, null texts are empty; fields stand in Kubernetes' order."""
+    for group in ("labels", "annotations"):
+        found = meta.get(group)
+        if found and None in found.values():
+            meta[group] = {key: value or "" for key, value in found.items()}
     fields = {k: meta[k] for k in _ORDER if k in meta and (meta[k] or k == "resourceVersion")}
     if "deletionGracePeriodSeconds" in meta and meta["deletionGracePeriodSeconds"] is not None:
         fields["deletionGracePeriodSeconds"] = meta["deletionGracePeriodSeconds"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LABEL_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -42,21 +43,25 @@ def _check(value: str, limit: int, pattern: re.Pattern[str], rule: str) -> Seque
     return problems
 
 
+@lru_cache(maxsize=4096)
 def subdomain(value: str) -> Sequence[str]:
     """Most objects: an RFC 1123 subdomain."""
     return _check(value, 253, _SUBDOMAIN, _SUBDOMAIN_RULE)
 
 
+@lru_cache(maxsize=4096)
 def label(value: str) -> Sequence[str]:
     """Namespaces, containers: an RFC 1123 label."""
     return _check(value, 63, _LABEL, _LABEL_RULE)
 
 
+@lru_cache(maxsize=4096)
 def label_1035(value: str) -> Sequence[str]:
     """Services: an RFC 1035 label."""
     return _check(value, 63, _LABEL_1035, _LABEL_1035_RULE)
 
 
+@lru_cache(maxsize=4096)
 def path_segment(value: str) -> Sequence[str]:
     """RBAC objects: anything that fits between two slashes."""
     if value in (".", ".."):
@@ -64,6 +69,7 @@ def path_segment(value: str) -> Sequence[str]:
     return [f"may not contain '{c}'" for c in ("/", "%") if c in value]
 
 
+@lru_cache(maxsize=4096)
 def config_key(value: str) -> Sequence[str]:
     """Keys of ConfigMaps and Secrets."""
     problems = list(_check(value, 253, _CONFIG_KEY, _CONFIG_KEY_RULE))
@@ -76,6 +82,7 @@ def config_key(value: str) -> Sequence[str]:
     return problems
 
 
+@lru_cache(maxsize=4096)
 def env_name(value: str) -> Sequence[str]:
     """Names of environment variables: printable ASCII without '='."""
     if _ENV.fullmatch(value):

@@ -71,7 +71,7 @@ async def _apply(core: Core, call: Call) -> Outcome:
             f"the name of the object ({meta['name']}) does not match the name on the URL "
             f"({call.target.name})"
         )
-    call.applies = True
+    call.applies, call.clean = True, False
     force = call.request.param("force") in ("1", "true")
 
     def applied(live: JSON | None) -> JSON:

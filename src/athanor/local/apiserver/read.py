@@ -120,7 +120,14 @@ def encode_list(
         {"kind": kind, "apiVersion": api_version, "metadata": list_meta(page)}
     )
     bodies = [row.body for row in page.rows] if items is None else items
-    return b"".join((head[:-1], b',"items":[', b",".join(bodies), b"]}"))
+    start, end = head[:-1] + b',"items":[', b"]}"
+    if not bodies:
+        return start + end
+    # long lists are copied once, not three times
+    first, last = start + bodies[0], bodies[-1] + end
+    if len(bodies) == 1:
+        return first + end
+    return b",".join((first, *bodies[1:-1], last))
 
 
 def list_meta(page: Page) -> dict[str, str | int]:

@@ -15,6 +15,8 @@ from athanor.local.apiserver import body, errors, metadata
 from athanor.local.apiserver.admission import chain
 from athanor.local.apiserver.core import Call, Core, Outcome, decode, encoder
 from athanor.local.apiserver.remove import finish_if_done
+from athanor.local.apiserver.schema.prune import OBJECT_META
+from athanor.local.apiserver.schema.quick import compile_quick
 from athanor.local.store.model import Conflict, Row, Write
 from athanor.wire.patch import managed
 from athanor.wire.status import ApiError, Cause
@@ -70,7 +72,8 @@ def cannot_handle(call: Call, why: str) -> ApiError:
 def strict(call: Call, obj: JSON, problems: Sequence[str] = ()) -> None:
     """Unknown fields: refused, warned about, or silently pruned, as the request asks."""
     schema, found = call.served.schema, list(problems)
-    if schema is not None:
+    call.clean = schema is not None and schema.certain(obj) and _head_is_certain(call, obj)
+    if schema is not None and not call.clean:
         if wrong := schema.mistyped(obj):
             said = "; ".join(f"{cause.field}: {cause.message}" for cause in wrong)
             raise cannot_handle(call, said)
@@ -80,6 +83,14 @@ def strict(call: Call, obj: JSON, problems: Sequence[str] = ()) -> None:
     if call.validation == "Strict":
         raise cannot_handle(call, f"strict decoding error: {', '.join(found)}")
     call.warnings.extend(found)
+
+
+_head = compile_quick({"type": "object", "properties": {"metadata": OBJECT_META}})
+
+
+def _head_is_certain(call: Call, obj: JSON) -> bool:
+    """Schemas of custom kinds say nothing about metadata."""
+    return not call.served.custom or _head({"metadata": obj.get("metadata") or {}})
 
 
 _MANAGED = "managedFields"
@@ -153,7 +164,7 @@ def prepare(core: Core, call: Call, obj: JSON) -> JSON:
     metadata.initialise(
         obj, core.ids.uid(), core.now(), generation=strategy.generation, managed=call.applies
     )
-    if served.schema is not None:
+    if served.schema is not None and (served.custom or not call.clean):
         obj = served.schema.default(obj)
     strategy.default(obj)
     if call.request.param("fieldManager") and not call.applies:
@@ -171,7 +182,7 @@ def _check_new(call: Call, obj: JSON) -> None:
     causes: list[Cause] = metadata.check(
         obj, namespaced=call.resource.namespaced, name_rule=strategy.name
     )
-    if served.schema is not None:
+    if served.schema is not None and (served.custom or not call.clean):
         causes += served.schema.validate(obj)
     causes += strategy.check(obj)
     if causes:
@@ -284,7 +295,7 @@ def _merged(core: Core, call: Call, new: JSON, old: JSON) -> JSON:
     if is_status:
         new = _status_of(call, new, old)
     metadata.carry(new, old)
-    if served.schema is not None:
+    if served.schema is not None and (served.custom or not call.clean):
         new = served.schema.default(new)
     if is_status:
         strategy.status(new, old)
@@ -302,7 +313,7 @@ def _merged(core: Core, call: Call, new: JSON, old: JSON) -> JSON:
         new, namespaced=call.resource.namespaced, name_rule=_any_name
     )
     causes += metadata.check_update(new, old)
-    if served.schema is not None:
+    if served.schema is not None and (served.custom or not call.clean):
         causes += served.schema.validate(new, old)
     if is_status:
         causes += strategy.check_status(new, old)

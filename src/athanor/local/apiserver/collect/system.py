@@ -25,7 +25,7 @@ def system_call(served: Served, key: Key, subresource: str = "") -> Call:
         "update", path, r.group, r.version, key.namespace, r.plural, key.name, subresource
     )
     request = Request(method="PUT", path=path)
-    return Call(request=request, target=target, user=SYSTEM, served=served, validation="Ignore")
+    return Call(request=request, target=target, user=SYSTEM, served=served, clean=True)
 
 
 async def change(

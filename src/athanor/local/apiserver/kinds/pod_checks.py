@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from athanor.api.meta import JSON
@@ -213,7 +214,7 @@ def check_resources(resources: JSON, path: str, causes: list[Cause]) -> None:
                 causes.append(required(f"{path}.limits", detail))
             continue
         try:
-            asked, most = parse(amount).nano, parse(limit).nano
+            asked, most = _nano(amount), _nano(limit)
         except ValueError:
             continue  # said above, at the amount itself
         if not native and asked != most:
@@ -222,6 +223,11 @@ def check_resources(resources: JSON, path: str, causes: list[Cause]) -> None:
         elif asked > most:
             detail = f"must be less than or equal to {name} limit of {limit}"
             causes.append(wrong(f"{path}.requests", str(amount), detail))
+
+
+@lru_cache(maxsize=1024)
+def _nano(amount: str | int) -> int:
+    return parse(amount).nano
 
 
 def _is_native(name: str) -> bool:
@@ -234,7 +240,7 @@ def _amount(name: str, amount: Any, path: str, causes: list[Cause]) -> None:
         causes.append(wrong(path, name, detail))
         causes.append(wrong(path, name, "must be a standard resource for containers"))
     try:
-        value = parse(amount)
+        value = _nano(amount)
     except ValueError:
         causes.append(
             wrong(
@@ -244,9 +250,9 @@ def _amount(name: str, amount: Any, path: str, causes: list[Cause]) -> None:
             )
         )  # fmt: skip
         return
-    if value.nano < 0:
+    if value < 0:
         causes.append(wrong(path, str(amount), "must be greater than or equal to 0"))
-    elif not _is_native(name) and value.nano % NANO:
+    elif not _is_native(name) and value % NANO:
         causes.append(wrong(path, str(amount), "must be an integer"))
 
 
