@@ -1,0 +1,58 @@
+"""Every error is one line with a way out and an exit code; no traceback reaches a person."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import click
+import pytest
+
+from athanor.cli import failures
+from athanor.cli.failures import Failure, guard
+from athanor.wire.status import ApiError
+
+
+def raiser(error: BaseException) -> Callable[[], object]:
+    def command() -> object:
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (Failure("no", hint="yes"), failures.FAILED, "try: yes"),
+        (Failure("gone", code=3), failures.NOT_FOUND, "gone"),
+        (click.UsageError("which?"), failures.USAGE, "which?"),
+        (ApiError("NotFound", 'pods "a" not found'), failures.NOT_FOUND, "athanor list"),
+        (ApiError("ServiceUnavailable", "nobody"), failures.UNREACHABLE, "athanor up"),
+        (ApiError("Forbidden", "not you"), failures.FAILED, "not you"),
+        (ApiError("Invalid", "spec:\nbad"), failures.FAILED, "spec: bad"),
+        (KeyboardInterrupt(), failures.INTERRUPTED, "interrupted"),
+        (click.Abort(), failures.INTERRUPTED, "stopped"),
+        (PermissionError(13, "Permission denied", "/x"), failures.FAILED, "/x: Permission denied"),
+        (RuntimeError("odd"), failures.FAILED, "-vv"),
+    ],
+)
+def test_errors(
+    error: BaseException, code: int, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert guard(raiser(error), []) == code
+    said = capsys.readouterr().err
+    assert says in said
+    assert "Traceback" not in said
+    assert said.startswith("error: ")
+
+
+def test_twice_verbose_shows_where() -> None:
+    with pytest.raises(RuntimeError):
+        guard(raiser(RuntimeError("odd")), ["list", "-vv"])
+    assert guard(raiser(RuntimeError("odd")), ["submit", "--", "x", "-vv"]) == failures.FAILED
+
+
+def test_a_number_is_the_exit_code() -> None:
+    assert guard(lambda: 5, []) == 5
+    assert guard(lambda: None, []) == 0
+    assert sys.stdout is not None
