@@ -43,7 +43,9 @@ class Onward:
         passed = CIMultiDict(
             (name, value)
             for name, value in exchange.headers.items()
-            if name not in _HOP and name not in _WEBSOCKET
+            if name not in _HOP
+            and name not in _WEBSOCKET
+            and not name.startswith(("x-remote-", "impersonate-"))
         )
         passed.update(headers)
         if exchange.upgrade:

@@ -137,7 +137,8 @@ class Aggregation:
         spec = (service or {}).get("spec") or {}
         if spec.get("externalName"):
             return f"{spec['externalName']}:{backend.port}"
-        wanted = next((p for p in spec.get("ports") or () if p.get("port") == backend.port), {})
+        named = (p for p in spec.get("ports") or () if p.get("port") == backend.port)
+        wanted: JSON = next(named, {})
         for row in self._core.store.rows("endpointslices.discovery.k8s.io", backend.namespace):
             part = decode(row.body)
             if (part["metadata"].get("labels") or {}).get(_SLICE_OF) != backend.service:
