@@ -58,7 +58,8 @@ def _apply(
     last = managers[mine].fields if mine in managers else fieldset.NONE
     merged = typed.merge(before, wanted, schema)
     own = frozenset(p for p in typed.fields_of(wanted, schema) if scope.counts(p))
-    result = _pruned(merged, managers, mine, own, last, schema) if last else merged
+    given_up = not last <= own
+    result = _pruned(merged, managers, mine, own, last, schema) if given_up else merged
     change = typed.compare(before, result, schema).where(scope.counts)
     if not force:
         _refuse_conflicts(managers, change, mine)
