@@ -184,6 +184,7 @@ class Agent:
     def _released(self, uid: str) -> None:
         assert self.node is not None
         self.node.devices.release(uid)
+        self.directory.forget(uid)
         self.node.ports.keep({prepare.gang_of(w.pod) for w in self.workers.values()} - {""})
 
     def _told(self, event: JSON) -> None:

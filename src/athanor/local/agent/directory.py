@@ -25,6 +25,7 @@ class Directory:
         self._services = services
         self._gateway = gateway
         self._changed: set[str] = set()
+        self._shared: dict[str, str] = {}
         self._wake = asyncio.Event()
 
     def touch(self, namespace: str) -> None:
@@ -46,30 +47,48 @@ class Directory:
     def text(self, worker: Worker) -> str:
         """A pod's hosts file."""
         namespace = worker.pod["metadata"]["namespace"]
-        return self._text(worker, self._live(namespace))
+        pods = self._live(namespace)
+        services = names.services(self._services(), namespace, pods)
+        subdomain = worker.pod["spec"].get("subdomain") or ""
+        return self._text(worker, names.group(subdomain, pods) + services)
 
     def refresh(self, namespace: str) -> None:
         """Rewrite the hosts files of a namespace's pods where they differ."""
-        live = self._live(namespace)
-        for worker in live:
-            path = worker.preparation.folder / "hosts"
-            text = self._text(worker, live)
-            if path.exists() and path.read_text() != text:
-                with path.open("r+") as file:  # in place: the pod has this very file mounted
-                    file.write(text)
-                    file.truncate()
+        pods = self._live(namespace)
+        services = names.services(self._services(), namespace, pods)
+        groups: dict[str, str] = {}
+        for worker in list(self._workers.values()):
+            pod = worker.pod
+            if pod["metadata"]["namespace"] != namespace or worker.finished:
+                continue
+            subdomain = pod["spec"].get("subdomain") or ""
+            if subdomain not in groups:
+                groups[subdomain] = names.group(subdomain, pods)
+            shared = groups[subdomain] + services
+            if self._shared.get(worker.uid) != shared:
+                self._write(worker, shared)
 
-    def _live(self, namespace: str) -> list[Worker]:
+    def forget(self, uid: str) -> None:
+        """A pod is gone."""
+        self._shared.pop(uid, None)
+
+    def _write(self, worker: Worker, shared: str) -> None:
+        path = worker.preparation.folder / "hosts"
+        if path.exists():
+            text = self._text(worker, shared)
+            with path.open("r+") as file:  # in place: the pod has this very file mounted
+                file.write(text)
+                file.truncate()
+            self._shared[worker.uid] = shared
+
+    def _live(self, namespace: str) -> list[tuple[JSON, str]]:
         return [
-            worker
+            (worker.pod, worker.preparation.address)
             for worker in self._workers.values()
             if worker.pod["metadata"]["namespace"] == namespace
             and worker.preparation.address
             and not worker.finished
         ]
 
-    def _text(self, worker: Worker, live: list[Worker]) -> str:
-        peers = [(other.pod, other.preparation.address) for other in live if other is not worker]
-        return names.hosts(
-            worker.pod, worker.preparation.address, self._gateway, peers, self._services()
-        )
+    def _text(self, worker: Worker, shared: str) -> str:
+        return names.hosts(worker.pod, worker.preparation.address, self._gateway, shared)

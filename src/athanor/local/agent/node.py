@@ -10,8 +10,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from athanor.api.core import Namespace
+from athanor.api.core import ConfigMap, Namespace, Secret
 from athanor.api.meta import JSON
+from athanor.api.registry import of
 from athanor.client.protocol import Client
 from athanor.kit.clock import Clock
 from athanor.local.agent.claims import Claims
@@ -22,9 +23,11 @@ from athanor.local.agent.overlay import Overlays
 from athanor.local.agent.ports import PortBlocks
 from athanor.local.agent.supervised import Supervised
 from athanor.wire import calls
+from athanor.wire.status import ApiError
 
 FIRST_UID, UIDS = 200_000, 100_000
 UID_ANNOTATION = "athanor.dev/uid"
+ROOT_CA = "kube-root-ca.crt"
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -82,6 +85,7 @@ class Node(Struct, kw_only=True):
     overlays: Overlays
     claims: Claims
     uids: dict[str, int] = {}
+    authorities: dict[str, JSON] = {}
 
     async def uid_of(self, namespace: str) -> int:
         """Whom a namespace's pods run as: its annotation says, which only administrators write.
@@ -96,6 +100,22 @@ class Node(Struct, kw_only=True):
             own = FIRST_UID + zlib.crc32(namespace.encode()) % UIDS
             self.uids[namespace] = int(said) if said.isdigit() and int(said) > 0 else own
         return self.uids[namespace]
+
+    async def read(self, kind: str, namespace: str, name: str) -> JSON | None:
+        """A ConfigMap or Secret, or None. The authority's certificate is kept: it never changes."""
+        kept = self.authorities.get(namespace)
+        if name == ROOT_CA and kept is not None:
+            return kept
+        resource = of(ConfigMap) if kind == "ConfigMap" else of(Secret)
+        try:
+            found = await self.client(calls.raw("GET", resource.path(namespace, name)))
+        except ApiError as error:
+            if error.code not in (403, 404):
+                raise
+            return None
+        if name == ROOT_CA:
+            self.authorities[namespace] = found
+        return found
 
     async def dial(
         self, pod: str, address: str, port: int

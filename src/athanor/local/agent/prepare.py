@@ -10,9 +10,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from athanor.api.core import ConfigMap, Secret
 from athanor.api.meta import JSON
-from athanor.api.registry import of
 from athanor.kit import quantity
 from athanor.local.agent import contain, images, overlay, progress_file
 from athanor.local.agent.devices import Device, NotEnough
@@ -24,8 +22,6 @@ from athanor.local.agent.plan.environ import Missing
 from athanor.local.agent.plan.observed import Hold
 from athanor.local.agent.relay import Relay
 from athanor.local.agent.volumes import Volumes
-from athanor.wire import calls
-from athanor.wire.status import ApiError
 
 REQUIREMENTS, DEVICES = "athanor.dev/requirements", "athanor.dev/devices"
 _MESSAGE_LIMIT = 4096
@@ -256,16 +252,8 @@ class Preparation:
     async def _fetch(self) -> None:
         """Read the config maps and secrets that the pod refers to."""
         namespace = self._pod["metadata"]["namespace"]
-        wanted = sorted(_references(self._pod))
-        for kind, name in wanted:
-            resource = of(ConfigMap) if kind == "ConfigMap" else of(Secret)
-            try:
-                found = await self._node.client(calls.raw("GET", resource.path(namespace, name)))
-                self._found[kind, name] = found
-            except ApiError as error:
-                if error.code not in (403, 404):
-                    raise
-                self._found[kind, name] = None
+        for kind, name in sorted(_references(self._pod)):
+            self._found[kind, name] = await self._node.read(kind, namespace, name)
 
     def _lookup(self, kind: str, name: str) -> JSON | None:
         return self._found.get((kind, name))

@@ -13,27 +13,28 @@ DOMAIN = "svc.cluster.local"
 _API = "kubernetes.default"
 
 
-def hosts(
-    pod: JSON, address: str, gateway: str, peers: Iterable[tuple[JSON, str]],
-    services: Iterable[JSON],
-) -> str:  # fmt: skip
-    """The hosts file of a pod. `peers`: the node's other pods of its namespace with addresses."""
-    spec, meta = pod["spec"], pod["metadata"]
+def hosts(pod: JSON, address: str, gateway: str, shared: str) -> str:
+    """The hosts file of a pod. `shared`: the lines of its subdomain and of Services."""
     lines = ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
     if gateway:
         lines.append(f"{gateway}\t{_API}.svc {_API} kubernetes {_API}.{DOMAIN}")
     lines.append(f"{address}\t{' '.join(_names(pod))}")
-    peers = list(peers)
-    subdomain = spec.get("subdomain")
-    for peer, at in peers:
-        if subdomain and peer["spec"].get("subdomain") == subdomain:
-            lines.append(f"{at}\t{' '.join(_names(peer))}")
-    everyone = [*peers, (pod, address)]
-    for service in services:
-        lines += _service(service, meta["namespace"], everyone)
-    for alias in spec.get("hostAliases") or []:
+    for alias in pod["spec"].get("hostAliases") or []:
         lines.append(f"{alias['ip']}\t{' '.join(alias.get('hostnames') or [])}")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + shared
+
+
+def group(subdomain: str, pods: Iterable[tuple[JSON, str]]) -> str:
+    """The lines that all pods of a subdomain share. `pods`: those of the namespace, addresses."""
+    if not subdomain:
+        return ""
+    mine = [(pod, at) for pod, at in pods if pod["spec"].get("subdomain") == subdomain]
+    return "".join(f"{at}\t{' '.join(_names(pod))}\n" for pod, at in mine)
+
+
+def services(known: Iterable[JSON], namespace: str, pods: list[tuple[JSON, str]]) -> str:
+    """The lines of a namespace's Services."""
+    return "".join(line + "\n" for service in known for line in _service(service, namespace, pods))
 
 
 def hostname(pod: JSON) -> str:
