@@ -23,7 +23,7 @@ class Seen(NamedTuple):
 
     def alive(self) -> bool:
         """Whether it still runs (a zombie does not)."""
-        return self.pid > 0 and start_of(self.pid) == self.started
+        return bool(self.started) and start_of(self.pid) == self.started
 
 
 def start_of(pid: int) -> str:

@@ -87,7 +87,11 @@ def prepare(wishes: Wishes, clock: Clock) -> Prepared:
         ) from None
     except OSError as error:
         raise _disk(data.root, error) from None
-    sockets, port = _listen(wishes, _last_port(data))
+    try:
+        sockets, port = _listen(wishes, _last_port(data))
+    except Trouble:
+        os.close(lock)
+        raise
     server = f"https://127.0.0.1:{port}"
     try:
         _keys(data, wishes, server, clock)
@@ -178,6 +182,8 @@ def _listen(wishes: Wishes, last: int) -> tuple[list[socket.socket], int]:
             sock.bind((address, port))
             sock.listen(1024)
         except OSError as error:
+            for opened in (sock, *sockets):
+                opened.close()
             if error.errno == errno.EADDRINUSE:
                 raise Trouble(
                     f"port {port} of {address} is taken by another program",

@@ -1,0 +1,44 @@
+"""Only what nothing refers to, and is old enough, is deleted."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from athanor.assembly import garbage
+from athanor.assembly.garbage import Needed
+from athanor.assembly.layout import DataDir
+
+NOW = 2_000_000_000.0
+KEEP = Needed(
+    pods=frozenset({"uid-1"}), jobs=frozenset({"default/a-11111111"}), claims=frozenset({"d_c"})
+)
+
+
+def made(data: DataDir, *parts: str, age: float = 100.0) -> Path:
+    path = data.node.joinpath(*parts)
+    path.mkdir(parents=True)
+    (path / "file").write_bytes(b"x" * 1000)
+    os.utime(path, (NOW - age, NOW - age))
+    return path
+
+
+def test_what_is_needed_or_young_stays(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    data.make()
+    made(data, "pods", "uid-1")
+    made(data, "logs", "default_p_uid-1")
+    made(data, "claims", "d_c")
+    made(data, "checkpoints", "default", "a-11111111")
+    made(data, "pods", "uid-9", age=5)
+    gone = {
+        made(data, "pods", "uid-2"),
+        made(data, "logs", "default_p_uid-2"),
+        made(data, "claims", "d_other"),
+        made(data, "checkpoints", "default", "b-22222222"),
+    }
+    waste = garbage.find_waste(data, KEEP, NOW, 60)
+    assert {item.path for item in waste} == gone
+    assert garbage.delete(waste) == 4000
+    assert not any(path.exists() for path in gone)
+    assert (data.node / "pods" / "uid-1").exists()
