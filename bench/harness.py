@@ -167,11 +167,13 @@ class Raw:
             )
         )
 
-    async def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
+    async def ask(
+        self, method: str, path: str, body: bytes = b"", accept: str = "application/json"
+    ) -> tuple[int, bytes]:
         """Status and body of one request."""
         self.writer.write(
             f"{method} {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
-            f"Accept: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+            f"Accept: {accept}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
             + body
         )
         head = await self.reader.readuntil(b"\r\n\r\n")

@@ -29,17 +29,17 @@ def _pod_spec(pad: int) -> dict[str, object]:
     return {"containers": [container], "restartPolicy": "Never"}
 
 
-def pod(name: str) -> bytes:
-    """A Pod of about 2 KB as sent."""
+def pod(name: str, pad: int = 6) -> bytes:
+    """A Pod of about 2 KB as stored; each pad adds 80 B."""
     labels = {"athanor.dev/gang": "bench", "athanor.dev/rank": "0", "app": "bench"}
     meta = {"name": name, "namespace": "default", "labels": labels}
     return msgspec.json.encode(
-        {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": _pod_spec(20)}
+        {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": _pod_spec(pad)}
     )
 
 
 def gang(name: str) -> bytes:
-    """A Gang of about 2 KB as sent."""
+    """A Gang of about 2 KB."""
     template = {"spec": _pod_spec(20)}
     sets = [{"name": "worker", "count": 4, "template": template}]
     return msgspec.json.encode(

@@ -22,6 +22,7 @@ HEAD = 64 * 1024
 BODY = 4 * 1024 * 1024
 """Longest body read here, in bytes."""
 _BACKLOG = 1 << 20
+_PIECE = 1 << 18
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(r"/[!-~]*")
 _ELSEWHERE = frozenset(("transfer-encoding", "upgrade", "expect", "content-encoding"))
@@ -258,9 +259,23 @@ class PlainExchange(Exchange):
         self.begun = True
         if self.method == "HEAD":
             body = b""
-        transport.write(head.encode("latin-1", "replace") + body)
+        if len(body) <= _PIECE:
+            transport.write(head.encode("latin-1", "replace") + body)
+        else:
+            await self._long(transport, head.encode("latin-1", "replace"), body)
         if self._connection.full:
             await self._connection.drain()
+
+    async def _long(self, transport: asyncio.Transport, head: bytes, body: bytes) -> None:
+        """Piece by piece, so that the client reads while we encrypt, and others get their turn."""
+        transport.write(head)
+        view = memoryview(body)
+        for start in range(0, len(body), _PIECE):
+            transport.write(view[start : start + _PIECE])
+            await asyncio.sleep(0)
+            if self._connection.full:
+                await self._connection.drain()
+            transport = self._transport()
 
     async def stream(
         self,
