@@ -52,6 +52,7 @@ class Agent:
         self.clock = clock
         self.supervised = Supervised(settings.data, self._gateway, settings.isolation)
         self._executor = Executor(self.supervised)
+        self._ledger = fit.Ledger()
         self.workers: dict[str, Worker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._listed: list[JSON] = []
@@ -157,14 +158,18 @@ class Agent:
         keys = [seen["key"] for seen in mine]
         worker = Worker(self.node, pod, preparation, runs, self.events.say, keys)
         preparation.poke = worker.retry
+        preparation.freed = lambda: self._freed(uid)
         preparation.hosts = lambda: self.directory.text(worker)
         for seen in mine:
             held = (seen.get("labels") or {}).get("devices")
             if held and not seen.get("exit"):
                 self.node.devices.restore(uid, seen["key"].split("/")[1], held)
-        if not over and not mine and not runs:
-            others = [w.pod["spec"] for w in self.workers.values() if not w.finished]
-            worker.refused = fit.refuse(pod["spec"], others, self._heartbeat.allocatable())
+        if not over:
+            if not mine and not runs:
+                allocatable = self._heartbeat.allocatable()
+                worker.refused = self._ledger.refuse(pod["spec"], allocatable)
+            if worker.refused is None:
+                self._ledger.charge(uid, pod["spec"])
         self.workers[uid] = worker
         self._tasks[uid] = asyncio.ensure_future(self._work(uid, worker))
 
@@ -181,9 +186,14 @@ class Agent:
                 self._taken.discard(worker.preparation.address)
                 self._spare.append(worker.preparation.address)
 
-    def _released(self, uid: str) -> None:
+    def _freed(self, uid: str) -> None:
         assert self.node is not None
         self.node.devices.release(uid)
+        self._ledger.release(uid)
+
+    def _released(self, uid: str) -> None:
+        assert self.node is not None
+        self._freed(uid)
         self.directory.forget(uid)
         self.node.ports.keep({prepare.gang_of(w.pod) for w in self.workers.values()} - {""})
 

@@ -37,6 +37,7 @@ class Preparation:
         self.address = address
         self.sandboxed = False
         self.poke: Callable[[], None] = lambda: None
+        self.freed: Callable[[], None] = lambda: None
         self.hosts: Callable[[], str] = lambda: ""
         self._relays: list[Relay] = []
         self._host_network = host_network
@@ -120,6 +121,7 @@ class Preparation:
 
     async def release(self) -> None:
         """Give the folder and the ports back."""
+        self.freed()
         for relay in self._relays:
             await relay.close()
         self._relays = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from athanor.api.meta import JSON
 from athanor.kit import quantity
@@ -30,21 +30,36 @@ def requests(spec: JSON) -> dict[str, int]:
     return {name: max(total.get(name, 0), most.get(name, 0)) for name in {*total, *most}}
 
 
-def refuse(spec: JSON, others: Iterable[JSON], allocatable: Mapping[str, str]) -> Hold | None:
-    """Why a pod of this spec cannot be admitted beside `others` (specs), or None."""
-    others = list(others)
-    if len(others) + 1 > quantity.whole(allocatable.get("pods", "110")):
-        return _out("pods", 1, len(others), quantity.whole(allocatable.get("pods", "110")))
-    used: dict[str, int] = {}
-    for other in others:
-        _add(used, requests(other))
-    for name, amount in sorted(requests(spec).items()):
-        if name not in _COUNTED and name not in allocatable:
-            continue
-        room = quantity.milli(allocatable.get(name, "0"))
-        if amount and used.get(name, 0) + amount > room:
-            return _out(name, amount, used.get(name, 0), room)
-    return None
+class Ledger:
+    """What the admitted pods ask for together, kept as they come and go."""
+
+    def __init__(self) -> None:
+        self._charges: dict[str, dict[str, int]] = {}
+        self._used: dict[str, int] = {}
+
+    def charge(self, uid: str, spec: JSON) -> None:
+        """A pod is on the node."""
+        if uid not in self._charges:
+            self._charges[uid] = requests(spec)
+            _add(self._used, self._charges[uid])
+
+    def release(self, uid: str) -> None:
+        """A pod holds nothing any more."""
+        gone = self._charges.pop(uid, {})
+        _add(self._used, {name: -amount for name, amount in gone.items()})
+
+    def refuse(self, spec: JSON, allocatable: Mapping[str, str]) -> Hold | None:
+        """Why a pod of this spec cannot be admitted beside the others, or None."""
+        most = quantity.whole(allocatable.get("pods", "110"))
+        if len(self._charges) + 1 > most:
+            return _out("pods", 1, len(self._charges), most)
+        for name, amount in sorted(requests(spec).items()):
+            if name not in _COUNTED and name not in allocatable:
+                continue
+            room, used = quantity.milli(allocatable.get(name, "0")), self._used.get(name, 0)
+            if amount and used + amount > room:
+                return _out(name, amount, used, room)
+        return None
 
 
 def _wish(container: JSON) -> dict[str, int]:

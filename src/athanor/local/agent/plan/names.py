@@ -19,8 +19,10 @@ def hosts(pod: JSON, address: str, gateway: str, shared: str) -> str:
     if gateway:
         lines.append(f"{gateway}\t{_API}.svc {_API} kubernetes {_API}.{DOMAIN}")
     lines.append(f"{address}\t{' '.join(_names(pod))}")
-    for alias in pod["spec"].get("hostAliases") or []:
-        lines.append(f"{alias['ip']}\t{' '.join(alias.get('hostnames') or [])}")
+    lines += [
+        f"{alias['ip']}\t{' '.join(alias.get('hostnames') or [])}"
+        for alias in pod["spec"].get("hostAliases") or []
+    ]
     return "\n".join(lines) + "\n" + shared
 
 
