@@ -64,7 +64,7 @@ async def _apply(core: Core, call: Call) -> Outcome:
     if not call.manager:
         cause = errors.required("fieldManager", "is required for apply patch")
         raise errors.options("PatchOptions", [cause])
-    wanted = write.read_object(call)
+    wanted = write.read_object(call, prune=False)
     meta = wanted.get("metadata") or {}
     if meta.get("name", call.target.name) != call.target.name:
         raise errors.bad(

@@ -28,14 +28,21 @@ Change = Callable[[JSON], JSON]
 """Makes the wanted object from the stored one, which it may consume."""
 
 
-def read_object(call: Call) -> JSON:
-    """The object in the request's body. Raises ApiError; unknown fields become warnings."""
+def read_object(call: Call, *, prune: bool = True) -> JSON:
+    """The object in the request's body. Raises ApiError; unknown fields become warnings.
+
+    Unless `prune`: then they stay, for an apply to refuse them.
+    """
     raw, resource = call.request.body, call.resource
     value = body.parse(raw, call.request.headers.get("content-type", ""), resource.kind)
     obj = body.as_object(value, raw, resource.kind)
     check_type(call, obj)
     problems = list(body.duplicates(raw, obj)) if call.validation != "Ignore" else []
-    strict(call, obj, [f'duplicate field "{p}"' for p in problems])
+    said = [f'duplicate field "{p}"' for p in problems]
+    if prune:
+        strict(call, obj, said)
+    else:
+        _report(call, said)
     return obj
 
 
@@ -78,6 +85,10 @@ def strict(call: Call, obj: JSON, problems: Sequence[str] = ()) -> None:
             said = "; ".join(f"{cause.field}: {cause.message}" for cause in wrong)
             raise cannot_handle(call, said)
         found += [f'unknown field "{path}"' for path in schema.prune(obj)]
+    _report(call, found)
+
+
+def _report(call: Call, found: Sequence[str]) -> None:
     if not found or call.validation == "Ignore":
         return
     if call.validation == "Strict":
@@ -372,6 +383,10 @@ def _status_of(call: Call, new: JSON, old: JSON) -> JSON:
     meta = dict(old["metadata"]) if call.served.custom else metadata.meta_of(new)
     if not call.served.custom and "ownerReferences" in old["metadata"]:
         meta["ownerReferences"] = old["metadata"]["ownerReferences"]
+    if call.applies and call.served.custom:
+        meta.pop(_MANAGED, None)
+        if (managers := metadata.meta_of(new).get(_MANAGED)) is not None:
+            meta[_MANAGED] = managers
     merged["metadata"] = meta
     return merged
 

@@ -82,7 +82,10 @@ def identity(name: str, operation: Operation, scope: Scope) -> Manager:
     """Who writes through a scope."""
     version = scope.api_version if operation == "Update" else ""
     return Manager(
-        name=name, operation=operation, api_version=version, subresource=scope.subresource
+        name=name or "unknown",
+        operation=operation,
+        api_version=version,
+        subresource=scope.subresource,
     )
 
 
@@ -157,7 +160,9 @@ def without_managed(obj: JSON) -> JSON:
 
 def whole_schema(schema: JSON) -> JSON:
     """A kind's schema with the parts all kinds share, which CRDs leave out."""
-    return {**schema, "properties": {**(schema.get("properties") or {}), **SHARED}}
+    known = schema.get("properties")
+    opened = {} if known else {"x-kubernetes-preserve-unknown-fields": True}
+    return {**schema, **opened, "properties": {**(known or {}), **SHARED}}
 
 
 def update(managers: Managers, change: Difference) -> Managers:
