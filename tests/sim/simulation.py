@@ -129,7 +129,6 @@ async def simulate(seed: int, jobs: int = 6, rates: Rates = ROUGH) -> Simulation
         finally:
             for name in list(sim.tasks):
                 await sim.crash(name)
-            await bed.server.close()
         return sim
 
 

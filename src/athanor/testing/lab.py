@@ -34,6 +34,19 @@ ADMIN = User(name="admin", groups=("system:masters", "system:authenticated"))
 NAMESPACES = ("default", "kube-system", "kube-node-lease")
 
 
+class Agent:
+    """A simulated node at work; `stop` is the machine's sudden end."""
+
+    def __init__(self, node: SimulatedNode) -> None:
+        self.node = node
+        self.task = asyncio.ensure_future(node.run())
+
+    async def stop(self) -> None:
+        """End it at whatever await it is."""
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
 class Lab:
     """A server in this process and an administrator's client."""
 
@@ -42,6 +55,7 @@ class Lab:
         self.clock = clock
         self.dice = random.Random(seed)
         self.client = self.connect()
+        self.agents: dict[str, Agent] = {}
 
     def connect(self, wrap: Callable[[Handle], Handle] = lambda handle: handle) -> Client:
         """Another administrator's client; `wrap` puts faults between it and the server."""
@@ -95,6 +109,7 @@ async def server(clock: Clock | None = None, seed: int = 0) -> AsyncIterator[Lab
             await _ensure(lab, name)
         yield lab
     finally:
+        await lab.server.close()
         await store.close()
 
 
@@ -112,17 +127,16 @@ async def cluster(
     async with server(seed=seed) as lab:
         dice = lab.dice.random
         manager = Manager(lab.connect(), controllers, lab.clock, dice)
-        agents = [
-            SimulatedNode(lab.connect(), name, lab.clock, script, capacity=size, dice=dice)
-            for name, size in nodes.items()
-        ]
-        tasks = [asyncio.ensure_future(manager.run())]
-        tasks += [asyncio.ensure_future(agent.run()) for agent in agents]
+        for name, size in nodes.items():
+            node = SimulatedNode(lab.connect(), name, lab.clock, script, capacity=size, dice=dice)
+            lab.agents[name] = Agent(node)
+        controlling = asyncio.ensure_future(manager.run())
         try:
-            for agent in agents:
-                await agent.registered.wait()
+            for agent in lab.agents.values():
+                await agent.node.registered.wait()
             yield lab
         finally:
+            tasks = [controlling, *(agent.task for agent in lab.agents.values())]
             for task in tasks:
                 task.cancel()
             ends = await asyncio.gather(*tasks, return_exceptions=True)

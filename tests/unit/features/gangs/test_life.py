@@ -1,0 +1,255 @@
+"""Gangs on a whole cluster in virtual time: the real server, simulated nodes, admission by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from athanor.api import labels
+from athanor.api.core import Event, Node, Pod, Service
+from athanor.api.meta import JSON
+from athanor.api.registry import of
+from athanor.api.scheduling import Gang
+from athanor.features.gangs.apply import controller
+from athanor.features.nodes import apply as nodes
+from athanor.testing import lab, virtual
+from athanor.testing.nodes import Life
+from athanor.wire import calls
+
+
+def gang(count: int = 2, **spec: object) -> JSON:
+    template = {"spec": {"containers": [{"name": "main", "image": "host"}]}}
+    sets = [{"name": "worker", "count": count, "template": template}]
+    return {"metadata": {"name": "g", "namespace": "default"}, "spec": {"podSets": sets, **spec}}
+
+
+async def admit(bed: lab.Lab, *nodes: str) -> None:
+    found = [{"prefix": node} for node in nodes]
+    placements = [{"podSet": "worker", "count": len(nodes), "nodes": found}]
+    admission = {"queue": "q", "pool": "p", "placements": placements}
+    await bed.patch(Gang, "g", {"status": {"admission": admission}}, subresource="status")
+
+
+def live(
+    main: Callable[[lab.Lab], Coroutine[Any, Any, None]],
+    script: Callable[[Pod], Life] = lambda _: Life(),
+    count: int = 2,
+    **spec: object,
+) -> None:
+    async def everything() -> None:
+        async with lab.cluster([controller(), nodes.controller()], nodes=2, script=script) as bed:
+            await bed.create(gang(count, **spec), Gang)
+            await admit(bed, *[f"node-{i % 2}" for i in range(count)])
+            await main(bed)
+
+    virtual.run(everything)
+
+
+def phase(*wanted: str) -> Callable[[Gang], bool]:
+    return lambda g: g.status.phase in wanted
+
+
+def test_admission_becomes_pods_and_a_service() -> None:
+    async def main(bed: lab.Lab) -> None:
+        found = await bed.until(Gang, "g", phase("Running"))
+        assert found.status.ready == "2/2"
+        pods = await bed.list(Pod, "default")
+        assert [(p.metadata.name, p.spec.node_name) for p in pods] == [
+            ("g-worker-0", "node-0"), ("g-worker-1", "node-1"),
+        ]  # fmt: skip
+        told = pods[1].metadata
+        assert told.labels[labels.RANK] == "1"
+        assert told.owner_references[0].uid == found.metadata.uid
+        spec = pods[1].spec
+        assert (spec.hostname, spec.subdomain) == ("g-worker-1", "g")
+        assert spec.restart_policy == "Never"
+        env = {e["name"]: e["value"] for e in spec.containers[0].env}
+        assert env["ATHANOR_RANK"] == "1"
+        assert env["ATHANOR_PORT"] == "29500"
+        service = await bed.get(Service, "g")
+        assert service.spec["clusterIP"] == "None"
+
+    live(main)
+
+
+def test_all_ranks_succeed() -> None:
+    async def main(bed: lab.Lab) -> None:
+        found = await bed.until(Gang, "g", phase("Succeeded"))
+        assert found.status.pods[0].succeeded_ranks == "0-1"
+        assert found.status.finished_at is not None
+        await bed.client(calls.delete(of(Pod), "g-worker-0", "default"))
+        await asyncio.sleep(60)
+        assert (await bed.get(Gang, "g")).status.phase == "Succeeded"
+        assert len(await bed.list(Pod, "default")) == 1
+
+    live(main, lambda _: Life(runs=5))
+
+
+def test_a_failed_rank_ends_a_gang_without_an_owner() -> None:
+    async def main(bed: lab.Lab) -> None:
+        found = await bed.until(Gang, "g", phase("Failed"))
+        failure = found.status.failures[0]
+        assert (failure.rank, failure.exit_code, failure.platform) == (1, 3, False)
+        assert "worker-1 failed on node node-1, exit code 3" in found.status.message
+        pods = await bed.list(Pod, "default")
+        assert [p.metadata.name for p in pods] == ["g-worker-1"]  # kept for its logs
+
+    live(main, lambda p: Life(runs=5, exit_code=3) if p.metadata.name.endswith("1") else Life())
+
+
+def test_a_restart_in_place_keeps_the_admission_and_never_doubles_a_rank() -> None:
+    def script(pod: Pod) -> Life:
+        first = pod.metadata.labels[labels.ATTEMPT] == "0"
+        return Life(runs=5, exit_code=1) if first and pod.metadata.name.endswith("1") else Life()
+
+    async def main(bed: lab.Lab) -> None:
+        stopped = await bed.until(Gang, "g", phase("Stopping"))
+        assert stopped.status.admission is not None
+        await asyncio.sleep(30)
+        assert (await bed.get(Gang, "g")).status.phase == "Stopping"  # the owner has the word
+        await bed.patch(Gang, "g", {"spec": {"attempt": 1}})
+        found = await bed.until(Gang, "g", phase("Running"))
+        assert found.status.admission == stopped.status.admission
+        assert (found.status.attempt, found.status.failures) == (1, [])
+        told = {p.metadata.labels[labels.ATTEMPT] for p in await bed.list(Pod, "default")}
+        assert told == {"1"}
+
+    live(main, script, decides="Owner")
+
+
+def test_a_rank_restarts_alone() -> None:
+    def script(pod: Pod) -> Life:
+        first = pod.metadata.labels[labels.RANK_ATTEMPT] == "0"
+        return Life(runs=5, exit_code=1) if first and pod.metadata.name.endswith("1") else Life()
+
+    async def main(bed: lab.Lab) -> None:
+        found = await bed.until(Gang, "g", lambda g: bool(g.status.failures))
+        assert found.status.phase == "Running"
+        before = (await bed.get(Pod, "g-worker-0")).metadata.uid
+        await bed.patch(Gang, "g", {"spec": {"rankAttempts": {"worker-1": 1}}})
+        await bed.until(Gang, "g", lambda g: g.status.ready == "2/2" and not g.status.failures)
+        assert (await bed.get(Pod, "g-worker-0")).metadata.uid == before
+        again = await bed.get(Pod, "g-worker-1")
+        assert again.metadata.labels[labels.RANK_ATTEMPT] == "1"
+
+    live(main, script, restart="Rank", decides="Owner")
+
+
+def test_an_eviction_without_checkpoints_gives_the_admission_back_when_pods_are_gone() -> None:
+    async def main(bed: lab.Lab) -> None:
+        await bed.until(Gang, "g", phase("Running"))
+        evict = {"deadline": "2027-01-15T09:00:00Z", "reason": "Preempted", "message": "by h"}
+        body = {"status": {"admission": {"evict": evict}}}
+        await bed.patch(Gang, "g", body, subresource="status")
+        leaving = await bed.until(Gang, "g", phase("Evicting"))
+        assert leaving.status.admission is not None
+        found = await bed.until(Gang, "g", phase("Pending"))
+        assert found.status.admission is None
+        assert (found.status.evictions, found.status.reason) == (1, "Preempted")
+        assert not await bed.list(Pod, "default")
+        await admit(bed, "node-1", "node-1")
+        await bed.until(Gang, "g", phase("Running"))
+        pods = await bed.list(Pod, "default")
+        assert {p.spec.node_name for p in pods} == {"node-1"}
+        assert {p.metadata.labels[labels.ATTEMPT] for p in pods} == {"1"}
+
+    live(main, lambda _: Life(goes=3))
+
+
+def test_an_eviction_asks_for_checkpoints_and_waits_until_the_deadline() -> None:
+    async def main(bed: lab.Lab) -> None:
+        await bed.until(Gang, "g", phase("Running"))
+        await bed.patch(Gang, "g", {"spec": {"suspend": True}})
+        await bed.until(Gang, "g", phase("Evicting"))
+        await asyncio.sleep(1)
+        asked = await bed.get(Pod, "g-worker-0")
+        assert labels.CHECKPOINT_REQUESTED in asked.metadata.annotations
+        began = bed.clock.monotonic()
+        await bed.until(Gang, "g", phase("Suspended"))
+        assert 28 < bed.clock.monotonic() - began < 34
+        await bed.patch(Gang, "g", {"spec": {"suspend": False}})
+        await bed.until(Gang, "g", phase("Pending"))
+
+    live(main, checkpoint={"enabled": True, "graceSeconds": 30})
+
+
+def test_an_eviction_goes_on_as_soon_as_all_have_saved() -> None:
+    saved = '{"step": 5, "lastCheckpointStep": %d, "lastCheckpointTime": "%s"}'
+
+    async def main(bed: lab.Lab) -> None:
+        await bed.until(Gang, "g", phase("Running"))
+        await bed.patch(Gang, "g", {"spec": {"suspend": True}})
+        await bed.until(Gang, "g", phase("Evicting"))
+        await asyncio.sleep(2)
+        told = {labels.PROGRESS: saved % (5, "2027-01-15T08:30:00Z")}
+        began = bed.clock.monotonic()
+        await bed.patch(Pod, "g-worker-0", {"metadata": {"annotations": told}})
+        found = await bed.until(Gang, "g", phase("Suspended"))
+        assert bed.clock.monotonic() - began < 5
+        assert found.status.progress is not None
+        assert found.status.progress.last_checkpoint_step == 5
+
+    live(main, checkpoint={"enabled": True, "graceSeconds": 600})
+
+
+def test_a_lost_node_returns_the_gang_and_costs_it_nothing() -> None:
+    async def main() -> None:
+        async with lab.cluster([controller(), nodes.controller()], nodes=2) as bed:
+            await bed.create(gang(), Gang)
+            await admit(bed, "node-0", "node-1")
+            await bed.until(Gang, "g", phase("Running"))
+            await bed.agents["node-1"].stop()
+            found = await bed.until(Gang, "g", phase("Evicting"))
+            assert found.status.reason == "NodeLost"
+            assert found.status.failures[0].platform
+            assert found.status.failures[0].node == "node-1"
+            node = await bed.get(Node, "node-1", None)
+            assert [c.status for c in node.status.conditions if c.type == "Ready"] == ["Unknown"]
+            found = await bed.until(Gang, "g", phase("Pending"))
+            assert found.status.admission is None
+            assert not await bed.list(Pod, "default")
+            told = {e.reason for e in await bed.list(Event)}
+            assert {"NodeNotReady", "Evicting"} <= told
+
+    virtual.run(main)
+
+
+def test_a_refused_pod_returns_the_gang() -> None:
+    async def main(bed: lab.Lab) -> None:
+        found = await bed.until(Gang, "g", lambda g: g.status.evictions == 1)
+        assert found.status.phase == "Pending"
+        assert {f.reason for f in found.status.failures} == {"OutOfcpu"}
+
+    live(main, lambda _: Life(refused="OutOfcpu"))
+
+
+def test_a_gang_that_runs_too_long_is_stopped() -> None:
+    async def main(bed: lab.Lab) -> None:
+        found = await bed.until(Gang, "g", phase("Failed"))
+        assert found.status.reason == "MaxRuntimeExceeded"
+        assert 60 <= bed.clock.monotonic() < 70
+
+    live(main, maxRuntimeSeconds=60)
+
+
+def test_the_owners_verdict_stops_what_still_runs() -> None:
+    async def main(bed: lab.Lab) -> None:
+        await bed.until(Gang, "g", phase("Running"))
+        outcome = {"phase": "Succeeded", "reason": "SuccessRule", "message": "the chief is done"}
+        await bed.patch(Gang, "g", {"spec": {"outcome": outcome}})
+        found = await bed.until(Gang, "g", phase("Succeeded"))
+        assert (found.status.reason, found.status.message) == ("SuccessRule", "the chief is done")
+        assert not await bed.list(Pod, "default")
+
+    live(main)
+
+
+def test_pods_that_can_never_be_fail_the_gang_with_the_servers_words() -> None:
+    async def main(bed: lab.Lab) -> None:
+        found = await bed.until(Gang, "g", phase("Failed"))
+        assert found.status.reason == "InvalidPods"
+        assert "containers" in found.status.message
+
+    bad = {"name": "worker", "count": 1, "template": {"spec": {"containers": []}}}
+    live(main, count=1, podSets=[bad])

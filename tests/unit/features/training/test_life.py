@@ -1,0 +1,194 @@
+"""Jobs on a whole cluster in virtual time: submission to end, with the real scheduler."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from athanor.api import labels
+from athanor.api.core import Pod
+from athanor.api.meta import JSON
+from athanor.api.scheduling import Gang, Pool, Queue
+from athanor.api.training import TrainingJob
+from athanor.features.gangs import apply as gangs
+from athanor.features.scheduling import apply as scheduling
+from athanor.features.training import apply as training
+from athanor.testing import lab, virtual
+from athanor.testing.nodes import Life
+from athanor.wire.status import ApiError
+
+Main = Callable[[lab.Lab], Coroutine[Any, Any, None]]
+
+
+def job(replicas: int = 2, framework: str = "jax", **spec: object) -> JSON:
+    template = {"spec": {"containers": [{"name": "main", "image": "host"}]}}
+    roles = [{"name": "worker", "replicas": replicas, "template": template,
+              "restartPolicy": "OnFailure"}]  # fmt: skip
+    return {
+        "metadata": {"name": "t", "namespace": "default", "annotations": {labels.USER: "ann"}},
+        "spec": {"framework": framework, "roles": roles, **spec},
+    }
+
+
+def live(main: Main, script: Callable[[Pod], Life] = lambda _: Life(runs=10)) -> None:
+    async def everything() -> None:
+        every = [gangs.controller(), scheduling.controller(), training.controller()]
+        async with lab.cluster(every, nodes=2, script=script) as bed:
+            await bed.create({"metadata": {"name": "default"}, "spec": {}}, Pool)
+            pools = [{"pool": "default"}]
+            await bed.create({"metadata": {"name": "default"}, "spec": {"pools": pools}}, Queue)
+            await main(bed)
+
+    virtual.run(everything)
+
+
+def phase(*wanted: str) -> Callable[[TrainingJob], bool]:
+    return lambda t: t.status.phase in wanted
+
+
+def first_fails(times: int, code: int = 1) -> Callable[[Pod], Life]:
+    def script(pod: Pod) -> Life:
+        told = pod.metadata.labels
+        attempt = int(told[labels.ATTEMPT]) + int(told[labels.RANK_ATTEMPT])
+        failing = attempt < times and told[labels.RANK] == "1"
+        return Life(runs=5, exit_code=code) if failing else Life(runs=30)
+
+    return script
+
+
+def test_a_job_succeeds() -> None:
+    async def main(bed: lab.Lab) -> None:
+        await bed.create(job(), TrainingJob)
+        running = await bed.until(TrainingJob, "t", phase("Running"))
+        assert running.status.pods[0].running == 2
+        pod = await bed.get(Pod, "t-worker-1")
+        assert pod.metadata.annotations[labels.USER] == "ann"
+        assert pod.metadata.labels[labels.JOB] == "t"
+        done = await bed.until(TrainingJob, "t", phase("Succeeded"))
+        assert {c.type: c.status for c in done.status.conditions} == {
+            "Running": "False", "Succeeded": "True",
+        }  # fmt: skip
+
+    live(main)
+
+
+def test_a_gang_is_restarted_and_each_retry_counted_once() -> None:
+    async def main(bed: lab.Lab) -> None:
+        await bed.create(job(), TrainingJob)
+        done = await bed.until(TrainingJob, "t", phase("Succeeded", "Failed"))
+        assert (done.status.phase, done.status.retries, done.status.attempt) == ("Succeeded", 2, 2)
+
+    live(main, first_fails(2))
+
+
+def test_retries_are_used_up() -> None:
+    async def main(bed: lab.Lab) -> None:
+        await bed.create(job(runPolicy={"backoffLimit": 1}), TrainingJob)
+        done = await bed.until(TrainingJob, "t", phase("Succeeded", "Failed"))
+        assert (done.status.phase, done.status.reason) == ("Failed", "BackoffLimitExceeded")
+        assert done.status.retries == 1
+        assert (await bed.get(Gang, "t")).status.phase == "Failed"
+
+    live(main, first_fails(9))
+
+
+def test_independent_ranks_restart_alone() -> None:
+    async def main(bed: lab.Lab) -> None:
+        await bed.create(job(framework="generic"), TrainingJob)
+        await bed.until(TrainingJob, "t", phase("Running"))
+        before = (await bed.get(Pod, "t-worker-0")).metadata.uid
+        done = await bed.until(TrainingJob, "t", phase("Succeeded", "Failed"))
+        assert (done.status.phase, done.status.retries, done.status.attempt) == ("Succeeded", 1, 0)
+        assert (await bed.get(Pod, "t-worker-0")).metadata.uid == before
+
+    live(main, first_fails(1))
+
+
+def test_suspend_and_resume() -> None:
+    async def main(bed: lab.Lab) -> None:
+        await bed.create(job(suspend=True), TrainingJob)
+        await bed.until(TrainingJob, "t", phase("Suspended"))
+        await bed.patch(TrainingJob, "t", {"spec": {"suspend": False}})
+        await bed.until(TrainingJob, "t", phase("Running"))
+        await bed.patch(TrainingJob, "t", {"spec": {"suspend": True}})
+        await bed.until(TrainingJob, "t", phase("Suspended"))
+        assert not await bed.list(Pod, "default")
+        await bed.patch(TrainingJob, "t", {"spec": {"suspend": False}})
+        done = await bed.until(TrainingJob, "t", phase("Succeeded"))
+        assert done.status.retries == 0
+
+    live(main)
+
+
+def test_success_of_the_chief_ends_the_others() -> None:
+    def script(pod: Pod) -> Life:
+        return Life(runs=5 if pod.metadata.labels[labels.RANK] == "0" else None)
+
+    async def main(bed: lab.Lab) -> None:
+        rule = {"ranks": {"worker": [0]}}
+        await bed.create(job(successRules=[rule]), TrainingJob)
+        done = await bed.until(TrainingJob, "t", phase("Succeeded"))
+        assert done.status.reason == "SuccessRule"
+        assert [p.metadata.name for p in await bed.list(Pod, "default")] == ["t-worker-0"]
+
+    live(main, script)
+
+
+def test_a_finished_job_goes_after_its_time_with_all_that_it_owns() -> None:
+    async def main(bed: lab.Lab) -> None:
+        await bed.create(job(runPolicy={"ttlSecondsAfterFinished": 60}), TrainingJob)
+        await bed.until(TrainingJob, "t", phase("Succeeded"))
+        await asyncio.sleep(50)
+        assert (await bed.get(TrainingJob, "t")).status.phase == "Succeeded"
+        await asyncio.sleep(30)
+        for view, name in ((TrainingJob, "t"), (Gang, "t"), (Pod, "t-worker-0")):
+            with pytest.raises(ApiError, match="not found"):
+                await bed.get(view, name)
+
+    live(main)
+
+
+def test_clean_all_removes_the_pods_of_a_finished_job() -> None:
+    async def main(bed: lab.Lab) -> None:
+        await bed.create(job(runPolicy={"cleanPods": "All"}), TrainingJob)
+        await bed.until(TrainingJob, "t", phase("Succeeded"))
+        await asyncio.sleep(10)
+        assert not await bed.list(Pod, "default")
+        assert (await bed.get(TrainingJob, "t")).status.phase == "Succeeded"
+
+    live(main)
+
+
+def test_a_job_that_runs_too_long_fails() -> None:
+    async def main(bed: lab.Lab) -> None:
+        await bed.create(job(runPolicy={"activeDeadlineSeconds": 60}), TrainingJob)
+        done = await bed.until(TrainingJob, "t", phase("Failed"))
+        assert done.status.reason == "DeadlineExceeded"
+        assert not await bed.list(Pod, "default")
+
+    live(main, lambda _: Life())
+
+
+def test_a_job_whose_name_is_taken_waits_and_says_why() -> None:
+    async def main(bed: lab.Lab) -> None:
+        template = {"spec": {"containers": [{"name": "main"}]}}
+        spec = {"podSets": [{"name": "w", "template": template}], "suspend": True}
+        await bed.create({"metadata": {"name": "t", "namespace": "default"}, "spec": spec}, Gang)
+        await bed.create(job(), TrainingJob)
+        held = await bed.until(TrainingJob, "t", lambda t: t.status.reason == "NameTaken")
+        assert held.status.phase == "Pending"
+
+    live(main)
+
+
+def test_a_framework_without_wiring_fails_at_once_with_what_there_is() -> None:
+    async def main(bed: lab.Lab) -> None:
+        await bed.create(job(framework="flink"), TrainingJob)
+        done = await bed.until(TrainingJob, "t", phase("Failed"))
+        assert done.status.reason == "InvalidJob"
+        assert "jax" in done.status.message
+
+    live(main)
