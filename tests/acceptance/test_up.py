@@ -1,0 +1,154 @@
+"""The platform as a person meets it: real processes, ports, signals."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.console import Console
+
+HELLO = ("submit", "generic", "--name", "hello", "--workers", "2", "--cpu", "100m", "--")
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    with Console(tmp_path_factory.mktemp("up")) as up:
+        yield up
+
+
+@pytest.mark.smoke
+def test_the_five_minutes_of_the_readme(console: Console) -> None:
+    console.run(*HELLO, "python", "-c", "print('hello')")
+    assert "hello is Succeeded" in console.run("wait", "hello", "--timeout", "1m")
+    assert console.run("logs", "hello").splitlines() == ["[worker-0] hello", "[worker-1] hello"]
+    assert "Succeeded" in console.run("list")
+    assert "it succeeded" in console.run("why", "hello")
+    console.run("delete", "hello", "--yes")
+    console.run("wait", "hello", "--for", "deleted", "--timeout", "30s")
+    assert "no jobs" in console.run("list")
+
+
+def test_logs_follow_to_the_end(console: Console) -> None:
+    code = "import time\nfor n in range(5): print('line', n); time.sleep(0.1)"
+    console.run("submit", "generic", "--name", "talk", "--workers", "2", "--", "python", "-c", code)
+    said = console.run("logs", "-f", "talk").splitlines()
+    for rank in ("worker-0", "worker-1"):
+        assert [line for line in said if rank in line] == [f"[{rank}] line {n}" for n in range(5)]
+    assert len(console.run("logs", "talk", "--rank", "1", "--tail", "2").splitlines()) == 2
+
+
+def test_why_a_job_failed(console: Console) -> None:
+    console.run(
+        "submit", "generic", "--name", "bad", "--retries", "0", "--", "python", "-c", "import nope"
+    )
+    console.run("wait", "bad", "--timeout", "1m", code=1)
+    said = console.run("why", "bad")
+    assert "worker-0 failed first: exit code 1" in said
+    assert "No module named 'nope'" in said
+    assert "--requirements" in said
+
+
+def test_why_a_job_waits(console: Console) -> None:
+    console.run("submit", "generic", "--name", "big", "--cpu", "4000", "--", "true")
+    console.run("wait", "big", "--for", "running", "--timeout", "2s", code=5)
+    assert "cpu" in console.run("why", "big")
+    console.run("suspend", "big")
+    console.run("delete", "big", "--yes")
+
+
+def test_outputs_land_beside_the_code(console: Console) -> None:
+    code = "import os; open(os.environ['ATHANOR_OUTPUT_DIR'] + '/model', 'w').write('weights')"
+    console.run("submit", "generic", "--name", "save", "--", "python", "-c", code)
+    console.run("wait", "save", "--timeout", "1m")
+    assert (console.project / "outputs" / "save" / "model").read_text() == "weights"
+
+
+def test_status_doctor_and_the_rest_answer(console: Console) -> None:
+    said = json.loads(console.run("status", "-o", "json"))
+    assert said["up"]
+    assert all(part["ready"] and part["running"] for part in said["processes"])
+    for words in (
+        ("doctor",), ("top", "node"), ("top", "queue"), ("queue",), ("events", "-A"), ("version",),
+        ("get", "nodes"), ("get", "pods", "-A"), ("describe", "node", said["nodes"][0]["name"]),
+        ("kubeconfig", "--path"), ("gc", "--dry-run"), ("completion", "bash"),
+    ):  # fmt: skip
+        assert console.run(*words)
+
+
+def test_people_get_a_namespace_a_queue_and_no_more(console: Console) -> None:
+    file = console.project / "ada.kubeconfig"
+    console.run("user", "add", "ada", "--team", "vision", "--out", str(file), "--limit", "cpu=2")
+    assert file.stat().st_mode & 0o077 == 0
+    assert "ada" in console.run("user", "list")
+    asada = ("--kubeconfig", str(file))
+    console.run(*asada, "submit", "generic", "--name", "hers", "--cpu", "100m", "--", "true")
+    console.run(*asada, "wait", "hers", "--timeout", "1m")
+    assert "cannot list" in console.run(*asada, "list", "-n", "default", code=1)
+    assert "cannot list" in console.run(*asada, "get", "secrets", "-n", "kube-system", code=1)
+    console.run("user", "remove", "ada", "--yes")
+    assert "cannot list" in console.run(*asada, "list", code=1)
+
+
+def test_a_second_up_is_refused(console: Console) -> None:
+    said = console.run("up", "--detach", code=1)
+    assert "is already up" in said
+
+
+def test_a_taken_port_is_refused(tmp_path: Path) -> None:
+    other = Console(tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert f"port {port} of 127.0.0.1 is taken" in other.run("up", "--port", port, code=1)
+
+
+@pytest.mark.parametrize("part", ["server", "controllers", "agent"])
+def test_a_killed_process_costs_no_job_anything(console: Console, part: str) -> None:
+    name = f"lives-{part}"
+    code = "import time\nfor n in range(30): print(n); time.sleep(0.1)"
+    console.run("submit", "generic", "--name", name, "--retries", "0", "--", "python", "-c", code)
+    console.run("wait", name, "--for", "running", "--timeout", "1m")
+    console.kill(part)
+    console.run("wait", name, "--timeout", "1m")
+    assert [line.split()[-1] for line in console.run("logs", name).splitlines()] == [
+        str(n) for n in range(30)
+    ]
+
+
+def test_a_killed_supervisor_takes_its_pods_along_and_they_start_again(console: Console) -> None:
+    code = "import time; time.sleep(2); print('done')"
+    console.run("submit", "generic", "--name", "sup", "--retries", "0", "--", "python", "-c", code)
+    console.run("wait", "sup", "--for", "running", "--timeout", "1m")
+    console.kill("supervisor")
+    assert "sup is Succeeded" in console.run("wait", "sup", "--timeout", "2m")
+
+
+def test_backup_and_restore(console: Console, tmp_path: Path) -> None:
+    file = tmp_path / "copy.db"
+    console.run("submit", "generic", "--name", "kept", "--suspended", "--", "true")
+    console.run("backup", str(file))
+    assert "exists already" in console.run("backup", str(file), code=1)
+    console.run("delete", "kept", "--yes")
+    assert "is up" in console.run("restore", str(file), "--yes", code=1)
+    console.run("down", "--yes")
+    console.run("restore", str(file), "--yes")
+    console.run("up", "--detach")
+    assert "kept" in console.run("list")
+
+
+def test_down_leaves_nothing(tmp_path: Path) -> None:
+    with Console(tmp_path) as up:
+        up.run(*HELLO, "sleep", "600")
+        up.run("wait", "hello", "--for", "running", "--timeout", "1m")
+        seen = [up.process(part) for part in ("server", "controllers", "agent", "supervisor")]
+        assert all(process.alive() for process in seen)
+        up.run("down", "--yes")
+        assert not any(process.alive() for process in seen)
+        mounts = Path("/proc/mounts").read_text(encoding="utf-8")
+        assert str(up.data.root) not in mounts
+        assert "nothing was running" in up.run("down")
