@@ -8,14 +8,14 @@ belongs to the cycle it is given to; throwing it away changes nothing but the ti
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from athanor.features.scheduling.core import backfill, check, memory, preempt
 from athanor.features.scheduling.core.explain import Explainer
+from athanor.features.scheduling.core.line import Line, waiting
+from athanor.features.scheduling.core.line import lines as lines_of
 from athanor.features.scheduling.core.memory import Memo
-from athanor.features.scheduling.core.order import waiting
 from athanor.features.scheduling.core.snapshot import (
     UNSET,
     Admit,
@@ -30,7 +30,7 @@ from athanor.features.scheduling.core.snapshot import (
 )
 from athanor.features.scheduling.core.start import Started, open_pools, pools_of, start
 from athanor.features.scheduling.core.state import State
-from athanor.features.scheduling.core.table import ints, smalls
+from athanor.features.scheduling.core.table import Ints, ints, smalls
 from athanor.features.scheduling.core.why import Code, why
 
 
@@ -42,31 +42,16 @@ def cycle(
     Raises BrokenLedger when a decision would break an invariant: then nothing is decided.
     """
     memo = memory.current(memo, snapshot, policy, now)
-    run = _Run(State(snapshot, policy, now, memo.ledger, memo.shapes))
+    run = _Run(State(snapshot, policy, now, memo.ledger, memo.shapes), memo)
     run.consider_all()
     check.invariants(run.state, run.admitted, run.evicted)
     return run.decisions(), memo
 
 
-Kind = tuple[int, bool, int, bool]
-
-
-@dataclass
-class _Queue:
-    """One queue's line in this cycle: gangs still to consider, and classes that cannot start."""
-
-    number: int
-    gangs: list[int]
-    at: int = 0
-    barred: dict[Kind, int] = field(default_factory=dict)
-    closed: int = UNSET
-    holds: int = 0
-
-
 class _Run:
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, memo: Memo) -> None:
         self.state = state
-        self.explain = Explainer(state)
+        self.explain = Explainer(state, memo.empty)
         self.admitted: list[Admit] = []
         self.evicted: list[Eviction] = []
         self.held: list[Hold] = []
@@ -74,69 +59,45 @@ class _Run:
         self.numbers: dict[tuple[Why, ...], int] = {}
         self.reasons = np.full(len(state.snapshot.gangs.names), UNSET, dtype=np.int32)
         self.line = waiting(state.snapshot)
+        self.states = [_state_of(state, q) for q in range(len(state.snapshot.queues.names))]
+        self.pools: dict[tuple[int, int], list[int]] = {}
 
     def consider_all(self) -> None:
         """Take the lines' heads in order until nobody is left to consider."""
+        self._refuse()
         heap: list[tuple[tuple[object, ...], int]] = []
-        lines = self._lines()
+        lines = lines_of(self.state.snapshot, self.line, self.states)
         for line in lines.values():
-            self._push(heap, line)
+            heapq.heappush(heap, (self._key(line), line.number))
         while heap:
             key, number = heapq.heappop(heap)
             line = lines[number]
-            if self._head(line) is None:
-                continue
             current = self._key(line)
-            if current != key:
-                heapq.heappush(heap, (current, number))
-                continue
-            self._consider(line)
-            self._push(heap, line)
+            if current == key:
+                self._consider(line)
+            if line.head() is not None:
+                heapq.heappush(heap, (self._key(line), number))
 
-    def _lines(self) -> dict[int, _Queue]:
+    def _refuse(self) -> None:
+        """Those that cannot be considered: refused by the API side, or by a queue's state."""
         s = self.state.snapshot
-        lines: dict[int, _Queue] = {}
-        for g in self.line.tolist():
-            refused = int(s.gangs.refused[g])
-            q = int(s.gangs.queue[g])
-            if refused or q == UNSET:
-                self._say(g, _refused(Code(refused or Code.QUEUE_NOT_FOUND)))
-                continue
-            state = _state_of(self.state, q)
+        queue, refused = s.gangs.queue[self.line], s.gangs.refused[self.line]
+        for code in np.unique(refused[refused > 0]).tolist():
+            self._say_all(self.line[refused == code], _refused(Code(code)))
+        unknown = (queue == UNSET) & (refused == 0)
+        self._say_all(self.line[unknown], _refused(Code.QUEUE_NOT_FOUND))
+        for q, state in enumerate(self.states):
             if state != QueueState.OPEN:
-                self._say(g, _not_open(s.queues.names[q], state))
-                continue
-            lines.setdefault(q, _Queue(q, [])).gangs.append(g)
-        return lines
+                closed = self.line[(queue == q) & (refused == 0)]
+                self._say_all(closed, _not_open(s.queues.names[q], state))
 
-    def _head(self, line: _Queue) -> int | None:
-        """The first gang that may still start; those of barred classes get their reason."""
-        while line.at < len(line.gangs):
-            g = line.gangs[line.at]
-            number = line.closed
-            if number == UNSET:
-                number = line.barred.get(self._kind(g), UNSET)
-            if number == UNSET:
-                return g
-            self.reasons[g] = number
-            line.at += 1
-        return None
-
-    def _kind(self, g: int) -> Kind:
-        """What decides whether a gang of a queue can start: if one cannot, all alike cannot."""
-        state, gangs = self.state, self.state.snapshot.gangs
-        short = state.time + state.runtime(g) <= state.first_hold
-        return int(gangs.klass[g]), bool(gangs.preemptible[g]), int(gangs.priority[g]), short
-
-    def _push(self, heap: list[tuple[tuple[object, ...], int]], line: _Queue) -> None:
-        if self._head(line) is not None:
-            heapq.heappush(heap, (self._key(line), line.number))
-
-    def _key(self, line: _Queue) -> tuple[object, ...]:
-        g = line.gangs[line.at]
+    def _key(self, line: Line) -> tuple[object, ...]:
+        g = line.head()
+        if g is None:
+            return ()
         gangs = self.state.snapshot.gangs
         ask = self.state.ask(g)
-        pools = pools_of(self.state, g)
+        pools = self._pools(g)
         tree = self.state.now.tree
         claim = tree.tier(line.number, pools[0], ask.amounts(ask.least)) if pools else 0
         return (
@@ -144,46 +105,55 @@ class _Run:
             float(gangs.created[g]), g,
         )  # fmt: skip
 
-    def _consider(self, line: _Queue) -> None:
-        g = line.gangs[line.at]
-        line.at += 1
+    def _pools(self, g: int) -> list[int]:
+        """The pools a gang may use, remembered for its queue and class."""
+        gangs = self.state.snapshot.gangs
+        key = int(gangs.queue[g]), int(gangs.klass[g])
+        if key not in self.pools:
+            self.pools[key] = pools_of(self.state, g)
+        return self.pools[key]
+
+    def _consider(self, line: Line) -> None:
+        g = line.head()
+        if g is None:
+            return
         state = self.state
-        pools = pools_of(state, g)
-        tries = open_pools(state, g, pools)
+        tries = open_pools(state, g, self._pools(g))
         tried = start(state, g, tries)
         if isinstance(tried, Started):
             self._admit(g, tried)
+            line.take()
             return
         reasons = self.explain.barred(g, tried)
         if self._budget_left():
             made = preempt.propose(state, g, tries)
             if made is not None:
                 self._evict(g, made)
+                line.take()
                 self._close(line, g)
                 return
-        self._say(g, reasons)
         by_quota = bool(tried) and all(b.refusal is not None for b in tried)
         promised = not by_quota and (self._reserve(line, g, tries) or line.holds > 0)
-        self._bar(line, g, by_user=any(b.code == Code.USER_LIMIT for b in tried))
+        if any(b.code == Code.USER_LIMIT for b in tried):
+            self._say(g, reasons)
+            line.take()
+        else:
+            self._say_all(line.drop_kind(), reasons)
         if not promised:
             self._close(line, g)
 
     def _budget_left(self) -> bool:
         return len(self.evicted) < self.state.policy.max_evictions
 
-    def _close(self, line: _Queue, g: int) -> None:
+    def _close(self, line: Line, g: int) -> None:
         """In a strict queue others pass a blocked head only under its promise (EASY backfill)."""
         s = self.state.snapshot
         if s.queues.strict[line.number]:
             text = f"queue {s.queues.names[line.number]} is strict: behind {s.gangs.names[g]}"
-            line.closed = self._number((why(Code.BEHIND_HEAD, text, head=s.gangs.names[g]),))
+            for rows in line.drop_all():
+                self._say_all(rows, (why(Code.BEHIND_HEAD, text, head=s.gangs.names[g]),))
 
-    def _bar(self, line: _Queue, g: int, *, by_user: bool) -> None:
-        """Whoever asks for the same in the same queue waits for the same reason."""
-        if not by_user:
-            line.barred[self._kind(g)] = int(self.reasons[g])
-
-    def _reserve(self, line: _Queue, g: int, pools: list[int]) -> bool:
+    def _reserve(self, line: Line, g: int, pools: list[int]) -> bool:
         """Promise a blocked gang its capacity; False when it holds no promise."""
         state, policy = self.state, self.state.policy
         s = state.snapshot
@@ -239,6 +209,10 @@ class _Run:
 
     def _say(self, g: int, reasons: tuple[Why, ...]) -> None:
         self.reasons[g] = self._number(reasons)
+
+    def _say_all(self, rows: Ints, reasons: tuple[Why, ...]) -> None:
+        if len(rows):
+            self.reasons[rows] = self._number(reasons)
 
     def _number(self, reasons: tuple[Why, ...]) -> int:
         number = self.numbers.setdefault(reasons, len(self.whys))

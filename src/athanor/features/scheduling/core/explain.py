@@ -25,11 +25,11 @@ CAUSES = {
 
 
 class Explainer:
-    """Turns what barred gangs into sentences; what an empty cluster could take is kept."""
+    """Turns what barred gangs into sentences; `empty` is the cluster with nothing running."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, empty: Ledger) -> None:
         self.state = state
-        self._empty: Ledger | None = None
+        self.empty = empty
 
     def barred(self, gang: int, tries: list[Barred]) -> tuple[Why, ...]:
         """One reason for each pool that was tried, each said once."""
@@ -83,7 +83,7 @@ class Explainer:
         if barred.code == Code.RESERVED_FOR_OTHERS:
             text = f"pool {where} has room, but it is promised to gangs ahead in line"
             return why(Code.RESERVED_FOR_OTHERS, text, pool=where)
-        empty = self._empty_ledger()
+        empty = self.empty
         alone = place(empty, ask.sets, ask.least, pool, state.levels(pool))
         if alone is not None:
             undo(empty, ask.sets, alone)
@@ -151,8 +151,3 @@ class Explainer:
     def _room(self, ledger: Ledger, shape: Shape, pool: int) -> int:
         room = ledger.view(shape, pool).room
         return int(np.minimum(room, 2**40).sum())
-
-    def _empty_ledger(self) -> Ledger:
-        if self._empty is None:
-            self._empty = Ledger(self.state.snapshot.nodes, self.state.now.ledger.rater)
-        return self._empty

@@ -24,12 +24,16 @@ LONGEST_JOURNAL = 200_000
 
 @dataclass
 class Memo:
-    """What one cycle hands to the next. Not to be used by anybody else meanwhile."""
+    """What one cycle hands to the next; `empty` is the ledger with nothing running.
+
+    Not to be used by anybody else meanwhile.
+    """
 
     policy: Policy
     shapes: list[Shape]
     ledger: Ledger
     rated_by: object
+    empty: Ledger
 
 
 def current(memo: Memo | None, snapshot: Snapshot, policy: Policy, now: float) -> Memo:
@@ -38,10 +42,12 @@ def current(memo: Memo | None, snapshot: Snapshot, policy: Policy, now: float) -
     key = _rating(snapshot, policy, shapes)
     if memo is None or memo.policy != policy or not _same_ground(memo.ledger.nodes, snapshot.nodes):
         ledger = Ledger(snapshot.nodes, _rater(snapshot, policy, shapes))
-        memo = Memo(policy, shapes, ledger, key)
+        memo = Memo(policy, shapes, ledger, key, Ledger(snapshot.nodes, ledger.rater))
     elif memo.rated_by != key:
         memo.ledger.rerate(_rater(snapshot, policy, shapes))
     memo.shapes, memo.rated_by = shapes, key
+    if not same(memo.empty.nodes.capacity, snapshot.nodes.capacity):
+        memo.empty = Ledger(snapshot.nodes, memo.ledger.rater)
     memo.ledger.nodes = snapshot.nodes
     memo.ledger.become(booked(snapshot, shapes, now))
     if len(memo.ledger.journal) > LONGEST_JOURNAL:

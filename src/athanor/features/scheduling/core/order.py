@@ -16,7 +16,7 @@ import math
 import numpy as np
 
 from athanor.features.scheduling.core.quota import Tree
-from athanor.features.scheduling.core.snapshot import GangState, Policy, Snapshot
+from athanor.features.scheduling.core.snapshot import Policy, Snapshot
 from athanor.features.scheduling.core.table import Floats, Ints
 
 LN2 = math.log(2.0)
@@ -66,12 +66,3 @@ def grown(past: Floats, use: Ints, since: Floats, half_life: Floats, now: float)
     memory = (half_life / LN2)[:, None, None]
     held: Floats = past * fade + use * memory * (1.0 - fade)
     return held
-
-
-def waiting(snapshot: Snapshot) -> Ints:
-    """Rows of the waiting gangs, by queue, then priority, then age, then row."""
-    gangs = snapshot.gangs
-    rows = np.flatnonzero(gangs.state == GangState.WAITING)
-    keys = (gangs.created[rows], -gangs.priority[rows], gangs.queue[rows])
-    ordered: Ints = rows[np.lexsort(keys)]
-    return ordered
