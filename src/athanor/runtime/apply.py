@@ -2,7 +2,7 @@
 
 That a thing exists already (create), is gone already (patch, delete) or has a successor (delete by
 uid) is as good as done. A conflict, and every other refusal, goes up: the controller plans again.
-Neighbours of one sort in a plan (a gang's pods) go out together.
+Neighbours of one sort in a plan (a gang's Service and pods) go out together.
 """
 
 from __future__ import annotations
@@ -36,11 +36,7 @@ async def apply(client: Client, plan: Plan, recorder: Recorder, wrote: Wrote) ->
 
 
 def _groups(actions: Sequence[Action]) -> Iterator[list[Action]]:
-    def sort(action: Action) -> tuple[str, str]:
-        resource = "" if isinstance(action, Record) else action.resource.name
-        return type(action).__name__, resource
-
-    for _, group in groupby(actions, sort):
+    for _, group in groupby(actions, type):
         yield list(group)
 
 

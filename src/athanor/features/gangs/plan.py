@@ -56,9 +56,9 @@ def plan(observed: Observed, now: float) -> Plan:
         if status.phase == phase:
             break
     actions: list[Action] = [*_write(before, status)]
+    actions += _forced(observed, list(_work(gang, observed, situation, now)), now)
     if status.phase != before.status.phase:
         actions.append(_news(gang, status))
-    actions += _forced(observed, list(_work(gang, observed, situation, now)), now)
     return Plan(tuple(actions), _again(gang, observed, situation, now))
 
 

@@ -69,7 +69,7 @@ def plan(observed: Observed, now: float, defaults: Defaults) -> Plan:
     status = from_gang(job, gang, now)
     if status.phase in FINISHED:
         return _end(observed, status, now)
-    return Plan((*_write(job, status), *actions), again)
+    return Plan((*actions, *_write(job, status)), again)
 
 
 def _end(observed: Observed, status: TrainingJobStatus, now: float) -> Plan:
@@ -95,13 +95,15 @@ def _beginning(observed: Observed, wanted: JSON, defaults: Defaults, now: float)
     status = from_gang(job, msgspec.convert(wanted, Gang), now)
     if refusal is not None:
         status = waiting(job, refusal.reason, refusal.message, now)
-    actions: list[Action] = [*_write(job, status)]
+    actions: list[Action] = []
     claim = build.claim(job, defaults)
     if claim is not None and not observed.has_claim:
         actions.append(Create(CLAIMS, claim))
     if observed.gang is None:
         actions.append(Create(GANGS, wanted))
-    return Plan(tuple(actions))
+    told = _write(job, status)
+    # a Gang that was refused may be refused again: say so first
+    return Plan((*actions, *told) if refusal is None else (*told, *actions))
 
 
 def _decide(job: TrainingJob, gang: Gang, now: float) -> tuple[JSON, float | None]:
