@@ -53,7 +53,6 @@ class Supervised:
         while True:
             await self._reader_done
             log.warning("the supervisor's connection broke; connecting again")
-            self._fail("the supervisor went away")
             try:
                 back(await self.connect())
             except (OSError, TimeoutError, Refused) as error:
@@ -133,6 +132,9 @@ class Supervised:
                     future.set_result(message)
         except (OSError, ValueError) as error:
             log.warning("the supervisor's connection: %s", error)
+        finally:
+            # also while `connect` waits for a hello: a dying supervisor may still accept
+            self._fail("the supervisor went away")
 
     def _fail(self, why: str) -> None:
         waiting, self._waiting = self._waiting, {}
