@@ -25,7 +25,7 @@ from athanor.local.apiserver import (
     write,
 )
 from athanor.local.apiserver.aggregation import Aggregation
-from athanor.local.apiserver.auth import escalation
+from athanor.local.apiserver.auth import escalation, restriction
 from athanor.local.apiserver.auth.auth import Auth
 from athanor.local.apiserver.builtin import all_served
 from athanor.local.apiserver.catalog import Catalog
@@ -106,6 +106,7 @@ class ApiServer:
 
     def _escalates(self, call: Call, new: JSON, old: JSON | None) -> None:
         escalation.check(self.auth, call.user, call.served.key, new, old)
+        restriction.check(call.user, call.served.key, new, old)
 
     async def close(self) -> None:
         """End what happens by itself."""
@@ -167,12 +168,16 @@ class ApiServer:
             if onward is None:
                 raise errors.no_resource()
             return onward
+        if not target.subresource and bool(target.name) is not (target.verb in _OF_ONE):
+            raise errors.no_method()
         call = Call(
             request=request, target=target, user=user, served=served,
             dry_run=request.param("dryRun") == "All",
             validation=request.param("fieldValidation") or "Warn",
             manager=_manager(request),
         )  # fmt: skip
+        if request.query and target.verb in _OPTIONS:
+            _check_options(call)
         if target.subresource:
             return await self._sub(call)
         if target.verb not in served.verbs:
@@ -200,6 +205,29 @@ class ApiServer:
         if sub.name == "token":
             return _answer(self.core, call, await subresources.token(self.core, call, self.auth))
         return _answer(self.core, call, await _OWN_SUBS[sub.name](self.core, call))
+
+
+_OF_ONE = frozenset(("get", "update", "patch", "delete"))
+_OPTIONS = {
+    "create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions",
+    "delete": "DeleteOptions", "deletecollection": "DeleteOptions",
+}  # fmt: skip
+_VALIDATIONS = ("Ignore", "Strict", "Warn")
+_MANAGER_LIMIT = 128
+
+
+def _check_options(call: Call) -> None:
+    """The query of a write. Raises Invalid."""
+    causes = []
+    dry = [value for key, value in call.request.query if key == "dryRun"]
+    if dry and dry != ["All"]:
+        causes.append(errors.unsupported("dryRun", dry, ["All"]))
+    if call.validation not in _VALIDATIONS:
+        causes.append(errors.unsupported("fieldValidation", call.validation, ("", *_VALIDATIONS)))
+    if len(call.request.param("fieldManager") or "") > _MANAGER_LIMIT:
+        causes.append(errors.too_long("fieldManager", _MANAGER_LIMIT))
+    if causes:
+        raise errors.options(_OPTIONS[call.target.verb], causes)
 
 
 def _manager(request: Request) -> str:

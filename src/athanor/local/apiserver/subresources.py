@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import msgspec
 
 from athanor.api.meta import JSON
 from athanor.local.apiserver import body, errors, remove, write
+from athanor.local.apiserver.auth import restriction
 from athanor.local.apiserver.auth.auth import Auth
 from athanor.local.apiserver.auth.reviews import Asker, review
 from athanor.local.apiserver.core import Call, Core, Outcome
 from athanor.local.apiserver.remove import Options
+from athanor.local.apiserver.schema.schema import Schema
 from athanor.wire.patch.json_patch import json_patch
 from athanor.wire.patch.merge import merge_patch
 from athanor.wire.status import ApiError
+from athanor.wire.types.catalog import schema_of
 
 
 def _read(call: Call, kind: str) -> JSON:
     raw = call.request.body
     value = body.parse(raw, call.request.headers.get("content-type", ""), kind)
-    return body.as_object(value, raw, kind)
+    obj = body.as_object(value, raw, kind)
+    if wrong := _schema(kind).mistyped(obj):
+        said = "; ".join(f"{cause.field}: {cause.message}" for cause in wrong)
+        raise errors.bad(f"{kind} cannot be read: {said}")
+    return obj
+
+
+_GROUPS = {"Eviction": "policy", "Scale": "autoscaling", "TokenRequest": "authentication.k8s.io"}
+
+
+@cache
+def _schema(kind: str) -> Schema:
+    return Schema(schema_of(_GROUPS.get(kind, ""), "v1", kind) or {})
 
 
 def _done(code: int = 201) -> Outcome:
@@ -85,7 +101,8 @@ async def evict(core: Core, call: Call) -> Outcome:
 
 async def token(core: Core, call: Call, auth: Auth) -> Outcome:
     """POST serviceaccounts/x/token."""
-    asked = _read(call, "TokenRequest")
+    asked, target = _read(call, "TokenRequest"), call.target
+    restriction.check_token(auth.nodes, call.user, target.namespace, target.name, asked)
     _, answer = auth.tokens.request(
         call.target.namespace, call.target.name, asked, now=core.clock.now(), jti=core.ids.uid()
     )

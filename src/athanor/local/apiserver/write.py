@@ -13,6 +13,7 @@ import msgspec
 from athanor.api.meta import JSON
 from athanor.local.apiserver import body, errors, metadata
 from athanor.local.apiserver.admission import chain
+from athanor.local.apiserver.catalog import Served
 from athanor.local.apiserver.core import Call, Core, Outcome, decode, encoder
 from athanor.local.apiserver.remove import finish_if_done
 from athanor.local.apiserver.schema.prune import OBJECT_META
@@ -42,6 +43,7 @@ def read_object(call: Call, *, prune: bool = True) -> JSON:
     if prune:
         strict(call, obj, said)
     else:
+        _decodable(call, obj)
         _report(call, said)
     return obj
 
@@ -81,11 +83,16 @@ def strict(call: Call, obj: JSON, problems: Sequence[str] = ()) -> None:
     schema, found = call.served.schema, list(problems)
     call.clean = schema is not None and schema.certain(obj) and _head_is_certain(call, obj)
     if schema is not None and not call.clean:
-        if wrong := schema.mistyped(obj):
-            said = "; ".join(f"{cause.field}: {cause.message}" for cause in wrong)
-            raise cannot_handle(call, said)
+        _decodable(call, obj)
         found += [f'unknown field "{path}"' for path in schema.prune(obj)]
     _report(call, found)
+
+
+def _decodable(call: Call, obj: JSON) -> None:
+    schema = call.served.schema
+    if schema is not None and (wrong := schema.mistyped(obj)):
+        said = "; ".join(f"{cause.field}: {cause.message}" for cause in wrong)
+        raise cannot_handle(call, said)
 
 
 def _report(call: Call, found: Sequence[str]) -> None:
@@ -193,11 +200,27 @@ def _check_new(call: Call, obj: JSON) -> None:
     causes: list[Cause] = metadata.check(
         obj, namespaced=call.resource.namespaced, name_rule=strategy.name
     )
+    own = strategy.check(obj)
     if served.schema is not None and (served.custom or not call.clean):
-        causes += served.schema.validate(obj)
-    causes += strategy.check(obj)
+        causes += _fitting(served, served.schema.validate(obj), own)
+    causes += own
     if causes:
         raise errors.invalid_object(call.resource, obj["metadata"].get("name", ""), causes)
+
+
+def _fitting(served: Served, found: Sequence[Cause], own: Sequence[Cause]) -> list[Cause]:
+    """What a built-in kind's schema finds and the kind's own checks do not say better."""
+    if served.custom:
+        return list(found)
+    said = {cause.field for cause in own}
+    return [
+        msgspec.structs.replace(c, message=c.message.replace('supported values: "", ', _VALUES))
+        for c in found
+        if c.reason != "FieldValueDuplicate" and c.field not in said
+    ]
+
+
+_VALUES = "supported values: "
 
 
 async def _put_new(core: Core, call: Call, obj: JSON) -> Outcome:
@@ -324,16 +347,18 @@ def _merged(core: Core, call: Call, new: JSON, old: JSON) -> JSON:
         new, namespaced=call.resource.namespaced, name_rule=_any_name
     )
     causes += metadata.check_update(new, old)
-    if served.schema is not None and (served.custom or not call.clean):
-        causes += served.schema.validate(new, old)
+    own: list[Cause] = []
     if is_status:
-        causes += strategy.check_status(new, old)
+        own += strategy.check_status(new, old)
     elif sub not in _WHOLE:
-        causes += strategy.check(new)
-        causes += strategy.check_update(new, old)
+        own += strategy.check(new)
+        own += strategy.check_update(new, old)
+    if served.schema is not None and (served.custom or not call.clean):
+        causes += _fitting(served, served.schema.validate(new, old), own)
+    causes += own
     if causes:
         raise errors.invalid_object(call.resource, old["metadata"]["name"], causes)
-    if strategy.generation and not is_status and _differs(new, old):
+    if strategy.generation and not is_status and sub not in _WHOLE and _differs(new, old):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     return new
 

@@ -154,6 +154,16 @@ def _bomb() -> bytes:
 
 
 PODS = "/api/v1/namespaces/default/pods"
+SUBRESOURCES: list[tuple[str, dict[str, Any]]] = [
+    (PODS + "/sample/binding", {
+        "metadata": {"name": "sample"}, "target": {"kind": "Node", "name": "n"}}),
+    (PODS + "/sample/eviction", {
+        "metadata": {"name": "sample"},
+        "deleteOptions": {"gracePeriodSeconds": 5, "preconditions": {"uid": "x"}}}),
+    ("/api/v1/namespaces/default/serviceaccounts/default/token", {
+        "spec": {"expirationSeconds": 3600, "audiences": ["a"],
+                 "boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": "sample"}}}),
+]  # fmt: skip
 REQUESTS: list[tuple[str, str, bytes, str, dict[str, str]]] = [
     *(
         ("POST", PODS, body, "application/json", {})
@@ -223,6 +233,30 @@ REQUESTS: list[tuple[str, str, bytes, str, dict[str, str]]] = [
         )
     ),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(SUBRESOURCES)))
+def test_bent_bodies_of_subresources_are_answered_with_words(number: int) -> None:
+    async def main() -> None:
+        server, dice = Server(), random.Random(2000 + number)
+        await server.ask("POST", "/api/v1/namespaces", b'{"metadata": {"name": "default"}}')
+        pod = next(s for p, s in SAMPLES if p == PODS)
+        path, sample = SUBRESOURCES[number]
+        problems = []
+        for _ in range(PER_SAMPLE):
+            await server.ask("POST", PODS, msgspec.json.encode(pod))
+            where, bent = _bent(sample, dice)
+            body = msgspec.json.encode(bent)
+            try:
+                code, said = await server.ask("POST", path, body)
+                if found := _problem(code, said):
+                    problems.append((where, found))
+            except Exception as crash:
+                problems.append((where, f"{body!r}: {crash!r}"))
+        await server.close()
+        assert problems == []
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("start", range(0, len(REQUESTS), 20))

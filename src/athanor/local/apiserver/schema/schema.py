@@ -85,7 +85,7 @@ class Schema:
         return causes
 
     def certain(self, obj: JSON) -> bool:
-        """A quick yes: nothing unknown, mistyped or wrong (CEL rules apart). False: look closely."""
+        """A quick yes: nothing unknown, mistyped or wrong, CEL apart. False: look closely."""
         return self._surely(obj)
 
     def _surely(self, obj: JSON) -> bool:
