@@ -29,13 +29,16 @@ from athanor.local.agent.node import Node, Settings
 from athanor.local.agent.overlay import Overlays
 from athanor.local.agent.place import API_PORT
 from athanor.local.agent.plan import fit
+from athanor.local.agent.plan.environ import Missing
 from athanor.local.agent.ports import PortBlocks
 from athanor.local.agent.progress import Reports
 from athanor.local.agent.relay import Relay
 from athanor.local.agent.supervised import Refused, Supervised
 from athanor.local.agent.worker import Worker
+from athanor.wire.status import ApiError
 
 log = logging.getLogger(__name__)
+REFRESH = 20.0  # seconds between two looks at what volumes are made from
 
 
 class Agent:
@@ -89,7 +92,7 @@ class Agent:
             self.pods.run(), self.events.run(), self._heartbeat.run(), self._sweep(),
             Reports(self.client, self.workers).run(),
             self.supervised.run(self._back), self._services.run(), self.directory.run(),
-            self.node.claims.run(), self._announce(),
+            self.node.claims.run(), self._announce(), self._refresh(),
         ]  # fmt: skip
         try:
             async with asyncio.TaskGroup() as group:
@@ -222,6 +225,16 @@ class Agent:
         for seen in self._listed:
             if seen.get("exit"):
                 self._told({"key": seen["key"], "exit": seen["exit"]})
+
+    async def _refresh(self) -> None:
+        """Keep config maps, secrets and tokens in volumes current, until cancelled."""
+        while True:
+            await asyncio.sleep(REFRESH)
+            for worker in [w for w in self.workers.values() if w.preparation.stale()]:
+                try:
+                    await worker.preparation.refresh()
+                except (Missing, ApiError, OSError) as error:
+                    log.warning("pod %s: %s", worker.pod["metadata"]["name"], error)
 
     async def _sweep(self) -> None:
         """After the first list: end what belongs to pods that are no more."""

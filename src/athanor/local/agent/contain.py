@@ -11,6 +11,7 @@ from athanor.kit import quantity
 from athanor.local.agent.images import Environment
 from athanor.local.agent.place import HOME, LIBRARY, TOKEN_PATH, Place
 from athanor.local.agent.plan.environ import expand
+from athanor.local.agent.plan.shared import Translation
 from athanor.local.agent.volumes import Source
 
 SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
@@ -22,7 +23,7 @@ def base_environment(pod: JSON, env: Environment, place: Place, api: Mapping[str
     out = {
         "PATH": ":".join((*env.path, *SYSTEM_PATH)),
         "HOSTNAME": pod["spec"].get("hostname") or pod["metadata"]["name"],
-        "HOME": HOME if place.apart else str(place.folder / "home"),
+        "HOME": HOME,
         "USER": "athanor",
         "LOGNAME": "athanor",
         "LANG": "C.UTF-8",
@@ -84,6 +85,32 @@ def mounts(
     message = container.get("terminationMessagePath") or "/dev/termination-log"
     out.append({"source": str(own / "message"), "target": message})
     return out
+
+
+def share(
+    spec: JSON, pod: JSON, container: JSON, place: Place, sources: Mapping[str, Source]
+) -> JSON:
+    """The same container where it has no namespaces: paths and names as they really are."""
+    own = place.folder / "containers" / container["name"]
+    message = container.get("terminationMessagePath") or "/dev/termination-log"
+    paths = {HOME: str(own / "home"), message: str(own / "message")}
+    writable = [str(own), "/tmp", "/var/tmp", "/dev"]
+    for mount in container.get("volumeMounts") or []:
+        found = _volume(mount, sources[mount["name"]], spec["env"])
+        paths[mount["mountPath"]] = found["source"]
+        if not found["readOnly"]:
+            writable.append(found["source"])
+    work = container.get("workingDir")
+    if work and os.path.isdir(work) and os.stat(work).st_uid == place.uid:
+        writable.append(work)
+    if "..token" in sources:
+        paths[TOKEN_PATH] = sources["..token"].path
+    said = Translation(paths, pod["spec"].get("subdomain") or "")
+    env = {**said.values(spec["env"]), "TMPDIR": str(own / "tmp")}
+    return {
+        **spec, "argv": said.words(spec["argv"]), "env": env, "cwd": said.text(spec["cwd"]),
+        "writable": writable,
+    }  # fmt: skip
 
 
 def own_files(place: Place, container: str) -> None:

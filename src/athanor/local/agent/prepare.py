@@ -15,7 +15,7 @@ from athanor.kit import quantity
 from athanor.local.agent import contain, images, overlay, progress_file
 from athanor.local.agent.devices import Device, NotEnough
 from athanor.local.agent.images import Environment
-from athanor.local.agent.node import Node, log_path
+from athanor.local.agent.node import ROOT_CA, Node, log_path
 from athanor.local.agent.place import API_PORT, HOME, Place
 from athanor.local.agent.plan import environ, names, probes
 from athanor.local.agent.plan.environ import Missing
@@ -71,6 +71,22 @@ class Preparation:
                 )  # fmt: skip
                 self.sandboxed = True
                 await self._host_ports()
+
+    def stale(self) -> bool:
+        """Whether what the volumes were made from may have changed, or a token runs out."""
+        if not self._ready:
+            return False
+        renew = self.volumes.renew_at
+        if renew is not None and renew <= self._node.clock.now():
+            return True
+        return any(name != ROOT_CA for _, name in _references(self._pod)) or _reflects(self._pod)
+
+    async def refresh(self) -> None:
+        """Make the volumes current. Raises Missing, ApiError."""
+        async with self._lock:
+            if self._ready:
+                await self._fetch()
+                await self.volumes.prepare(self._facts())
 
     async def container(self, name: str, attempt: int) -> JSON:
         """What the supervisor is to start. Raises Missing."""
@@ -152,28 +168,28 @@ class Preparation:
         uid = self._pod["metadata"]["uid"]
         name = container["name"]
         place = self.place
-        apart = place.apart
-        work = container.get("workingDir") or (HOME if apart else variables["HOME"])
-        return {
+        spec = {
             "pod": uid,
             "group": f"{uid}_{name}",
             "log": str(log_path(self._node.settings, self._pod, name, attempt)),
             "argv": contain.command(container, env, variables),
             "env": {**variables, "ATHANOR_CONTAINER": f"{uid}/{name}/{attempt}"},
-            "cwd": work,
+            "cwd": container.get("workingDir") or HOME,
             "uid": place.uid,
             "gid": place.gid,
             "groups": [],
-            "mounts": contain.mounts(
-                self._pod, container, env, place, self.volumes.sources, variables
-            )
-            if apart
-            else [],
+            "mounts": [],
             "limits": contain.limits(container, place),
             "walls": list(place.walls),
             "stdin": bool(container.get("stdin")),
             "tty": bool(container.get("tty")),
         }
+        if not place.apart:
+            return contain.share(spec, self._pod, container, place, self.volumes.sources)
+        spec["mounts"] = contain.mounts(
+            self._pod, container, env, place, self.volumes.sources, variables
+        )
+        return spec
 
     def _own_files(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -266,6 +282,18 @@ def gang_of(pod: JSON) -> str:
     meta = pod["metadata"]
     gang = (meta.get("labels") or {}).get("athanor.dev/gang")
     return f"{meta['namespace']}/{gang}" if gang else ""
+
+
+def _reflects(pod: JSON) -> bool:
+    """Whether a volume shows the pod's own labels or annotations, which may change."""
+    return any(
+        (item.get("fieldRef") or {})
+        .get("fieldPath", "")
+        .startswith(("metadata.labels", "metadata.ann"))
+        for volume in pod["spec"].get("volumes") or []
+        for part in (volume, *((volume.get("projected") or {}).get("sources") or []))
+        for item in (part.get("downwardAPI") or {}).get("items") or []
+    )
 
 
 def _references(pod: JSON) -> set[tuple[str, str]]:
