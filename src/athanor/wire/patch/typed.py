@@ -331,8 +331,6 @@ def check(value: Value, schema: JSON, path: Path = ()) -> None:
     wanted = _EXPECTED.get(str(schema.get("type")))
     if wanted is not None and not _fits(value, wanted[0]):
         raise Wrong(f"{fieldset.text(path)}: expected {wanted[1]}, got {_described(value)}")
-    if not granular(value, schema):
-        return
     if isinstance(value, dict):
         closed = _closed(schema)
         for key, inner in value.items():
@@ -341,8 +339,11 @@ def check(value: Value, schema: JSON, path: Path = ()) -> None:
             if closed and not named:
                 raise Wrong(f"{fieldset.text(below)}: field not declared in schema")
             check(inner, inner_schema, below)
-        return
-    _check_items(value, schema, path)
+    elif granular(value, schema):
+        _check_items(value, schema, path)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            check(item, schema.get("items") or {}, (*path, f"i:{index}"))
 
 
 def _check_items(value: list[Value], schema: JSON, path: Path) -> None:
