@@ -343,7 +343,7 @@ def check(value: Value, schema: JSON, path: Path = ()) -> None:
         _check_items(value, schema, path)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            check(item, schema.get("items") or {}, (*path, f"i:{index}"))
+            _check_item(item, schema, (*path, f"i:{index}"))
 
 
 def _check_items(value: list[Value], schema: JSON, path: Path) -> None:
@@ -356,7 +356,15 @@ def _check_items(value: list[Value], schema: JSON, path: Path) -> None:
         if key in seen:
             raise Wrong(f"{fieldset.text(path)}: duplicate entries for key {fieldset.text((key,))}")
         seen.add(key)
-        check(item, schema.get("items") or {}, (*path, key))
+        _check_item(item, schema, (*path, key))
+
+
+def _check_item(item: Value, schema: JSON, path: Path) -> None:
+    items = schema.get("items") or {}
+    wanted = _EXPECTED.get(str(items.get("type")))
+    if item is None and wanted is not None and not items.get("nullable"):
+        raise Wrong(f"{fieldset.text(path)}: expected {wanted[1]}, got null")
+    check(item, items, path)
 
 
 def _closed(schema: JSON) -> bool:
