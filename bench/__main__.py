@@ -6,7 +6,7 @@ import argparse
 import importlib
 import sys
 
-GROUPS = ("requests", "watch", "lists")
+GROUPS = ("up", "cli", "requests", "watch", "lists")
 """Modules with `run(full) -> list[Figure]`, in the order of their bars in the README."""
 
 
