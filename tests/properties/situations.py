@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 from hypothesis import strategies as st
 
 from athanor.api import labels
-from athanor.api.core import Pod
-from athanor.api.meta import JSON, to_manifest
+from athanor.api.core import Namespace, Node, Pod, PriorityClass
+from athanor.api.meta import JSON, Object, to_manifest
 from athanor.api.placement import pack
 from athanor.api.registry import of
-from athanor.api.scheduling import Gang
+from athanor.api.scheduling import Gang, Pool, Queue
 from athanor.api.training import TrainingJob
 from athanor.features.gangs import observe as gangs
 from athanor.features.gangs.states import PHASES as GANG_PHASES
 from athanor.features.training import observe as training
 from athanor.features.training.states import PHASES as JOB_PHASES
+from athanor.runtime.cache import Caches, Key
 from athanor.testing.world import Objects
+from athanor.wire.status import ApiError
 
 NOW = 1_800_000_000.0
 STAMP = "2027-01-15T08:00:00Z"
@@ -239,6 +243,62 @@ def see_job(objects: Objects, refusal: JSON | None) -> training.Observed | None:
     )
 
 
-def _head(view: type[Gang] | type[Pod] | type[TrainingJob]) -> JSON:
+def _head(view: type[Object]) -> JSON:
     resource = of(view)
     return {"apiVersion": resource.api_version, "kind": resource.kind}
+
+
+@st.composite
+def clusters(draw: st.DrawFn) -> Objects:
+    """Nodes, pools, queues and gangs, as the scheduler meets them."""
+    objects: Objects = {}
+
+    def put(view: type[Object], name: str, namespace: str = "", **more: object) -> None:
+        meta: JSON = {"name": name, "uid": f"uid-{name}", "resourceVersion": "5", "generation": 1}
+        if namespace:
+            meta["namespace"] = namespace
+        meta["creationTimestamp"] = EARLIER
+        objects[of(view).name, namespace, name] = {**_head(view), "metadata": meta, **more}
+
+    put(Namespace, "default")
+    put(Pool, "default", spec={})
+    for name in NODES[: draw(st.integers(0, 3))]:
+        size = {"cpu": str(draw(st.integers(1, 8))), "memory": "32Gi", "pods": "10"}
+        ready = {"type": "Ready", "status": draw(st.sampled_from(["True", "True", "Unknown"]))}
+        put(Node, name, spec={}, status={"allocatable": size, "conditions": [ready]})
+    queues = ["red", "blue"][: draw(st.integers(0, 2))]
+    for name in queues:
+        quota: JSON = {"pool": draw(st.sampled_from(["default", "default", "nowhere"]))}
+        share = draw(st.integers(0, 6))
+        quota |= {"guaranteed": {"cpu": str(share)}, "deserved": {"cpu": str(share + 1)}}
+        ordering = draw(st.sampled_from(["StrictFIFO", "BestEffortFIFO"]))
+        put(Queue, name, spec={"pools": [quota], "ordering": ordering})
+    for number in range(draw(st.integers(0, 4))):
+        asks = {"requests": {"cpu": str(draw(st.integers(1, 4)))}}
+        template = {"spec": {"containers": [{"name": "main", "resources": asks}]}}
+        sets = [{"name": "worker", "count": draw(st.integers(1, 3)), "template": template}]
+        spec = {"podSets": sets, "queue": draw(st.sampled_from(["red", "blue"]))}
+        put(Gang, f"g{number}", "default", spec=spec, status={"phase": "Pending"})
+    return objects
+
+
+SCHEDULED = (Gang, Queue, Pool, Node, Pod, PriorityClass, Namespace)
+
+
+class Quiet(Caches):
+    """Caches of a controller that has had no trouble."""
+
+    def problem(self, key: Key) -> ApiError | None:
+        return None
+
+
+def caches_of(objects: Objects, views: Iterable[type[Object]] = SCHEDULED) -> Quiet:
+    """Caches filled with the objects, as a controller would have them."""
+    caches = Quiet()
+    for view in views:
+        caches.want(view, {})
+        found = [
+            msgspec.convert(o, view) for k, o in sorted(objects.items()) if k[0] == of(view).name
+        ]
+        caches.cache(view).replace(found, "5")
+    return caches

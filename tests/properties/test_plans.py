@@ -9,16 +9,23 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import msgspec
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from athanor.api.core import Node
 from athanor.features.gangs import plan as gangs
+from athanor.features.nodes import plan as nodes
+from athanor.features.nodes.observe import Observed
+from athanor.features.scheduling import observe as scheduling_observe
+from athanor.features.scheduling import plan as scheduling_plan
 from athanor.features.training import plan as training
 from athanor.features.training.build import Defaults
-from athanor.runtime.plan import Delete, Plan
+from athanor.runtime.plan import Delete, Patch, Plan
 from athanor.testing import world
 from tests.properties import situations
 from tests.properties.situations import NOW
@@ -96,3 +103,53 @@ def test_training(given_world: Any) -> None:
             return
         planned = plan_job(again, NOW)
     assert planned.actions == ()
+
+
+@settings(max_examples=60, deadline=None)
+@given(situations.clusters())
+def test_scheduling(objects: world.Objects) -> None:
+    def decide(objects: world.Objects, now: float = NOW) -> Plan:
+        seen = scheduling_observe.Observer()(situations.caches_of(objects), scheduling_observe.KEY)
+        assert seen is not None
+        with nothing_outside():
+            return scheduling_plan.Planner()(seen, now)
+
+    planned = decide(objects)
+    assert planned == decide(objects)
+    after = world.apply(objects, planned)
+    settled = world.apply(after, decide(after))  # use and counts follow what was admitted
+    assert decide(settled).actions == ()
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from(["True", "Unknown", "False"]),
+    st.sampled_from(["NodeStatusUnknown", "KubeletReady"]),
+    st.sampled_from(["", "b1", "b2"]),
+    st.none() | st.tuples(st.sampled_from(["b1", "b2"]), st.floats(0, 100), st.floats(0, 30)),
+)
+def test_nodes(ready: str, reason: str, beat: str, known: tuple[str, float, float] | None) -> None:
+    condition = {"type": "Ready", "status": ready, "reason": reason}
+    node: dict[str, Any] = {
+        "metadata": {"name": "n", "uid": "u", "resourceVersion": "1"},
+        "status": {"conditions": [condition]},
+    }
+    memory = {}
+    if known is not None:
+        since, looked = NOW - known[1], NOW - min(known[1], known[2])
+        memory["n"] = nodes.Seen(known[0], since, looked)
+    observed = Observed(msgspec.convert(node, Node), beat)
+    with nothing_outside():
+        planned, remembered = nodes.plan(observed, memory, NOW)
+        assert (planned, remembered) == nodes.plan(observed, memory, NOW)
+    for action in planned.actions:
+        if isinstance(action, Patch):
+            node = world.merged(node, action.body)
+    again, _ = nodes.plan(Observed(msgspec.convert(node, Node), beat), remembered, NOW)
+    assert again.actions == ()
+
+
+def test_no_plan_is_forgotten() -> None:
+    features = Path(gangs.__file__).parent.parent
+    found = {path.parent.name for path in features.glob("*/plan.py")}
+    assert found == {"gangs", "nodes", "scheduling", "training"}

@@ -1,0 +1,77 @@
+"""The rules of the simulation find what they are there to find."""
+
+from __future__ import annotations
+
+import pytest
+
+from athanor.api.meta import JSON
+from athanor.api.registry import OURS
+from athanor.runtime.cache import Key
+from athanor.testing import lab, virtual
+from athanor.testing.nodes import SimulatedNode, forever
+from tests.sim.invariants import Invariants
+
+
+class Served:
+    def __init__(self, kind: str) -> None:
+        self.resource = next((r for r in OURS if r.kind == kind), None) or Kind(kind)
+
+
+class Kind:
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+
+def written(kind: str, old: JSON | None, new: JSON | None) -> list[str]:
+    rules = Invariants(4, {})
+    rules.written(Served(kind), old, new)
+    return rules.broken
+
+
+def job(phase: str, retries: int = 0) -> JSON:
+    status = {"phase": phase, "retries": retries}
+    return {"metadata": {"name": "j"}, "spec": {"runPolicy": {"backoffLimit": 1}}, "status": status}
+
+
+def gang(phase: str, count: int = 1) -> JSON:
+    asks = {"resources": {"requests": {"cpu": "2"}}}
+    sets = [{"name": "w", "count": count, "template": {"spec": {"containers": [asks]}}}]
+    placement = {"podSet": "w", "count": count, "nodes": [{"prefix": "n", "each": count}]}
+    admission = {"queue": "q", "pool": "p", "placements": [placement]}
+    return {
+        "metadata": {"name": "g"}, "spec": {"podSets": sets},
+        "status": {"phase": phase, "admission": admission},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "words"),
+    [
+        ("TrainingJob", job("Succeeded"), job("Running"), "from Succeeded to Running"),
+        ("TrainingJob", job("Running", 1), job("Running", 0), "forgot retries"),
+        ("TrainingJob", job("Running", 1), job("Running", 2), "retried 2 of 1"),
+        ("Gang", gang("Failed"), gang("Running"), "was Failed and is Running"),
+        ("Gang", None, gang("Running", 3), "6 are given away"),
+    ],
+)
+def test_a_broken_rule_is_told(kind: str, old: JSON | None, new: JSON, words: str) -> None:
+    assert any(words in told for told in written(kind, old, new))
+
+
+def test_what_is_right_is_not_told() -> None:
+    assert written("TrainingJob", job("Queued"), job("Starting")) == []
+    assert written("Gang", gang("Running"), gang("Succeeded")) == []
+    assert written("Gang", None, gang("Running", 2)) == []
+
+
+def test_a_rank_that_lives_twice_is_told() -> None:
+    async def main() -> None:
+        async with lab.server() as bed:
+            nodes = {n: SimulatedNode(bed.client, n, bed.clock, forever) for n in ("a", "b")}
+            rules = Invariants(4, nodes)
+            for node in nodes.values():
+                node.alive[Key("default", "g-w-0")] = "uid"
+            rules.written(Served("Pod"), None, {"metadata": {}})
+            assert "live twice" in rules.broken[0]
+
+    virtual.run(main)
