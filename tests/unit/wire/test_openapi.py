@@ -10,7 +10,7 @@ import pytest
 
 from athanor.api.registry import BUILT_IN, Resource
 from athanor.wire import openapi
-from athanor.wire.types import catalog
+from athanor.wire.types import catalog, words
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 GROUPS = sorted({(r.group, r.version) for r in BUILT_IN})
@@ -124,3 +124,14 @@ def test_nothing_in_a_status_is_required() -> None:
     assert "nodeInfo" in node["properties"]["status"]["properties"]
     shown = _document("", "v1")["components"]["schemas"]["io.k8s.api.core.v1.NodeSystemInfo"]
     assert "kubeletVersion" in shown["required"]
+
+
+def test_every_kind_is_described_and_words_name_what_exists() -> None:
+    for (group, version), (_, kinds) in catalog.KINDS.items():
+        for kind in kinds:
+            reference = catalog.reference_of(group, version, kind) or ""
+            assert catalog.definition(reference).get("description"), reference
+    for path in words.words():
+        group, name, *field = path.split(".")
+        known = catalog.definition(f"{group}.{name}")
+        assert not field or field[0] in known["properties"], path

@@ -111,10 +111,11 @@ def definition(reference: str) -> JSON:
     spelled, body = _lines(group)[name]
     schema = table.definition(spelled, body, group)
     described: JSON = {}
-    if (words_of := words.WORDS.get(reference)) is not None:
+    said_of = words.words()
+    if (words_of := said_of.get(reference)) is not None:
         described["description"] = words_of
     for field, member in schema.get("properties", {}).items():
-        said = words.WORDS.get(f"{reference}.{field}") or words.COMMON.get(field)
+        said = said_of.get(f"{reference}.{field}") or words.COMMON.get(field)
         if said is not None:
             member["description"] = said
     return {**described, **schema}
