@@ -19,6 +19,8 @@ from typing import NamedTuple
 
 from athanor.assembly import processes, supervisor
 from athanor.assembly.layout import DEFAULT_PORT, DataDir
+from athanor.client import kubeconfig
+from athanor.client.target import Target
 from athanor.kit.clock import Clock
 from athanor.local.pki import Pki, write_private
 
@@ -211,9 +213,16 @@ def _keys(data: DataDir, wishes: Wishes, server: str, clock: Clock) -> None:
     pki.server([wishes.listen] if wishes.listen not in ("0.0.0.0", "::") else _own_addresses())
     pki.signing_key()
     for part, (user, groups) in IDENTITIES.items():
-        text = pki.kubeconfig(user, groups, server, "default" if part == "admin" else "")
+        mine = pki.client(user, groups)
+        target = Target(
+            server=server,
+            ca=pki.authority.read_text(encoding="ascii"),
+            certificate=mine.certificate.read_text(encoding="ascii"),
+            key=mine.key.read_text(encoding="ascii"),
+        )
+        text = json.dumps(kubeconfig.document("athanor", target, user=user), indent=1)
         path = data.admin if part == "admin" else data.kubeconfig(part)
-        write_private(path, text.encode())
+        write_private(path, text.encode() + b"\n")
 
 
 def _own_addresses() -> list[str]:

@@ -7,6 +7,9 @@
 
 def main() -> None:
     """The entry point of `athanor` and `ath`."""
+    import gc
+
     from athanor.cli.root import run
 
+    gc.set_threshold(100_000)  # most commands are over before there is garbage worth looking for
     run()

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import importlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
+import msgspec
 from msgspec import Struct
 
 from athanor.client.target import Target
@@ -26,8 +27,6 @@ _REFUSED = {
     "username": "passwords are not sent",
     "password": "passwords are not sent",
 }
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 class Context(Struct, frozen=True, kw_only=True):
@@ -160,7 +159,9 @@ def document(name: str, target: Target, *, user: str = "") -> dict[str, Any]:
 
 def dump(config: Mapping[str, Any]) -> str:
     """YAML text."""
-    return str(yaml.dump(config, Dumper=_DUMPER, sort_keys=False))
+    yaml = _yaml()
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return str(yaml.dump(config, Dumper=dumper, sort_keys=False))
 
 
 def write(path: str | Path, name: str, target: Target, *, user: str = "") -> None:
@@ -189,8 +190,15 @@ def write(path: str | Path, name: str, target: Target, *, user: str = "") -> Non
 
 
 def _parse(path: Path, text: str) -> Mapping[str, Any]:
+    if text.startswith("{"):  # JSON is YAML, and read in a tenth of the time
+        try:
+            found = msgspec.json.decode(text)
+            return found if isinstance(found, dict) else {}
+        except msgspec.DecodeError:
+            found = None
+    yaml = _yaml()
     try:
-        found = yaml.load(text, Loader=_LOADER)
+        found = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError as error:
         raise _bad(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if found is None:
@@ -249,3 +257,8 @@ def _b64(text: str) -> str:
 
 def _bad(message: str) -> ApiError:
     return ApiError("BadRequest", message)
+
+
+def _yaml() -> Any:
+    """Imported when it is needed: it takes as long as a whole one-shot command should."""
+    return importlib.import_module("yaml")

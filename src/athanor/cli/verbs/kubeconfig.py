@@ -27,5 +27,7 @@ def command(world: World, path: bool) -> None:
     if path:
         show.line(world.kubeconfig)
         return
+    import yaml
+
     with open(world.kubeconfig, encoding="utf-8") as file:
-        click.echo(file.read(), nl=False)
+        click.echo(show.yaml_text(yaml.safe_load(file)), nl=False)
