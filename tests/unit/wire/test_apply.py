@@ -157,3 +157,18 @@ def test_broken_managed_fields_count_as_none() -> None:
     applied = apply(live, {**live, "metadata": {"name": "a"}}, "me", scope, schema, now="1")
     assert "managedFields" not in applied["metadata"]
     assert after_update(live, live, "me", scope, schema, now="1")["metadata"] == {"name": "a"}
+
+
+def test_kubectl_s_own_annotation_is_kept_current() -> None:
+    scope = Scope(api_version="v1")
+    schema = schema_of("", "v1", "ConfigMap") or {}
+    note = "kubectl.kubernetes.io/last-applied-configuration"
+    head = {"apiVersion": "v1", "kind": "ConfigMap"}
+    live = {**head, "metadata": {"name": "a", "annotations": {note: "{}\n"}}, "data": {"x": "1"}}
+    wanted = {**head, "metadata": {"name": "a"}, "data": {"y": "2"}}
+    by_kubectl = apply(live, wanted, "kubectl", scope, schema, now="1")
+    assert by_kubectl["metadata"]["annotations"][note] == (
+        '{"apiVersion":"v1","data":{"y":"2"},"kind":"ConfigMap","metadata":{"name":"a"}}\n'
+    )
+    by_another = apply(live, wanted, "flux", scope, schema, now="1")
+    assert by_another["metadata"]["annotations"][note] == "{}\n"

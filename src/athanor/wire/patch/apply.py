@@ -7,12 +7,18 @@ unless forced.
 
 from __future__ import annotations
 
+import msgspec
+
 from athanor.api.meta import JSON
 from athanor.wire.patch import fields as fieldset
 from athanor.wire.patch import managed, typed
 from athanor.wire.patch.fields import Fields
 from athanor.wire.patch.managed import Entry, Manager, Managers, Scope
 from athanor.wire.status import ApiError, Cause
+
+
+KUBECTL = "kubectl"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def apply(
@@ -37,11 +43,25 @@ def apply(
     schema = managed.whole_schema(schema)
     wanted = _checked(applied, schema)
     try:
-        return _apply(
+        result = _apply(
             live, wanted, managed.identity(manager, "Apply", scope), scope, schema, now, force
         )
     except typed.Wrong as wrong:
         raise ApiError("BadRequest", f"failed to apply: the stored object: {wrong}") from None
+    return _with_last_applied(result, wanted) if manager == KUBECTL else result
+
+
+def _with_last_applied(result: JSON, wanted: JSON) -> JSON:
+    """Keeps client-side apply's annotation current, for whoever goes back from server-side."""
+    annotations = result["metadata"].get("annotations") or {}
+    if LAST_APPLIED not in annotations:
+        return result
+    meta = dict(wanted.get("metadata") or {})
+    if LAST_APPLIED in (meta.get("annotations") or {}):
+        meta["annotations"] = {k: v for k, v in meta["annotations"].items() if k != LAST_APPLIED}
+    said = msgspec.json.encode({**wanted, "metadata": meta}, order="sorted").decode() + "\n"
+    updated = {**result["metadata"], "annotations": {**annotations, LAST_APPLIED: said}}
+    return {**result, "metadata": updated}
 
 
 def _apply(
