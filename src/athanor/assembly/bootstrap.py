@@ -1,6 +1,6 @@
 """The objects that every laptop cluster starts with; created when missing, ours kept current.
 
-Roles and bindings of Kubernetes itself are `local.apiserver.auth.bootstrap`'s.
+Roles of Kubernetes itself are `local.apiserver.auth.bootstrap`'s, our definitions its `crds`'.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from athanor.api import crd
 from athanor.api.meta import API_VERSION, JSON
 from athanor.api.registry import Resource, by_kind
 from athanor.client.protocol import Client
@@ -17,7 +16,7 @@ from athanor.wire.status import ApiError
 
 RBAC = "rbac.authorization.k8s.io"
 CONTROLLERS = "system:athanor-controllers"
-OWNED = {"CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"}
+OWNED = {"ClusterRole", "ClusterRoleBinding"}
 """Kinds whose objects here are ours alone: a newer version brings them up to date."""
 
 
@@ -51,7 +50,7 @@ CONTROLLER_RULES = [
 
 def manifests() -> list[JSON]:
     """All of them, in the order in which they are needed."""
-    return [*_namespaces(), *crd.manifests(), *_rights(), *_priorities(), _storage(), *_queues()]
+    return [*_namespaces(), *_rights(), *_priorities(), _storage(), *_queues()]
 
 
 def _head(api_version: str, kind: str, name: str) -> JSON:

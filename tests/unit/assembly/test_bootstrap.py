@@ -11,7 +11,7 @@ from athanor.wire import calls
 def test_all_are_created_once_and_then_left_alone() -> None:
     async def main() -> None:
         async with lab.server() as world:
-            assert await bootstrap.ensure(world.client, bootstrap.manifests()) > 10
+            assert await bootstrap.ensure(world.client, bootstrap.manifests()) > 5
             assert await bootstrap.ensure(world.client, bootstrap.manifests()) == 0
 
     virtual.run(main)
