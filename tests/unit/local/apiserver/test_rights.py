@@ -194,3 +194,24 @@ def test_a_node_is_confined_to_itself_and_its_pods() -> None:
         assert (await ask(NODE, "POST", token, {}))[0] == 403
 
     _with(scenario)
+
+
+def test_who_submitted_it_cannot_be_chosen() -> None:
+    async def scenario(server: ApiServer, ask: Ask) -> None:
+        await ask(ADMIN, "POST", f"{RBAC}/namespaces/team/rolebindings", _binding("jane", "edit"))
+        key, merge = "athanor.dev/user", {"content_type": "application/merge-patch+json"}
+        meta = {"name": "p", "annotations": {key: "root"}}
+        _, made = await ask(JANE, "POST", _pods("team"), {**POD, "metadata": meta})
+        assert made["metadata"]["annotations"] == {key: "jane"}
+        forged = {"metadata": {"annotations": {key: "root", "a": "b"}}}
+        _, now = await ask(JANE, "PATCH", _pods("team") + "/p", forged, **merge)
+        assert now["metadata"]["annotations"] == {key: "jane", "a": "b"}
+        gone = {"metadata": {"annotations": None}}
+        _, now = await ask(JANE, "PATCH", _pods("team") + "/p", gone, **merge)
+        assert now["metadata"]["annotations"] == {key: "jane"}
+        controllers = User(name="system:athanor-controllers", groups=("system:masters",))
+        meta = {"name": "q", "annotations": {key: "jane"}}
+        _, made = await ask(controllers, "POST", _pods("team"), {**POD, "metadata": meta})
+        assert made["metadata"]["annotations"] == {key: "jane"}
+
+    _with(scenario)

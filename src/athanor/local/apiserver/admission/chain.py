@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from athanor.api.meta import JSON
-from athanor.local.apiserver.admission import accounts, namespaces, pods, quota, services
+from athanor.local.apiserver.admission import accounts, namespaces, pods, quota, services, submitter
 from athanor.local.apiserver.core import Call, Core
 from athanor.local.store.model import Write
 
@@ -11,6 +11,7 @@ from athanor.local.store.model import Write
 def mutate(core: Core, call: Call, obj: JSON) -> None:
     """Fill in what the cluster decides for a new object. Raises ApiError."""
     namespaces.admit_create(core, call, obj)
+    submitter.stamp(call, obj)
     if call.served.key == "pods":
         pods.admit_create(core, call, obj)
     elif call.served.key == "services":
@@ -28,6 +29,7 @@ def admit(core: Core, call: Call, obj: JSON) -> list[Write]:
 
 def admit_update(core: Core, call: Call, new: JSON, old: JSON) -> list[Write]:
     """Judge an update; answers writes that must happen together with it."""
+    submitter.stamp(call, new, old)
     for judge in core.judges:
         judge(call, new, old)
     if call.served.key == "persistentvolumeclaims" and not call.target.subresource:

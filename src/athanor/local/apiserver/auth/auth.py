@@ -44,7 +44,7 @@ class Auth:
         self.nodes.changed(resource, old, new)
 
     def authenticate(self, request: Request) -> User:
-        """Who asks: a client certificate, a bearer token, or nobody (anonymous).
+        """Who asks: a client certificate (it counts first), a bearer token, or nobody (anonymous).
 
         Raises ApiError: Unauthorized for a bad credential, Forbidden for an impersonation that is
         not allowed.
@@ -71,6 +71,8 @@ class Auth:
         return None if grant is None else grant.reason()
 
     def _who(self, request: Request) -> User:
+        if request.peer is not None:
+            return _authenticated(request.peer)
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and token.strip():
             try:
@@ -78,8 +80,6 @@ class Auth:
             except BadToken as bad:
                 raise ApiError("Unauthorized", "Unauthorized") from bad
             return user
-        if request.peer is not None:
-            return _authenticated(request.peer)
         if kind:
             raise ApiError("Unauthorized", "Unauthorized")
         return ANONYMOUS
