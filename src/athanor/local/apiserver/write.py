@@ -177,7 +177,7 @@ async def create_object(core: Core, call: Call, obj: JSON) -> Outcome:
 def prepare(core: Core, call: Call, obj: JSON) -> JSON:
     """A new object with all that the server adds, before it has a name."""
     served, strategy = call.served, call.served.strategy
-    if served.has_status and not served.custom or served.has_status:
+    if served.has_status and not strategy.keeps_status:
         obj.pop("status", None)
     metadata.initialise(
         obj, core.ids.uid(), core.now(), generation=strategy.generation, managed=call.applies
@@ -213,10 +213,13 @@ def _fitting(served: Served, found: Sequence[Cause], own: Sequence[Cause]) -> li
     if served.custom:
         return list(found)
     said = {cause.field for cause in own}
+    heads = {cause.message.partition(" supported")[0] for cause in own}
     return [
         msgspec.structs.replace(c, message=c.message.replace('supported values: "", ', _VALUES))
         for c in found
-        if c.reason != "FieldValueDuplicate" and c.field not in said
+        if c.reason != "FieldValueDuplicate"
+        and c.field not in said
+        and c.message.partition(" supported")[0] not in heads
     ]
 
 
@@ -390,10 +393,8 @@ def _same_identity(call: Call, new: JSON, old: JSON) -> None:
         )  # fmt: skip
     asked = meta.get("resourceVersion")
     if not asked and not call.served.strategy.unconditional:
-        raise errors.invalid_object(
-            call.resource, name,
-            [errors.wrong("metadata.resourceVersion", 0, "must be specified for an update")],
-        )  # fmt: skip
+        cause = errors.wrong("metadata.resourceVersion", 0, "must be specified for an update")
+        raise errors.invalid(call.resource.plural, call.resource.group, name, [cause])
     if asked and asked not in ("0", was["resourceVersion"]):
         if not asked.isdigit():
             raise errors.bad(f"metadata.resourceVersion: {asked!r} is no number")

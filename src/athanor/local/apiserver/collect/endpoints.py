@@ -49,6 +49,7 @@ class EndpointCollector:
             elif old is not None:
                 meta = old["metadata"]
                 self._selectors.get(meta["namespace"], {}).pop(meta["name"], None)
+                self._work.add("service", meta["namespace"], meta["name"])
         elif served.key == "pods" and self._selectors:
             one = new if new is not None else old
             known = self._selectors.get(one["metadata"]["namespace"]) if one is not None else None

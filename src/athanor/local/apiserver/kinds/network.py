@@ -80,6 +80,8 @@ def _update_check_service(new: JSON, old: JSON) -> list[Cause]:
 
 
 def _default_endpoints(obj: JSON) -> None:
+    if not obj.get("subsets"):
+        obj.pop("subsets", None)
     for subset in obj.get("subsets") or ():
         for port in subset.get("ports") or ():
             if not port.get("protocol"):

@@ -1,0 +1,1 @@
+"""What both servers must answer, as data; each module has SCENARIOS: name → steps."""
