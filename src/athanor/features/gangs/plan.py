@@ -93,7 +93,9 @@ def _status(
     fresh = released or event == "admitted" or (moved and phase == "Restarting")
     status = msgspec.structs.replace(
         old, phase=phase, observed_generation=s.gang.metadata.generation,
-        progress=write.fresh_progress(old.progress, write.progress(observed.pods), now),
+        progress=write.fresh_progress(
+            old.progress, write.progress(observed.pods), now, last=moved
+        ),
     )  # fmt: skip
     if fresh or phase in WAITING:
         status = msgspec.structs.replace(status, attempt=s.gang.spec.attempt)

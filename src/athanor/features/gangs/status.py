@@ -92,9 +92,14 @@ def progress(pods: Sequence[Pod]) -> Progress | None:
     return None
 
 
-def fresh_progress(have: Progress | None, found: Progress | None, now: float) -> Progress | None:
-    """The progress to write now: small steps wait until the last write is old enough."""
-    if found is None or have is None or found == have:
+def fresh_progress(
+    have: Progress | None, found: Progress | None, now: float, *, last: bool = False
+) -> Progress | None:
+    """The progress to write now: small steps wait until the last write is old enough.
+
+    `last`: something else is written anyway, and it may be the last word.
+    """
+    if found is None or have is None or found == have or last:
         return found or have
     if found.last_checkpoint_step != have.last_checkpoint_step or have.updated_at is None:
         return found

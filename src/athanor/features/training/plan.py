@@ -141,6 +141,9 @@ def _after(observed: Observed, now: float) -> Plan:
     job, gang = observed.job, observed.own
     policy = job.spec.run_policy
     actions: list[Action] = []
+    if gang is not None and gang.status.progress is not None:  # last words come late
+        last = msgspec.structs.replace(job.status, progress=gang.status.progress)
+        actions += _write(job, last)
     again: float | None = None
     if policy.clean_pods == "All" and gang is not None:
         actions.append(_delete(GANGS, gang.metadata))

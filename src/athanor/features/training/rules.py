@@ -104,7 +104,7 @@ def deadlines(job: TrainingJob) -> list[tuple[float, str, str]]:
         found.append(
             (until, "DeadlineExceeded", f"ran longer than {policy.active_deadline_seconds} s")
         )
-    waits = status.phase in ("Pending", "Queued", "Starting") and status.started_at is None
+    waits = status.phase != "Suspended" and status.started_at is None
     if policy.starting_deadline_seconds is not None and waits and status.queued_at is not None:
         until = parse_rfc3339(status.queued_at) + policy.starting_deadline_seconds
         waited = f"did not start within {policy.starting_deadline_seconds} s"

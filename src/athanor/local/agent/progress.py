@@ -48,6 +48,7 @@ class Reports:
         self._workers = workers
         self._told: dict[str, str] = {}
         self._seen: dict[tuple[str, str], int] = {}
+        self._over: set[str] = set()
 
     async def run(self) -> None:
         """Look at every rank now and then, until cancelled; sleeps while there is none."""
@@ -55,8 +56,12 @@ class Reports:
             await asyncio.sleep(EVERY)
             for uid, worker in list(self._workers.items()):
                 meta = worker.pod["metadata"]
-                if labels.POD_SET in (meta.get("labels") or {}) and not worker.finished:
-                    await self._look(uid, worker)
+                if labels.POD_SET not in (meta.get("labels") or {}) or uid in self._over:
+                    continue
+                if worker.finished:  # once more: its last words
+                    self._over.add(uid)
+                await self._look(uid, worker)
+            self._over &= self._workers.keys()
             for uid in self._told.keys() - self._workers.keys():
                 del self._told[uid]
             gone = [key for key in self._seen if key[0] not in self._workers]
