@@ -50,7 +50,7 @@ def processes(data: Path) -> dict[str, int]:
             state = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0]
         except OSError:
             continue  # it ended while we looked
-        if str(data) not in command or state == "Z":
+        if str(data) not in command or "assembly.watchman" in command or state == "Z":
             continue
         for part, word in PARTS.items():
             if word in command and (part != "agent" or "supervisor" not in command):
