@@ -33,6 +33,7 @@ from athanor.local.apiserver.collect.house import House
 from athanor.local.apiserver.core import Call, Core, Outcome, Write
 from athanor.local.apiserver.crds import Crds
 from athanor.local.apiserver.discovery import Discovery
+from athanor.local.apiserver.gathering import Gathering
 from athanor.local.apiserver.observe import Observatory
 from athanor.local.apiserver.route import Target, route
 from athanor.local.apiserver.select import selection
@@ -102,6 +103,7 @@ class ApiServer:
         self.aggregation = Aggregation(self.core, self.house.work)
         self.discovery.elsewhere = self.aggregation.versions
         self.core.judges.append(self._escalates)
+        self.gathering = Gathering(self.core, self.house.work, self.auth)
         self.house.load()
 
     def _escalates(self, call: Call, new: JSON, old: JSON | None) -> None:

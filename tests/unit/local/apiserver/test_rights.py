@@ -215,3 +215,23 @@ def test_who_submitted_it_cannot_be_chosen() -> None:
         assert made["metadata"]["annotations"] == {key: "jane"}
 
     _with(scenario)
+
+
+def test_a_gathered_role_follows_its_parts() -> None:
+    async def scenario(server: ApiServer, ask: Ask) -> None:
+        await ask(ADMIN, "POST", f"{RBAC}/namespaces/team/rolebindings", _binding("jane", "view"))
+        widgets = "/apis/x.example.com/v1/namespaces/team/widgets"
+        assert (await ask(JANE, "GET", widgets))[0] == 403
+        rule = {"apiGroups": ["x.example.com"], "resources": ["widgets"], "verbs": ["list"]}
+        labels = {"rbac.authorization.k8s.io/aggregate-to-view": "true"}
+        part = {"metadata": {"name": "widgets", "labels": labels}, "rules": [rule]}
+        assert (await ask(ADMIN, "POST", f"{RBAC}/clusterroles", part))[0] == 201
+        assert (await ask(JANE, "GET", widgets))[0] == 404  # allowed; nothing is served there
+        await server.house.work.settle()
+        for name in ("view", "edit", "admin"):
+            _, role = await ask(ADMIN, "GET", f"{RBAC}/clusterroles/{name}")
+            assert any(r["resources"] == ["widgets"] for r in role["rules"]), name
+        await ask(ADMIN, "DELETE", f"{RBAC}/clusterroles/widgets")
+        assert (await ask(JANE, "GET", widgets))[0] == 403
+
+    _with(scenario)
