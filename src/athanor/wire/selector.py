@@ -415,6 +415,10 @@ def _unescape(value: str) -> str:
 
 def field_of(obj: JSON, path: str) -> str:
     """A selectable field as text: "" when absent, booleans in lower case."""
+    if path == "source":  # of an event: the component, in whichever form it was reported
+        source = obj.get("source") or obj.get("deprecatedSource") or {}
+        by = source.get("component") or obj.get("reportingComponent")
+        return str(by or obj.get("reportingController") or "")
     value: Any = obj
     for step in path.split("."):
         if not isinstance(value, dict):
@@ -424,6 +428,8 @@ def field_of(obj: JSON, path: str) -> str:
         return "false" if path in _BOOLEANS else ""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list):
+        return ",".join(item.get("ip", "") for item in value if isinstance(item, dict))
     return str(value)
 
 

@@ -172,3 +172,14 @@ def test_kubectl_s_own_annotation_is_kept_current() -> None:
     )
     by_another = apply(live, wanted, "flux", scope, schema, now="1")
     assert by_another["metadata"]["annotations"][note] == "{}\n"
+
+
+def test_stored_duplicates_outlive_an_apply_that_is_not_about_them() -> None:
+    scope = Scope(api_version="v1")
+    schema = schema_of("", "v1", "Pod") or {}
+    env = [{"name": "A", "value": "1"}, {"name": "B"}, {"name": "A", "value": "2"}]
+    head = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}}
+    live = {**head, "spec": {"containers": [{"name": "c", "env": env}]}}
+    wanted = {**head, "spec": {"containers": [{"name": "c", "env": [{"name": "C"}]}]}}
+    merged = apply(live, wanted, "me", scope, schema, now="1")["spec"]["containers"][0]["env"]
+    assert merged == [*env, {"name": "C"}]

@@ -213,3 +213,11 @@ def test_which_fields_select() -> None:
     assert parsed.exactly("spec.nodeName") == "n1"
     with pytest.raises(ApiError, match="field label not supported: spec.nodeName"):
         parsed.check(selector.selectable("configmaps"))
+
+
+def test_fields_with_rules_of_their_own() -> None:
+    event = {"source": {"component": "kubelet"}, "reportingComponent": "x"}
+    assert selector.field_of(event, "source") == "kubelet"
+    assert selector.field_of({"source": {}, "reportingComponent": "x"}, "source") == "x"
+    pod = {"status": {"podIPs": [{"ip": "1.1.1.1"}, {"ip": "::1"}]}}
+    assert selector.field_of(pod, "status.podIPs") == "1.1.1.1,::1"

@@ -16,7 +16,6 @@ from athanor.wire.patch.fields import Fields
 from athanor.wire.patch.managed import Entry, Manager, Managers, Scope
 from athanor.wire.status import ApiError, Cause
 
-
 KUBECTL = "kubectl"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 

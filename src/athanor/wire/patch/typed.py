@@ -238,27 +238,32 @@ def merge(old: Any, new: Any, schema: JSON) -> Value:
 
 
 def _merge_lists(old: list[Value], new: list[Value], schema: JSON) -> list[Value]:
-    """Elements of the new list in its order, woven into the others, which keep theirs."""
+    """Elements of the new list in its order, woven into the others, which keep theirs.
+
+    Duplicates, which only stored lists may have (two variables of one name), stay when the new
+    list does not speak of them.
+    """
+    mine = [(element(item, schema), item) for item in old]
     left, right = _elements(old, schema), _elements(new, schema)
     items = schema.get("items") or {}
     merged: list[Value] = []
-    mine, theirs = list(left), list(right)
+    theirs = list(right)
     shared = [key for key in theirs if key in left]
-    i = j = 0
+    i = j = at = 0
     while i < len(mine) or j < len(theirs):
-        if i < len(mine) and mine[i] not in right:
-            merged.append(left[mine[i]])
+        if i < len(mine) and mine[i][0] not in right:
+            merged.append(mine[i][1])
             i += 1
             continue
-        if i < len(mine) and (j == len(theirs) or (shared and shared[0] != mine[i])):
+        if i < len(mine) and (j == len(theirs) or at == len(shared) or shared[at] != mine[i][0]):
             i += 1  # it comes (or came) where the new list has it
             continue
         key = theirs[j]
         merged.append(merge(left[key], right[key], items) if key in left else right[key])
         j += 1
-        if shared and shared[0] == key:
-            shared.pop(0)
-            if i < len(mine) and mine[i] == key:
+        if at < len(shared) and shared[at] == key:
+            at += 1
+            if i < len(mine) and mine[i][0] == key:
                 i += 1
     return merged
 
