@@ -16,6 +16,10 @@ from athanor.features.scheduling.core import gpu
 from athanor.features.scheduling.core.snapshot import UNSET, Nodes, Shapes, Snapshot
 from athanor.features.scheduling.core.table import Bools, Ints, Smalls
 
+MANY = 64
+"""From so many nodes on it pays to look for those in equal states."""
+PRIME = 0x1E3779B97F4A7C15
+
 
 class BrokenLedger(RuntimeError):
     """An invariant does not hold: capacity would be given twice."""
@@ -132,6 +136,25 @@ class Ledger:
         if (self.free[node] < 0).any() and self._newly_negative(node, shape):
             raise BrokenLedger(f"node {self.nodes.names[node]} would be given twice")
 
+    def take_whole(self, node: int, shape: Shape, pods: int) -> list[int]:
+        """Take places for so many pods of whole devices (or none) at once; devices a pod."""
+        want = shape.devices
+        masks = [0] * pods
+        self.free[node] -= pods * np.array(shape.request, dtype=np.int64)
+        if want.needed:
+            free = np.flatnonzero(self._sort(shape)[node] & (self.milli[node] == gpu.WHOLE))
+            chosen = free[: pods * want.needed]
+            if len(chosen) < pods * want.needed:
+                raise BrokenLedger(f"node {self.nodes.names[node]} would be given twice")
+            self.milli[node, chosen] -= want.milli
+            self.mib[node, chosen] -= want.mib or self.nodes.memory[node, chosen]
+            for i, device in enumerate(chosen.tolist()):
+                masks[i // want.needed] |= 1 << device
+        if self._newly_negative(node, shape):
+            raise BrokenLedger(f"node {self.nodes.names[node]} would be given twice")
+        self.journal.append(node)
+        return masks
+
     def give(self, node: int, shape: Shape, devices: int, slot: int = UNSET) -> None:
         """Take a pod's place back."""
         self._book(node, shape, devices, slot, -1)
@@ -238,6 +261,35 @@ class Ledger:
         return view
 
     def _refresh(self, shape: Shape, view: View, nodes: Smalls) -> None:
+        """Look at these nodes; of many that are in the same state only one is computed."""
+        if len(nodes) > MANY and not shape.per_node:
+            first, same = self._states(view, nodes)
+            if len(first) < len(nodes) // 2:
+                some = nodes[first]
+                self._compute(shape, view, some)
+                for column in (view.room, view.score, view.device):
+                    column[nodes] = column[some][same]
+                return
+        self._compute(shape, view, nodes)
+
+    def _states(self, view: View, nodes: Smalls) -> tuple[Ints, Ints]:
+        """One node of each state among `nodes`, and every node's state; equal states look equal.
+
+        States are told apart by a 64-bit hash and then compared, so a collision costs only time.
+        """
+        held = (self.free, self.milli, self.mib, self.cut, self.nodes.model, self.nodes.kind,
+                self.nodes.memory, self.nodes.slots, self.nodes.capacity, view.fits)  # fmt: skip
+        rows = np.concatenate([a[nodes].astype(np.int64) for a in held], axis=1)
+        rows = np.concatenate([rows, self.open[nodes, None].astype(np.int64)], axis=1)
+        primes = (np.arange(rows.shape[1], dtype=np.int64) * 2 + 1) * PRIME
+        mixed = (rows ^ (rows >> 31)) * primes
+        keys = np.bitwise_xor.reduce(mixed ^ (mixed >> 29), axis=1)
+        _, first, same = np.unique(keys, return_index=True, return_inverse=True)
+        if not np.array_equal(rows, rows[first][same]):
+            return np.arange(len(nodes)), np.arange(len(nodes))
+        return first, same
+
+    def _compute(self, shape: Shape, view: View, nodes: Smalls) -> None:
         room = self._room(shape, view, nodes)
         view.room[nodes] = room
         some = room > 0

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from athanor.features.scheduling.core import search, topology
+from athanor.features.scheduling.core import gpu, search, topology
 from athanor.features.scheduling.core.ledger import Ledger, Shape
+from athanor.features.scheduling.core.snapshot import UNSET
 from athanor.features.scheduling.core.spots import SetAsk, Spot, Spots
 from athanor.features.scheduling.core.table import Bools
 
@@ -107,6 +108,10 @@ def _fill(
             return None
         here = min(int(view.room[node]), pods - len(spots))
         first = int(view.device[node])
+        if pods > 1 and _whole(shape):
+            masks = ledger.take_whole(node, shape, here)
+            spots += [Spot(node, mask, UNSET) for mask in masks]
+            here = 0
         for i in range(here):
             devices, slot = ledger.pick(node, shape, first if i == 0 else -1)
             ledger.take(node, shape, devices, slot)
@@ -114,6 +119,13 @@ def _fill(
         if len(spots) < pods:
             score[node] = -1
     return tuple(spots)
+
+
+def _whole(shape: Shape) -> bool:
+    """Whether the pods of a shape take nothing but whole devices (or none)."""
+    wanted = shape.devices
+    simple = not wanted.slots and not wanted.mib and not shape.per_node
+    return simple and (not wanted.needed or wanted.milli == gpu.WHOLE)
 
 
 def _give(ledger: Ledger, shape: Shape, spots: Sequence[Spot]) -> None:
