@@ -23,6 +23,8 @@ BODY = 4 * 1024 * 1024
 """Longest body read here, in bytes."""
 _BACKLOG = 1 << 20
 _PIECE = 1 << 18
+_GOODBYES = 20
+"""Hundredths of a second that clients have to close their side of TLS when the server ends."""
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(r"/[!-~]*")
 _ELSEWHERE = frozenset(("transfer-encoding", "upgrade", "expect", "content-encoding"))
@@ -106,6 +108,14 @@ class Connections:
             await asyncio.wait(busy, timeout=grace)
         for connection in list(self.open):
             connection.cut()
+        for _ in range(_GOODBYES):
+            if not self.open:
+                break
+            await asyncio.sleep(0.01)
+        for connection in list(self.open):
+            connection.abort()
+        while self.open:
+            await asyncio.sleep(0)
 
 
 class Connection(asyncio.Protocol):
@@ -230,8 +240,13 @@ class Connection(asyncio.Protocol):
 
     def cut(self) -> None:
         """Close the connection, after what is written has been sent."""
-        if self.transport is not None:
+        if self.transport is not None and not self.transport.is_closing():
             self.transport.close()
+
+    def abort(self) -> None:
+        """Close the connection without a word."""
+        if self.transport is not None:
+            self.transport.abort()
 
 
 class PlainExchange(Exchange):
