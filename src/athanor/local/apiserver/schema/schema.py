@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from athanor.api.meta import JSON
 from athanor.local.apiserver.schema.causes import BLOCKING, NOT_CHECKED, Value
 from athanor.local.apiserver.schema.check import Check, compile_check
-from athanor.local.apiserver.schema.default import compile_defaulter
-from athanor.local.apiserver.schema.prune import OBJECT_META, compile_pruner
+from athanor.local.apiserver.schema.default import Defaulter, compile_defaulter
+from athanor.local.apiserver.schema.prune import OBJECT_META, Pruner, compile_pruner
 from athanor.local.apiserver.schema.quick import Quick, compile_quick
-from athanor.local.apiserver.schema.rules import compile_rules
+from athanor.local.apiserver.schema.rules import Run, compile_rules
 from athanor.wire.status import Cause
 
 _BUSY = 20
@@ -25,22 +27,38 @@ _ONLY_META: JSON = {
 
 
 class Schema:
-    """A structural OpenAPI v3 schema of a whole object, compiled; references already resolved.
+    """A structural OpenAPI v3 schema of a whole object; references already resolved.
 
-    Thread-safe; holds no state of the objects it sees. The schema itself is kept as `source`.
+    Each part is compiled when it is first needed. Holds no state of the objects it sees. The
+    schema itself is kept as `source`.
     """
 
     def __init__(self, source: JSON) -> None:
         self.source = source
-        self._prune = compile_pruner(source, is_object=True)
-        self._default = compile_defaulter(_with_metadata(source))
-        self._check = compile_check(source, is_object=True)
         self._quick: Quick | None = None
         self._seen = 0
-        metadata = (source.get("properties") or {}).get("metadata") or {}
+
+    @cached_property
+    def _prune(self) -> Pruner | None:
+        return compile_pruner(self.source, is_object=True)
+
+    @cached_property
+    def _default(self) -> Defaulter | None:
+        return compile_defaulter(_with_metadata(self.source))
+
+    @cached_property
+    def _check(self) -> Check | None:
+        return compile_check(self.source, is_object=True)
+
+    @cached_property
+    def _types(self) -> Check | None:
+        metadata = (self.source.get("properties") or {}).get("metadata") or {}
         whole = len(metadata.get("properties") or ()) > 2
-        self._types = self._check if whole else compile_check(_ONLY_META)
-        self._rules = compile_rules(_whole(source)) if _has_rules(source) else None
+        return self._check if whole else compile_check(_ONLY_META)
+
+    @cached_property
+    def _rules(self) -> Run | None:
+        return compile_rules(_whole(self.source)) if _has_rules(self.source) else None
 
     def unknown(self, obj: JSON) -> list[str]:
         """Paths of fields that the schema does not know, sorted: `spec.foo`, `spec.a[0].b`."""
