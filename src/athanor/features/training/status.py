@@ -28,7 +28,7 @@ def from_gang(job: TrainingJob, gang: Gang, now: float) -> TrainingJobStatus:
         pods=gang.status.pods,
         failures=gang.status.failures,
         progress=gang.status.progress,
-        queued_at=old.queued_at or rfc3339(now),
+        queued_at=_queued(old, phase, now),
         started_at=_started(old, gang, phase, now),
         finished_at=rfc3339(now) if phase in FINISHED else None,
     )
@@ -51,6 +51,12 @@ def _words(job: TrainingJob, gang: Gang, phase: JobPhase) -> tuple[str, str]:
         first = gang.status.reasons[0]
         return first.code, first.message
     return gang.status.reason, gang.status.message
+
+
+def _queued(old: TrainingJobStatus, phase: JobPhase, now: float) -> str:
+    """Since when it waits; a job that is resumed starts to wait anew."""
+    resumed = old.phase == "Suspended" != phase
+    return rfc3339(now) if resumed or old.queued_at is None else old.queued_at
 
 
 def _started(old: TrainingJobStatus, gang: Gang, phase: JobPhase, now: float) -> str | None:
