@@ -135,8 +135,8 @@ def _references(pod: JSON) -> Iterator[Reference]:
         for source in container.get("envFrom") or ():
             yield from _named(source, namespace, "secretRef", "configMapRef")
         for variable in container.get("env") or ():
-            value = variable.get("valueFrom") or {}
-            yield from _named(value, namespace, "secretKeyRef", "configMapKeyRef")
+            if value := variable.get("valueFrom"):
+                yield from _named(value, namespace, "secretKeyRef", "configMapKeyRef")
 
 
 def _volume(volume: JSON, pod: str) -> Iterator[tuple[str, str]]:
