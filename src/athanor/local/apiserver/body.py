@@ -53,6 +53,8 @@ def parse(raw: bytes, content_type: str, kind: str) -> Any:
     if media == protobuf.MEDIA:
         try:
             return protobuf.decode(raw)
+        except protobuf.OnlyJson as wrong:
+            raise ApiError("UnsupportedMediaType", f"{wrong}: send application/json") from None
         except protobuf.Unreadable as wrong:
             raise bad(
                 f"the object provided is unrecognized (must be of type {kind}): {wrong}"

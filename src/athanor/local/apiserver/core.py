@@ -38,12 +38,16 @@ class Core:
         self.clock = clock
         self.ids = ids
         self.catalog = catalog
+        self._second, self._now = -1, ""
         self.observers: list[Observer] = []
         self.judges: list[Judge] = []
 
     def now(self) -> str:
         """The time, as metadata has it."""
-        return rfc3339(self.clock.now())
+        second = int(self.clock.now())
+        if second != self._second:
+            self._second, self._now = second, rfc3339(second)
+        return self._now
 
     def told(self, served: Served, old: JSON | None, new: JSON | None) -> None:
         """Tell everyone who follows writes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from athanor.api.meta import JSON
@@ -109,17 +110,30 @@ def check(obj: JSON, *, namespaced: bool, name_rule: Callable[[str], Sequence[st
 
 def labels(found: Any, path: str) -> list[Cause]:
     """What is wrong with labels at `path`."""
-    causes = []
+    causes = list[Cause]()
     for key, value in (found or {}).items():
-        causes += [wrong(path, key, problem) for problem in key_problems(key)]
-        causes += [wrong(path, value, problem) for problem in value_problems(value)]
+        if not _key_is_right(key):
+            causes += [wrong(path, key, problem) for problem in key_problems(key)]
+        if not _value_is_right(value):
+            causes += [wrong(path, value, problem) for problem in value_problems(value)]
     return causes
+
+
+@lru_cache(maxsize=4096)
+def _key_is_right(key: str) -> bool:
+    return not key_problems(key)
+
+
+@lru_cache(maxsize=4096)
+def _value_is_right(value: str) -> bool:
+    return not value_problems(value)
 
 
 def _rest(meta: JSON) -> list[Cause]:
     causes, size = list[Cause](), 0
     for key, value in (meta.get("annotations") or {}).items():
-        causes += [wrong("metadata.annotations", key, p) for p in key_problems(key.lower())]
+        if not _key_is_right(key.lower()):
+            causes += [wrong("metadata.annotations", key, p) for p in key_problems(key.lower())]
         size += len(key) + len(value)
     if size > ANNOTATIONS_LIMIT:
         causes.append(too_long("metadata.annotations", ANNOTATIONS_LIMIT))

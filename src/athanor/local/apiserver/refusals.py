@@ -1,76 +1,107 @@
-"""What a kube-apiserver does and this server refuses, as data: the docs are generated from it.
+"""What a kube-apiserver does and this server refuses: one list, for the docs and for the tests.
 
-Each refusal is answered with a Status that says so; none is silent.
+Each refusal has an example request; a test sends it and compares the answer. Nothing is refused
+silently: every answer is a `Status` that says so.
 """
 
 from __future__ import annotations
 
-from msgspec import Struct
+from collections.abc import Mapping
+
+from msgspec import Struct, field
+
+from athanor.wire.request import Request
 
 
 class Refusal(Struct, frozen=True, kw_only=True):
-    """One thing that is not served: what, how it is answered, and what to do instead."""
+    """One thing that is not supported: what, why, and an example with its answer's code."""
 
     what: str
-    answer: str
-    instead: str
+    why: str
+    method: str
+    path: str
+    code: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
+    def example(self) -> Request:
+        """The example as a request."""
+        return Request(method=self.method, path=self.path, headers=self.headers, body=self.body)
+
+
+_JSON = {"content-type": "application/json"}
+_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_CRD_IN_PROTOBUF = (
+    b"k8s\x00\x0a\x33\x0a\x17apiextensions.k8s.io/v1\x12\x18CustomResourceDefinition"
+    b"\x12\x00\x1a\x00\x22\x00"
+)
 
 REFUSALS: tuple[Refusal, ...] = (
     Refusal(
-        what="protobuf answers",
-        answer="406 NotAcceptable when a client accepts nothing but protobuf",
-        instead="accept application/json; every client library does. Protobuf bodies of built-in "
-        "kinds, which kubectl sends, are read",
+        what="Workload kinds of `apps` (Deployment, StatefulSet, DaemonSet, ReplicaSet)",
+        why="services are Athanor's own kinds; a cluster has these",
+        method="GET", path="/apis/apps/v1/namespaces/default/deployments", code=404,
     ),
     Refusal(
-        what="CBOR",
-        answer="415 UnsupportedMediaType for bodies, 406 NotAcceptable for answers",
-        instead="send and accept application/json",
+        what="batch/v1 Job and CronJob",
+        why="TrainingJob is the laptop's job; planned",
+        method="POST", path="/apis/batch/v1/namespaces/default/jobs", code=404,
+        headers=_JSON, body=b"{}",
     ),
     Refusal(
-        what="workload kinds of other groups: apps, batch, autoscaling, networking.k8s.io, policy",
-        answer="404 NotFound: the server could not find the requested resource",
-        instead="a TrainingJob or Gang here; those kinds on a Kubernetes cluster",
+        what="Answers in protobuf or CBOR for clients that accept nothing else",
+        why="JSON is the one encoding of answers; clients that list JSON too get it",
+        method="GET", path="/api/v1/pods", code=406,
+        headers={"accept": "application/vnd.kubernetes.protobuf"},
     ),
     Refusal(
-        what="LimitRange, ReplicationController, PodTemplate, ComponentStatus",
-        answer="404 NotFound: the server could not find the requested resource",
-        instead="ResourceQuota for limits of a namespace",
+        what="Bodies in CBOR",
+        why="no client writes it unless the server offers it",
+        method="POST", path="/api/v1/namespaces/default/configmaps", code=415,
+        headers={"content-type": "application/cbor"}, body=b"\xd9\xd9\xf7\xa0",
     ),
     Refusal(
-        what="Services of type NodePort and LoadBalancer",
-        answer="422 Invalid, spec.type",
-        instead="ClusterIP or headless Services; names resolve to pods. Or port-forward",
+        what="CustomResourceDefinitions and APIServices in protobuf",
+        why="schemas have no useful protobuf form; other built-in kinds are read",
+        method="POST", path=_CRDS, code=415,
+        headers={"content-type": "application/vnd.kubernetes.protobuf"}, body=_CRD_IN_PROTOBUF,
     ),
     Refusal(
-        what="pods/ephemeralcontainers, pods/resize, pods/proxy, services/proxy, nodes/proxy",
-        answer="404 NotFound: the server could not find the requested resource",
-        instead="exec, port-forward; a new pod",
+        what="Admission webhooks and admission policies",
+        why="nothing stands in a request's path; rules are CEL in the CRD",
+        method="GET",
+        path="/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations", code=404,
     ),
     Refusal(
-        what="admission webhooks and ValidatingAdmissionPolicies",
-        answer="404 NotFound for their kinds",
-        instead="CEL rules in CustomResourceDefinitions",
+        what="Proxying to pods, services and nodes through the API server",
+        why="port-forward reaches pods",
+        method="GET", path="/api/v1/namespaces/default/pods/p/proxy/", code=404,
     ),
     Refusal(
-        what="several served versions of a CustomResourceDefinition, conversion webhooks",
-        answer="404 NotFound for versions other than the storage version",
-        instead="one version",
-    ),
-    Refusal(
-        what="PodDisruptionBudgets",
-        answer="404 NotFound; evictions are never held back",
-        instead="minAvailable semantics of a Gang's minCount",
+        what="Ephemeral containers and resizing of running pods",
+        why="exec enters a running pod; planned",
+        method="PATCH", path="/api/v1/namespaces/default/pods/p/ephemeralcontainers", code=404,
+        headers={"content-type": "application/strategic-merge-patch+json"}, body=b"{}",
     ),
     Refusal(
         what="OpenAPI v2",
-        answer="404 NotFound for /openapi/v2",
-        instead="/openapi/v3 (kubectl 1.27 or newer)",
+        why="kubectl reads v3 since 1.27",
+        method="GET", path="/openapi/v2", code=404,
     ),
     Refusal(
-        what="JSON requests of more than 3 MiB, stored objects of more than 1.5 MiB",
-        answer="413 RequestEntityTooLarge",
-        instead="volumes or object storage for data",
+        what="Watches under /api/v1/watch",
+        why="deprecated since 1.11: use ?watch=1",
+        method="GET", path="/api/v1/watch/pods", code=404,
     ),
-)
+    Refusal(
+        what="Component statuses",
+        why="deprecated since 1.19: use /readyz?verbose",
+        method="GET", path="/api/v1/componentstatuses", code=404,
+    ),
+    Refusal(
+        what="Publishing of token keys (/openid/v1/jwks)",
+        why="tokens are for this server alone; TokenReview checks them",
+        method="GET", path="/openid/v1/jwks", code=404,
+    ),
+)  # fmt: skip
+"""In the order of the docs."""

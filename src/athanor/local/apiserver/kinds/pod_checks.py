@@ -136,16 +136,18 @@ def _environment(variables: list[JSON], path: str, causes: list[Cause]) -> None:
         name, source = variable.get("name") or "", variable.get("valueFrom")
         if not name:
             causes.append(required(f"{path}[{i}].name"))
-        else:
-            causes += [wrong(f"{path}[{i}].name", name, p) for p in names.env_name(name)]
+        elif problems := names.env_name(name):
+            causes += [wrong(f"{path}[{i}].name", name, problem) for problem in problems]
         if source is not None:
-            if variable.get("value"):
-                detail = "may not be specified when `value` is not empty"
-                causes.append(wrong(f"{path}[{i}].valueFrom", "", detail))
-            elif not any(value is not None for value in source.values()):
-                detail = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` "
-                detail += "or `secretKeyRef`"
-                causes.append(wrong(f"{path}[{i}].valueFrom", "", detail))
+            _source(source, variable, f"{path}[{i}].valueFrom", causes)
+
+
+def _source(source: JSON, variable: JSON, path: str, causes: list[Cause]) -> None:
+    if variable.get("value"):
+        causes.append(wrong(path, "", "may not be specified when `value` is not empty"))
+    elif not any(value is not None for value in source.values()):
+        detail = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` "
+        causes.append(wrong(path, "", detail + "or `secretKeyRef`"))
 
 
 def _mounts(mounts: list[JSON], path: str, volumes: set[str], causes: list[Cause]) -> None:

@@ -80,7 +80,8 @@ def _container(container: JSON, *, host_network: bool) -> None:
         if host_network and not port.get("hostPort"):
             port["hostPort"] = port.get("containerPort", 0)
     for variable in container.get("env") or ():
-        _field_ref((variable.get("valueFrom") or {}).get("fieldRef"))
+        if "valueFrom" in variable:
+            _field_ref((variable["valueFrom"] or {}).get("fieldRef"))
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
         if (probe := container.get(name)) is not None:
             _probe(probe)
