@@ -30,6 +30,10 @@ class Unreadable(ValueError):
     """These bytes are no such message; says why."""
 
 
+class OnlyJson(Unreadable):
+    """The kind has no protobuf form here."""
+
+
 def decode(body: bytes) -> JSON:
     """The object in a protobuf body. Raises Unreadable."""
     if not body.startswith(MAGIC):
@@ -40,7 +44,9 @@ def decode(body: bytes) -> JSON:
     group, _, name = version.rpartition("/")
     reference = catalog.reference_of(group, name, kind) or _common(kind)
     if reference is None or reference not in _numbers():
-        raise Unreadable(f"{kind or 'this kind'} in {version or 'no version'} is read as JSON only")
+        if not kind:
+            raise Unreadable("the body names no kind")
+        raise OnlyJson(f"{kind} in {version or 'no version'} is read as JSON only")
     decoded = _message(_view(envelope.get(2, b"")), reference, reference, 0)
     return {"apiVersion": version, "kind": kind, **decoded}
 
