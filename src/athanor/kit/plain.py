@@ -114,7 +114,7 @@ class Connections:
             await asyncio.sleep(0.01)
         for connection in list(self.open):
             connection.abort()
-        while self.open:
+        for _ in range(_GOODBYES):
             await asyncio.sleep(0)
 
 
