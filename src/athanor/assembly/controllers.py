@@ -10,7 +10,7 @@ import random
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,17 +46,19 @@ def all_controllers(checkpoint_root: str = "") -> Sequence[Controller[Any]]:
     ]
 
 
-async def work(client: Client, clock: Clock, data: DataDir) -> None:
-    """Run all controllers until cancelled."""
+async def work(
+    client: Client, clock: Clock, data: DataDir, filled: Callable[[], None] = ready.announce
+) -> None:
+    """Run all controllers until cancelled; `filled` is called when their caches are."""
     controllers = all_controllers(str(data.checkpoints))
     manager = Manager(client, controllers, clock, random.random)
     running = asyncio.ensure_future(manager.run())
     try:
-        filled = asyncio.ensure_future(manager.filled())
-        await asyncio.wait((filled, running), return_when=asyncio.FIRST_COMPLETED)
-        filled.cancel()
+        filling = asyncio.ensure_future(manager.filled())
+        await asyncio.wait((filling, running), return_when=asyncio.FIRST_COMPLETED)
+        filling.cancel()
         gc.freeze()  # what start-up made stays: later collections need not look at it
-        ready.announce()
+        filled()
         await running
     finally:
         running.cancel()
