@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
 from athanor.wire import table
-from athanor.wire.printing.duration import human, since
-from athanor.wire.printing.jsonpath import compile_path
 from athanor.wire.status import ApiError
 
 KNOWN = json.loads((Path(__file__).parent / "tables.json").read_text())
@@ -72,52 +69,6 @@ def test_custom_kinds_without_columns_show_their_age() -> None:
     )
     assert [c["name"] for c in shown["columnDefinitions"]] == ["Name", "Age"]
     assert shown["rows"][0]["cells"][0] == "a"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (-5, "<invalid>"), (-0.5, "0s"), (0, "0s"), (119, "119s"), (120, "2m"), (252, "4m12s"),
-        (600, "10m"), (10799, "179m"), (10800, "3h"), (12000, "3h20m"), (28800, "8h"),
-        (86400, "24h"), (172800, "2d"), (176400, "2d1h"), (691200, "8d"), (63071999, "729d"),
-        (63072000, "2y"), (66096000, "2y35d"), (252288000, "8y"), (400000000, "12y"),
-    ],
-)  # fmt: skip
-def test_durations(seconds: float, text: str) -> None:
-    assert human(seconds) == text
-
-
-def test_times_that_are_none() -> None:
-    assert since(None, 0) == "<unknown>"
-    assert since("yesterday", 0) == "<invalid>"
-
-
-DOC: dict[str, Any] = {
-    "a": {"b": [1, 2, 3]},
-    "m": [{"n": 1, "v": "one"}, {"n": 2, "v": "two", "t": True}, {"n": 3}],
-    "x.y/z": {"w": "q"},
-}
-
-
-@pytest.mark.parametrize(
-    ("path", "found"),
-    [
-        (".a.b[0]", [1]), (".a.b[-1]", [3]), (".a.b[*]", [1, 2, 3]), (".a.b[1:]", [2, 3]),
-        (".a.b[-2:]", [2, 3]), (".a.b[9]", []), (".a.c.d", []), ("{.a.b[0]}", [1]), ("a.b[0]", [1]),
-        ("$.a.b[0]", [1]), (".m[?(@.n==2)].v", ["two"]), (".m[?(@.n>=2)].n", [2, 3]),
-        (".m[?(@.v!='one')].v", ["two"]), (".m[?(@.v)].n", [1, 2]), (".m[?(@.t==true)].n", [2]),
-        (".m[*].v", ["one", "two"]), ("..v", ["one", "two"]), (".x\\.y/z.w", ["q"]),
-        ("['x.y/z'].w", ["q"]), (".a.*", [[1, 2, 3]]), (".", [DOC]), (".m[?(@.v < 3)].n", []),
-    ],
-)  # fmt: skip
-def test_json_path(path: str, found: list[Any]) -> None:
-    assert compile_path(path)(DOC) == found
-
-
-@pytest.mark.parametrize("path", [".a[", ".a[?(b)]", ".a[?(@.x == nope)]", ".a[']"])
-def test_what_is_no_json_path(path: str) -> None:
-    with pytest.raises(ValueError, match=r"JSONPath|filter|string"):
-        compile_path(path)
 
 
 @pytest.mark.parametrize(
