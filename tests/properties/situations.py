@@ -156,7 +156,9 @@ def gang_worlds(draw: st.DrawFn) -> tuple[Objects, dict[str, float], frozenset[s
             if draw(st.integers(0, 3)):
                 pod = draw(pods(gang, pod_set["name"], rank))
                 objects["pods", "default", pod["metadata"]["name"]] = pod
-    silent = draw(st.dictionaries(st.sampled_from(NODES), st.sampled_from([NOW - 5, NOW - 500])))
+    silent = draw(
+        st.dictionaries(st.sampled_from(NODES), st.sampled_from([NOW - 5, NOW - 500, NOW - 501]))
+    )
     gone = frozenset(draw(st.sets(st.sampled_from(sorted(silent))))) if silent else frozenset()
     refusal = draw(st.sampled_from([None, None, None, "Invalid", "Forbidden"]))
     return objects, silent, gone, {"reason": refusal, "message": "no"} if refusal else None
@@ -177,7 +179,8 @@ def see_gang(
         gang=msgspec.convert(objects["gangs.athanor.dev", "default", "g"], Gang),
         pods=pods,
         silent=silent,
-        gone=gone,
+        gone=gone & on,
+        shut=frozenset(name for name, since in silent.items() if since == NOW - 501) - gone,
         has_service=("services", "default", "g") in objects,
         refusal=gangs.Refusal(**refusal) if refusal else None,
     )

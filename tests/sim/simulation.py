@@ -10,8 +10,9 @@ import random
 from typing import Any
 
 from athanor.api import labels
-from athanor.api.core import Pod
+from athanor.api.core import Node, Pod
 from athanor.api.meta import JSON
+from athanor.api.registry import of
 from athanor.api.scheduling import Pool, Queue
 from athanor.api.training import TrainingJob
 from athanor.features.gangs import apply as gangs
@@ -22,6 +23,7 @@ from athanor.runtime.manager import Manager
 from athanor.testing import lab, virtual
 from athanor.testing.faults import NONE, ROUGH, Faulty, Rates
 from athanor.testing.nodes import Life, SimulatedNode
+from athanor.wire import calls
 from athanor.wire.status import ApiError
 from tests.sim.invariants import Invariants
 
@@ -43,6 +45,7 @@ class Simulation:
         self.nodes: dict[str, SimulatedNode] = {}
         self.tasks: dict[str, asyncio.Task[None]] = {}
         self.invariants = Invariants(CPUS, self.nodes)
+        self.node_wires: dict[str, Faulty] = {}
         self.crashes = 0
         bed.server.core.observers.append(self.invariants.written)
 
@@ -71,6 +74,7 @@ class Simulation:
             capacity={"cpu": str(CPUS), "memory": "32Gi", "pods": "20"},
         )  # fmt: skip
         self.nodes[name] = node
+        self.node_wires[name] = self.wires[-1]
         self.tasks[name] = asyncio.ensure_future(node.run())
 
     async def crash(self, name: str) -> None:
@@ -79,6 +83,13 @@ class Simulation:
         task = self.tasks.pop(name)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+    async def cut_off(self, name: str, seconds: float) -> None:
+        """A machine that runs on and reaches nobody."""
+        wire = self.node_wires[name]
+        wire.rates = Rates(lost=1.0)
+        await asyncio.sleep(seconds)
+        wire.rates = self.rates
 
     def life(self, pod: Pod) -> Life:
         """How a pod lives, the same whenever it is asked for."""
@@ -142,14 +153,23 @@ async def _lay_out(bed: lab.Lab, dice: random.Random) -> None:
 
 
 async def _trouble(sim: Simulation, dice: random.Random) -> None:
-    """Crashes of controllers and nodes at random moments."""
+    """Crashes of controllers and machines, machines cut off or taken away, at random moments."""
     while sim.lab.clock.monotonic() < TROUBLE:
         await asyncio.sleep(dice.expovariate(1 / 20))
         name = dice.choice([*sim.nodes, "controllers", "controllers"])
         if name not in sim.tasks:
             continue
-        await sim.crash(name)
-        await asyncio.sleep(dice.uniform(0.1, 5) if name == "controllers" else dice.uniform(1, 90))
+        if name == "controllers":
+            await sim.crash(name)
+            await asyncio.sleep(dice.uniform(0.1, 5))
+        elif dice.random() < 0.4:
+            await sim.cut_off(name, dice.uniform(1, 150))
+        else:
+            await sim.crash(name)
+            if dice.random() < 0.3:
+                await asyncio.sleep(dice.uniform(0, 10))
+                await sim.lab.client(calls.delete(of(Node), name))
+            await asyncio.sleep(dice.uniform(1, 90))
         _revive(sim, name)
 
 

@@ -39,7 +39,11 @@ class Agent:
 
     def __init__(self, node: SimulatedNode) -> None:
         self.node = node
-        self.task = asyncio.ensure_future(node.run())
+        self.start()
+
+    def start(self) -> None:
+        """Switch the machine on (again)."""
+        self.task = asyncio.ensure_future(self.node.run())
 
     async def stop(self) -> None:
         """End it at whatever await it is."""

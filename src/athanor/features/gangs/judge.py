@@ -76,7 +76,9 @@ def look(observed: Observed, now: float) -> Situation:
     limit = gang.spec.max_runtime_seconds
     refusal = observed.refusal.reason if observed.refusal else ""
     done = succeeded_before(gang)
-    lost = frozenset(name for name, since in observed.silent.items() if now - since >= LOST_AFTER)
+    lost = observed.shut.union(
+        name for name, since in observed.silent.items() if now - since >= LOST_AFTER
+    )
     return Situation(
         gang=gang,
         pods=observed.pods,

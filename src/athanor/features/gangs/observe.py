@@ -17,6 +17,7 @@ from athanor.runtime.cache import Changed, Key, World, by_label
 PODS_OF_GANG = "gang"
 PODS_ON_NODE = "node"
 
+OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 _LONG_AGO = "1970-01-01T00:00:00Z"
 
 pods_of_gang = by_label(labels.GANG)
@@ -33,13 +34,15 @@ class Observed(Struct, frozen=True, kw_only=True):
     """A gang, all pods that carry its name, and the nodes of its ranks that do not answer.
 
     `silent`: node → since when, in seconds since the epoch. A node that there is none of (`gone`)
-    counts from its last pod on: caches of different kinds may lag behind each other.
+    counts from its last pod on: caches of different kinds may lag behind each other. `shut` nodes
+    are declared off by their taint out-of-service (KEP-2268): nothing runs there any more.
     """
 
     gang: Gang
     pods: tuple[Pod, ...] = ()
     silent: dict[str, float] = {}
     gone: frozenset[str] = frozenset()
+    shut: frozenset[str] = frozenset()
     has_service: bool = False
     refusal: Refusal | None = None
 
@@ -57,6 +60,7 @@ def observe(world: World, key: Key) -> Observed | None:
     nodes = world.cache(Node)
     silent: dict[str, float] = {}
     gone: set[str] = set()
+    shut: set[str] = set()
     for pod in pods:
         name = pod.spec.node_name
         node = nodes.get(Key("", name))
@@ -66,6 +70,8 @@ def observe(world: World, key: Key) -> Observed | None:
             silent[name] = max(created, silent.get(name, 0.0))
         elif (since := _silent_since(node)) > 0:
             silent[name] = since
+        if node is not None and any(taint.key == OUT_OF_SERVICE for taint in node.spec.taints):
+            shut.add(name)
     for name in _nodes_of(gang):
         node = nodes.get(Key("", name))
         if node is not None and (since := _silent_since(node)) > 0:
@@ -75,6 +81,7 @@ def observe(world: World, key: Key) -> Observed | None:
         pods=tuple(pods),
         silent=silent,
         gone=frozenset(gone),
+        shut=frozenset(shut),
         has_service=world.cache(Service).get(key) is not None,
         refusal=Refusal(problem.reason, problem.message) if problem is not None else None,
     )
@@ -89,7 +96,7 @@ def gang_of(change: Changed[Pod] | Changed[Service], world: World) -> Iterable[K
 
 def gangs_on(change: Changed[Node], world: World) -> Iterable[Key]:
     """The gangs with pods on a node whose readiness has changed."""
-    if _answers(change.before) == _answers(change.after):
+    if _stand(change.before) == _stand(change.after):
         return ()
     pods = world.cache(Pod).by(PODS_ON_NODE, change.newest.metadata.name)
     return {
@@ -110,8 +117,12 @@ def _nodes_of(gang: Gang) -> set[str]:
     return {name for placement in placements for name in unpack(placement.nodes)}
 
 
-def _answers(node: Node | None) -> bool:
-    return node is not None and _silent_since(node) == 0
+def _stand(node: Node | None) -> tuple[bool, bool]:
+    """Whether a node answers, and whether it is declared off."""
+    if node is None:
+        return False, True
+    off = any(taint.key == OUT_OF_SERVICE for taint in node.spec.taints)
+    return _silent_since(node) == 0, off
 
 
 def _silent_since(node: Node) -> float:

@@ -19,7 +19,7 @@ from athanor.features.gangs import pods as manifests
 from athanor.features.gangs import status as write
 from athanor.features.gangs.evict import evicting, has_deadline
 from athanor.features.gangs.judge import LOST_AFTER, Situation, first_words, judge, look
-from athanor.features.gangs.observe import Observed
+from athanor.features.gangs.observe import OUT_OF_SERVICE, Observed
 from athanor.features.gangs.ranks import (
     is_alive,
     is_current,
@@ -34,10 +34,6 @@ from athanor.kit.times import parse_rfc3339, rfc3339
 from athanor.runtime.plan import Action, Create, Delete, Patch, Plan, Record, difference, head
 
 GANGS, PODS, SERVICES = of(Gang), of(Pod), of(Service)
-
-FENCED_AFTER = 120.0
-"""Seconds without an answer after which a lost node's pods are removed by force. Agents stop pods
-whose node could not reach the API server for that long."""
 
 DEAD_WORLD_GRACE = 3
 """Seconds for ranks whose gang has failed already, unless their template says otherwise."""
@@ -144,7 +140,7 @@ def _words(s: Situation, observed: Observed, event: Event, status: GangStatus) -
     """Reason and message: why the gang is where it is, in words for its user."""
     phase, spec = status.phase, s.gang.spec
     if phase == s.gang.status.phase and phase not in WORKING:
-        return s.gang.status.reason, s.gang.status.message
+        return s.gang.status.reason, _waits_for_node(observed) or s.gang.status.message
     if spec.outcome is not None and phase in ("Stopping", *FINISHED):
         return spec.outcome.reason, spec.outcome.message
     if event == "verdict":
@@ -164,6 +160,18 @@ def _words(s: Situation, observed: Observed, event: Event, status: GangStatus) -
     if phase in ("Starting", "Admitted"):
         return stuck(s.pods) or ("", "")
     return "", ""
+
+
+def _waits_for_node(observed: Observed) -> str:
+    """What to do when a silent node keeps pods that must go."""
+    for pod in observed.pods:
+        node = pod.spec.node_name
+        if is_alive(pod) and node in observed.silent and node not in observed.gone | observed.shut:
+            return (
+                f"node {node} does not answer and may still run {pod.metadata.name}: it has to "
+                f"come back, or be deleted, or be tainted {OUT_OF_SERVICE} when it is off for good"
+            )
+    return ""
 
 
 def _work(gang: Gang, observed: Observed, s: Situation, now: float) -> Iterator[Action]:
@@ -214,16 +222,19 @@ def _forced(observed: Observed, work: list[Action], now: float) -> Iterator[Acti
 
 
 def _is_fenced(observed: Observed, pod: Pod, now: float) -> bool:
-    since = observed.silent.get(pod.spec.node_name)
-    after = LOST_AFTER if pod.spec.node_name in observed.gone else FENCED_AFTER
-    return since is not None and now - since >= after
+    """Whether its node is surely off: declared so, or removed from the cluster for a while.
+
+    A node that merely does not answer may still run its pods; a rank must never live twice.
+    """
+    node = pod.spec.node_name
+    return node in observed.shut or (
+        node in observed.gone and now - observed.silent[node] >= LOST_AFTER
+    )
 
 
 def _again(gang: Gang, observed: Observed, s: Situation, now: float) -> float | None:
     """Seconds until time alone changes the plan."""
-    moments = [
-        since + after for since in observed.silent.values() for after in (LOST_AFTER, FENCED_AFTER)
-    ]
+    moments = [since + LOST_AFTER for since in observed.silent.values()]
     status, limit = gang.status, gang.spec.max_runtime_seconds
     if status.phase in WORKING and status.started_at and limit:
         moments.append(parse_rfc3339(status.started_at) + limit)

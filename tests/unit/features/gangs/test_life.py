@@ -206,11 +206,47 @@ def test_a_lost_node_returns_the_gang_and_costs_it_nothing() -> None:
             assert found.status.failures[0].node == "node-1"
             node = await bed.get(Node, "node-1", None)
             assert [c.status for c in node.status.conditions if c.type == "Ready"] == ["Unknown"]
+            await asyncio.sleep(600)  # it may still run there: a rank must never live twice
+            found = await bed.get(Gang, "g")
+            assert found.status.phase == "Evicting"
+            assert "node node-1 does not answer and may still run g-worker-1" in (
+                found.status.message
+            )
+            taint = {"key": "node.kubernetes.io/out-of-service", "effect": "NoExecute"}
+            await bed.patch(Node, "node-1", {"spec": {"taints": [taint]}}, namespace=None)
             found = await bed.until(Gang, "g", phase("Pending"))
             assert found.status.admission is None
             assert not await bed.list(Pod, "default")
             told = {e.reason for e in await bed.list(Event)}
             assert {"NodeNotReady", "Evicting"} <= told
+
+    virtual.run(main)
+
+
+def test_a_node_that_is_removed_frees_its_ranks() -> None:
+    async def main() -> None:
+        async with lab.cluster([controller(), nodes.controller()], nodes=2) as bed:
+            await bed.create(gang(), Gang)
+            await admit(bed, "node-0", "node-1")
+            await bed.until(Gang, "g", phase("Running"))
+            await bed.agents["node-1"].stop()
+            await bed.client(calls.delete(of(Node), "node-1"))
+            found = await bed.until(Gang, "g", phase("Pending"))
+            assert found.status.evictions == 1
+
+    virtual.run(main)
+
+
+def test_a_node_that_comes_back_ends_what_it_was_told_to_end() -> None:
+    async def main() -> None:
+        async with lab.cluster([controller(), nodes.controller()], nodes=2) as bed:
+            await bed.create(gang(), Gang)
+            await admit(bed, "node-0", "node-1")
+            await bed.until(Gang, "g", phase("Running"))
+            await bed.agents["node-1"].stop()
+            await bed.until(Gang, "g", phase("Evicting"))
+            bed.agents["node-1"].start()
+            await bed.until(Gang, "g", phase("Pending"))
 
     virtual.run(main)
 
