@@ -86,6 +86,7 @@ def test_people_get_a_namespace_a_queue_and_no_more(console: Console) -> None:
     assert "ada" in console.run("user", "list")
     asada = ("--kubeconfig", str(file))
     console.run(*asada, "submit", "generic", "--name", "hers", "--cpu", "100m", "--", "true")
+    assert " vision " in console.run(*asada, "list")
     console.run(*asada, "wait", "hers", "--timeout", "1m")
     assert "cannot list" in console.run(*asada, "list", "-n", "default", code=1)
     assert "cannot list" in console.run(*asada, "get", "secrets", "-n", "kube-system", code=1)

@@ -13,6 +13,10 @@ ATTEMPT = f"{GROUP}/attempt"
 RANK_ATTEMPT = f"{GROUP}/rank-attempt"
 JOB = f"{GROUP}/job"
 
+QUEUE = f"{GROUP}/queue"
+"""Label of a Namespace: the queue of those who work there."""
+TEAM = f"{GROUP}/team"
+
 DEVICES = f"{GROUP}/devices"
 """Annotation: device ids on the node, "0,1"."""
 USER = f"{GROUP}/user"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+from athanor.api import labels
 from athanor.api.meta import API_VERSION, JSON
 from athanor.api.registry import Resource, by_kind
 from athanor.client.protocol import Client
@@ -88,7 +89,10 @@ def _storage() -> JSON:
 
 def _queues() -> Iterable[JSON]:
     yield {**_head(API_VERSION, "Pool", "default"), "spec": {"exclusive": False}}
-    yield {**_head(API_VERSION, "Queue", "default"), "spec": {"pools": [{"pool": "default"}]}}
+    # namespaces that have a queue of their own do not use the common one
+    others = {"matchExpressions": [{"key": labels.QUEUE, "operator": "DoesNotExist"}]}
+    spec = {"pools": [{"pool": "default"}], "namespaceSelector": others}
+    yield {**_head(API_VERSION, "Queue", "default"), "spec": spec}
 
 
 async def ensure(client: Client, wanted: Iterable[JSON]) -> int:

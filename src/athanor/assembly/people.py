@@ -9,7 +9,8 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
-from athanor.api.meta import API_VERSION, GROUP, JSON
+from athanor.api import labels
+from athanor.api.meta import API_VERSION, JSON
 from athanor.api.registry import Resource, find
 from athanor.assembly.layout import DataDir
 from athanor.kit.clock import Clock
@@ -18,9 +19,6 @@ from athanor.sdk.client import Client
 from athanor.wire.status import ApiError
 
 RBAC = "rbac.authorization.k8s.io"
-USER_LABEL = f"{GROUP}/user"
-QUEUE_LABEL = f"{GROUP}/queue"
-TEAM_LABEL = f"{GROUP}/team"
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 
 
@@ -75,16 +73,16 @@ def add(client: Client, data: DataDir, who: Person, clock: Clock, out: str) -> A
 def everybody(client: Client) -> list[tuple[str, str]]:
     """Everybody who was added, with their namespace."""
     bindings = _kind("rolebindings")
-    found = client.list(bindings, everywhere=True, labels=USER_LABEL).get("items", [])
+    found = client.list(bindings, everywhere=True, labels=labels.USER).get("items", [])
     return sorted(
-        (item["metadata"]["labels"][USER_LABEL], item["metadata"]["namespace"]) for item in found
+        (item["metadata"]["labels"][labels.USER], item["metadata"]["namespace"]) for item in found
     )
 
 
 def remove(client: Client, data: DataDir, name: str, clock: Clock) -> bool:
     """Delete somebody's rights and key; False when there was nobody. What they made stays."""
     bindings = _kind("rolebindings")
-    found = client.list(bindings, everywhere=True, labels=f"{USER_LABEL}={name}").get("items", [])
+    found = client.list(bindings, everywhere=True, labels=f"{labels.USER}={name}").get("items", [])
     for item in found:
         meta = item["metadata"]
         client.delete(bindings, meta["name"], namespace=meta["namespace"])
@@ -93,9 +91,9 @@ def remove(client: Client, data: DataDir, name: str, clock: Clock) -> bool:
 
 
 def _namespace(home: str, who: Person) -> JSON:
-    labels = {QUEUE_LABEL: home, **({TEAM_LABEL: who.team} if who.team else {})}
+    marks = {labels.QUEUE: home, **({labels.TEAM: who.team} if who.team else {})}
     return {
-        "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": home, "labels": labels}
+        "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": home, "labels": marks}
     }  # fmt: skip
 
 
@@ -105,7 +103,7 @@ def _queue(home: str, who: Person) -> JSON:
         pool["deserved"] = dict(who.share)
     if who.limit:
         pool["limit"] = dict(who.limit)
-    selector = {"matchLabels": {QUEUE_LABEL: home}}
+    selector = {"matchLabels": {labels.QUEUE: home}}
     return {
         "apiVersion": API_VERSION, "kind": "Queue", "metadata": {"name": home},
         "spec": {"pools": [pool], "namespaceSelector": selector},
@@ -117,7 +115,7 @@ def _binding(home: str, who: Person) -> JSON:
         "apiVersion": f"{RBAC}/v1",
         "kind": "RoleBinding",
         "metadata": {
-            "name": f"user-{who.name}", "namespace": home, "labels": {USER_LABEL: who.name}
+            "name": f"user-{who.name}", "namespace": home, "labels": {labels.USER: who.name}
         },
         "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "edit"},
         "subjects": [{"apiGroup": RBAC, "kind": "User", "name": who.name}],

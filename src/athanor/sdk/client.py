@@ -84,6 +84,7 @@ class _Operations:
     """Everything a client can do."""
 
     submit = Operation(jobs.submit)
+    home_queue = Operation(jobs.home_queue)
     list_jobs = Operation(jobs.list_jobs)
     job = Operation(jobs.job)
     wait = Operation(jobs.wait)

@@ -7,6 +7,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from athanor.api.core import Namespace
+from athanor.api.labels import QUEUE
 from athanor.api.meta import JSON, ObjectMeta, Page
 from athanor.api.registry import of
 from athanor.api.training import TrainingJob
@@ -45,6 +47,17 @@ def submit(scope: Scope, asked: Submission | JSON, *, dry_run: bool = False) -> 
     meta = {"namespace": scope.namespace, **body.get("metadata", {})}
     made = yield from ask(calls.create(JOBS, {**body, "metadata": meta}, dry_run=dry_run))
     return _view(made)
+
+
+def home_queue(scope: Scope, *, namespace: str | None = None) -> Op[str]:
+    """The queue of those who work in a namespace, "" when it has none of its own."""
+    try:
+        found = yield from ask(calls.get(Namespace, namespace or scope.namespace))
+    except ApiError as error:
+        if error.reason not in ("NotFound", "Forbidden"):
+            raise
+        return ""
+    return found.metadata.labels.get(QUEUE, "")
 
 
 def list_jobs(

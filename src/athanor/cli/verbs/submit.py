@@ -68,6 +68,8 @@ def command(world: World, **asked: Any) -> int:
     It runs in your virtual environment and directory unless you say otherwise. The options come
     before --, the command after it.
     """
+    import msgspec
+
     from athanor.sdk.submission import manifest
 
     dry, follow = asked.pop("dry_run"), asked.pop("follow")
@@ -81,6 +83,9 @@ def command(world: World, **asked: Any) -> int:
             world.output = "yaml"
         show.document(world, wanted)
         return 0
+    if not submission.queue and (queue := world.client.home_queue(namespace=submission.namespace)):
+        submission = msgspec.structs.replace(submission, queue=queue)
+        wanted = manifest(submission)
     job = world.client.submit(wanted)
     _announce(world, submission, job.metadata.name, job.metadata.namespace)
     return _follow(world, job.metadata.name) if follow else 0
