@@ -53,12 +53,11 @@ def served_of(crd: JSON) -> Served:
             name="scale", verbs=("get", "patch", "update"), kind="Scale", group="autoscaling",
             version="v1",
         )  # fmt: skip
-    free = schema.get("x-kubernetes-preserve-unknown-fields") and not schema.get("properties")
     return Served(
         resource=resource,
         strategy=_CUSTOM,
         subs=subs,
-        schema=None if free else Schema(schema),
+        schema=Schema(schema),
         schema_json=schema,
         custom=True,
         columns=tuple(version.get("additionalPrinterColumns") or ()),

@@ -226,8 +226,13 @@ def _check_options(call: Call) -> None:
         causes.append(errors.unsupported("dryRun", dry, ["All"]))
     if call.validation not in _VALIDATIONS:
         causes.append(errors.unsupported("fieldValidation", call.validation, ("", *_VALIDATIONS)))
-    if len(call.request.param("fieldManager") or "") > _MANAGER_LIMIT:
+    manager = call.request.param("fieldManager") or ""
+    if len(manager) > _MANAGER_LIMIT:
         causes.append(errors.too_long("fieldManager", _MANAGER_LIMIT))
+    odd = next((i for i, c in enumerate(manager) if not c.isprintable()), None)
+    if odd is not None:
+        said = f"invalid character U+{ord(manager[odd]):04X} (at position {odd})"
+        causes.append(errors.wrong("fieldManager", manager, said))
     if causes:
         raise errors.options(_OPTIONS[call.target.verb], causes)
 

@@ -85,6 +85,12 @@ async def _apply(core: Core, call: Call) -> Outcome:
             return await write.change(core, call, applied)
         if meta.get("resourceVersion"):
             raise errors.not_found(call.resource, call.target.name)
+        if meta.get("uid"):
+            raise errors.conflict(
+                call.resource, call.target.name,
+                f"uid mismatch: the provided object specified uid {meta['uid']}, and no existing "
+                "object was found",
+            )  # fmt: skip
         made = applied(None)
         made["metadata"] = {**made.get("metadata", {}), "name": call.target.name}
         try:

@@ -37,6 +37,9 @@ def read_object(call: Call, *, prune: bool = True) -> JSON:
     raw, resource = call.request.body, call.resource
     value = body.parse(raw, call.request.headers.get("content-type", ""), resource.kind)
     obj = body.as_object(value, raw, resource.kind)
+    if not prune and not (obj.get("kind") and obj.get("apiVersion")):
+        group, _, version = str(obj.get("apiVersion") or "").rpartition("/")
+        raise errors.bad(f"invalid object type: {group}/{version}, Kind={obj.get('kind') or ''}")
     check_type(call, obj)
     problems = list(body.duplicates(raw, obj)) if call.validation != "Ignore" else []
     said = [f'duplicate field "{p}"' for p in problems]
