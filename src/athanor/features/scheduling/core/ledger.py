@@ -101,6 +101,9 @@ class Ledger:
         self.journal: list[int] = []
         self.views: dict[tuple[Shape, int], View] = {}
         self.sorts: dict[Shape, Bools] = {}
+        self.ground = _ground(nodes)
+        self.keys = np.zeros(len(nodes.names), dtype=np.int64)
+        self.hashed = -1
 
     def fork(self) -> Ledger:
         """A copy that can be changed without this one noticing."""
@@ -200,9 +203,14 @@ class Ledger:
         self.cut, self.open, self.count = truth.cut, truth.open, truth.beside
         self.journal.extend(np.flatnonzero(changed).tolist())
 
+    def reground(self, nodes: Nodes) -> None:
+        """The same nodes with other capacities."""
+        self.nodes, self.ground, self.hashed = nodes, _ground(nodes), -1
+        self.forget_journal()
+
     def forget_journal(self) -> None:
         """Start the journal anew; every view is computed again when it is next asked for."""
-        self.journal = []
+        self.journal, self.hashed = [], -1
         for view in self.views.values():
             view.seen = -1
 
@@ -263,7 +271,7 @@ class Ledger:
     def _refresh(self, shape: Shape, view: View, nodes: Smalls) -> None:
         """Look at these nodes; of many that are in the same state only one is computed."""
         if len(nodes) > MANY and not shape.per_node:
-            first, same = self._states(view, nodes)
+            first, same = self._states(nodes)
             if len(first) < len(nodes) // 2:
                 some = nodes[first]
                 self._compute(shape, view, some)
@@ -272,22 +280,34 @@ class Ledger:
                 return
         self._compute(shape, view, nodes)
 
-    def _states(self, view: View, nodes: Smalls) -> tuple[Ints, Ints]:
+    def _states(self, nodes: Smalls) -> tuple[Ints, Ints]:
         """One node of each state among `nodes`, and every node's state; equal states look equal.
 
         States are told apart by a 64-bit hash and then compared, so a collision costs only time.
         """
-        held = (self.free, self.milli, self.mib, self.cut, self.nodes.model, self.nodes.kind,
-                self.nodes.memory, self.nodes.slots, self.nodes.capacity, view.fits)  # fmt: skip
-        rows = np.concatenate([a[nodes].astype(np.int64) for a in held], axis=1)
-        rows = np.concatenate([rows, self.open[nodes, None].astype(np.int64)], axis=1)
-        primes = (np.arange(rows.shape[1], dtype=np.int64) * 2 + 1) * PRIME
-        mixed = (rows ^ (rows >> 31)) * primes
-        keys = np.bitwise_xor.reduce(mixed ^ (mixed >> 29), axis=1)
+        keys = self._keys()[nodes]
         _, first, same = np.unique(keys, return_index=True, return_inverse=True)
-        if not np.array_equal(rows, rows[first][same]):
-            return np.arange(len(nodes)), np.arange(len(nodes))
-        return first, same
+        held = (self.ground, self.open, self.free, self.milli, self.mib, self.cut)
+        if all(np.array_equal(a[nodes], a[nodes[first]][same]) for a in held):
+            return first, same
+        return np.arange(len(nodes)), np.arange(len(nodes))
+
+    def _keys(self) -> Ints:
+        """The hash of every node's state, computed anew for nodes that changed."""
+        if self.hashed < 0:
+            changed = np.arange(len(self.open))
+        else:
+            changed = np.array(sorted(set(self.journal[self.hashed :])), dtype=np.int64)
+        if len(changed):
+            key = self.ground[changed] * 2 + self.open[changed]
+            for held in (self.free, self.milli, self.mib, self.cut):
+                factors = (np.arange(held.shape[1], dtype=np.int64) * 2 + 1) * PRIME
+                part = held[changed].astype(np.int64) @ factors
+                key = (key ^ (key >> 29)) * PRIME + part
+            self.keys = self.keys.copy()
+            self.keys[changed] = key
+        self.hashed = len(self.journal)
+        return self.keys
 
     def _compute(self, shape: Shape, view: View, nodes: Smalls) -> None:
         room = self._room(shape, view, nodes)
@@ -333,6 +353,16 @@ class Ledger:
         if shape.min_mib:
             fits &= nodes.memory >= shape.min_mib
         return fits
+
+
+def _ground(nodes: Nodes) -> Ints:
+    """A number for each sort of node: what never changes while nodes stay the same."""
+    held = (nodes.model, nodes.kind, nodes.memory, nodes.slots, nodes.capacity, nodes.healthy)
+    rows = np.concatenate([a.astype(np.int64) for a in held], axis=1)
+    if not rows.size:
+        return np.zeros(len(nodes.names), dtype=np.int64)
+    numbers: Ints = np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
+    return numbers
 
 
 class Booked(NamedTuple):

@@ -42,17 +42,25 @@ def current(memo: Memo | None, snapshot: Snapshot, policy: Policy, now: float) -
     key = _rating(snapshot, policy, shapes)
     if memo is None or memo.policy != policy or not _same_ground(memo.ledger.nodes, snapshot.nodes):
         ledger = Ledger(snapshot.nodes, _rater(snapshot, policy, shapes))
-        memo = Memo(policy, shapes, ledger, key, Ledger(snapshot.nodes, ledger.rater))
+        memo = Memo(policy, shapes, ledger, key, _empty(snapshot.nodes, ledger.rater))
     elif memo.rated_by != key:
         memo.ledger.rerate(_rater(snapshot, policy, shapes))
+        memo.empty.rerate(memo.ledger.rater)
     memo.shapes, memo.rated_by = shapes, key
-    if not same(memo.empty.nodes.capacity, snapshot.nodes.capacity):
-        memo.empty = Ledger(snapshot.nodes, memo.ledger.rater)
-    memo.ledger.nodes = snapshot.nodes
+    if not same(memo.ledger.nodes.capacity, snapshot.nodes.capacity):
+        memo.empty = _empty(snapshot.nodes, memo.ledger.rater)
+        memo.ledger.reground(snapshot.nodes)
     memo.ledger.become(booked(snapshot, shapes, now))
     if len(memo.ledger.journal) > LONGEST_JOURNAL:
         memo.ledger.forget_journal()
     return memo
+
+
+def _empty(nodes: Nodes, rater: Scorer) -> Ledger:
+    """The nodes with nothing on them, not even other people's pods."""
+    ledger = Ledger(nodes, rater)
+    ledger.free = nodes.capacity.copy()
+    return ledger
 
 
 def _same_ground(old: Nodes, new: Nodes) -> bool:
