@@ -69,9 +69,13 @@ def enter_root(base: str, spec: dict[str, Any], extra: Sequence[str], userns: bo
     root, upper, work = (f"{base}/{name}" for name in ("root", "upper", "work"))
     for folder in (root, upper, work):
         os.mkdir(folder, 0o755)
-    options = f"lowerdir=/,upperdir={_escape(upper)},workdir={_escape(work)}"
-    linux.mount("overlay", root, "overlay", 0, options + (",userxattr" if userns else ""))
-    for path in extra:
+    if userns:
+        linux.mount("tmpfs", root, "tmpfs", linux.MS_NOSUID, "mode=755,size=4m")
+        _fold_out(root, "/", skip=("proc", "sys", "dev", "tmp", "run"))
+    else:
+        options = f"lowerdir=/,upperdir={_escape(upper)},workdir={_escape(work)}"
+        linux.mount("overlay", root, "overlay", 0, options)
+    for path in () if userns else extra:
         with contextlib.suppress(OSError):  # a share that hangs or forbids is not for pods
             _bind(root, {"source": path, "target": path, "readOnly": True})
     _system(root)
@@ -111,7 +115,7 @@ def _place(root: str, entry: dict[str, Any]) -> str:
     if entry.get("kind") != "tmpfs":
         return _bind(root, entry)
     target = _resolve(root, entry["target"])
-    os.makedirs(target, 0o755, exist_ok=True)
+    _make_folder(root, target)
     size = f",size={entry['size']}" if entry.get("size") else ""
     options = f"mode={entry.get('mode', 0o755):o}{size}"
     linux.mount("tmpfs", target, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, options)
@@ -121,14 +125,61 @@ def _place(root: str, entry: dict[str, Any]) -> str:
 def _bind(root: str, entry: dict[str, Any]) -> str:
     source, target = entry["source"], _resolve(root, entry["target"])
     if os.path.isdir(source):
-        os.makedirs(target, 0o755, exist_ok=True)
+        _make_folder(root, target)
     elif not os.path.lexists(target):
-        os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
-        os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+        parent = os.path.dirname(target)
+        _make_folder(root, parent)
+        try:
+            _make_file(target)
+        except OSError:
+            _fold_out(root, parent[len(root) :])
+            _make_file(target)
     linux.mount(source, target, flags=linux.MS_BIND | linux.MS_REC)
     if entry.get("readOnly"):
         linux.set_attributes(target, linux.ATTR_RDONLY | linux.ATTR_NOSUID, recursive=True)
     return target
+
+
+def _fold_out(root: str, path: str, skip: Sequence[str] = ()) -> None:
+    """Put a small writable folder in place of one of the machine's, its entries bound into it.
+
+    Where "/" cannot be overlaid (user namespaces), this is how mount points come into being.
+    """
+    target = root + path if path != "/" else root
+    if path != "/":
+        linux.mount("tmpfs", target, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=755,size=1m")
+    for name in os.listdir(path):
+        source, here = os.path.join(path, name), f"{target}/{name}"
+        if os.path.islink(source):
+            os.symlink(os.readlink(source), here)
+        elif name in skip and os.path.isdir(source):
+            os.mkdir(here, 0o755)
+        else:
+            with contextlib.suppress(PermissionError):  # what we may not see, pods may not either
+                _bind(
+                    root, {"source": source, "target": os.path.join(path, name), "readOnly": True}
+                )
+
+
+def _make_folder(root: str, target: str) -> None:
+    """mkdir -p, folding out whichever of the machine's read-only folders is in the way."""
+    missing = []
+    while not os.path.isdir(target):
+        missing.append(target)
+        target = os.path.dirname(target)
+    for path in reversed(missing):
+        try:
+            os.mkdir(path, 0o755)
+        except OSError:
+            parent = os.path.dirname(path)
+            if not os.path.isdir(parent[len(root) :]):
+                raise
+            _fold_out(root, parent[len(root) :])
+            os.mkdir(path, 0o755)
+
+
+def _make_file(path: str) -> None:
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
 
 
 def _resolve(root: str, path: str) -> str:

@@ -22,7 +22,7 @@ import sys
 import time
 from typing import Any
 
-from athanor.local.agent.supervisor import linux, walls
+from athanor.local.agent.supervisor import linux, spawn, walls
 from athanor.local.agent.supervisor.cgroups import Cgroups
 from athanor.local.agent.supervisor.containers import Containers, Reply
 from athanor.local.agent.supervisor.journal import Journal
@@ -61,6 +61,7 @@ class Supervisor:
         self._run = run
         self._lock = _only_one(run)
         self.missing: list[str] = []
+        self._pid = os.getpid()
         self.isolation, network = self._isolate(wanted, gateway)
         self.cgroups = Cgroups(tag)
         journal = Journal(os.path.join(run, "exits"))
@@ -89,18 +90,18 @@ class Supervisor:
             os.unlink(os.path.join(self._run, "supervisor.sock"))
 
     def _isolate(self, wanted: str, gateway: str) -> tuple[str, Network | None]:
-        linux.become_subreaper() if linux.LINUX else None
+        if linux.LINUX:
+            linux.become_subreaper()
         if wanted == "process" or not linux.LINUX:
             return "process", None
-        name = "sandbox"
-        try:
-            if os.geteuid() != 0:
-                name = "userns"
-                _own_user_namespace()
-            return name, Network(gateway)
-        except OSError as error:
-            self.missing.append(f"namespaces: {error}")
+        why = _tried(self._run, gateway)
+        if why:
+            self.missing.append(f"namespaces: {why}")
             return "process", None
+        if os.geteuid() == 0:
+            return "sandbox", Network(gateway)
+        self._pid = _own_user_namespace()
+        return "userns", Network(gateway)
 
     def _listen(self) -> None:
         path = os.path.join(self._run, "supervisor.sock")
@@ -171,7 +172,7 @@ class Supervisor:
 
     def _op_hello(self, request: dict[str, Any], reply: Reply) -> None:
         reply({
-            "ok": True, "protocol": PROTOCOL, "pid": os.getpid(), "isolation": self.isolation,
+            "ok": True, "protocol": PROTOCOL, "pid": self._pid, "isolation": self.isolation,
             "cgroups": sorted(self.cgroups.able), "missing": self.missing,
             "landlock": walls.landlock_version() if linux.LINUX else 0,
         }, [])  # fmt: skip
@@ -270,16 +271,57 @@ def _only_one(run: str) -> int:
     return fd
 
 
-def _own_user_namespace() -> None:
-    uid, gid = os.geteuid(), os.getegid()
+def _tried(run: str, gateway: str) -> str:
+    """Build a whole sandbox in a child and throw it away; returns why that fails, or ""."""
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    child = os.fork()
+    if child == 0:
+        try:
+            userns = os.geteuid() != 0
+            if userns:
+                _own_user_namespace()
+            Network(gateway).sandbox("trial", "trial", "169.254.0.2").enter()
+            linux.unshare(linux.NEWPID)
+            inner = os.fork()
+            if inner:
+                os._exit(os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1]) & 0x7F)
+            base = os.path.join(run, "root")
+            os.makedirs(base, exist_ok=True)
+            spawn.enter_files(base, {"mounts": []}, (), userns)
+            os._exit(0)
+        except BaseException as error:
+            os.write(writer, str(error).encode()[:400])
+        finally:
+            os._exit(1)
+    os.close(writer)
+    status = os.waitpid(child, 0)[1]
+    said = os.read(reader, 400).decode(errors="replace")
+    os.close(reader)
+    return "" if status == 0 else said or "a trial of them failed"
+
+
+def _own_user_namespace() -> int:
+    """Become root of namespaces of our own, without rights outside; returns our pid out there.
+
+    The first process stays behind as a stub with that pid: it waits, and we die with it.
+    """
+    uid, gid, outside = os.geteuid(), os.getegid(), os.getpid()
     linux.unshare(linux.NEWUSER)
     for file, line in (
-        ("setgroups", "deny"),
-        ("uid_map", f"{uid} {uid} 1"),
-        ("gid_map", f"{gid} {gid} 1"),
-    ):
+        ("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1"),
+    ):  # fmt: skip
         with open(f"/proc/self/{file}", "w", encoding="utf-8") as handle:
             handle.write(line)
+    linux.unshare(linux.NEWNS | linux.NEWIPC | linux.NEWUTS | linux.NEWPID)
+    child = os.fork()
+    if child:
+        signal.signal(signal.SIGTERM, lambda number, _: os.kill(child, number))
+        _, status = os.waitpid(child, 0)
+        os._exit(os.waitstatus_to_exitcode(status) & 0x7F)
+    linux.die_with_parent(signal.SIGKILL)
+    linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
+    linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
+    return outside
 
 
 def main() -> None:
