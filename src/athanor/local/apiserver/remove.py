@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -19,6 +20,8 @@ from athanor.local.store.model import Conflict, Row
 from athanor.wire.status import ApiError
 
 TRIES = 5
+AT_ONCE = 64
+"""Objects of a collection deleted at the same time: one group commit for many."""
 DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 """A definition goes after its objects: `crds` empties it and takes this finalizer away."""
@@ -207,15 +210,9 @@ async def delete_collection(core: Core, call: Call, selection: Selection) -> Out
     chosen = [
         row for row in core.store.rows(call.served.key, namespace) if selection.matches(row.body)
     ]
-    for row in chosen:
-        single = msgspec.structs.replace(
-            call, target=msgspec.structs.replace(call.target, namespace=row.key.namespace)
-        )
-        try:
-            await delete_object(core, single, row.key.name, options)
-        except ApiError as failed:
-            if failed.reason != "NotFound":
-                raise
+    for start in range(0, len(chosen), AT_ONCE):
+        batch = chosen[start : start + AT_ONCE]
+        await asyncio.gather(*(_delete_one(core, call, row, options) for row in batch))
     head = {
         "kind": f"{call.resource.kind}List",
         "apiVersion": call.resource.api_version,
@@ -223,3 +220,15 @@ async def delete_collection(core: Core, call: Call, selection: Selection) -> Out
         "items": [msgspec.Raw(row.body) for row in chosen],
     }
     return Outcome(msgspec.json.encode(head))
+
+
+async def _delete_one(core: Core, call: Call, row: Row, options: Options) -> None:
+    """One object of a collection; that it is gone by now is no error."""
+    target = msgspec.structs.replace(call.target, namespace=row.key.namespace, name=row.key.name)
+    try:
+        await delete_object(
+            core, msgspec.structs.replace(call, target=target), row.key.name, options
+        )
+    except ApiError as failed:
+        if failed.reason != "NotFound":
+            raise

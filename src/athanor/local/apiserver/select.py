@@ -55,7 +55,8 @@ def selection(request: Request, target: Target, served: Served) -> Selection:
     """The selectors of a request. Raises BadRequest for what cannot be selected by."""
     labels = parse_labels(request.param("labelSelector"))
     fields = parse_fields(request.param("fieldSelector"))
-    supported = selectable(served.resource.name, served.selectable)
+    own = [path.lstrip(".") for path in served.selectable]
+    supported = selectable(served.resource.name, own)
     for term in fields.terms:
         if term.path not in supported:
             if served.custom or served.resource.name in _LISTED:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
+
 from athanor.api.meta import JSON
 from athanor.local.apiserver.catalog import Served
 from athanor.local.apiserver.collect.system import change, remove, system_call
 from athanor.local.apiserver.collect.work import Work
 from athanor.local.apiserver.core import Core, decode
+from athanor.local.apiserver.remove import AT_ONCE
 from athanor.local.store.model import Key
 
 
@@ -46,14 +50,17 @@ class NamespaceCollector:
         namespace = core.latest("namespaces", "", name)
         if namespace is None or not namespace["metadata"].get("deletionTimestamp"):
             return
-        left = 0
+        left, doomed = 0, list[Awaitable[None]]()
         for served in core.catalog.all():
             if not served.resource.namespaced or not served.stored or served.storage:
                 continue
             for row in core.store.rows(served.key, name):
                 left += 1
                 if b'"deletionTimestamp"' not in row.body or not _marked(row.body):
-                    await remove(core, system_call(served, row.key), propagation="Background")
+                    call = system_call(served, row.key)
+                    doomed.append(remove(core, call, propagation="Background"))
+        for start in range(0, len(doomed), AT_ONCE):
+            await asyncio.gather(*doomed[start : start + AT_ONCE])
         if left and any(
             core.store.count(s.key, name)
             for s in core.catalog.all()

@@ -10,6 +10,9 @@ from athanor.local.apiserver.collect.work import Work
 from athanor.local.apiserver.core import Core
 from athanor.local.store.model import Key
 
+AGAIN = 0.02
+"""Seconds until a quota is counted that a write is about to change."""
+
 
 class QuotaCollector:
     """Items: ("quota", key) and, for all quotas of a namespace, ("quotas", namespace)."""
@@ -44,10 +47,19 @@ class QuotaCollector:
 
     async def look(self, key: Key) -> None:
         """Count one quota."""
-        served = self._core.catalog.by_name(quota.QUOTAS)
-        if served is not None:
-            call = system_call(served, key, "status")
-            await change(self._core, call, lambda q: quota.counted(self._core, q), missing=True)
+        core = self._core
+        served = core.catalog.by_name(quota.QUOTAS)
+        if served is None:
+            return
+
+        def recount(found: JSON) -> JSON:
+            if int(found["metadata"]["resourceVersion"]) > core.store.revision:
+                # a creation that counted itself is on its way to the disk: not listed yet
+                self._work.add("quota", key, after=AGAIN)
+                return found
+            return quota.counted(core, found)
+
+        await change(core, system_call(served, key, "status"), recount, missing=True)
 
 
 def _phase(pod: JSON | None) -> str:
