@@ -144,7 +144,28 @@ class _Builder:
             **schema.get("properties", {}),
             "metadata": {**_ref(meta), "description": catalog.COMMON["metadata"]},
         }
-        return {**schema, "properties": properties}
+        return self._with_embedded({**schema, "properties": properties})
+
+    def _with_embedded(self, schema: JSON) -> JSON:
+        """A custom schema whose embedded resources show what every object has."""
+        out = dict(schema)
+        if isinstance(schema.get("properties"), dict):
+            out["properties"] = {
+                name: self._with_embedded(inner) for name, inner in schema["properties"].items()
+            }
+        for inner in ("items", "additionalProperties"):
+            if isinstance(schema.get(inner), dict):
+                out[inner] = self._with_embedded(schema[inner])
+        if schema.get("x-kubernetes-embedded-resource"):
+            meta = catalog.full_name("meta.ObjectMeta")
+            shared = {
+                "apiVersion": {"type": "string", "description": catalog.COMMON["apiVersion"]},
+                "kind": {"type": "string", "description": catalog.COMMON["kind"]},
+                "metadata": {**_ref(meta), "description": catalog.COMMON["metadata"]},
+            }
+            out["properties"] = {**out.get("properties", {}), **shared}
+            out["required"] = sorted({*out.get("required", ()), "apiVersion", "kind"})
+        return out
 
     def _referring(self, schema: JSON) -> JSON:
         """The schema with references to components of the document."""

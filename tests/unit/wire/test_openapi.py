@@ -65,13 +65,19 @@ def test_custom_kinds_bring_their_schema() -> None:
     resource = Resource(
         group="athanor.dev", version="v1alpha1", kind="Gang", plural="gangs", namespaced=True
     )
-    schema = {"type": "object", "properties": {"spec": {"type": "object"}}}
+    whole = {"type": "object", "x-kubernetes-embedded-resource": True}
+    schema = {
+        "type": "object",
+        "properties": {"spec": {"type": "object", "properties": {"inner": whole}}},
+    }
     built = openapi.document(
         "athanor.dev", "v1alpha1",
         [openapi.Documented(resource=resource, verbs=VERBS, schema=schema)],
     )  # fmt: skip
     gang = built["components"]["schemas"]["dev.athanor.v1alpha1.Gang"]
     assert set(gang["properties"]) == {"apiVersion", "kind", "metadata", "spec"}
+    inner = gang["properties"]["spec"]["properties"]["inner"]
+    assert set(inner["properties"]) == {"apiVersion", "kind", "metadata"}
     assert "dev.athanor.v1alpha1.GangList" in built["components"]["schemas"]
     patch = built["paths"]["/apis/athanor.dev/v1alpha1/namespaces/{namespace}/gangs/{name}"]
     assert (
