@@ -89,6 +89,9 @@ class Explainer:
             undo(empty, ask.sets, alone)
         for one in ask.sets:
             room = self._room(state.now.ledger, one.shape, pool)
+            bare = self._room(empty, one.shape, pool)
+            if room < one.least and one.near.asked and alone is None and bare >= one.least:
+                return self._far(one, pool, possible=False)
             if room < one.least:
                 return self._short(one, pool, room, possible=alone is not None)
         for one in ask.sets:
@@ -109,8 +112,10 @@ class Explainer:
         lacking = self._lacking(one.shape, eligible)
         told = [f"{count} {cause}" for cause, count in sorted(causes.items())]
         told += [f"{count} lack {resource}" for resource, count in lacking]
-        text = f"pod set {name}: room for {room} of {one.least} pods on {len(members)} nodes"
-        text += f" of pool {where}" + (f" ({', '.join(told)})" if told else "")
+        text = f"pod set {name}: room for {room} of {_some(one.least, 'pod')}"
+        text += f" on {_some(len(members), 'node')} of pool {where}" + (
+            f" ({', '.join(told)})" if told else ""
+        )
         details: dict[str, int | str] = {
             "pool": where, "podSet": name, "room": room, "asked": one.least, "nodes": len(members),
             **{f"nodes {cause}": count for cause, count in causes.items()},
@@ -131,7 +136,9 @@ class Explainer:
             level = near.preferred
         label = s.levels[level] if level < len(s.levels) else "unknown"
         where, name = s.pools.names[pool], s.pod_sets.names[one.row]
-        text = f"pod set {name}: no {label} of pool {where} has room for its {one.least} pods"
+        text = (
+            f"pod set {name}: no {label} of pool {where} has room for its {_some(one.least, 'pod')}"
+        )
         code = Code.TOPOLOGY if possible else Code.NEVER_FITS
         return why(code, text, pool=where, podSet=name, level=label, asked=one.least)
 
@@ -151,3 +158,7 @@ class Explainer:
     def _room(self, ledger: Ledger, shape: Shape, pool: int) -> int:
         room = ledger.view(shape, pool).room
         return int(np.minimum(room, 2**40).sum())
+
+
+def _some(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
