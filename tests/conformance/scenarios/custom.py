@@ -100,8 +100,8 @@ SCENARIOS = {
             THINGS,
             _thing(size=10),
             code=422,
-            message='Thing.{ns}.example.com "a" is invalid: spec.size: Invalid value: 10: spec.size '
-            "in body should be less than or equal to 9",
+            message='Thing.{ns}.example.com "a" is invalid: spec.size: Invalid value: 10: '
+            "spec.size in body should be less than or equal to 9",
         ),
         post(
             THINGS,
