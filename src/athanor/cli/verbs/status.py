@@ -32,7 +32,7 @@ def command(world: World) -> int:
 
 def _parts(world: World) -> dict[str, Any]:
     """What the watchman last wrote, checked against the processes there are."""
-    from athanor.assembly import processes
+    from athanor.assembly import processes, supervisor
     from athanor.assembly.layout import DataDir
 
     data = DataDir(world.data)
@@ -42,6 +42,9 @@ def _parts(world: World) -> dict[str, Any]:
     except (OSError, ValueError):
         state = {}
     parts = state.get("parts", [])
+    hello = supervisor.ask(data.run, "hello") if said["up"] else None
+    if hello:
+        parts.append({"name": "supervisor", "pid": hello["pid"], "ready": True, "restarts": 0})
     for part in parts:
         part["running"] = bool(processes.start_of(part["pid"]))
         part["memoryMiB"] = processes.resident(part["pid"])
