@@ -198,13 +198,10 @@ def after_update(
         return stamp(new, managers)  # a stored list without its keys: nobody's fields change
     mine = identity(manager, "Update", scope)
     written = countable(change.written, scope)
-    before = managers.get(mine)
     managers = update(managers, change)
     if written:
         kept = managers[mine].fields if mine in managers else fieldset.NONE
         managers[mine] = Entry(fields=kept | written, api_version=scope.api_version, time=now)
-    elif before is not None and mine in managers and managers[mine].fields != before.fields:
-        managers[mine] = msgspec.structs.replace(managers[mine], time=before.time)
     return stamp(new, _capped(managers))
 
 
