@@ -36,10 +36,11 @@ def test_every_phase_and_event(phase: GangPhase, event: Event) -> None:
 
 def test_every_phase_is_in_the_table_and_can_be_reached() -> None:
     assert set(MOVES) == set(PHASES)
-    reached, before = {"Pending"}, set()
+    reached: set[GangPhase] = {"Pending"}
+    before: set[GangPhase] = set()
     while reached != before:
         before = set(reached)
-        reached |= {after for phase in before for after in MOVES[phase].values()}  # type: ignore[index]
+        reached |= {after for phase in before for after in MOVES[phase].values()}
     assert reached == set(PHASES)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from athanor.api import labels
@@ -28,12 +30,12 @@ def job(policy: str = "OnFailure", limit: int = 2, **spec: object) -> TrainingJo
 
 
 def gang(*failures: RankFailure, spent: int = 0, **more: object) -> Gang:
-    spec = {"restart": "Gang", "attempt": spent}
-    status = {"phase": "Stopping", "failures": list(failures), "attempt": spent}
+    spec: dict[str, Any] = {"restart": "Gang", "attempt": spent}
+    status: dict[str, Any] = {"phase": "Stopping", "failures": list(failures), "attempt": spent}
     for name, value in more.items():
         (spec if name in GangSpec.__struct_fields__ and name != "attempt" else status)[name] = value
     meta = ObjectMeta(annotations={labels.RETRIES: str(spent)})
-    return Gang(metadata=meta, spec=GangSpec(**spec), status=GangStatus(**status))  # type: ignore[arg-type]
+    return Gang(metadata=meta, spec=GangSpec(**spec), status=GangStatus(**status))
 
 
 def failure(code: int = 1, rank: int = 0, **more: object) -> RankFailure:

@@ -1,0 +1,108 @@
+"""The status a gang gets: what its situation means, in fields and in words."""
+
+from __future__ import annotations
+
+import msgspec
+
+from athanor.api.scheduling import GangPhase, GangStatus
+from athanor.features.gangs import status as write
+from athanor.features.gangs.judge import Situation, first_words
+from athanor.features.gangs.observe import OUT_OF_SERVICE, Observed
+from athanor.features.gangs.ranks import is_alive, run_of, stuck, views
+from athanor.features.gangs.states import FINISHED, WAITING, WORKING, Event
+from athanor.kit.times import rfc3339
+
+
+def tell(
+    s: Situation, observed: Observed, event: Event, phase: GangPhase, now: float
+) -> GangStatus:
+    """The whole status after an event; `phase` is where it led."""
+    old = s.gang.status
+    moved = phase != old.phase
+    released = moved and old.phase == "Evicting" and phase in WAITING
+    fresh = released or event == "admitted" or (moved and phase == "Restarting")
+    status = msgspec.structs.replace(
+        old, phase=phase, observed_generation=s.gang.metadata.generation,
+        progress=write.fresh_progress(
+            old.progress, write.progress(observed.pods), now, last=moved
+        ),
+    )  # fmt: skip
+    if fresh or phase in WAITING:
+        status = msgspec.structs.replace(status, attempt=s.gang.spec.attempt)
+    if released:
+        status = msgspec.structs.replace(
+            status, admission=None, evictions=old.evictions + 1, started_at=None
+        )
+    status = _ranks_told(s, observed, status, fresh=fresh, released=released)
+    status = _times_told(status, moved, now)
+    reason, message = _words(s, observed, event, status)
+    conditions = write.conditions(s.gang, phase, reason, message, now)
+    return msgspec.structs.replace(status, reason=reason, message=message, conditions=conditions)
+
+
+def _ranks_told(
+    s: Situation, observed: Observed, status: GangStatus, *, fresh: bool, released: bool
+) -> GangStatus:
+    """Counts and failures. A new run starts from nothing; a stopping gang keeps what it had."""
+    before = s.gang.status.phase
+    if before not in (*WORKING, *WAITING) and not fresh and status.phase != "Succeeded":
+        return status
+    failures = write.first_failures(s.ranks)
+    if fresh:
+        failures = status.failures if released else []
+    elif status.phase not in WORKING:
+        failures = failures or status.failures
+    gang = msgspec.structs.replace(s.gang, status=status)
+    ranks = views(gang, observed.pods, frozenset(), run_of(gang)) if fresh else s.ranks
+    done = s.done if gang.spec.restart == "Rank" or not fresh else set()
+    counts = write.counts(gang, ranks, done)
+    up = sum(count.running for count in counts)
+    ready = f"{up}/{sum(pod_set.count for pod_set in gang.spec.pod_sets)}"
+    return msgspec.structs.replace(status, failures=failures, pods=counts, ready=ready)
+
+
+def _times_told(status: GangStatus, moved: bool, now: float) -> GangStatus:
+    stamp = rfc3339(now)
+    if status.phase == "Running" and status.started_at is None:
+        status = msgspec.structs.replace(status, started_at=stamp)
+    if status.phase not in FINISHED:
+        return msgspec.structs.replace(status, finished_at=None)
+    return msgspec.structs.replace(status, finished_at=stamp) if moved else status
+
+
+def _words(s: Situation, observed: Observed, event: Event, status: GangStatus) -> tuple[str, str]:
+    """Reason and message: why the gang is where it is, in words for its user."""
+    phase, spec = status.phase, s.gang.spec
+    if phase == s.gang.status.phase and phase not in WORKING:
+        return s.gang.status.reason, _waits_for_node(observed) or s.gang.status.message
+    if spec.outcome is not None and phase in ("Stopping", *FINISHED):
+        return spec.outcome.reason, spec.outcome.message
+    if event == "verdict":
+        return "MaxRuntimeExceeded", f"ran longer than {spec.max_runtime_seconds} s"
+    if event in ("invalid", "blocked") and observed.refusal is not None:
+        reason = "InvalidPods" if event == "invalid" else "PodsRefused"
+        return reason, observed.refusal.message
+    if event == "failed":
+        return first_words([f for f in status.failures if not f.platform])
+    if event == "leave":
+        admission = status.admission
+        if admission is not None and admission.evict is not None:
+            return admission.evict.reason, admission.evict.message
+        return ("Suspended", "") if spec.suspend else first_words(s.displaced)
+    if phase in ("Pending", "Failed"):
+        return s.gang.status.reason, s.gang.status.message
+    if phase in ("Starting", "Admitted"):
+        return stuck(s.pods) or ("", "")
+    return "", ""
+
+
+def _waits_for_node(observed: Observed) -> str:
+    """What to do when a silent node keeps pods that must go."""
+    for pod in observed.pods:
+        node = pod.spec.node_name
+        if is_alive(pod) and node in observed.silent and node not in observed.gone | observed.shut:
+            return (
+                f"node {node} does not answer and may still run {pod.metadata.name}: it has to "
+                f"come back, or be deleted, or be tainted {OUT_OF_SERVICE} when it is off for good"
+            )
+    return ""
