@@ -203,9 +203,7 @@ def hurting(demo: Demo, client: Client) -> None:
     before = demo.athanor("logs", "digits", "--tail", "3")
     first = {pod.metadata.uid for pod in pods(client, "digits")}
     must(len(first) == 2, "two ranks are running")
-    fact(
-        f"a checkpoint of step {saved} is on disk; accuracy so far {max(accuracies(before), default=0):.3f}"
-    )
+    fact(f"a checkpoint of step {saved} is on disk; accuracy {max(accuracies(before)):.3f}")
     victims = processes_of(demo, "digits", "1")
     must(victims, "rank 1 is a process of this machine")
     for victim in victims:
