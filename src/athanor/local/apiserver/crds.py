@@ -15,7 +15,7 @@ import msgspec
 from athanor.api import crd as ours
 from athanor.api.meta import JSON
 from athanor.api.registry import Resource
-from athanor.local.apiserver.catalog import Served, Sub
+from athanor.local.apiserver.catalog import VERBS, Served, Sub
 from athanor.local.apiserver.collect.system import change, remove, system_call
 from athanor.local.apiserver.collect.work import Work
 from athanor.local.apiserver.core import Core, decode, encoder
@@ -31,7 +31,10 @@ _log = logging.getLogger(__name__)
 
 
 def served_of(crd: JSON) -> Served:
-    """How the objects of a definition are served. Raises KeyError or ValueError for a bad one."""
+    """How the objects of a definition are served. Raises KeyError or ValueError for a bad one.
+
+    While the definition is being deleted its objects can go, but none can come.
+    """
     spec = crd["spec"]
     version = next(v for v in spec["versions"] if v.get("storage"))
     names = spec["names"]
@@ -53,8 +56,10 @@ def served_of(crd: JSON) -> Served:
             name="scale", verbs=("get", "patch", "update"), kind="Scale", group="autoscaling",
             version="v1",
         )  # fmt: skip
+    going = bool(crd["metadata"].get("deletionTimestamp"))
     return Served(
         resource=resource,
+        verbs=tuple(v for v in VERBS if not going or v != "create"),
         strategy=_CUSTOM,
         subs=subs,
         schema=Schema(schema),
@@ -176,12 +181,16 @@ class Crds:
     def _offer(self, crds: Iterable[JSON]) -> None:
         for crd in crds:
             name = crd["metadata"]["name"]
-            spec = msgspec.json.encode(crd.get("spec"))
+            going = bool(crd["metadata"].get("deletionTimestamp"))
+            spec = msgspec.json.encode([crd.get("spec"), going])
             known = self._served.get(name)
             if known is not None and known[0] == spec:
                 continue
             try:
-                self._served[name] = (spec, served_of(crd))
+                if any(v.get("storage") and v.get("served") for v in crd["spec"]["versions"]):
+                    self._served[name] = (spec, served_of(crd))
+                else:
+                    self._served.pop(name, None)
             except (KeyError, ValueError, StopIteration, TypeError) as error:
                 _log.error("CustomResourceDefinition %s cannot be served: %r", name, error)
 

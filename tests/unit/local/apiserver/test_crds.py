@@ -75,7 +75,7 @@ OWN_WORDS = ("json: cannot unmarshal", "compilation failed", '"Name":"v1"', "sto
 
 
 def test_wrong_definitions_are_refused_as_by_a_real_server() -> None:
-    async def scenario(_: ApiServer, ask: Ask) -> None:
+    async def scenario(server: ApiServer, ask: Ask) -> None:
         different = []
         for case in RECORDED["answers"]:
             body = _mutated(case["path"], case["value"])
@@ -139,6 +139,8 @@ def test_a_deleted_definition_takes_its_objects_along_first() -> None:
         assert going["metadata"]["finalizers"] == ["customresourcecleanup.apiextensions.k8s.io"]
         await server.house.work.settle()
         assert (await ask("GET", FOOS + "/free"))[0] == 404
+        code, said = await ask("POST", FOOS, {**foo, "metadata": {"name": "late"}})
+        assert (code, said["reason"]) == (405, "MethodNotAllowed")
         assert (await ask("GET", f"{DEFINITIONS}/foos.sec2.example.com"))[0] == 200
         _, obj = await ask("GET", FOOS + "/held")
         obj["metadata"]["finalizers"] = []
@@ -184,7 +186,7 @@ def test_our_own_definitions_are_installed_and_kept_current() -> None:
 
 @pytest.mark.parametrize("schema", [{"type": "object"}, {"type": "object", "properties": {}}])
 def test_an_empty_schema_prunes_everything_else(schema: dict[str, Any]) -> None:
-    async def scenario(_: ApiServer, ask: Ask) -> None:
+    async def scenario(server: ApiServer, ask: Ask) -> None:
         path = ["spec", "versions", 0, "schema", "openAPIV3Schema"]
         assert (await ask("POST", DEFINITIONS, _mutated(path, schema)))[0] == 201
         foo = {"apiVersion": "sec2.example.com/v1", "kind": "Foo", "metadata": {"name": "a"}}
@@ -195,7 +197,7 @@ def test_an_empty_schema_prunes_everything_else(schema: dict[str, Any]) -> None:
 
 
 def test_objects_of_our_kinds_are_answered_as_by_a_real_server() -> None:
-    async def scenario(_: ApiServer, ask: Ask) -> None:
+    async def scenario(server: ApiServer, ask: Ask) -> None:
         different = []
         for case in OUR_KINDS["answers"]:
             where = "/namespaces/default" if case["namespaced"] else ""
@@ -213,5 +215,69 @@ def test_objects_of_our_kinds_are_answered_as_by_a_real_server() -> None:
             if not same:
                 different.append((case, code, said))
         assert different == []
+
+    _with(scenario)
+
+
+def test_status_scale_and_selectable_fields_of_a_custom_kind() -> None:
+    async def scenario(server: ApiServer, ask: Ask) -> None:
+        definition = copy.deepcopy(RECORDED["base"])
+        version = definition["spec"]["versions"][0]
+        number = {"type": "integer"}
+        version["schema"]["openAPIV3Schema"]["properties"] = {
+            "spec": {"type": "object", "properties": {"a": {"type": "string"}, "replicas": number}},
+            "status": {"type": "object", "properties": {"replicas": number}},
+        }
+        version["subresources"] = {
+            "status": {},
+            "scale": {"specReplicasPath": ".spec.replicas",
+                      "statusReplicasPath": ".status.replicas"},
+        }  # fmt: skip
+        version["selectableFields"] = [{"jsonPath": ".spec.a"}]
+        assert (await ask("POST", DEFINITIONS, definition))[0] == 201
+        foo = {"apiVersion": "sec2.example.com/v1", "kind": "Foo"}
+        for name in ("x", "y"):
+            made = {**foo, "metadata": {"name": name}, "spec": {"a": name, "replicas": 1},
+                    "status": {"replicas": 9}}  # fmt: skip
+            code, said = await ask("POST", FOOS, made)
+            assert code == 201 and "status" not in said
+        _, listed = await ask("GET", FOOS, fieldSelector="spec.a=y")
+        assert [i["metadata"]["name"] for i in listed["items"]] == ["y"]
+        assert (await ask("GET", FOOS, fieldSelector="spec.b=y"))[0] == 400
+        _, obj = await ask("GET", FOOS + "/x")
+        obj["status"], obj["spec"]["replicas"] = {"replicas": 3}, 7
+        _, said = await ask("PUT", FOOS + "/x/status", obj)
+        assert said["status"] == {"replicas": 3} and said["spec"]["replicas"] == 1
+        assert said["metadata"]["generation"] == 1
+        _, scale = await ask("GET", FOOS + "/x/scale")
+        assert (scale["spec"]["replicas"], scale["status"]["replicas"]) == (1, 3)
+        scale["spec"]["replicas"] = 5
+        assert (await ask("PUT", FOOS + "/x/scale", scale))[0] == 200
+        _, obj = await ask("GET", FOOS + "/x")
+        assert obj["spec"]["replicas"] == 5 and obj["metadata"]["generation"] == 2
+
+    _with(scenario)
+
+
+def test_a_changed_schema_holds_at_once_and_spares_what_was_there() -> None:
+    async def scenario(server: ApiServer, ask: Ask) -> None:
+        await ask("POST", DEFINITIONS, RECORDED["base"])
+        foo = {"apiVersion": "sec2.example.com/v1", "kind": "Foo", "metadata": {"name": "a"}}
+        await ask("POST", FOOS, {**foo, "spec": {"a": "abcd"}})
+        await server.house.work.settle()
+        path = f"{DEFINITIONS}/foos.sec2.example.com"
+        _, now = await ask("GET", path)
+        schema = now["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        schema["properties"]["spec"]["properties"]["a"]["maxLength"] = 2
+        assert (await ask("PUT", path, now))[0] == 200
+        other = {**foo, "metadata": {"name": "b"}, "spec": {"a": "abcd"}}
+        assert (await ask("POST", FOOS, other))[0] == 422
+        _, stored = await ask("GET", FOOS + "/a")
+        stored["metadata"]["labels"] = {"x": "y"}
+        assert (await ask("PUT", FOOS + "/a", stored))[0] == 200
+        stored["spec"]["a"] = "abcde"
+        stored["metadata"].pop("resourceVersion")
+        code, said = await ask("PUT", FOOS + "/a", stored)
+        assert code == 422 and "must be specified for an update" in said["message"]
 
     _with(scenario)
