@@ -111,9 +111,9 @@ def refused() -> str:
         HEAD,
         "# What the laptop's API server refuses\n",
         "The laptop's world is a subset of Kubernetes with true rules. These are the edges.\n",
-        "| what | why | answer |\n|---|---|---|",
+        "| what | why | answer | instead |\n|---|---|---|---|",
     ]
-    parts += [f"| {r.what} | {r.why} | {r.code} |" for r in REFUSALS]
+    parts += [f"| {r.what} | {r.why} | {r.code} | {r.instead} |" for r in REFUSALS]
     return "\n".join(parts) + "\n"
 
 

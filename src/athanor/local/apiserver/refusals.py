@@ -14,10 +14,11 @@ from athanor.wire.request import Request
 
 
 class Refusal(Struct, frozen=True, kw_only=True):
-    """One thing that is not supported: what, why, and an example with its answer's code."""
+    """One thing that is not supported: what, why, the way out, an example's answer."""
 
     what: str
     why: str
+    instead: str
     method: str
     path: str
     code: int
@@ -39,69 +40,104 @@ _CRD_IN_PROTOBUF = (
 REFUSALS: tuple[Refusal, ...] = (
     Refusal(
         what="Workload kinds of `apps` (Deployment, StatefulSet, DaemonSet, ReplicaSet)",
-        why="services are Athanor's own kinds; a cluster has these",
+        why="the laptop serves what AI work needs",
+        instead="a TrainingJob or Gang; those kinds on a Kubernetes cluster",
         method="GET", path="/apis/apps/v1/namespaces/default/deployments", code=404,
     ),
     Refusal(
         what="batch/v1 Job and CronJob",
-        why="TrainingJob is the laptop's job; planned",
+        why="planned",
+        instead="a TrainingJob",
         method="POST", path="/apis/batch/v1/namespaces/default/jobs", code=404,
         headers=_JSON, body=b"{}",
     ),
     Refusal(
         what="Answers in protobuf or CBOR for clients that accept nothing else",
-        why="JSON is the one encoding of answers; clients that list JSON too get it",
+        why="JSON is the one encoding of answers",
+        instead="accept application/json, as every client library does",
         method="GET", path="/api/v1/pods", code=406,
         headers={"accept": "application/vnd.kubernetes.protobuf"},
     ),
     Refusal(
         what="Bodies in CBOR",
         why="no client writes it unless the server offers it",
+        instead="application/json",
         method="POST", path="/api/v1/namespaces/default/configmaps", code=415,
         headers={"content-type": "application/cbor"}, body=b"\xd9\xd9\xf7\xa0",
     ),
     Refusal(
         what="CustomResourceDefinitions and APIServices in protobuf",
-        why="schemas have no useful protobuf form; other built-in kinds are read",
+        why="schemas have no useful protobuf form",
+        instead="application/json; other kinds' protobuf bodies are read",
         method="POST", path=_CRDS, code=415,
         headers={"content-type": "application/vnd.kubernetes.protobuf"}, body=_CRD_IN_PROTOBUF,
     ),
     Refusal(
         what="Admission webhooks and admission policies",
-        why="nothing stands in a request's path; rules are CEL in the CRD",
+        why="nothing foreign stands in a request's path",
+        instead="CEL rules in CustomResourceDefinitions",
         method="GET",
         path="/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations", code=404,
     ),
     Refusal(
         what="Proxying to pods, services and nodes through the API server",
-        why="port-forward reaches pods",
+        why="nobody asked yet",
+        instead="port-forward",
         method="GET", path="/api/v1/namespaces/default/pods/p/proxy/", code=404,
     ),
     Refusal(
         what="Ephemeral containers and resizing of running pods",
-        why="exec enters a running pod; planned",
+        why="planned",
+        instead="exec; a new pod",
         method="PATCH", path="/api/v1/namespaces/default/pods/p/ephemeralcontainers", code=404,
         headers={"content-type": "application/strategic-merge-patch+json"}, body=b"{}",
     ),
     Refusal(
         what="OpenAPI v2",
         why="kubectl reads v3 since 1.27",
+        instead="/openapi/v3",
         method="GET", path="/openapi/v2", code=404,
     ),
     Refusal(
         what="Watches under /api/v1/watch",
-        why="deprecated since 1.11: use ?watch=1",
+        why="deprecated since Kubernetes 1.11",
+        instead="?watch=1",
         method="GET", path="/api/v1/watch/pods", code=404,
     ),
     Refusal(
         what="Component statuses",
-        why="deprecated since 1.19: use /readyz?verbose",
+        why="deprecated since Kubernetes 1.19",
+        instead="/readyz?verbose",
         method="GET", path="/api/v1/componentstatuses", code=404,
     ),
     Refusal(
         what="Publishing of token keys (/openid/v1/jwks)",
-        why="tokens are for this server alone; TokenReview checks them",
+        why="tokens are for this server alone",
+        instead="TokenReview",
         method="GET", path="/openid/v1/jwks", code=404,
+    ),
+    Refusal(
+        what="Services of type NodePort and LoadBalancer",
+        why="a laptop has no nodes' network to open",
+        instead="ClusterIP or headless Services; port-forward",
+        method="POST", path="/api/v1/namespaces/default/services", code=422,
+        headers=_JSON,
+        body=b'{"apiVersion":"v1","kind":"Service","metadata":{"name":"s"},'
+        b'"spec":{"type":"NodePort","ports":[{"port":80}]}}',
+    ),
+    Refusal(
+        what="PodDisruptionBudgets",
+        why="evictions are never held back",
+        instead="minCount of a Gang's pod sets",
+        method="GET", path="/apis/policy/v1/poddisruptionbudgets", code=404,
+    ),
+    Refusal(
+        what="Stored objects of more than 1.5 MiB, as with etcd",
+        why="every watcher pays for them",
+        instead="volumes or object storage for data",
+        method="POST", path="/api/v1/namespaces/default/configmaps", code=413, headers=_JSON,
+        body=b'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"},"data":{"k":"'
+        + b"x" * 3_200_000 + b'"}}',
     ),
 )  # fmt: skip
 """In the order of the docs."""
