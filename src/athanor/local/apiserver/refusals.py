@@ -126,6 +126,12 @@ REFUSALS: tuple[Refusal, ...] = (
         b'"spec":{"type":"NodePort","ports":[{"port":80}]}}',
     ),
     Refusal(
+        what="Versions of a custom kind other than its storage version; conversion webhooks",
+        why="planned",
+        instead="one version",
+        method="GET", path="/apis/athanor.dev/v2/gangs", code=404,
+    ),
+    Refusal(
         what="PodDisruptionBudgets",
         why="evictions are never held back",
         instead="minCount of a Gang's pod sets",
