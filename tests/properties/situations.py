@@ -8,14 +8,15 @@ import msgspec
 from hypothesis import strategies as st
 
 from athanor.api import labels
-from athanor.api.core import Namespace, Node, Pod, PriorityClass
+from athanor.api.core import Namespace, Node, Pod
 from athanor.api.meta import JSON, Object, to_manifest
 from athanor.api.placement import pack
 from athanor.api.registry import of
-from athanor.api.scheduling import Gang, Pool, Queue
+from athanor.api.scheduling import Gang, Pool, Queue, Reservation
 from athanor.api.training import TrainingJob
 from athanor.features.gangs import observe as gangs
 from athanor.features.gangs.states import PHASES as GANG_PHASES
+from athanor.features.scheduling import apply as scheduling
 from athanor.features.training import observe as training
 from athanor.features.training.states import PHASES as JOB_PHASES
 from athanor.runtime.cache import Caches, Key
@@ -285,7 +286,7 @@ def clusters(draw: st.DrawFn) -> Objects:
     return objects
 
 
-SCHEDULED = (Gang, Queue, Pool, Node, Pod, PriorityClass, Namespace)
+SCHEDULED = tuple(watch.view for watch in scheduling.controller().watches)
 
 
 class Quiet(Caches):

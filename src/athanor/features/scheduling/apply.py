@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from athanor.api.core import Namespace, Node, Pod, PriorityClass
-from athanor.api.scheduling import Gang, Pool, Queue
+from athanor.api.scheduling import Gang, Pool, Queue, Reservation
 from athanor.features.scheduling.core.snapshot import Policy
 from athanor.features.scheduling.observe import (
     Observed,
@@ -41,6 +41,7 @@ def controller(policy: Policy | None = None) -> Controller[Observed]:
             Watch(Gang, gangs_matter),
             Watch(Queue, spec_matters),
             Watch(Pool, spec_matters),
+            Watch(Reservation, spec_matters),
             Watch(Node, nodes_matter),
             Watch(Pod, own_pods_aside),
             Watch(PriorityClass, whole),

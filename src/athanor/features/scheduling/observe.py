@@ -5,6 +5,7 @@ What reading costs is remembered by object version, so a look after a few change
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,16 +13,25 @@ from msgspec import Struct
 
 from athanor.api import labels
 from athanor.api.core import Namespace, Node, Pod, PriorityClass
-from athanor.api.scheduling import Gang, Pool, Queue
+from athanor.api.scheduling import Gang, Pool, Queue, Reservation
 from athanor.features.scheduling import gangs, nodes, pods, queues
 from athanor.features.scheduling.core.build import build
-from athanor.features.scheduling.core.rows import NodeRow, PoolRow, QueueRow, Rows, ShapeRow
+from athanor.features.scheduling.core.rows import (
+    INF,
+    NodeRow,
+    PoolRow,
+    QueueRow,
+    ReservationRow,
+    Rows,
+    ShapeRow,
+)
 from athanor.features.scheduling.core.snapshot import Snapshot
 from athanor.features.scheduling.core.why import Code
 from athanor.features.scheduling.gangs import Read, Refused
 from athanor.features.scheduling.pods import PodNeed
 from athanor.features.scheduling.queues import Problem
 from athanor.kit.quantity import QuantityError
+from athanor.kit.times import parse_rfc3339
 from athanor.runtime.cache import Changed, Key, World, key_of
 from athanor.wire.selector import from_object
 
@@ -107,6 +117,11 @@ class Observer:
                 for gang in chosen
                 if reads[gangs.key_of(gang)].needs
                 for row in gangs.running(gang, known)
+            ],
+            reservations=[
+                row
+                for one in sorted(world.cache(Reservation), key=lambda r: r.metadata.name)
+                if (row := _reservation(one, all_nodes, pools, offered)) is not None
             ],
             resources=("cpu", "memory", "pods"),
             node_classes=max(classes.values(), default=0) + 1,
@@ -194,6 +209,40 @@ def _pool(pool: Pool) -> PoolRow:
         spread=pool.spec.strategy == "Spread",
         elastic=pool.spec.elastic,
         cost=float(cost) if cost.replace(".", "", 1).isdecimal() else 0.0,
+    )
+
+
+def _reservation(
+    one: Reservation,
+    all_nodes: list[Node],
+    pools: list[Pool],
+    offered: Mapping[str, tuple[dict[str, int], tuple[Any, ...]]],
+) -> ReservationRow | None:
+    """The nodes a Reservation keeps: those it names, else the first of its pool that do.
+
+    Without amounts it keeps the whole pool. None for one that nobody can read.
+    """
+    spec = one.spec
+    try:
+        left = nodes.amounts(spec.amounts)
+    except QuantityError:
+        return None
+    kept: list[str] = list(spec.nodes)
+    for node in all_nodes if not kept else []:
+        if nodes.pool_of(node, pools) != spec.pool:
+            continue
+        if spec.amounts and all(amount <= 0 for amount in left.values()):
+            break
+        plain, devices = offered[node.metadata.name]
+        have = {**plain, **Counter(device.kind for device in devices)}
+        left = {name: amount - have.get(name, 0) for name, amount in left.items()}
+        kept.append(node.metadata.name)
+    return ReservationRow(
+        one.metadata.name,
+        tuple(kept),
+        tuple(spec.queues),
+        parse_rfc3339(spec.start) if spec.start else -INF,
+        parse_rfc3339(spec.end) if spec.end else INF,
     )
 
 

@@ -65,7 +65,8 @@ def _after(state: State, gang: int, pool: int, ends: list[tuple[float, int]]) ->
     )  # fmt: skip
     if refusal is not None:
         return None
-    if place.place(world.ledger, ask.sets, ask.least, pool, state.levels(pool)) is None:
+    levels, inside = state.levels(pool), state.inside(gang)
+    if place.place(world.ledger, ask.sets, ask.least, pool, levels, inside) is None:
         return None
     leave = state.time + (state.policy.grace if state.leaving else 0.0)
     return Promise(pool, max((end for end, _ in ends), default=leave), amounts, world)

@@ -81,7 +81,7 @@ class Explainer:
         ask = state.ask(gang)
         where = state.snapshot.pools.names[pool]
         if barred.code == Code.RESERVED_FOR_OTHERS:
-            text = f"pool {where} has room, but it is promised to gangs ahead in line"
+            text = f"pool {where} has room, but it is promised to others or reserved"
             return why(Code.RESERVED_FOR_OTHERS, text, pool=where)
         empty = self.empty
         alone = place(empty, ask.sets, ask.least, pool, state.levels(pool))

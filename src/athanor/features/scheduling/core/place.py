@@ -18,21 +18,27 @@ from athanor.features.scheduling.core.table import Bools
 
 
 def place(
-    ledger: Ledger, sets: Sequence[SetAsk], counts: Sequence[int], pool: int, levels: Sequence[int]
+    ledger: Ledger,
+    sets: Sequence[SetAsk],
+    counts: Sequence[int],
+    pool: int,
+    levels: Sequence[int],
+    inside: Bools | None = None,
 ) -> Spots | None:
     """Take places for `counts` pods of the sets, all or nothing; None leaves the ledger as it was.
 
     On success the places are booked in the ledger; `undo` gives them back. When taking the best
-    nodes first fails for several sets, all ways are searched within a budget.
+    nodes first fails for several sets, all ways are searched within a budget. `inside`: the nodes
+    the gang may use (None: all).
     """
     order = sorted(range(len(sets)), key=lambda i: _hardness(sets[i], counts[i]))
     found: dict[int, tuple[Spot, ...]] = {}
     for i in order:
-        spots = _place_set(ledger, sets[i], counts[i], pool, levels)
+        spots = _place_set(ledger, sets[i], counts[i], pool, levels, inside)
         if spots is None:
             for j, taken in found.items():
                 _give(ledger, sets[j].shape, taken)
-            return search.exactly(ledger, sets, counts, pool, order) if found else None
+            return search.exactly(ledger, sets, counts, pool, order, inside) if found else None
         found[i] = spots
     return tuple(found[i] for i in range(len(sets)))
 
@@ -66,16 +72,21 @@ def _hardness(ask: SetAsk, pods: int) -> tuple[bool, int, int, int]:
 
 
 def _place_set(
-    ledger: Ledger, ask: SetAsk, pods: int, pool: int, levels: Sequence[int]
+    ledger: Ledger,
+    ask: SetAsk,
+    pods: int,
+    pool: int,
+    levels: Sequence[int],
+    inside: Bools | None,
 ) -> tuple[Spot, ...] | None:
     if pods == 0:
         return ()
     if not len(ledger.open):
         return None
     if not ask.near.asked:
-        return _fill(ledger, ask.shape, pods, pool, None)
+        return _fill(ledger, ask.shape, pods, pool, inside)
     view = ledger.view(ask.shape, pool)
-    room = np.where(view.allowed, view.room, 0)
+    room = view.room if inside is None else np.where(inside, view.room, 0)
     for way in topology.parts(ask.near, pods, room, ledger.nodes.domains, levels):
         spots: tuple[Spot, ...] = ()
         for part in way:

@@ -96,7 +96,9 @@ def _fits(state: State, world: World, gang: int, pool: int, amounts: Ints) -> Sp
     )  # fmt: skip
     if refusal is not None:
         return None
-    return place.place(world.ledger, ask.sets, ask.least, pool, state.levels(pool))
+    return place.place(
+        world.ledger, ask.sets, ask.least, pool, state.levels(pool), state.inside(gang)
+    )
 
 
 def _spare(

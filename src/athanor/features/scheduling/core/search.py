@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from athanor.features.scheduling.core.ledger import Ledger, Shape, View
+from athanor.features.scheduling.core.ledger import Ledger, Shape
 from athanor.features.scheduling.core.snapshot import UNSET
 from athanor.features.scheduling.core.spots import SetAsk, Spot, Spots
+from athanor.features.scheduling.core.table import Bools, Ints
 from athanor.features.scheduling.core.topology import per_domain
 
 BUDGET = 3000
@@ -21,7 +22,12 @@ BUDGET = 3000
 
 
 def exactly(
-    ledger: Ledger, sets: Sequence[SetAsk], counts: Sequence[int], pool: int, order: Sequence[int]
+    ledger: Ledger,
+    sets: Sequence[SetAsk],
+    counts: Sequence[int],
+    pool: int,
+    order: Sequence[int],
+    inside: Bools | None,
 ) -> Spots | None:
     """Places for all sets, booked, or None with the ledger as it was.
 
@@ -34,16 +40,16 @@ def exactly(
         for i in order
     ):
         return None
-    return _Search(ledger, sets, counts, pool, order).run()
+    return _Search(ledger, sets, counts, pool, order, inside).run()
 
 
 class _Search:
     def __init__(
         self, ledger: Ledger, sets: Sequence[SetAsk], counts: Sequence[int], pool: int,
-        order: Sequence[int],
+        order: Sequence[int], inside: Bools | None,
     ) -> None:  # fmt: skip
         self.ledger, self.sets, self.counts, self.pool = ledger, sets, counts, pool
-        self.order = order
+        self.order, self.inside = order, inside
         self.left = BUDGET
         self.found: dict[int, list[Spot]] = {i: [] for i in order}
 
@@ -59,9 +65,9 @@ class _Search:
         i = self.order[at]
         near = self.sets[i].near
         if near.required == UNSET:
-            return self._pods(at, np.flatnonzero(self._view(i).room > 0).tolist(), 0)
+            return self._pods(at, np.flatnonzero(self._room(i) > 0).tolist(), 0)
         domains = self.ledger.nodes.domains
-        room = self._view(i).room
+        room = self._room(i)
         everywhere = np.ones(len(room), dtype=np.bool_)
         total = per_domain(near.required, np.minimum(room, self.counts[i]), domains, everywhere)
         for d in np.flatnonzero(total >= max(self.counts[i], 1)).tolist():
@@ -70,8 +76,9 @@ class _Search:
                 return True
         return False
 
-    def _view(self, i: int) -> View:
-        return self.ledger.view(self.sets[i].shape, self.pool)
+    def _room(self, i: int) -> Ints:
+        room = self.ledger.view(self.sets[i].shape, self.pool).room
+        return room if self.inside is None else np.where(self.inside, room, 0)
 
     def _pods(self, at: int, nodes: list[int], first: int) -> bool:
         i = self.order[at]

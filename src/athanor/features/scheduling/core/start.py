@@ -116,12 +116,13 @@ def _with(
     ledger = binding(state, gang)
     if keep is not None:
         place.undo(ledger, ask.sets, keep.spots)
-    spots = place.place(ledger, ask.sets, counts, pool, state.levels(pool))
+    spots = place.place(ledger, ask.sets, counts, pool, state.levels(pool), state.inside(gang))
     if spots is not None:
         return Started(pool, spots, amounts)
     if keep is not None:
         place.redo(ledger, ask.sets, keep.spots)
-    blocked = ledger is not state.now.ledger and _fits_now(state, ask, counts, pool)
+    kept = ledger is not state.now.ledger or state.inside(gang) is not None
+    blocked = kept and _fits_now(state, ask, counts, pool)
     return Barred(pool, Code.RESERVED_FOR_OTHERS if blocked else Code.NO_CAPACITY)
 
 

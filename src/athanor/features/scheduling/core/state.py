@@ -17,7 +17,7 @@ from athanor.features.scheduling.core.place import force, undo
 from athanor.features.scheduling.core.quota import Tree
 from athanor.features.scheduling.core.snapshot import UNSET, GangState, Policy, Snapshot
 from athanor.features.scheduling.core.spots import SetAsk, Spot, Spots
-from athanor.features.scheduling.core.table import Ints
+from athanor.features.scheduling.core.table import Bools, Ints
 from athanor.features.scheduling.core.topology import Near
 
 INF = float("inf")
@@ -145,6 +145,20 @@ class State:
         """How long a waiting gang is expected to run."""
         said = float(self.snapshot.gangs.estimate[gang])
         return self.policy.assumed_runtime if np.isnan(said) else said
+
+    def inside(self, gang: int) -> Bools | None:
+        """The nodes that no Reservation keeps from a gang while it runs; None: all of them."""
+        kept = self.snapshot.reservations
+        if not len(kept.names):
+            return None
+        queue = int(self.snapshot.gangs.queue[gang])
+        mine = kept.queues[:, self.now.tree.path[queue]].any(axis=1)
+        until = self.time + self.runtime(gang)
+        bars = ~mine & (kept.start < until) & (kept.end > self.time)
+        if not bars.any():
+            return None
+        open_: Bools = ~np.any(kept.nodes[bars], axis=0)
+        return open_
 
     def levels(self, pool: int) -> tuple[int, ...]:
         """The pool's topology levels."""

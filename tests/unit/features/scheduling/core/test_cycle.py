@@ -226,3 +226,19 @@ def test_empty_clusters_decide_nothing() -> None:
     s = build(r.Rows(pools=[r.PoolRow("p")], nodes=[], queues=[r.QueueRow("q")],
                      gangs=[gang("x", "q")]))  # fmt: skip
     assert codes(s, decide(s)) == {"x": ["NeverFits"]}
+
+
+def test_reserved_nodes_are_for_their_queues_alone() -> None:
+    queues = [r.QueueRow("a"), r.QueueRow("a1", "a"), r.QueueRow("b")]
+    gangs = [gang("mine", "a1", 1, 8), gang("theirs", "b", 1, 8), gang("brief", "b", 1, 1)]
+    gangs[2] = gangs[2]._replace(estimate=50.0)
+    made = r.Rows(
+        pools=[r.PoolRow("p")], nodes=[node("n")], queues=queues, gangs=gangs[1:],
+        reservations=[r.ReservationRow("kept", ("n",), ("a",), start=NOW + 100.0)],
+    )  # fmt: skip
+    s = build(made)
+    d = decide(s)
+    assert started(s, d) == {"brief": ["n"]}
+    assert codes(s, d) == {"theirs": ["ReservedForOthers"]}
+    s = build(made._replace(gangs=gangs[:2]))
+    assert started(s, decide(s)) == {"mine": ["n"]}
