@@ -12,7 +12,7 @@ from athanor.api.core import Namespace, Node, Pod
 from athanor.api.meta import JSON, Object, to_manifest
 from athanor.api.placement import pack
 from athanor.api.registry import of
-from athanor.api.scheduling import Gang, Pool, Queue, Reservation
+from athanor.api.scheduling import Gang, Pool, Queue
 from athanor.api.training import TrainingJob
 from athanor.features.gangs import observe as gangs
 from athanor.features.gangs.states import PHASES as GANG_PHASES

@@ -24,18 +24,22 @@ def itself(change: Changed[Any], world: World) -> Iterable[Key]:
 
 
 class Watch(Struct, Generic[O], frozen=True):
-    """A kind to follow: which keys of the controller each change concerns, and lookups wanted."""
+    """A kind to follow: which keys of the controller each change concerns, and lookups wanted.
+
+    `settle` seconds pass between a change and the look at its keys: changes come in flocks.
+    """
 
     view: type[O]
     keys: Callable[[Changed[O], World], Iterable[Key]] = itself
     indexes: Mapping[str, Index[O]] = field(default_factory=dict)
+    settle: float = 0.0
 
 
 class Controller(Struct, Generic[T], frozen=True, kw_only=True):
     """One loop. `observe` reads caches only and gives None when there is nothing to look at.
 
-    `plan(observed, now)` is pure; `now` is in seconds since the epoch. `settle` seconds pass
-    between the first change and the look at it, so that many changes are looked at once.
+    `plan(observed, now)` is pure; `now` is in seconds since the epoch. `settle` is the least of
+    all its watches'.
     """
 
     name: str

@@ -76,9 +76,10 @@ class Loop:
 
     def changed(self, watch: Watch[Any], change: Changed[Any]) -> None:
         """A watched object changed: the keys it concerns get in line."""
+        settle = max(self.controller.settle, watch.settle)
         for key in watch.keys(change, self._world):
-            if self.controller.settle:
-                self.queue.add_at(key, self._clock.monotonic() + self.controller.settle)
+            if settle:
+                self.queue.add_at(key, self._clock.monotonic() + settle)
             else:
                 self.queue.add(key)
         self._news.set()

@@ -17,6 +17,9 @@ from athanor.features.gangs.observe import (
 from athanor.features.gangs.plan import plan
 from athanor.runtime.controller import Controller, Watch
 
+SETTLE = 0.02
+"""Seconds between a pod's change and the look at its gang: a gang's pods change in flocks."""
+
 
 def controller() -> Controller[Observed]:
     """Gangs: admission → pods → status."""
@@ -24,7 +27,7 @@ def controller() -> Controller[Observed]:
         name="gangs",
         watches=(
             Watch(Gang),
-            Watch(Pod, gang_of, {PODS_OF_GANG: pods_of_gang, PODS_ON_NODE: node_of}),
+            Watch(Pod, gang_of, {PODS_OF_GANG: pods_of_gang, PODS_ON_NODE: node_of}, SETTLE),
             Watch(Service, gang_of),
             Watch(Node, gangs_on),
         ),

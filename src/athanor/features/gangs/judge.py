@@ -13,9 +13,9 @@ from athanor.features.gangs.observe import Observed
 from athanor.features.gangs.ranks import (
     RankView,
     is_alive,
-    is_current,
     is_node_bound,
     run_of,
+    sorted_by_run,
     vanished,
     views,
 )
@@ -28,10 +28,11 @@ LOST_AFTER = 30.0
 
 
 class Situation(Struct, frozen=True, kw_only=True):
-    """What is the case, rank by rank."""
+    """What is the case, rank by rank. `old` are pods of earlier attempts."""
 
     gang: Gang
     pods: tuple[Pod, ...]
+    old: list[Pod]
     ranks: list[RankView]
     done: set[tuple[str, int]]
     overran: bool
@@ -42,12 +43,6 @@ class Situation(Struct, frozen=True, kw_only=True):
     def alive(self) -> bool:
         """Whether anything of the gang may still run."""
         return any(is_alive(pod) for pod in self.pods)
-
-    @property
-    def old(self) -> list[Pod]:
-        """Pods of earlier attempts."""
-        run = run_of(self.gang)
-        return [pod for pod in self.pods if not is_current(self.gang, pod, run)]
 
     @property
     def displaced(self) -> list[RankFailure]:
@@ -79,10 +74,12 @@ def look(observed: Observed, now: float) -> Situation:
     lost = observed.shut.union(
         name for name, since in observed.silent.items() if now - since >= LOST_AFTER
     )
+    current, old = sorted_by_run(gang, observed.pods, run_of(gang))
     return Situation(
         gang=gang,
         pods=observed.pods,
-        ranks=[_known(gang, view, done) for view in views(gang, observed.pods, lost, run_of(gang))],
+        old=old,
+        ranks=[_known(gang, view, done) for view in views(gang, current, lost)],
         done=done,
         overran=bool(started and limit and now - parse_rfc3339(started) >= limit),
         invalid=refusal in ("Invalid", "BadRequest"),

@@ -22,11 +22,8 @@ from athanor.features.gangs.judge import LOST_AFTER, Situation, judge, look
 from athanor.features.gangs.observe import Observed
 from athanor.features.gangs.ranks import (
     is_alive,
-    is_current,
     is_node_bound,
     pod_name,
-    run_of,
-    views,
 )
 from athanor.features.gangs.states import PHASES, WORKING, move
 from athanor.features.gangs.tell import tell
@@ -83,7 +80,7 @@ def _news(gang: Gang, status: GangStatus) -> Record:
 def _work(gang: Gang, observed: Observed, s: Situation, now: float) -> Iterator[Action]:
     phase = gang.status.phase
     if phase in WORKING:
-        yield from _keep_running(gang, observed)
+        yield from _keep_running(gang, observed, s)
     elif phase == "Restarting":
         yield from (_delete(pod) for pod in s.old if _standing(pod))
     elif phase == "Evicting":
@@ -94,18 +91,14 @@ def _work(gang: Gang, observed: Observed, s: Situation, now: float) -> Iterator[
                 yield _delete(pod, _last_grace(gang, pod))
 
 
-def _keep_running(gang: Gang, observed: Observed) -> Iterator[Action]:
+def _keep_running(gang: Gang, observed: Observed, s: Situation) -> Iterator[Action]:
     """Every rank has its pod; what is of an older run, or ended by a fault, goes first."""
-    run = run_of(gang)
     done = write.succeeded_before(gang)
-    ranks = views(gang, observed.pods, frozenset(), run)
     present = {pod.metadata.name for pod in observed.pods}
-    for pod in observed.pods:
-        if _standing(pod) and not is_current(gang, pod, run):
-            yield _delete(pod)
+    yield from (_delete(pod) for pod in s.old if _standing(pod))
     if not observed.has_service:
         yield Create(SERVICES, manifests.service(gang))
-    for view in ranks:
+    for view in s.ranks:
         place, fault = view.place, view.failure
         if view.state == "displaced" and fault and view.pod and not is_node_bound(fault.reason):
             if _standing(view.pod):
@@ -113,7 +106,7 @@ def _keep_running(gang: Gang, observed: Observed) -> Iterator[Action]:
             continue
         name = pod_name(gang.metadata.name, place.pod_set, place.rank)
         if name not in present and (place.pod_set, place.rank) not in done:
-            yield Create(PODS, manifests.pod(gang, place, len(ranks)))
+            yield Create(PODS, manifests.pod(gang, place, len(s.ranks)))
 
 
 def _forced(observed: Observed, work: list[Action], now: float) -> Iterator[Action]:

@@ -91,24 +91,43 @@ def places(gang: Gang) -> list[Place]:
     return found
 
 
-def views(gang: Gang, pods: Iterable[Pod], lost_nodes: frozenset[str], run: int) -> list[RankView]:
-    """Every rank that should be, with its pod of this run."""
-    by_name = {pod.metadata.name: pod for pod in pods if is_current(gang, pod, run)}
+def views(
+    gang: Gang, current: Iterable[Pod], lost_nodes: frozenset[str] = frozenset()
+) -> list[RankView]:
+    """Every rank that should be, with its pod among those of this run."""
+    by_name = {pod.metadata.name: pod for pod in current}
+    attempts = gang.spec.rank_attempts
     return [
-        view(place, by_name.get(pod_name(gang.metadata.name, place.pod_set, place.rank)),
-             lost_nodes, gang.spec.rank_attempts.get(rank_name(place.pod_set, place.rank), 0))
+        view(
+            place,
+            by_name.get(pod_name(gang.metadata.name, place.pod_set, place.rank)),
+            lost_nodes,
+            attempts.get(rank_name(place.pod_set, place.rank), 0) if attempts else 0,
+        )
         for place in places(gang)
-    ]  # fmt: skip
+    ]
+
+
+def sorted_by_run(gang: Gang, pods: Iterable[Pod], run: int) -> tuple[list[Pod], list[Pod]]:
+    """The pods of a run, and those of earlier ones."""
+    current: list[Pod] = []
+    old: list[Pod] = []
+    for pod in pods:
+        (current if is_current(gang, pod, run) else old).append(pod)
+    return current, old
 
 
 def is_current(gang: Gang, pod: Pod, run: int) -> bool:
     """Whether a pod belongs to this run, and to its rank's present attempt."""
     told = pod.metadata.labels
-    rank = rank_name(told.get(labels.POD_SET, ""), _number(told.get(labels.RANK, "")))
-    return (
-        told.get(labels.ATTEMPT) == str(run)
-        and told.get(labels.RANK_ATTEMPT, "0") == str(gang.spec.rank_attempts.get(rank, 0))
-        and any(owner.uid == gang.metadata.uid for owner in pod.metadata.owner_references)
+    if told.get(labels.ATTEMPT) != str(run):
+        return False
+    attempts, wanted = gang.spec.rank_attempts, 0
+    if attempts:
+        rank = rank_name(told.get(labels.POD_SET, ""), _number(told.get(labels.RANK, "")))
+        wanted = attempts.get(rank, 0)
+    return told.get(labels.RANK_ATTEMPT, "0") == str(wanted) and any(
+        owner.uid == gang.metadata.uid for owner in pod.metadata.owner_references
     )
 
 

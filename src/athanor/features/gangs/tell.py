@@ -8,7 +8,7 @@ from athanor.api.scheduling import GangPhase, GangStatus
 from athanor.features.gangs import status as write
 from athanor.features.gangs.judge import Situation, first_words
 from athanor.features.gangs.observe import OUT_OF_SERVICE, Observed
-from athanor.features.gangs.ranks import is_alive, run_of, stuck, views
+from athanor.features.gangs.ranks import is_alive, run_of, sorted_by_run, stuck, views
 from athanor.features.gangs.states import FINISHED, WAITING, WORKING, Event
 from athanor.kit.times import rfc3339
 
@@ -53,7 +53,9 @@ def _ranks_told(
     elif status.phase not in WORKING:
         failures = failures or status.failures
     gang = msgspec.structs.replace(s.gang, status=status)
-    ranks = views(gang, observed.pods, frozenset(), run_of(gang)) if fresh else s.ranks
+    ranks = s.ranks
+    if fresh:
+        ranks = views(gang, sorted_by_run(gang, observed.pods, run_of(gang))[0])
     done = s.done if gang.spec.restart == "Rank" or not fresh else set()
     counts = write.counts(gang, ranks, done)
     up = sum(count.running for count in counts)

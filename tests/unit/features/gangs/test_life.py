@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from athanor.api import labels
-from athanor.api.core import Event, Node, Pod, Service
+from athanor.api.core import Event, Node, Pod, ResourceQuota, Service
 from athanor.api.meta import JSON
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang
@@ -289,3 +289,20 @@ def test_pods_that_can_never_be_fail_the_gang_with_the_servers_words() -> None:
 
     bad = {"name": "worker", "count": 1, "template": {"spec": {"containers": []}}}
     live(main, count=1, podSets=[bad])
+
+
+def test_pods_that_a_quota_refuses_are_told_and_tried_again() -> None:
+    async def main() -> None:
+        async with lab.cluster([controller()], nodes=2) as bed:
+            quota = {"metadata": {"name": "few", "namespace": "default"}, "spec": {}}
+            await bed.create({**quota, "spec": {"hard": {"pods": "1"}}}, ResourceQuota)
+            await bed.create(gang(), Gang)
+            await admit(bed, "node-0", "node-1")
+            found = await bed.until(Gang, "g", phase("Admitted"))
+            assert found.status.reason == "PodsRefused"
+            assert "exceeded quota" in found.status.message
+            await bed.patch(ResourceQuota, "few", {"spec": {"hard": {"pods": "2"}}})
+            found = await bed.until(Gang, "g", phase("Running"))
+            assert found.status.reason == ""
+
+    virtual.run(main)
