@@ -45,7 +45,18 @@ class Selection(Struct, frozen=True):
         return self.labels.empty and self.fields.empty
 
     def matches(self, body: bytes) -> bool:
-        """Whether an object, as JSON, is selected."""
+        """Whether an object, as JSON, is selected.
+
+        A text that does not occur in the JSON at all cannot be a field's value; that spares most
+        decoding when a node follows its own pods.
+        """
+        if not self.fields.empty and any(
+            term.equal and term.value.isascii() and term.value.isalnum()
+            and term.value.encode() not in body
+            for term in self.fields.terms
+            if term.value not in ("true", "false")
+        ):  # fmt: skip
+            return False
         if not self.labels.empty and not self.labels.matches(_labels.decode(body).metadata.labels):
             return False
         return self.fields.empty or self.fields.matches_object(_whole.decode(body))
