@@ -11,8 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from athanor.kit.times import parse_rfc3339
-from athanor.wire.printing.duration import human, since
+from athanor.wire.printing.duration import human, moment_of, since
 
 NONE = "<none>"
 
@@ -242,7 +241,7 @@ def _last_end(container: _Status) -> float | None:
     if ended is None or not ended.finished_at:
         return None
     try:
-        return parse_rfc3339(ended.finished_at)
+        return moment_of(ended.finished_at)
     except ValueError:
         return None
 
