@@ -19,6 +19,8 @@ from athanor.sdk.client import Client
 from athanor.wire.status import ApiError
 
 RBAC = "rbac.authorization.k8s.io"
+RESERVED = ("athanor", "kube", "system")
+"""How names of the platform's own identities begin: nobody else gets a certificate for one."""
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 
 
@@ -52,6 +54,8 @@ def add(client: Client, data: DataDir, who: Person, clock: Clock, out: str) -> A
     for what, name in (("name", who.name), ("team", who.team)):
         if name and not _NAME.fullmatch(name):
             raise Refused(f"{what} {name!r}: lower-case letters, digits and '-', at most 40")
+    if who.name.startswith(RESERVED):
+        raise Refused(f"name {who.name!r}: the platform's own identities are called so")
     home = who.team or who.name
     for manifest in (_namespace(home, who), _queue(home, who), _binding(home, who)):
         resource = find(manifest["kind"])

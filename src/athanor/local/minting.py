@@ -66,14 +66,12 @@ def certificate(ca: Pair, wanted: Wanted, now: float) -> Pair:
             x509.NameAttribute(NameOID.COMMON_NAME, wanted.name),
         ]
     )
-    purposes = [ExtendedKeyUsageOID.CLIENT_AUTH]
-    if wanted.server:
-        purposes.append(ExtendedKeyUsageOID.SERVER_AUTH)
+    purpose = ExtendedKeyUsageOID.SERVER_AUTH if wanted.server else ExtendedKeyUsageOID.CLIENT_AUTH
     builder = (
         _builder(subject, issuer.subject, key.public_key(), now, wanted.life)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(sign_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
             critical=False,
