@@ -66,6 +66,7 @@ SPECS = st.fixed_dictionaries(
         "any": st.dictionaries(WORDS, st.one_of(WORDS, st.dictionaries(WORDS, WORDS)), max_size=2),
     },
 )
+FEW = settings(max_examples=40)
 MANAGERS = st.sampled_from(["a", "b", "c"])
 STEPS = st.lists(st.tuples(MANAGERS, SPECS), min_size=1, max_size=6)
 
@@ -103,6 +104,7 @@ def _at(value: Any, path: fieldset.Path, schema: Any) -> Any:
     return value
 
 
+@FEW
 @given(STEPS)
 def test_applying_twice_is_applying_once(steps: list[tuple[str, Any]]) -> None:
     live, last = _played(steps)
@@ -110,6 +112,7 @@ def test_applying_twice_is_applying_once(steps: list[tuple[str, Any]]) -> None:
     assert _apply(live, manager, last[manager], force=False, now="9") == live
 
 
+@FEW
 @given(STEPS)
 def test_managed_fields_exist_and_have_the_value_asked_for(steps: list[tuple[str, Any]]) -> None:
     live, last = _played(steps)
@@ -123,6 +126,7 @@ def test_managed_fields_exist_and_have_the_value_asked_for(steps: list[tuple[str
                 assert there == asked, (manager, path)
 
 
+@FEW
 @given(STEPS)
 def test_nothing_is_there_that_nobody_applied(steps: list[tuple[str, Any]]) -> None:
     live, last = _played(steps)
@@ -133,6 +137,7 @@ def test_nothing_is_there_that_nobody_applied(steps: list[tuple[str, Any]]) -> N
     assert leaves <= union
 
 
+@FEW
 @given(STEPS)
 def test_giving_everything_up_leaves_nothing(steps: list[tuple[str, Any]]) -> None:
     live, last = _played(steps)
@@ -141,6 +146,7 @@ def test_giving_everything_up_leaves_nothing(steps: list[tuple[str, Any]]) -> No
     assert live == _wanted({})
 
 
+@FEW
 @given(STEPS, MANAGERS, SPECS)
 def test_a_conflict_is_refused_and_force_takes(
     steps: list[tuple[str, Any]], manager: str, spec: Any
@@ -162,6 +168,7 @@ def test_a_conflict_is_refused_and_force_takes(
     assert before == (live, spec)
 
 
+@FEW
 @given(STEPS, SPECS, SPECS)
 def test_updates_take_what_they_change_and_nothing_else(
     steps: list[tuple[str, Any]], spec: Any, other: Any
@@ -199,7 +206,6 @@ def test_merging_a_difference(old: Any, new: Any) -> None:
     assert before == (old, new)
 
 
-@settings(max_examples=200)
 @given(SPECS)
 def test_field_sets_survive_their_encoding(spec: Any) -> None:
     found = typed.fields_of(_wanted(spec), managed.whole_schema(SCHEMA))

@@ -176,7 +176,7 @@ ODD = st.recursive(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=80)
 @given(PODS, st.dictionaries(ODD_KEYS, ODD, max_size=4))
 def test_any_patch_is_applied_or_refused(pod: Any, patch: Any) -> None:
     before = copy.deepcopy((pod, patch))
@@ -189,7 +189,7 @@ def test_any_patch_is_applied_or_refused(pod: Any, patch: Any) -> None:
     assert before == (pod, patch)
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(
     DOCS,
     st.lists(
