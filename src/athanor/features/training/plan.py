@@ -55,7 +55,10 @@ def plan(observed: Observed, now: float, defaults: Defaults) -> Plan:
     gang = observed.own
     if gang is None:
         return _beginning(observed, wanted, defaults, now)
-    decision, again = _decide(job, gang, now)
+    told = from_gang(job, gang, now)
+    if told.phase in FINISHED:
+        return _end(observed, told, now)
+    decision, again = _decide(msgspec.structs.replace(job, status=told), gang, now)
     body = merged(_follow(gang, wanted), decision)
     actions: list[Action] = []
     if body:
@@ -63,8 +66,8 @@ def plan(observed: Observed, now: float, defaults: Defaults) -> Plan:
         # what we have just decided is told in the same breath
         gang = msgspec.convert(merged(to_manifest(gang), body), Gang)
     if "metadata" in decision:
-        told = f"retry {rules.retries_of(gang)} of {job.spec.run_policy.backoff_limit}"
-        news = Record(about=_head(job), type="Warning", reason="Retrying", message=told)
+        words = f"retry {rules.retries_of(gang)} of {job.spec.run_policy.backoff_limit}"
+        news = Record(about=_head(job), type="Warning", reason="Retrying", message=words)
         actions.append(news)
     status = from_gang(job, gang, now)
     if status.phase in FINISHED:
