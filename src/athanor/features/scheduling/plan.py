@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import msgspec
+
 from athanor.api import registry
 from athanor.api.meta import JSON, Condition, set_condition, to_manifest
 from athanor.api.placement import pack
@@ -34,6 +36,7 @@ from athanor.features.scheduling.core.snapshot import (
     Why,
 )
 from athanor.features.scheduling.core.why import NAMES, Code
+from athanor.features.scheduling.distrust import Distrust
 from athanor.features.scheduling.observe import Observed, Past
 from athanor.kit import quantity
 from athanor.kit.times import parse_rfc3339, rfc3339
@@ -50,15 +53,21 @@ LOOK_AGAIN = 30.0
 
 
 class Planner:
-    """`plan` with the memo of the cycle before; `past` is what it leaves for the next look."""
+    """`plan` with the memo of the cycle before; `past` is what it leaves for the next look.
+
+    Nodes that refused or lost a gang's pods are left alone for a while, longer each time.
+    """
 
     def __init__(self, policy: Policy | None = None) -> None:
         self.policy = policy or Policy()
         self.memo: Memo | None = None
         self.past: Past | None = None
+        self.distrust = Distrust()
 
     def __call__(self, seen: Observed, now: float) -> Plan:
         """Decide, and say what has to be written."""
+        self.distrust.learn(seen.gangs.values(), now)
+        seen = msgspec.structs.replace(seen, snapshot=self.distrust.mark(seen.snapshot))
         decisions, self.memo = cycle(seen.snapshot, self.policy, now, self.memo)
         self.past = Past(now, _by_name(seen.snapshot, decisions))
         return write(seen, decisions)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from athanor.api.core import PriorityClass
+from athanor.api.core import Pod, PriorityClass
 from athanor.api.meta import JSON
 from athanor.api.placement import unpack
 from athanor.api.scheduling import Gang, Pool, Queue
@@ -132,5 +132,21 @@ def test_priority_preempts_within_a_queue() -> None:
             await lab.until(Gang, "vip", lambda g: g.status.phase == "Running")
             usual = await lab.get(Gang, "usual")
             assert usual.status.admission is None
+
+    run(main)
+
+
+def test_a_node_that_refuses_is_left_alone() -> None:
+    def script(pod: Pod) -> Life:
+        return Life(refused="OutOfcpu") if pod.spec.node_name == "node-0" else Life()
+
+    async def main() -> None:
+        async with cluster([gangs(), scheduling()], nodes=2, script=script) as lab:
+            await tree(lab)
+            await lab.create(gang("x", 1, "4"), Gang)
+            done = await lab.until(Gang, "x", lambda g: g.status.phase == "Running")
+            assert done.status.admission is not None
+            assert list(unpack(done.status.admission.placements[0].nodes)) == ["node-1"]
+            assert done.status.evictions == 1
 
     run(main)

@@ -111,6 +111,8 @@ class Explainer:
         eligible = members[barred == 0]
         lacking = self._lacking(one.shape, eligible)
         told = [f"{count} {cause}" for cause, count in sorted(causes.items())]
+        paused = int((~self.state.now.ledger.open[eligible]).sum())
+        told += [f"{paused} left alone for a while after failures"] if paused else []
         told += [f"{count} lack {resource}" for resource, count in lacking]
         text = f"pod set {name}: room for {room} of {_some(one.least, 'pod')}"
         text += f" on {_some(len(members), 'node')} of pool {where}" + (
