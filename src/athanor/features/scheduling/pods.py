@@ -188,6 +188,12 @@ def _per_node(spec: JSON, name: str) -> int:
     terms = (affinity.get("podAntiAffinity") or {}).get(required) or []
     if any(term.get("topologyKey") != HOSTNAME for term in terms):
         raise RequestError(f"pod set {name}: podAntiAffinity is supported by {HOSTNAME} alone")
+    for spread in spec.get("topologySpreadConstraints") or []:
+        if spread.get("whenUnsatisfiable", "DoNotSchedule") == "DoNotSchedule":
+            raise RequestError(
+                f"pod set {name}: topologySpreadConstraints with DoNotSchedule are not supported:"
+                " use the set's topology"
+            )
     ports = [
         port
         for container in spec.get("containers") or []

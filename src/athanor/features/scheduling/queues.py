@@ -34,7 +34,9 @@ def problems(queues: Sequence[Queue], pools: frozenset[str]) -> dict[str, Proble
     by_name = {queue.metadata.name: queue for queue in queues}
     found: dict[str, Problem] = {}
     for name, queue in by_name.items():
-        problem = _own(queue) or _tree(queue, by_name) or _places(queue, pools)
+        problem = (
+            _own(queue) or _tree(queue, by_name) or _places(queue, pools) or _unsupported(queue)
+        )
         if problem is not None:
             found[name] = problem
     for name, queue in by_name.items():
@@ -87,6 +89,16 @@ def _places(queue: Queue, pools: frozenset[str]) -> Problem | None:
         if quota.pool not in pools:
             text = f"spec.pools[{i}].pool: there is no pool {quota.pool}"
             return Problem("PoolNotFound", text, fatal=False)
+    return None
+
+
+def _unsupported(queue: Queue) -> Problem | None:
+    """Rules that nobody enforces yet are said to be so, never ignored in silence."""
+    for field, value in (
+        ("budget", queue.spec.budget), ("maxRuntimeSeconds", queue.spec.max_runtime_seconds)
+    ):  # fmt: skip
+        if value is not None:
+            return Problem("NotSupported", f"spec.{field} is not enforced yet", fatal=False)
     return None
 
 

@@ -1,0 +1,52 @@
+"""What is wrong with a tree of queues, by the field's name."""
+
+import msgspec
+import pytest
+
+from athanor.api.meta import JSON
+from athanor.api.scheduling import Queue
+from athanor.features.scheduling.queues import problems
+
+
+def queue(name: str, **spec: object) -> Queue:
+    made: JSON = {"metadata": {"name": name}, "spec": spec}
+    return msgspec.convert(made, Queue)
+
+
+def quota(**amounts: JSON) -> list[JSON]:
+    return [{"pool": "p", **amounts}]
+
+
+@pytest.mark.parametrize(
+    ("queues", "where", "reason", "word"),
+    [
+        ([queue("a", parent="a")], "a", "Cycle", "spec.parent"),
+        ([queue("a", parent="b"), queue("b", parent="a")], "b", "Cycle", "b → a → b"),
+        ([queue("a", parent="z")], "a", "ParentNotFound", "no queue z"),
+        ([queue("a", pools=[{"pool": "x"}])], "a", "PoolNotFound", "spec.pools[0].pool"),
+        ([queue("a", pools=quota(guaranteed={"cpu": "x"}))], "a", "InvalidQuantity", "'x'"),
+        (
+            [queue("a", pools=quota(guaranteed={"cpu": 4}, limit={"cpu": "2"}))],
+            "a", "InvalidQuota", "guaranteed.cpu is more than spec.pools[0].limit.cpu",
+        ),
+        (
+            [queue("a", pools=quota(guaranteed={"cpu": 1})),
+             queue("b", parent="a", pools=quota(guaranteed={"cpu": 2}))],
+            "a", "ChildrenOverGuarantee", "spec.pools[0].guaranteed.cpu",
+        ),
+        ([queue("a", budget={"gpuHours": "5"})], "a", "NotSupported", "spec.budget"),
+    ],
+)  # fmt: skip
+def test_the_field_is_named(queues: list[Queue], where: str, reason: str, word: str) -> None:
+    found = problems(queues, frozenset({"p"}))
+    assert found[where].reason == reason
+    assert word in found[where].message
+
+
+def test_sound_trees_have_no_problem() -> None:
+    tree = [
+        queue("root", pools=quota(guaranteed={"cpu": "8"})),
+        queue("a", parent="root", pools=quota(guaranteed={"cpu": "4"}, lendable={"cpu": "2"})),
+        queue("b", parent="root", pools=quota(guaranteed={"cpu": "4"}, limit={"cpu": "6"})),
+    ]
+    assert problems(tree, frozenset({"p"})) == {}
