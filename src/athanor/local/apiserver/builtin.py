@@ -42,6 +42,22 @@ _OTHERS: dict[str, tuple[Sub, ...]] = {
 }  # fmt: skip
 
 
+def _unkeyed(schema: JSON) -> JSON:
+    """The schema without its lists' keys: the kinds' own checks say what must be unique."""
+    marks = ("x-kubernetes-list-type", "x-kubernetes-list-map-keys")
+    return {
+        key: (
+            {name: _unkeyed(one) for name, one in value.items()}
+            if key == "properties"
+            else _unkeyed(value)
+            if isinstance(value, dict) and key in ("items", "additionalProperties")
+            else value
+        )
+        for key, value in schema.items()
+        if key not in marks
+    }
+
+
 class LazySchema:
     """A built-in kind's schema, compiled when the first object of the kind is written."""
 
@@ -57,7 +73,7 @@ class LazySchema:
 
     def _schema(self) -> Schema:
         if self._made is None:
-            self._made = Schema(self.source)
+            self._made = Schema(_unkeyed(self.source))
         return self._made
 
     def prune(self, obj: JSON) -> Sequence[str]:

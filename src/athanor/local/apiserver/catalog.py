@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
 from athanor.api.meta import JSON
 from athanor.api.registry import Resource
@@ -67,16 +68,17 @@ class Served(Struct, frozen=True, kw_only=True):
     scale: JSON | None = None
     stored: bool = True
     storage: str = ""
+    key: str = ""
+    """The resource's name in the store; two groups may show one set of objects."""
+
+    def __post_init__(self) -> None:
+        """Asked for many times a request: said once."""
+        force_setattr(self, "key", self.storage or self.resource.name)
 
     @property
     def has_status(self) -> bool:
         """Whether status is written through a subresource only."""
         return "status" in self.subs
-
-    @property
-    def key(self) -> str:
-        """The resource's name in the store; two groups may show one set of objects."""
-        return self.storage or self.resource.name
 
 
 class Catalog:

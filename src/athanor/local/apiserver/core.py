@@ -27,6 +27,10 @@ Judge = Callable[["Call", JSON, JSON | None], None]
 decode: Callable[[bytes], JSON] = msgspec.json.Decoder(dict).decode
 
 
+_KNOWN = 1000
+"""Most objects kept decoded."""
+
+
 class Core:
     """The tools of the server: `judges` are asked before every write, `observers` told after."""
 
@@ -38,6 +42,7 @@ class Core:
         self.clock = clock
         self.ids = ids
         self.catalog = catalog
+        self._known: dict[Key, tuple[int, JSON]] = {}
         self._second, self._now = -1, ""
         self.observers: list[Observer] = []
         self.judges: list[Judge] = []
@@ -53,6 +58,19 @@ class Core:
         """Tell everyone who follows writes."""
         for observer in self.observers:
             observer(served, old, new)
+
+    def known(self, resource: str, namespace: str, name: str) -> JSON | None:
+        """As `latest`, for what every write asks about: decoded once a revision. Read only."""
+        key = Key(resource, namespace, name)
+        row = self.store.latest(key)
+        if row is None:
+            return None
+        kept = self._known.get(key)
+        if kept is None or kept[0] != row.revision:
+            if len(self._known) > _KNOWN:
+                self._known.clear()
+            kept = self._known[key] = (row.revision, decode(row.body))
+        return kept[1]
 
     def latest(self, resource: str, namespace: str, name: str) -> JSON | None:
         """An object as last accepted, decoded."""

@@ -32,6 +32,12 @@ class Refusal(Struct, frozen=True, kw_only=True):
 
 _JSON = {"content-type": "application/json"}
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_CRD_WITH_A_MACRO = (
+    b'{"metadata":{"name":"foos.example.com"},"spec":{"group":"example.com","scope":"Cluster",'
+    b'"names":{"plural":"foos","kind":"Foo"},"versions":[{"name":"v1","served":true,'
+    b'"storage":true,"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-validations":['
+    b'{"rule":"self.?spec.hasValue()"}]}}}]}}'
+)
 _CRD_IN_PROTOBUF = (
     b"k8s\x00\x0a\x33\x0a\x17apiextensions.k8s.io/v1\x12\x18CustomResourceDefinition"
     b"\x12\x00\x1a\x00\x22\x00"
@@ -130,6 +136,13 @@ REFUSALS: tuple[Refusal, ...] = (
         why="planned",
         instead="one version",
         method="GET", path="/apis/athanor.dev/v2/gangs", code=404,
+    ),
+    Refusal(
+        what="CEL: optional selection (`self.?a`), macros over two variables, cel.bind, sets.*, "
+        "format.*, semver, the authorizer",
+        why="the engine does not know them",
+        instead="has(self.a) and the other functions of CEL in Kubernetes",
+        method="POST", path=_CRDS, code=422, headers=_JSON, body=_CRD_WITH_A_MACRO,
     ),
     Refusal(
         what="PodDisruptionBudgets",

@@ -384,7 +384,9 @@ def _same_identity(call: Call, new: JSON, old: JSON) -> None:
         raise errors.bad(
             f"the name of the object ({meta['name']}) does not match the name on the URL ({name})"
         )
-    if call.resource.namespaced and meta.get("namespace", "") != was.get("namespace", ""):
+    if call.resource.namespaced and not meta.get("namespace"):
+        meta["namespace"] = was.get("namespace", "")
+    if call.resource.namespaced and meta["namespace"] != was.get("namespace", ""):
         raise errors.bad(
             "the namespace of the provided object does not match the namespace sent on the request"
         )

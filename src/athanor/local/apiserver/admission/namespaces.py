@@ -15,7 +15,7 @@ def admit_create(core: Core, call: Call, obj: JSON) -> None:
     name = call.target.namespace
     if not call.resource.namespaced:
         return
-    namespace = core.latest("namespaces", "", name)
+    namespace = core.known("namespaces", "", name)
     if namespace is None:
         raise ApiError("NotFound", f'namespaces "{name}" not found', kind="namespaces", name=name)
     if namespace["metadata"].get("deletionTimestamp"):

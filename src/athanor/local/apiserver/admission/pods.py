@@ -33,7 +33,7 @@ def _priority(core: Core, call: Call, pod: JSON, spec: JSON) -> None:
     name, policy = spec.get("priorityClassName") or "", "PreemptLowerPriority"
     value = 0
     if name:
-        found = core.latest("priorityclasses.scheduling.k8s.io", "", name)
+        found = core.known("priorityclasses.scheduling.k8s.io", "", name)
         if found is None and name not in _SYSTEM_PRIORITIES:
             raise _refused(call, pod, f"no PriorityClass with name {name} was found")
         found = found or {"value": _SYSTEM_PRIORITIES[name]}
@@ -75,7 +75,7 @@ def _account(core: Core, call: Call, pod: JSON, spec: JSON) -> None:
     name = spec.get("serviceAccountName") or "default"
     spec["serviceAccountName"] = spec["serviceAccount"] = name
     namespace = call.target.namespace
-    account = core.latest("serviceaccounts", namespace, name)
+    account = core.known("serviceaccounts", namespace, name)
     if account is None:
         raise _refused(
             call, pod,

@@ -103,7 +103,17 @@ def test_names_are_escaped_as_expressions_write_them() -> None:
     assert schema.validate(_object({"name-x": "a", "in": "b"})) != []
 
 
-@pytest.mark.parametrize("rule", ["self.foo(", "nope(self)", "self.?a.orValue(1) == 1", ""])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "self.foo(",
+        "nope(self)",
+        "self.?a.orValue(1) == 1",
+        "",
+        "sets.contains(self, [1])",
+        "slef == 1",
+    ],
+)
 def test_what_does_not_compile_is_refused_with_the_place(rule: str) -> None:
     assert problem(rule).startswith("compilation failed: ")
 
