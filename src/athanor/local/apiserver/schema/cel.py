@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from importlib.machinery import PathFinder
@@ -27,6 +28,15 @@ _BUILT_IN = frozenset(
         "orValue", "or",
     )
 )  # fmt: skip
+
+_VARIABLES = frozenset(
+    (
+        "self", "oldSelf", "optional", "string", "int", "uint", "double", "bool", "bytes", "list",
+        "map", "type", "null_type", "timestamp", "duration", "dyn",
+    )
+)  # fmt: skip
+"""What an expression may name: its values, and the names of types."""
+_BINDERS = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\(\s*([A-Za-z_]\w*)\s*,")
 
 
 class BadExpression(ValueError):
@@ -65,6 +75,10 @@ class Expression:
             raise BadExpression(_syntax(text, str(error))) from error
         for name in functions:
             if name[0].isalpha() and name not in _BUILT_IN and name not in FUNCTIONS:
+                raise BadExpression(_undeclared(text, name))
+        bound = set(_BINDERS.findall(text))
+        for name in variables:
+            if name not in _VARIABLES and name not in NAMESPACES and name not in bound:
                 raise BadExpression(_undeclared(text, name))
         self.uses_old = "oldSelf" in variables
         used = {name: FUNCTIONS[name] for name in functions if name in FUNCTIONS}
