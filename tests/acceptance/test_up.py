@@ -142,6 +142,17 @@ def test_backup_and_restore(console: Console, tmp_path: Path) -> None:
     assert "kept" in console.run("list")
 
 
+def test_jobs_go_on_after_down_and_up(tmp_path: Path) -> None:
+    code = "import time; time.sleep(3); print('done')"
+    with Console(tmp_path) as up:
+        up.run("submit", "generic", "--name", "on", "--retries", "0", "--", "python", "-c", code)
+        up.run("wait", "on", "--for", "running", "--timeout", "1m")
+        up.run("down", "--yes")
+        up.run("up", "--detach")
+        assert "on is Succeeded" in up.run("wait", "on", "--timeout", "1m")
+        assert "done" in up.run("logs", "on")
+
+
 def test_down_leaves_nothing(tmp_path: Path) -> None:
     with Console(tmp_path) as up:
         up.run(*HELLO, "sleep", "600")

@@ -63,6 +63,9 @@ class Containers:
         self.running: dict[str, Process] = {}
         self.sandboxes: dict[str, Sandbox] = {}
         self.journal = journal
+        # set when the platform goes down: exits from then on say nothing about the pods' work,
+        # so they are not kept, and the next agent finds those containers lost, not failed
+        self.closing = False
         self.cgroups = cgroups
         self.network = network
         self.isolation = isolation
@@ -185,6 +188,7 @@ class Containers:
 
     def shutdown(self) -> None:
         """Kill everything and give all of it back."""
+        self.closing = True
         for process in list(self.live.values()):
             self._kill(process)
         deadline = time.monotonic() + 5
@@ -332,9 +336,12 @@ class Containers:
         for process in done:
             self._release(process)
         contained = [p for p in done if not p.spec.get("executed")]
-        self.journal.record([(p.key, p.exit or {}) for p in contained])
+        if not self.closing:
+            self.journal.record([(p.key, p.exit or {}) for p in contained])
         for process in done:
             self.running.pop(process.key, None)
+            if self.closing and process in contained:
+                continue
             self._tell({"event": "exit", "key": process.key, "exit": process.exit})
 
     def _release(self, process: Process) -> None:

@@ -251,6 +251,7 @@ class Supervisor:
         grace = float(request.get("grace", _GRACE))
         self._until = time.monotonic() + grace + 1
         self._going = False
+        self.containers.closing = True
         for key in list(self.containers.running):
             self.containers.stop(key, signal.SIGTERM, grace)
         reply({"ok": True}, [])
