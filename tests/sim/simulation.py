@@ -28,7 +28,7 @@ from athanor.wire.status import ApiError
 from tests.sim.invariants import Invariants
 
 CPUS = 4
-TROUBLE = 120.0
+TROUBLE = 90.0
 """Seconds of virtual time with faults; after that the world is calm and everything must end."""
 PATIENCE = 4 * 3600.0
 
@@ -125,14 +125,14 @@ def job(name: str, dice: random.Random) -> JSON:
     }  # fmt: skip
 
 
-async def simulate(seed: int, jobs: int = 6, rates: Rates = ROUGH) -> Simulation:
+async def simulate(seed: int, jobs: int = 5, rates: Rates = ROUGH) -> Simulation:
     """Live through a seed. Raises AssertionError where a rule is broken."""
     async with lab.server(seed=seed) as bed:
         sim = Simulation(bed, seed, rates)
         dice = random.Random(seed + 1)
         await _lay_out(bed, dice)
         sim.start_controllers()
-        for number in range(dice.randint(2, 4)):
+        for number in range(dice.randint(2, 3)):
             sim.start_node(f"node-{number}")
         try:
             await asyncio.gather(_trouble(sim, dice), _users(sim, dice, jobs))

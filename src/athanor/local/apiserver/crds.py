@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 
@@ -28,6 +29,12 @@ NAME = "customresourcedefinitions.apiextensions.k8s.io"
 FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 _CUSTOM = Strategy(generation=True, unconditional=False, answers_object=False)
 _log = logging.getLogger(__name__)
+
+
+@lru_cache(maxsize=128)
+def _schema(source: bytes) -> Schema:
+    """A schema, compiled once for all that are alike: servers of one process share ours."""
+    return Schema(decode(source))
 
 
 def served_of(crd: JSON) -> Served:
@@ -62,7 +69,7 @@ def served_of(crd: JSON) -> Served:
         verbs=tuple(v for v in VERBS if not going or v != "create"),
         strategy=_CUSTOM,
         subs=subs,
-        schema=Schema(schema),
+        schema=_schema(msgspec.json.encode(schema)),
         schema_json=schema,
         custom=True,
         columns=tuple(version.get("additionalPrinterColumns") or ()),
