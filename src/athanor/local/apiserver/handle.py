@@ -71,7 +71,10 @@ Verb = Callable[[Core, Call], Awaitable[Answer]]
 
 
 class ApiServer:
-    """The server over a store. `start` begins what happens by itself; `close` ends it."""
+    """The server over a store. What happens by itself begins with the first request.
+
+    `close` ends it. An `Auth` as authenticator also answers reviews and makes tokens.
+    """
 
     def __init__(
         self,

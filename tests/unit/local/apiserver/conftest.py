@@ -75,7 +75,7 @@ class Api:
 
     async def settle(self) -> None:
         """Let what happens by itself happen."""
-        await self.server.house.work.settle()
+        await self.server.house.work.settle(hurry=("namespace", "quota", "quotas", "service"))
 
     async def pod(self, name: str, **meta: Any) -> Any:
         """A pod on node n1 in namespace default."""

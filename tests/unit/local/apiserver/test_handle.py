@@ -110,7 +110,7 @@ def test_what_was_left_undone_is_done_after_a_restart():
         second = ApiServer(store, clock=clock, ids=SeededIds(2))
         api = _Small(second)
         assert (await api("GET", f"{NS}/configmaps/child"))["metadata"]["name"] == "child"
-        await second.house.work.settle()
+        await second.house.work.settle(hurry=("namespace",))
         assert (await api("GET", f"{NS}/configmaps/child"))["code"] == 404
         assert (await api("GET", "/api/v1/namespaces/team"))["code"] == 404
         await second.close()

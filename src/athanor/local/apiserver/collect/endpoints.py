@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+import msgspec
+
 from athanor.api.meta import JSON
 from athanor.local.apiserver.catalog import Served
 from athanor.local.apiserver.collect.system import change, create, remove, system_call
@@ -69,10 +71,14 @@ class EndpointCollector:
         selector = (service.get("spec") or {}).get("selector") or {}
         if not selector or service["metadata"].get("deletionTimestamp"):
             return
+        # labels stand in the JSON as they are: most pods need no decoding to be passed over
+        marks = [msgspec.json.encode({k: v})[1:-1] for k, v in selector.items()]
         pods = [
             pod
             for row in core.store.rows("pods", namespace)
-            if _selected(selector, pod := decode(row.body)) and _address(pod)
+            if all(mark in row.body for mark in marks)
+            and _selected(selector, pod := decode(row.body))
+            and _address(pod)
         ]
         await self._endpoints(service, pods)
         await self._slices(service, pods)

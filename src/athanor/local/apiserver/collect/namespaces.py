@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 
+import msgspec
+from msgspec import Struct
+
 from athanor.api.meta import JSON
 from athanor.local.apiserver.catalog import Served
 from athanor.local.apiserver.collect.system import change, remove, system_call
 from athanor.local.apiserver.collect.work import Work
-from athanor.local.apiserver.core import Core, decode
+from athanor.local.apiserver.core import Core
 from athanor.local.apiserver.remove import AT_ONCE
 from athanor.local.store.model import Key
+
+SETTLE = 0.05
+"""Seconds that deletions are gathered for before a namespace is looked at again."""
 
 
 class NamespaceCollector:
@@ -42,7 +48,7 @@ class NamespaceCollector:
         elif new is None and old is not None and self._terminating:
             namespace = old["metadata"].get("namespace", "")
             if namespace in self._terminating:
-                self._work.add("namespace", namespace)
+                self._work.add("namespace", namespace, after=SETTLE)
 
     async def look(self, name: str) -> None:
         """Delete what is left; when nothing is, take the namespace's own finalizer away."""
@@ -74,8 +80,19 @@ class NamespaceCollector:
                 await change(core, call, _released, missing=True)
 
 
+class _Meta(Struct, rename="camel"):
+    deletion_timestamp: str | None = None
+
+
+class _Head(Struct):
+    metadata: _Meta
+
+
+_head = msgspec.json.Decoder(_Head).decode
+
+
 def _marked(body: bytes) -> bool:
-    return bool(decode(body)["metadata"].get("deletionTimestamp"))
+    return _head(body).metadata.deletion_timestamp is not None
 
 
 def _released(namespace: JSON) -> JSON:

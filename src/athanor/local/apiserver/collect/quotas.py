@@ -13,6 +13,9 @@ from athanor.local.store.model import Key
 AGAIN = 0.02
 """Seconds until a quota is counted that a write is about to change."""
 
+SETTLE = 0.2
+"""Seconds that deletions are gathered for: a recount looks at everything in the namespace."""
+
 
 class QuotaCollector:
     """Items: ("quota", key) and, for all quotas of a namespace, ("quotas", namespace)."""
@@ -38,7 +41,7 @@ class QuotaCollector:
         if not namespace or not self._core.store.count(quota.QUOTAS, namespace):
             return
         if new is None or (served.key == "pods" and _phase(old) != _phase(new)):
-            self._work.add("quotas", namespace)
+            self._work.add("quotas", namespace, after=SETTLE)
 
     async def look_at_all(self, namespace: str) -> None:
         """Count all quotas of a namespace."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Collection, Hashable
 
 from athanor.wire.status import ApiError
 
@@ -85,9 +85,14 @@ class Work:
             _log.exception("%s", item)
             self.add(*item, after=RETRY)
 
-    async def settle(self) -> None:
-        """Wait until nothing is left to look at now (timers apart)."""
-        while self._task is not None:
+    async def settle(self, hurry: Collection[str] = ()) -> None:
+        """Wait until nothing is left to look at now; items of kinds in `hurry` are due at once."""
+        while True:
+            for item in [item for item in self._timers if item[0] in hurry]:
+                self._timers[item].cancel()
+                self._due(item)
+            if self._task is None:
+                return
             await asyncio.shield(self._task)
 
     async def close(self) -> None:
