@@ -197,9 +197,9 @@ def test_pod_logs_exec_and_port_forward(kubectl: Run, kubeconfig: Path, namespac
     assert "Started" in kubectl("describe", "pod", "p")
     kubectl("delete", "pod", "p")
 
-    server = {**pod, "metadata": {"name": "s"}}
-    server["spec"] = {**pod["spec"], "containers": [
-        {"name": "main", "image": "host", "command": ["python3", "-c", SERVE]}]}  # type: ignore[dict-item]  # fmt: skip
+    serving = {"name": "main", "image": "host", "command": ["python3", "-c", SERVE]}
+    spec: dict[str, Any] = {**pod["spec"], "containers": [serving]}  # type: ignore[dict-item]
+    server = {**pod, "metadata": {"name": "s"}, "spec": spec}
     kubectl("apply", "-f", "-", stdin=server)
     kubectl("wait", "--for=condition=Ready", "pod/s", "--timeout=60s")
     forward = subprocess.Popen(

@@ -7,6 +7,7 @@ server runs, so what is right by chance ends with "no server answers" or prints 
 from __future__ import annotations
 
 import random
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,7 @@ def test_wrong_command_lines(
         if NEVER_RUN & set(words):
             continue
         args = ["--data", str(tmp_path / "data"), *words]
-        code = failures.guard(lambda args=args: root(args, "athanor", standalone_mode=False), args)  # type: ignore[misc]
+        code = failures.guard(partial(root, args, "athanor", standalone_mode=False), args)
         said = capsys.readouterr()
         assert code in KNOWN, (words, code, said.err)
         assert "Traceback" not in said.err and "fault of athanor" not in said.err, (words, said.err)
