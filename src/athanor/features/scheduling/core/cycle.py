@@ -51,7 +51,7 @@ def cycle(
 class _Run:
     def __init__(self, state: State, memo: Memo) -> None:
         self.state = state
-        self.explain = Explainer(state, memo.empty)
+        self.explain = Explainer(state, memo.empty, memo.possible)
         self.admitted: list[Admit] = []
         self.evicted: list[Eviction] = []
         self.held: list[Hold] = []

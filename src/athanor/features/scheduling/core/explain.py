@@ -12,7 +12,7 @@ from athanor.features.scheduling.core.quota import Refusal
 from athanor.features.scheduling.core.snapshot import UNSET, Cause, Why
 from athanor.features.scheduling.core.spots import SetAsk
 from athanor.features.scheduling.core.start import Barred
-from athanor.features.scheduling.core.state import State
+from athanor.features.scheduling.core.state import Ask, State
 from athanor.features.scheduling.core.why import Code, amount, why
 
 CAUSES = {
@@ -27,9 +27,10 @@ CAUSES = {
 class Explainer:
     """Turns what barred gangs into sentences; `empty` is the cluster with nothing running."""
 
-    def __init__(self, state: State, empty: Ledger) -> None:
+    def __init__(self, state: State, empty: Ledger, possible: dict[object, bool]) -> None:
         self.state = state
         self.empty = empty
+        self.known = possible
 
     def barred(self, gang: int, tries: list[Barred]) -> tuple[Why, ...]:
         """One reason for each pool that was tried, each said once."""
@@ -83,23 +84,30 @@ class Explainer:
         if barred.code == Code.RESERVED_FOR_OTHERS:
             text = f"pool {where} has room, but it is promised to others or reserved"
             return why(Code.RESERVED_FOR_OTHERS, text, pool=where)
-        empty = self.empty
-        alone = place(empty, ask.sets, ask.least, pool, state.levels(pool))
-        if alone is not None:
-            undo(empty, ask.sets, alone)
+        possible = self._possible(ask, pool)
         for one in ask.sets:
             room = self._room(state.now.ledger, one.shape, pool)
-            bare = self._room(empty, one.shape, pool)
-            if room < one.least and one.near.asked and alone is None and bare >= one.least:
+            bare = one.near.asked and self._room(self.empty, one.shape, pool) >= one.least
+            if room < one.least and bare and not possible:
                 return self._far(one, pool, possible=False)
             if room < one.least:
-                return self._short(one, pool, room, possible=alone is not None)
+                return self._short(one, pool, room, possible=possible)
         for one in ask.sets:
             if one.near.asked:
-                return self._far(one, pool, possible=alone is not None)
-        code = Code.GANG_SPLIT if alone is not None else Code.NEVER_FITS
+                return self._far(one, pool, possible=possible)
+        code = Code.GANG_SPLIT if possible else Code.NEVER_FITS
         text = f"each pod set fits alone, but not all {sum(ask.least)} pods together"
         return why(code, f"{text} in pool {where}", pool=where, pods=sum(ask.least))
+
+    def _possible(self, ask: Ask, pool: int) -> bool:
+        """Whether the least of a gang fits bare nodes."""
+        key = ask.sets, pool
+        if key not in self.known:
+            alone = place(self.empty, ask.sets, ask.least, pool, self.state.levels(pool))
+            if alone is not None:
+                undo(self.empty, ask.sets, alone)
+            self.known[key] = alone is not None
+        return self.known[key]
 
     def _short(self, one: SetAsk, pool: int, room: int, *, possible: bool) -> Why:
         """Too few nodes take a pod of this set: which, and for what cause."""

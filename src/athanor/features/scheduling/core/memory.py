@@ -7,7 +7,7 @@ other nodes, or of another policy, is thrown away.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -24,7 +24,8 @@ LONGEST_JOURNAL = 200_000
 
 @dataclass
 class Memo:
-    """What one cycle hands to the next; `empty` is the ledger with nothing running.
+    """What one cycle hands to the next; `empty` is the ledger with nothing running, `possible`
+    remembers what fits there.
 
     Not to be used by anybody else meanwhile.
     """
@@ -34,6 +35,7 @@ class Memo:
     ledger: Ledger
     rated_by: object
     empty: Ledger
+    possible: dict[object, bool] = field(default_factory=dict)
 
 
 def current(memo: Memo | None, snapshot: Snapshot, policy: Policy, now: float) -> Memo:
@@ -50,6 +52,7 @@ def current(memo: Memo | None, snapshot: Snapshot, policy: Policy, now: float) -
     if not same(memo.ledger.nodes.capacity, snapshot.nodes.capacity):
         memo.empty = _empty(snapshot.nodes, memo.ledger.rater)
         memo.ledger.reground(snapshot.nodes)
+        memo.possible = {}
     memo.ledger.become(booked(snapshot, shapes, now))
     if len(memo.ledger.journal) > LONGEST_JOURNAL:
         memo.ledger.forget_journal()
