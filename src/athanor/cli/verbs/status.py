@@ -87,8 +87,10 @@ def node_line(node: dict[str, Any], pods: list[dict[str, Any]]) -> dict[str, Any
                 asked[resource] += parse(amount).nano
     allocatable = status.get("allocatable", {})
     conditions = {c["type"]: c["status"] for c in status.get("conditions", [])}
+    marks = node["metadata"].get("labels", {})
     return {
         "name": name,
+        "simulated": marks.get("athanor.dev/simulated-gpus") == "true",
         "ready": conditions.get("Ready") == "True",
         "pods": running,
         "resources": {
@@ -122,12 +124,14 @@ def _print(world: World, said: dict[str, Any]) -> None:
         state = "ready" if node["ready"] else paint.paint("not ready", paint.RED, sys.stdout)
         show.line(f"node       {node['name']}: {state}, {node['pods']} pods")
         for resource, amount in node["resources"].items():
-            show.line(f"  {resource:<20} {use(resource, amount['asked'], amount['of'])}")
+            said_use = use(resource, amount["asked"], amount["of"], node["simulated"])
+            show.line(f"  {resource:<20} {said_use}")
     jobs = ", ".join(f"{n} {phase}" for phase, n in sorted(said["jobs"].items())) or "none"
     show.line(f"jobs       {jobs}")
 
 
-def use(resource: str, asked: float, of: float) -> str:
-    """`1.5 of 2`, memory in GiB."""
+def use(resource: str, asked: float, of: float, simulated: bool = False) -> str:
+    """`1.5 of 2`, memory in GiB; devices that are only pretended are called so."""
     scale, unit = (1 << 30, " GiB") if resource == "memory" else (1, "")
-    return f"{asked / scale:.3g} of {of / scale:.3g}{unit}"
+    mark = " (simulated)" if simulated and resource.endswith("/gpu") else ""
+    return f"{asked / scale:.3g} of {of / scale:.3g}{unit}{mark}"

@@ -68,7 +68,7 @@ def _nodes(world: World) -> None:
     for node in world.client.list(node_kind, everywhere=True).get("items", []):
         line = node_line(node, pods)
         shares = [
-            f"{resource} {use(resource, amount['asked'], amount['of'])}"
+            f"{resource} {use(resource, amount['asked'], amount['of'], line['simulated'])}"
             for resource, amount in line["resources"].items()
         ]
         state = "Ready" if line["ready"] else "NotReady"
