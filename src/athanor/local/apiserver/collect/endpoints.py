@@ -14,7 +14,7 @@ from athanor.local.apiserver.collect.work import Work
 from athanor.local.apiserver.core import Core, decode
 from athanor.local.store.model import Key
 
-SETTLE = 0.1
+SETTLE = 0.3
 """Seconds that changes are gathered for: a starting gang is a few writes, not a thousand."""
 SLICE = 100
 """Most endpoints in one slice (kube-controller-manager's `--max-endpoints-per-slice`)."""
@@ -56,10 +56,16 @@ class EndpointCollector:
             one = new if new is not None else old
             known = self._selectors.get(one["metadata"]["namespace"]) if one is not None else None
             if known and (new is None or old is None or _facts(old) != _facts(new)):
-                for name, selector in known.items():
-                    if _selected(selector, old) or _selected(selector, new):
-                        namespace = (one or {})["metadata"]["namespace"]
-                        self._work.add("service", namespace, name, after=SETTLE)
+                for name in self._chosen_by(known, old) | self._chosen_by(known, new):
+                    namespace = (one or {})["metadata"]["namespace"]
+                    self._work.add("service", namespace, name, after=SETTLE)
+
+    def _chosen_by(self, known: dict[str, dict[str, str]], pod: JSON | None) -> set[str]:
+        """The services that select a pod."""
+        if pod is None:
+            return set()
+        have = (pod["metadata"].get("labels") or {}).items()
+        return {name for name, selector in known.items() if selector.items() <= have}
 
     async def look(self, namespace: str, name: str) -> None:
         """Write what the service's endpoints are now, if that is not what is written."""
@@ -76,7 +82,7 @@ class EndpointCollector:
         pods = [
             pod
             for row in core.store.rows("pods", namespace)
-            if all(mark in row.body for mark in marks)
+            if marks[0] in row.body
             and _selected(selector, pod := decode(row.body))
             and _address(pod)
         ]
