@@ -99,6 +99,8 @@ def _refused(error: ApiError) -> int:
         "Conflict": (FAILED, "somebody changed it meanwhile: try again"),
     }
     code, hint = hints.get(error.reason, (FAILED, ""))
+    if error.reason == "NotFound" and "trainingjobs" not in error.message:
+        hint = ""
     if hint:
         _hint(hint)
     return code

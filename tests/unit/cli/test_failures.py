@@ -26,7 +26,7 @@ def raiser(error: BaseException) -> Callable[[], object]:
         (Failure("no", hint="yes"), failures.FAILED, "try: yes"),
         (Failure("gone", code=3), failures.NOT_FOUND, "gone"),
         (click.UsageError("which?"), failures.USAGE, "which?"),
-        (ApiError("NotFound", 'pods "a" not found'), failures.NOT_FOUND, "athanor list"),
+        (ApiError("NotFound", 'trainingjobs "a" not found'), failures.NOT_FOUND, "athanor list"),
         (ApiError("ServiceUnavailable", "nobody"), failures.UNREACHABLE, "athanor up"),
         (ApiError("Forbidden", "not you"), failures.FAILED, "not you"),
         (ApiError("Invalid", "spec:\nbad"), failures.FAILED, "spec: bad"),

@@ -9,6 +9,14 @@ from athanor.cli.verb import verb
 from athanor.cli.verbs.get import resource_of
 from athanor.cli.world import World
 
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+HEAD = {
+    "namespace": "namespace", "labels": "labels", "annotations": "annotations",
+    "deletionTimestamp": "being deleted since", "finalizers": "finalizers",
+}  # fmt: skip
+"""What of the metadata a person reads, first of all, and how it is called."""
+
 
 @verb(namespace=True, examples="athanor describe hello\nathanor describe node laptop")
 @click.argument("words", nargs=-1, required=True, metavar="[KIND] NAME")
@@ -22,12 +30,18 @@ def command(world: World, words: tuple[str, ...]) -> None:
     resource = resource_of(kind)
     found = dict(world.client.get(resource, name))
     meta = dict(found.pop("metadata", {}))
-    meta.pop("managedFields", None)
-    show.line(f"{found.pop('kind', resource.kind)} {meta.pop('name')}")
-    for key in ("apiVersion",):
-        found.pop(key, None)
-    text = show.yaml_text({**found, "metadata": meta})
-    show.line(text.rstrip())
+    notes = {k: v for k, v in (meta.get("annotations") or {}).items() if k != LAST_APPLIED}
+    meta["annotations"] = notes
+    show.line(f"{found.pop('kind', resource.kind)} {meta['name']}")
+    found.pop("apiVersion", None)
+    head = {heading: meta[key] for key, heading in HEAD.items() if meta.get(key)}
+    if meta.get("creationTimestamp"):
+        head["created"] = f"{show.age(world, meta['creationTimestamp'])} ago"
+    if meta.get("ownerReferences"):
+        head["part of"] = ", ".join(f"{o['kind']} {o['name']}" for o in meta["ownerReferences"])
+    for part in (head, found):
+        if part:
+            show.line(show.yaml_text(part).rstrip())
     about = world.client.events(about=name)
     if about:
         show.line("events:")

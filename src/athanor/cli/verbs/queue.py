@@ -13,13 +13,46 @@ from athanor.cli.world import World
 if TYPE_CHECKING:
     from athanor.api.scheduling import Queue
 
-EXAMPLES = "athanor queue\nathanor queue default\nathanor queue -o yaml"
+EXAMPLES = "athanor queue\nathanor queue list\nathanor queue get default -o yaml"
 
 
-@verb(output=True, examples=EXAMPLES)
-@click.argument("name", required=False, default="")
-def command(world: World, name: str) -> None:
+class Queues(click.Group):
+    """A bare `athanor queue`, and one with a queue's name, is `athanor queue list`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The words, beginning with a verb."""
+        if not args or args[0] not in (*self.commands, *ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(
+    cls=Queues, epilog="\b\nExamples:\n" + "".join(f"  {line}\n" for line in EXAMPLES.splitlines())
+)
+def command() -> None:
     """Show queues, their quota and their use."""
+
+
+@verb(output=True, examples="athanor queue list\nathanor queue list default")
+@click.argument("name", required=False, default="")
+def list_(world: World, name: str) -> None:
+    """Show all queues, or one: of each pool what is used, deserved and the limit."""
+    show_queues(world, name)
+
+
+@verb(output=True, examples="athanor queue get default\nathanor queue get default -o yaml")
+@click.argument("name")
+def get(world: World, name: str) -> None:
+    """Show one queue."""
+    show_queues(world, name)
+
+
+command.add_command(list_, "list")
+command.add_command(get, "get")
+
+
+def show_queues(world: World, name: str = "") -> None:
+    """All queues (or one) as is asked for: a table, JSON, YAML or names."""
     from athanor.api.registry import find
 
     kind = find("queues")
