@@ -2,6 +2,8 @@
 SHELL := /bin/sh
 PY := .venv/bin/python
 SEEDS ?= 20
+# compiled files are kept: without them every start reads all sources again
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help core dev up demo test check golden bench bench-full kube conformance acceptance verify lock crds docs clean
 
@@ -44,7 +46,7 @@ acceptance: dev  ## real processes, ports and signals
 	@$(PY) -m tests.run acceptance
 
 verify: dev  ## all of it: 200 simulation seeds, conformance on both servers, acceptance
-	@ATHANOR_SIM_SEEDS=200 $(PY) -m tests.run check pytest conformance acceptance demo
+	@ATHANOR_SIM_SEEDS=200 ATHANOR_EXAMPLES=200 $(PY) -m tests.run check pytest conformance acceptance demo
 
 lock: dev  ## write the hashed requirements files anew (needs uv)
 	@sh tools/lock.sh

@@ -12,11 +12,20 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 class Source(NamedTuple):
-    """One Python file: where it is, its lines and its syntax tree."""
+    """One Python file: where it is and its lines; `tree` parses it, once."""
 
     path: str
     text: str
-    tree: ast.Module
+
+    @property
+    def tree(self) -> ast.Module:
+        """The file's syntax tree."""
+        return _parsed(self.text)
+
+
+@cache
+def _parsed(text: str) -> ast.Module:
+    return ast.parse(text)
 
 
 @cache
@@ -30,14 +39,13 @@ def tracked() -> tuple[str, ...]:
 
 
 @cache
+def _read(path: str) -> Source:
+    return Source(path, (ROOT / path).read_text())
+
+
 def sources(*roots: str) -> tuple[Source, ...]:
     """The Python files under the given folders."""
-    found = []
-    for path in tracked():
-        if path.endswith(".py") and path.startswith(roots):
-            text = (ROOT / path).read_text()
-            found.append(Source(path, text, ast.parse(text)))
-    return tuple(found)
+    return tuple(_read(p) for p in tracked() if p.endswith(".py") and p.startswith(roots))
 
 
 def functions(tree: ast.AST) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
