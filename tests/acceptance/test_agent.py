@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from bench.harness import Served, api_server
@@ -35,8 +35,11 @@ class World:
         self.until(lambda: self.conditions().get("Ready") == "True")
 
     def boot(self) -> None:
-        log = (self.served.folder / "agent.log").open("ab")
-        self.agent = subprocess.Popen(
+        with (self.served.folder / "agent.log").open("ab") as log:
+            self.agent = self.start(log)
+
+    def start(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             [sys.executable, "-m", "athanor.local.agent", "--kubeconfig",
              str(self.served.folder / "admin"), "--data", str(self.served.folder),
              "--node-name", "here"],
