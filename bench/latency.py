@@ -7,6 +7,9 @@ another watches the pods. Seconds count from the answer to the POST.
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -14,11 +17,16 @@ import msgspec
 
 from athanor.api.meta import JSON
 from athanor.api.registry import by_kind
+from athanor.assembly.layout import DataDir
 from athanor.client.http import Http
 from athanor.client.kubeconfig import load
 from athanor.client.protocol import Client
 from athanor.wire import calls
 from athanor.wire.watch import Frames
+from bench.harness import Figure, quantile
+
+WARM_UP = 3
+"""First runs that are not counted."""
 
 JOBS = by_kind("athanor.dev/v1alpha1", "TrainingJob")
 PODS = by_kind("v1", "Pod")
@@ -85,3 +93,21 @@ async def samples(kubeconfig: Path, runs: int, replicas: int = 4) -> list[float]
         await watcher.close()
         await writer.close()
     return taken
+
+
+def run(full: bool) -> list[Figure]:
+    """The median and the 99th percentile, in milliseconds."""
+    runs = 100 if full else 30
+    with tempfile.TemporaryDirectory(prefix="athanor-bench-") as folder:
+        data = DataDir(Path(folder) / "data")
+        up = [sys.executable, "-m", "athanor.cli", "--data", str(data.root)]
+        subprocess.run([*up, "up", "--detach", "--port", "0"], check=True, capture_output=True)
+        try:
+            taken = asyncio.run(samples(data.admin, runs + WARM_UP))[WARM_UP:]
+        finally:
+            subprocess.run([*up, "down", "--yes"], check=True, capture_output=True)
+    return [
+        Figure(name=f"fourth rank Running {name}", value=1000 * quantile(taken, part), unit="ms",
+               limit=limit, better="low", runs=runs)
+        for name, part, limit in (("p50", 0.5, 300), ("p99", 0.99, 600))
+    ]  # fmt: skip
