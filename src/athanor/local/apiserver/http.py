@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import secrets
 import socket
@@ -41,6 +42,7 @@ class ApiHttp:
         self._limits = limits or Limits()
         self._onward = onward or Onward()
         self._server = HttpServer(self._serve)
+        self._prefix, self._numbers = secrets.token_hex(6), itertools.count(1)
         self.reading = 0
         self.writing = 0
         self.long_running = 0
@@ -92,7 +94,7 @@ class ApiHttp:
         return None
 
     async def _answer(self, exchange: Exchange) -> None:
-        ident = secrets.token_hex(8)
+        ident = f"{self._prefix}-{next(self._numbers):x}"
         try:
             body = await exchange.body(BODY)
             request = _request(exchange, body, ident)

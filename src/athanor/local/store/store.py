@@ -36,6 +36,10 @@ from athanor.local.store.tables import Tables
 from athanor.local.store.writer import Writer
 
 _GROUP = 512
+_ENOUGH = 64
+"""Writes that are not kept waiting for more."""
+_QUIET = 2
+"""Turns of the event loop without a new write after which no more are waited for."""
 _COMPACT_STEP = 1000
 _log = logging.getLogger(__name__)
 
@@ -228,8 +232,23 @@ class Store:
         self._queue.append((changes, future))
         if not self._busy:
             self._busy = True
-            loop.call_soon(self._send, self._writer, loop)
+            loop.call_soon(self._gather, self._writer, loop, 1, _QUIET)
         await future
+
+    def _gather(
+        self, writer: Writer, loop: asyncio.AbstractEventLoop, before: int, turns: int
+    ) -> None:
+        """Send when some turns of the event loop brought no more writes, or enough have come.
+
+        A lone writer waits for next to nothing; sixty at once share one turn of the disk.
+        """
+        count = len(self._queue)
+        if count > before:
+            turns = _QUIET
+        if turns and count < _ENOUGH:
+            loop.call_soon(self._gather, writer, loop, count, turns - 1)
+        else:
+            self._send(writer, loop)
 
     def _send(self, writer: Writer, loop: asyncio.AbstractEventLoop) -> None:
         """Hand the writer everything that has gathered, as one group."""
@@ -257,7 +276,7 @@ class Store:
                     future.set_result(None)
             self._retire()
         if self._queue:
-            self._send(writer, loop)
+            loop.call_soon(self._gather, writer, loop, 0, _QUIET)
             return
         self._busy = False
         if self._idle is not None and not self._idle.done():
