@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 _LEASE_SECONDS = 40
 _BEAT = 10.0
 _AGAIN = 0.3
+_SAY_AGAIN = 300.0
+"""Seconds after which a status that did not change is written again (the kubelet's own habit)."""
 _NODES, _LEASES = of(core.Node), of(core.Lease)
 LEASES = "kube-node-lease"
 
@@ -31,6 +33,8 @@ class Heartbeat:
         self._node = node
         self._port = port
         self._reported: JSON = {}
+        self._reported_at = 0.0
+        self._since: dict[str, tuple[str, str]] = {}
         self.registered = asyncio.Event()
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         self._machine = {
@@ -56,12 +60,18 @@ class Heartbeat:
             "apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels},
         }  # fmt: skip
         try:
-            await self._node.client(calls.create(_NODES, manifest))
+            known = await self._node.client(calls.create(_NODES, manifest))
         except ApiError as error:
             if error.reason != "AlreadyExists":
                 raise
             body = {"metadata": {"labels": labels}}
-            await self._node.client(calls.patch(_NODES, name, None, body))
+            known = await self._node.client(calls.patch(_NODES, name, None, body))
+        self._reported = {}
+        self._since = {
+            one["type"]: (one["status"], one["lastTransitionTime"])
+            for one in (known.get("status") or {}).get("conditions") or ()
+            if one.get("lastTransitionTime")
+        }
         await self.report()
         await self._renew()
 
@@ -85,18 +95,21 @@ class Heartbeat:
             await asyncio.sleep(pause)
 
     async def report(self) -> None:
-        """Write the node's status where it differs from the last one written."""
-        status = self._status()
-        if status == self._reported:
+        """Write the node's status where it differs from the last one written, or that is old."""
+        status, seconds = self._status(), self._node.clock.now()
+        if status == self._reported and 0 <= seconds - self._reported_at < _SAY_AGAIN:
             return
-        now = rfc3339(self._node.clock.now())
+        now = rfc3339(seconds)
         for condition in status["conditions"]:
-            condition["lastHeartbeatTime"] = now
+            said, since = self._since.get(condition["type"], ("", now))
+            since = since if said == condition["status"] else now
+            self._since[condition["type"]] = condition["status"], since
+            condition.update(lastHeartbeatTime=now, lastTransitionTime=since)
         name = self._node.settings.name
         await self._node.client(
             calls.patch(_NODES, name, None, {"status": status}, subresource="status")
         )
-        self._reported = self._status()
+        self._reported, self._reported_at = self._status(), seconds
 
     def allocatable(self) -> dict[str, str]:
         """What pods may have of this machine: resource → quantity."""

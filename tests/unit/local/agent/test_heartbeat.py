@@ -1,0 +1,50 @@
+"""What the agent says of its node, on the real server in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from athanor.api.core import Node
+from athanor.kit.times import rfc3339
+from athanor.local.agent.devices import Devices
+from athanor.local.agent.heartbeat import Heartbeat
+from athanor.local.agent.node import Settings
+from athanor.testing import lab
+from athanor.testing.virtual import run
+
+
+def node(world: lab.Lab, folder: Path, missing: list[str]) -> Any:
+    hello = {"isolation": "sandbox", "missing": missing, "cgroups": ["memory", "cpu", "pids"]}
+    return SimpleNamespace(
+        settings=Settings(name="n", data=folder), client=world.client, clock=world.clock,
+        hello=hello, devices=Devices([]),
+    )  # fmt: skip
+
+
+def test_conditions_say_since_when_across_restarts_of_the_agent(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with lab.server() as world:
+            first = rfc3339(world.clock.now())
+            await Heartbeat(node(world, tmp_path, []), 1).register()
+            await asyncio.sleep(60)
+            second = rfc3339(world.clock.now())
+            again = Heartbeat(node(world, tmp_path, ["seccomp"]), 1)
+            await again.register()
+            since = {
+                c.type: c.last_transition_time
+                for c in (await world.get(Node, "n", None)).status.conditions
+            }
+            assert since["Ready"] == since["PIDPressure"] == first != second
+            assert since["athanor.dev/WeakIsolation"] == second
+            told = await world.get(Node, "n", None)
+            await asyncio.sleep(60)
+            await again.report()
+            assert await world.get(Node, "n", None) == told
+            await asyncio.sleep(300)
+            await again.report()
+            assert (await world.get(Node, "n", None)).metadata != told.metadata
+
+    run(main)
