@@ -34,6 +34,8 @@ IDENTITIES: dict[str, tuple[str, tuple[str, ...]]] = {
 """Who the platform's own processes are: user and groups; rights are RBAC's (bootstrap)."""
 
 STOP_SECONDS = 60
+ROOM = 1 << 20
+"""Bytes that must be free to start: the log of the store, the logs of the parts."""
 
 
 class Trouble(Exception):
@@ -81,6 +83,7 @@ def prepare(wishes: Wishes, clock: Clock) -> Prepared:
     data = DataDir(wishes.data)
     try:
         data.make()
+        _has_room(data.root)
         lock = processes.lock(data.lock)
     except processes.Busy as busy:
         raise Trouble(
@@ -266,6 +269,14 @@ def _hear(reader: int, seconds: float) -> str:
         if poll.poll(left * 1000):
             return os.read(reader, 4096).decode(errors="replace").strip()
     return ""
+
+
+def _has_room(path: Path) -> None:
+    found = os.statvfs(path)
+    free = found.f_bavail * found.f_frsize
+    if found.f_blocks and free < ROOM:
+        text = f"No space left on device: {free >> 10} KiB are free, {ROOM >> 10} are needed"
+        raise OSError(errno.ENOSPC, text, str(path))
 
 
 def _disk(path: Path, error: OSError) -> Trouble:

@@ -72,6 +72,13 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
         prepared(tmp_path / "d")
 
 
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "ROOM", 1 << 62)
+    with pytest.raises(start.Trouble, match="No space left on device: .* KiB are free") as caught:
+        prepared(tmp_path / "d")
+    assert "make room" in caught.value.hint
+
+
 def test_down_ends_nothing_that_it_did_not_start(tmp_path: Path) -> None:
     data = DataDir(tmp_path)
     data.make()
