@@ -113,6 +113,7 @@ class PodSpec(Base, frozen=True, kw_only=True):
     tolerations: list[Toleration] = field(default_factory=list)
     topology_spread_constraints: list[JSON] = field(default_factory=list)
     scheduler_name: str = ""
+    scheduling_gates: list[JSON] = field(default_factory=list)
     restart_policy: str = "Always"
     termination_grace_period_seconds: int | None = None
     active_deadline_seconds: int | None = None

@@ -1,4 +1,4 @@
-"""`python -m athanor.assembly.controllers`: gangs, training, scheduling; one leader at a time."""
+"""`python -m athanor.assembly.controllers`: every controller of ours; one leader at a time."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def all_controllers(checkpoint_root: str = "") -> Sequence[Controller[Any]]:
         gangs.controller(),
         nodes.controller(),
         scheduling.controller(),
+        scheduling.singles(),
         training.controller(defaults),
     ]
 

@@ -15,7 +15,7 @@ from athanor.api.meta import JSON
 from athanor.api.registry import Resource
 from athanor.client.protocol import Client
 from athanor.runtime.events import Recorder
-from athanor.runtime.plan import Action, Create, Delete, Patch, Plan, Record
+from athanor.runtime.plan import Action, Bind, Create, Delete, Patch, Plan, Record
 from athanor.wire import calls
 from athanor.wire.status import ApiError
 
@@ -61,6 +61,8 @@ async def _one(client: Client, action: Action, recorder: Recorder, wrote: Wrote)
             call, forgiven = _patch(action), {"NotFound"}
         case Delete():
             call, forgiven = _delete(action), {"NotFound", "Conflict"}
+        case Bind():
+            call, forgiven = _bind(action), {"NotFound", "Conflict"}
         case Record():
             await recorder.record(client, action)
             return
@@ -82,6 +84,15 @@ def _patch(action: Patch) -> calls.Call[JSON]:
     return calls.patch(
         action.resource, action.name, action.namespace, body, subresource=action.subresource
     )
+
+
+def _bind(action: Bind) -> calls.Call[JSON]:
+    path = action.resource.path(action.namespace, action.name, "binding")
+    body = {
+        "apiVersion": "v1", "kind": "Binding", "target": {"kind": "Node", "name": action.node},
+        "metadata": {"name": action.name, "namespace": action.namespace},
+    }  # fmt: skip
+    return calls.raw("POST", path, body=body)
 
 
 def _delete(action: Delete) -> calls.Call[JSON]:

@@ -47,6 +47,15 @@ class Delete(Struct, frozen=True, kw_only=True):
     propagation: Propagation | None = None
 
 
+class Bind(Struct, frozen=True, kw_only=True):
+    """Give a pod its node, once; that it has one already, or is gone, is no error."""
+
+    resource: Resource
+    name: str
+    namespace: str
+    node: str
+
+
 class Record(Struct, frozen=True, kw_only=True):
     """Tell whoever watches `about` (an object's manifest head) what happened, as an Event."""
 
@@ -56,7 +65,7 @@ class Record(Struct, frozen=True, kw_only=True):
     message: str
 
 
-Action = Create | Patch | Delete | Record
+Action = Create | Patch | Delete | Bind | Record
 
 
 class Plan(Struct, frozen=True):

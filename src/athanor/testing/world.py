@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 
 from athanor.api.meta import JSON
-from athanor.runtime.plan import Action, Create, Delete, Patch, Plan, Record, merged
+from athanor.runtime.plan import Action, Bind, Create, Delete, Patch, Plan, Record, merged
 
 Objects = dict[tuple[str, str, str], JSON]
 """(resource, namespace, name) → manifest."""
@@ -37,6 +37,10 @@ def _act(objects: Objects, action: Action) -> None:
                 objects[key] = merged(objects[key], action.body)
         case Delete():
             _delete(objects, action)
+        case Bind():
+            key = (action.resource.name, action.namespace, action.name)
+            if key in objects:
+                objects[key]["spec"].setdefault("nodeName", action.node)
         case Record():
             pass
 

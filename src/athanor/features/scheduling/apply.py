@@ -1,9 +1,10 @@
-"""The scheduling controller as data, for a manager to run."""
+"""The scheduling controllers as data, for a manager to run: gangs, and pods of no gang."""
 
 from __future__ import annotations
 
 from athanor.api.core import Namespace, Node, Pod, PriorityClass
 from athanor.api.scheduling import Gang, Pool, Queue, Reservation
+from athanor.features.scheduling import single
 from athanor.features.scheduling.core.snapshot import Policy
 from athanor.features.scheduling.observe import (
     Observed,
@@ -46,6 +47,33 @@ def controller(policy: Policy | None = None) -> Controller[Observed]:
             Watch(Pod, own_pods_aside),
             Watch(PriorityClass, whole),
             Watch(Namespace, whole),
+        ),
+        observe=observe,
+        plan=plan,
+        settle=SETTLE,
+        together=1,
+    )
+
+
+def singles() -> Controller[single.Observed]:
+    """Pods that belong to no gang → nodes. Its memory is of bindings the caches do not show yet."""
+    observer = Observer()
+    memory: single.Memory = {}
+
+    def observe(world: World, key: Key) -> single.Observed | None:
+        return single.observe(world, observer)
+
+    def plan(seen: single.Observed, now: float) -> Plan:
+        nonlocal memory
+        made, memory = single.plan(seen, memory, now)
+        return made
+
+    return Controller(
+        name="single-pods",
+        watches=(
+            Watch(Pod, single.pods_matter, {single.NODELESS: single.nodeless}),
+            Watch(Node, single.nodes_free),
+            Watch(Gang, single.gangs_free),
         ),
         observe=observe,
         plan=plan,

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from athanor.api.core import PriorityClass
 from athanor.api.placement import unpack
-from athanor.api.scheduling import Gang, PodSet
+from athanor.api.scheduling import DEFAULT_QUEUE, Gang, PodSet
 from athanor.features.scheduling import pods
 from athanor.features.scheduling.core.rows import (
     NAN,
@@ -24,7 +24,6 @@ from athanor.features.scheduling.nodes import NodeClass
 from athanor.features.scheduling.pods import PodNeed, RequestError
 from athanor.kit.times import parse_rfc3339
 
-DEFAULT_QUEUE = "default"
 FINISHED = ("Succeeded", "Failed")
 
 

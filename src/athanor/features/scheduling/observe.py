@@ -83,7 +83,7 @@ class Observer:
         refused = _refusals(world, chosen, reads, by_queue, problems, priorities)
         classes, shapes = _classes(all_nodes, reads.values())
         held = {gangs.key_of(gang) for gang in chosen if gangs.holds(gang)}
-        foreign = self._foreign(world, held, devices)
+        foreign = self.foreign(world, held, devices)
         known = {node.metadata.name for node in all_nodes}
         rows = Rows(
             pools=[_pool(pool) for pool in pools],
@@ -145,7 +145,7 @@ class Observer:
         self._read[key] = (version, devices, found)
         return found
 
-    def _foreign(
+    def foreign(
         self, world: World, held: set[str], devices: frozenset[str]
     ) -> dict[str, dict[str, int]]:
         """What pods outside admitted gangs use, a node."""
