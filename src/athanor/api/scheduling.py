@@ -19,6 +19,9 @@ from msgspec import Meta, field
 
 from athanor.api.meta import JSON, Base, Condition, Object, ObjectReference
 
+DEFAULT_QUEUE = "default"
+"""The queue of gangs that name none."""
+
 _QUANTITY = (
     r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
     r"(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"
@@ -123,7 +126,7 @@ class GangSpec(Base, frozen=True, kw_only=True):
     pod_sets: Annotated[list[PodSet], Meta(min_length=1, max_length=64)] = field(
         default_factory=list
     )
-    queue: str = ""
+    queue: str = DEFAULT_QUEUE
     priority_class_name: str = ""
     preemptible: bool | None = None
     pools: list[str] = field(default_factory=list)

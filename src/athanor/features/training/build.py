@@ -7,7 +7,7 @@ from msgspec import Struct
 from athanor.api import labels
 from athanor.api.meta import JSON, to_manifest
 from athanor.api.registry import of
-from athanor.api.scheduling import Gang
+from athanor.api.scheduling import DEFAULT_QUEUE, Gang
 from athanor.api.training import Role, TrainingJob
 from athanor.features.training.frameworks.registry import WIRES
 from athanor.features.training.frameworks.wiring import JobWorld, Wiring
@@ -78,6 +78,7 @@ def gang(job: TrainingJob, defaults: Defaults) -> JSON:
 def shared(job: TrainingJob) -> JSON:
     """What the Gang takes over from the job and follows when it changes."""
     spec = to_manifest(job.spec.scheduling)
+    spec["queue"] = job.spec.scheduling.queue or DEFAULT_QUEUE
     if job.spec.checkpoints is not None:
         policy = to_manifest(job.spec.checkpoints)
         policy.pop("directory", None)

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from athanor.features.training.frameworks.wiring import INDEX, PORT, JobWorld, Wiring
 
+QUIET = "ignore:Kubernetes environment detected"
+"""JAX advises all pods to install the `kubernetes` package, which nothing here needs."""
+
 
 def wire(world: JobWorld) -> Wiring:
     """The coordinator's address, and who we are."""
@@ -18,5 +21,6 @@ def wire(world: JobWorld) -> Wiring:
             "JAX_NUM_PROCESSES": str(world.size),
             "JAX_PROCESS_ID": INDEX,
             "JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo",
+            "PYTHONWARNINGS": QUIET,
         }
     )
