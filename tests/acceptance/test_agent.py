@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from bench.harness import Served, api_server
 
 from athanor.api import core
 from athanor.api.meta import JSON
@@ -20,6 +19,7 @@ from athanor.client.sync import SyncHttp
 from athanor.local.agent.launch import tag
 from athanor.wire import calls
 from athanor.wire.status import ApiError
+from bench.harness import Served, api_server
 
 PODS, NODES = of(core.Pod), of(core.Node)
 PATIENCE = 60.0

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.unit.features.scheduling.test_apply import gang, template, tree
-
 from athanor.api.core import Node, Pod
 from athanor.api.meta import JSON
 from athanor.api.scheduling import Gang
@@ -16,6 +14,7 @@ from athanor.features.scheduling.apply import singles
 from athanor.testing.lab import Lab, cluster
 from athanor.testing.nodes import Life
 from athanor.testing.virtual import run
+from tests.unit.features.scheduling.test_apply import gang, template, tree
 
 
 def pod(name: str, cpu: str = "1", **spec: object) -> JSON:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 import threading
@@ -16,6 +17,7 @@ from athanor.local.agent.files import Entry, write
 from athanor.local.agent.kubelet import crilog
 from athanor.local.agent.node import Settings
 from athanor.local.agent.ports import SIZE, PortBlocks
+from athanor.local.agent.supervised import Supervised
 
 ME = (os.getuid(), os.getgid())
 
@@ -55,6 +57,31 @@ def test_gangs_keep_their_ports(tmp_path: Path) -> None:
     assert (again.first_of("d/two"), again.first_of("d/one")) == (two, one)
     again.keep({"d/one"})
     assert PortBlocks(tmp_path / "ports.json").first_of("d/one") == one
+
+
+def test_answers_may_come_after_news_of_others(tmp_path: Path) -> None:
+    async def main() -> None:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked = json.loads(await reader.readline())
+            for line in ({"event": "exit", "key": "other"}, {"id": asked["id"], "ok": True}):
+                writer.write(json.dumps(line).encode() + b"\n")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+            writer.close()
+
+        path = str(tmp_path / "s")
+        async with await asyncio.start_unix_server(serve, path):
+            supervised = Supervised(path, lambda _: None)
+            assert await supervised.ask_files("execute") == ({"id": 1, "ok": True}, [])
+
+    asyncio.run(main())
+
+
+def test_a_command_that_cannot_start_has_a_kubelets_reason() -> None:
+    run = recall.Run(name="c", attempt=0, started_at=1.0)
+    failed = {"failed": {"message": "no such file"}, "code": 127, "signal": 0, "finishedAt": 2.0}
+    ended = recall.ended(run, failed)
+    assert (ended.reason, ended.message) == ("StartError", "no such file")
 
 
 def test_images() -> None:

@@ -128,3 +128,23 @@ class _Small:
         raw = msgspec.json.encode(body) if body is not None else b""
         request = Request(method=method, path=path, body=raw, headers=from_here)
         return msgspec.json.decode((await self._server.handle(request)).body)
+
+
+def test_claims_get_the_newest_default_class_unless_they_want_none(play):
+    async def story(api):
+        for name, default in (("old", "true"), ("new", "true"), ("other", "false")):
+            notes = {"storageclass.kubernetes.io/is-default-class": default}
+            await api.post(
+                "/apis/storage.k8s.io/v1/storageclasses",
+                {"metadata": {"name": name, "annotations": notes}, "provisioner": "p"},
+            )
+            api.clock.advance(2)
+        found = []
+        for name, wish in (("a", {}), ("b", {"storageClassName": ""})):
+            spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1"}}}
+            claim = {"metadata": {"name": name}, "spec": spec | wish}
+            made = await api.post(f"{NS}/persistentvolumeclaims", claim)
+            found.append(made["spec"]["storageClassName"])
+        assert found == ["new", ""]
+
+    play(story)

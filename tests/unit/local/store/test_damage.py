@@ -146,6 +146,16 @@ def test_a_flipped_byte_is_noticed_or_harmless(tmp_path: Path, seed: int) -> Non
         assert found == [f"p{number:02}" for number in range(COUNT)]
 
 
+def test_scribbled_pages_are_said_not_thrown(tmp_path: Path) -> None:
+    path = _closed(tmp_path)
+    with path.open("r+b") as file:
+        size = struct.unpack(">H", file.read(18)[16:])[0]
+        for page in range(1, path.stat().st_size // size):
+            file.seek(page * size)
+            file.write(b"\xa5" * size)
+    _refused(path, "is damaged.*Nothing was changed. Restore a backup")
+
+
 def test_a_changed_body_is_named_by_its_revision(tmp_path: Path) -> None:
     path = _closed(tmp_path)
     content = path.read_bytes()

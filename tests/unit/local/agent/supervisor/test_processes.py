@@ -166,6 +166,8 @@ def test_what_cannot_start_says_why(host: Host) -> None:
     assert not refused["ok"] and "/no/such/program" in refused["error"]
     found = host.exit("p/a/0")
     assert (found["code"], found["failed"]["doing"]) == (127, "start")
+    refused = host.start("p/b/0", "", argv=["nosuch"])
+    assert refused["error"] == 'exec: "nosuch": executable file not found in $PATH'
 
 
 def test_exits_survive_a_supervisor_that_is_killed_and_its_pods_do_not(host: Host) -> None:
