@@ -108,9 +108,15 @@ class Log:
         return cls(path, connection, found)
 
     def compacted(self) -> int:
-        """The revision below which nothing can be read any more."""
+        """The revision below which nothing can be read any more. Raises StoreError."""
         sql = "SELECT value FROM meta WHERE name = 'compacted'"
-        return _number(self._writer, sql)
+        try:
+            return _number(self._writer, sql)
+        except (apsw.Error, IndexError) as error:
+            raise StoreError(
+                f"{self.path} is damaged: {error}; {self._integrity()}. "
+                "Nothing was changed. Restore a backup"
+            ) from error
 
     def load(self) -> Iterator[Entry]:
         """Every row, oldest first. Raises StoreError naming what is damaged."""

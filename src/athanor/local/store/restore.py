@@ -22,6 +22,7 @@ def restore(backup: str | Path, path: str | Path) -> Found:
     source, target = Path(backup), Path(path)
     if not source.exists():
         raise StoreError(f"{source} does not exist: which backup should be restored?")
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = Lock(target)
     try:
         fresh = target.with_name(target.name + ".restored")

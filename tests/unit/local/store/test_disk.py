@@ -166,6 +166,12 @@ def test_backup_and_restore(tmp_path: Path) -> None:
     replaced = Store.open(tmp_path / "store.db.replaced-1")
     assert names(replaced) == ["b", "later", "meanwhile"]
     asyncio.run(replaced.close())
+    elsewhere = tmp_path / "new" / "folder" / "store.db"
+    restore(copy, elsewhere)
+    assert elsewhere.parent.stat().st_mode & 0o077 == 0
+    moved = Store.open(elsewhere)
+    assert names(moved)[0] == "b"
+    asyncio.run(moved.close())
 
 
 def test_a_broken_backup_is_not_restored(tmp_path: Path) -> None:
