@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from athanor.assembly import processes, supervisor
 from athanor.assembly.layout import DEFAULT_PORT, DataDir
+from athanor.assembly.watchman import last_line
 from athanor.client import kubeconfig
 from athanor.client.target import Target
 from athanor.kit.clock import Clock
@@ -146,8 +147,8 @@ def detach(prepared: Prepared, clock: Clock, seconds: float = 60) -> Running:
     watchman.returncode = 0  # it is not ours to wait for any more
     if said == "ready":
         return Running(prepared.server, clock.monotonic() - started)
+    why = said.removeprefix("failed ") or f"not ready after {seconds:.0f} s: {last_line(log)}"
     down(prepared.data)
-    why = said.removeprefix("failed ") or f"not ready after {seconds:.0f} s"
     raise Trouble(f"the platform did not start: {why}", f"see {prepared.data.logs}")
 
 

@@ -167,7 +167,7 @@ class Watchman:
             part.pidfd = -1
         lived = time.monotonic() - part.started
         if code == GIVE_UP:
-            self.failure = _last_line(self.data.log(part.name)) or f"{part.name} gave up"
+            self.failure = last_line(self.data.log(part.name)) or f"{part.name} gave up"
             self._tell(f"failed {self.failure}\n")
             self._say(f"{part.name} cannot work: {self.failure}")
             self._going = False
@@ -254,7 +254,8 @@ def _how(code: int | None) -> str:
     return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
 
 
-def _last_line(path: Any) -> str:
+def last_line(path: Any) -> str:
+    """The last line of a log; "" when there is none."""
     with contextlib.suppress(OSError):
         with open(path, "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - 4096))
