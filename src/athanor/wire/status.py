@@ -24,6 +24,10 @@ CODES = {
 """HTTP code of each reason (apimachinery `metav1.StatusReason`)."""
 
 
+DETAILED = ("NotFound", "MethodNotAllowed")
+"""Reasons whose `details` are there even when empty: kubectl reads them without looking."""
+
+
 class Cause(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One wrong field. `reason` is for instance FieldValueInvalid, `field` a path."""
 
@@ -77,7 +81,7 @@ class ApiError(Exception):
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
-            **({"details": details} if details else {}),
+            **({"details": details} if details or self.reason in DETAILED else {}),
             "code": self.code,
         }
 

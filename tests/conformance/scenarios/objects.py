@@ -421,6 +421,7 @@ SCENARIOS = {
         get(CM + "/status", code=404, message="the server could not find the requested resource"),
         get(CM + "/foo", code=404),
         get("/api/v1/nope", code=404, message="the server could not find the requested resource"),
+        get(CM + "/nope", code=404, see={"details": {}}),
         get("/apis/nope.example.com/v1/things", code=404),
     ],
     "not acceptable": [
