@@ -105,6 +105,7 @@ class Executor:
             raise
         finally:
             collecting.cancel()
+            await asyncio.gather(collecting, return_exceptions=True)
             process.close()
 
     def told(self, event: JSON) -> bool:

@@ -30,7 +30,7 @@ def ended(run: Run, exit_: JSON) -> Run:
     """The run with how it ended."""
     reason, message = "", ""
     if failed := exit_.get("failed"):
-        reason, message = "ContainerCannotRun", failed["message"]
+        reason, message = "StartError", failed["message"]
     elif exit_["oom"] and exit_["code"]:
         reason = "OOMKilled"
     return Run(

@@ -145,8 +145,8 @@ class Volumes:
         if not any(path == root or path.startswith(root.rstrip("/") + "/") for root in self._roots):
             raise Missing(
                 f"hostPath {spec['path']} is not under an allowed root "
-                f"({', '.join(self._roots) or 'none'}); the administrator allows more with "
-                "--allow-host-path"
+                f"({', '.join(self._roots) or 'none'}); whoever runs the platform chooses "
+                "them with athanor up --allow-host-path DIR"
             )
         kind = spec.get("type", "")
         if kind == "DirectoryOrCreate" and not os.path.isdir(path):

@@ -263,7 +263,9 @@ class Worker:
         self._tried[name] = self.node.clock.now()
         if self._said.get(name) != hold:
             self._said[name] = hold
-            self._say(self.pod, "Warning", "Failed", hold.message or hold.reason)
+            mount = hold.message.startswith("MountVolume")
+            reason = "FailedMount" if mount else "Failed"
+            self._say(self.pod, "Warning", reason, hold.message or hold.reason)
         return True
 
     def _forget_old(self, name: str, attempt: int) -> None:

@@ -68,11 +68,16 @@ def test_answers_may_come_after_news_of_others(tmp_path: Path) -> None:
                 await writer.drain()
                 await asyncio.sleep(0.01)
             writer.close()
+            await writer.wait_closed()
+            served.set()
 
-        path = str(tmp_path / "s")
+        served = asyncio.Event()
+        (tmp_path / "run").mkdir()
+        path = str(tmp_path / "run" / "supervisor.sock")
         async with await asyncio.start_unix_server(serve, path):
-            supervised = Supervised(path, lambda _: None)
+            supervised = Supervised(tmp_path, "")
             assert await supervised.ask_files("execute") == ({"id": 1, "ok": True}, [])
+            await served.wait()
 
     asyncio.run(main())
 

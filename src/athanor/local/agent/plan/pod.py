@@ -180,11 +180,12 @@ def _keep(seen: Observed, container: JSON, policy: str, now: float, turn: Round)
     if run.running:
         health = seen.health.get(name, _FINE)
         if not health.alive and not run.stopping:
+            probe = "liveness" if health.started else "startup"
             turn.actions.append(
                 Stop(
                     name=name, attempt=run.attempt, grace=_probe_grace(seen.pod, container),
                     reason="Unhealthy",
-                    message=f"Container {name} failed its probes, will be restarted",
+                    message=f"Container {name} failed {probe} probe, will be restarted",
                 )
             )  # fmt: skip
         return

@@ -6,6 +6,7 @@ a terminal's file, or one line of error.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import resource
@@ -150,12 +151,16 @@ def _child(
         else:
             stdio.take()
         _become(spec)
-        doing = "start"
+        doing = "enter"
         os.chdir(spec.get("cwd") or "/")
+        doing = "start"
         os.execvpe(spec["argv"][0], spec["argv"], spec["env"])
     except BaseException as error:
         number = error.errno if isinstance(error, OSError) else 0
-        report.send(f"{doing}|{number or 0}|{error}".encode()[:2000])
+        said = str(error)
+        if doing == "start" and number == errno.ENOENT and "/" not in spec["argv"][0]:
+            said = f'exec: "{spec["argv"][0]}": executable file not found in $PATH'
+        report.send(f"{doing}|{number or 0}|{said}".encode()[:2000])
     finally:
         os._exit(127)
 

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from athanor.api.meta import JSON
-from athanor.local.apiserver.admission import accounts, namespaces, pods, quota, services, submitter
+from athanor.local.apiserver.admission import (
+    accounts,
+    namespaces,
+    pods,
+    quota,
+    services,
+    submitter,
+    volumes,
+)
 from athanor.local.apiserver.core import Call, Core
 from athanor.local.store.model import Write
 
@@ -16,6 +24,8 @@ def mutate(core: Core, call: Call, obj: JSON) -> None:
         pods.admit_create(core, call, obj)
     elif call.served.key == "services":
         services.admit_create(core, obj)
+    elif call.served.key == "persistentvolumeclaims":
+        volumes.admit_create(core, obj)
 
 
 def admit(core: Core, call: Call, obj: JSON) -> list[Write]:
