@@ -15,3 +15,11 @@ def test_the_crds_are_those_of_the_structs() -> None:
     )  # fmt: skip
     assert checked.stdout.strip() == ""
     assert checked.returncode == 0, checked.stderr
+
+
+def test_the_reference_is_that_of_the_sources() -> None:
+    checked = subprocess.run(
+        [sys.executable, "tools/docs.py", "--check"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stdout + checked.stderr
