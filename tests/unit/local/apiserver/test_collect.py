@@ -104,3 +104,14 @@ def test_events_are_forgotten_after_an_hour(play):
         assert (await api.get(f"{NS}/events/e"))["code"] == 404
 
     play(story)
+
+
+def test_the_authority_that_pods_trust_is_the_one_that_serves(play):
+    async def story(api):
+        path = f"{NS}/configmaps/kube-root-ca.crt"
+        api.server.core.authority = "of the new place"
+        await api.merge(path, {"data": {"ca.crt": "of the backup", "more": "x"}})
+        await api.settle()
+        assert (await api.get(path))["data"] == {"ca.crt": "of the new place"}
+
+    play(story)

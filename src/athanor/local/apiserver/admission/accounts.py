@@ -13,7 +13,7 @@ ROOT_CA = "kube-root-ca.crt"
 
 
 def furniture(core: Core, namespace: str) -> list[Write]:
-    """The writes that a namespace lacks."""
+    """The writes that a namespace lacks, and the one that brings its certificate up to date."""
     found = []
     for resource, name, obj in (
         ("serviceaccounts", "default", {"kind": "ServiceAccount"}),
@@ -22,7 +22,17 @@ def furniture(core: Core, namespace: str) -> list[Write]:
         key = Key(resource, namespace, name)
         if core.store.latest(key) is None:
             found.append(Write(key, encoder(_made(core, obj, key)), 0))
+    if refreshed := _refreshed(core, Key("configmaps", namespace, ROOT_CA)):
+        found.append(refreshed)
     return found
+
+
+def _refreshed(core: Core, key: Key) -> Write | None:
+    """After a restore elsewhere the objects remember another authority than the one that serves."""
+    row, have = core.store.latest(key), core.latest(*key)
+    if row is None or have is None or (have.get("data") or {}).get("ca.crt") == core.authority:
+        return None
+    return Write(key, encoder({**have, "data": {"ca.crt": core.authority}}), row.revision)
 
 
 def _made(core: Core, obj: JSON, key: Key) -> JSON:

@@ -1,4 +1,4 @@
-"""What every namespace has is put back when it is deleted, and where an older server made none."""
+"""What every namespace has is put back when it is deleted or changed, or was never made."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ class AccountCollector:
             self._work.add("furniture", row.key.name)
 
     def observe(self, served: Served, old: JSON | None, new: JSON | None) -> None:
-        """Something that belongs to every namespace was deleted."""
-        if new is None and old is not None and (served.key, old["metadata"]["name"]) in _OURS:
-            self._work.add("furniture", old["metadata"]["namespace"])
+        """Something that belongs to every namespace was deleted or changed."""
+        if old is not None and (served.key, old["metadata"]["name"]) in _OURS:
+            if new is None or served.key == "configmaps":
+                self._work.add("furniture", old["metadata"]["namespace"])
 
     async def look(self, name: str) -> None:
-        """Write what the namespace lacks."""
+        """Write what the namespace lacks; a change meanwhile brings it here again."""
         namespace = self._core.latest("namespaces", "", name)
         if namespace is None or namespace["metadata"].get("deletionTimestamp"):
             return
