@@ -25,9 +25,10 @@ class AccountCollector:
 
     def observe(self, served: Served, old: JSON | None, new: JSON | None) -> None:
         """Something that belongs to every namespace was deleted or changed."""
-        if old is not None and (served.key, old["metadata"]["name"]) in _OURS:
-            if new is None or served.key == "configmaps":
-                self._work.add("furniture", old["metadata"]["namespace"])
+        if old is None or (served.key, old["metadata"]["name"]) not in _OURS:
+            return
+        if new is None or served.key == "configmaps":
+            self._work.add("furniture", old["metadata"]["namespace"])
 
     async def look(self, name: str) -> None:
         """Write what the namespace lacks; a change meanwhile brings it here again."""
