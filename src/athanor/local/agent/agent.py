@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from athanor.api.registry import of
 from athanor.client.protocol import Client
 from athanor.kit import ready
 from athanor.kit.clock import Clock
-from athanor.local.agent import leftovers, prepare, recall
+from athanor.local.agent import leftovers, prepare, reach, recall
 from athanor.local.agent.claims import Claims
 from athanor.local.agent.devices import Devices, Nvidia, Simulated
 from athanor.local.agent.directory import Directory
@@ -76,6 +77,8 @@ class Agent:
             folder.mkdir(parents=True, exist_ok=True)
         prepare.library(self.settings.library, Path(str(athanor_progress.__file__)).parent)
         hello = await self.supervised.connect()
+        if os.geteuid() == 0 and hello["isolation"] == "process":
+            hello["missing"] = [*hello["missing"], *reach.open_way(self.settings)]
         self.supervised.told = self._told
         self.node = Node(
             settings=self.settings, client=self.client, clock=self.clock,

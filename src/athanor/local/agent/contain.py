@@ -153,7 +153,7 @@ def _reachable(needs: list[str], place: Place) -> list[JSON]:
     shadows: dict[str, None] = {}
     binds: dict[str, bool] = {}
     for need in needs:
-        closed = _closed_parent(need, place.uid)
+        closed = closed_parent(need, place.uid)
         owned = os.stat(need).st_uid == place.uid
         if closed:
             shadows[closed] = None
@@ -168,7 +168,8 @@ def _reachable(needs: list[str], place: Place) -> list[JSON]:
     ]
 
 
-def _closed_parent(path: str, uid: int) -> str:
+def closed_parent(path: str, uid: int) -> str:
+    """The first folder on the way to a path that a user may not pass, or ""."""
     parts = Path(path).parts
     for depth in range(1, len(parts)):
         parent = Path(*parts[: depth + 1])

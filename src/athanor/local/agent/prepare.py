@@ -12,7 +12,7 @@ from msgspec import structs
 
 from athanor.api.meta import JSON
 from athanor.kit import quantity
-from athanor.local.agent import contain, images, overlay, progress_file
+from athanor.local.agent import contain, images, overlay, progress_file, reach
 from athanor.local.agent.devices import Device, NotEnough
 from athanor.local.agent.images import Environment
 from athanor.local.agent.node import ROOT_CA, Node, log_path
@@ -193,6 +193,8 @@ class Preparation:
 
     def _own_files(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() == 0 and not self.place.apart:
+            reach.let_in(self.folder, self.place.gid)
         hosts = self.hosts()
         for name, text in (("hosts", hosts), ("resolv.conf", "options timeout:1 attempts:1\n")):
             path = self.folder / name

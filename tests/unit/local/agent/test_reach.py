@@ -1,0 +1,40 @@
+"""Whom the machine's own files let in when pods see them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from athanor.local.agent import reach
+from athanor.local.agent.node import FIRST_UID, Settings
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_pods_pass_and_nobody_looks_around(tmp_path: Path) -> None:
+    closed = tmp_path / "home"
+    settings = Settings(name="n", data=closed / "d")
+    for folder in (settings.pods, settings.logs, settings.claims):
+        folder.mkdir(parents=True)
+    for parent in (closed, *closed.parents):
+        if parent.stat().st_uid == os.getuid() and parent != Path("/tmp"):
+            parent.chmod(mode(parent) | 0o001)
+    closed.chmod(0o700)
+    said = reach.open_way(settings)
+    assert f"pods cannot pass {closed}: give another folder with --data" in said
+    closed.chmod(0o711)
+    assert not any(str(closed) in one for one in reach.open_way(settings))
+    assert mode(settings.logs) == 0o700
+    assert {mode(p) for p in (settings.data, settings.pods, settings.claims)} == {0o711}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give folders away")
+def test_a_pods_folder_is_for_its_group(tmp_path: Path) -> None:
+    reach.let_in(tmp_path, FIRST_UID)
+    found = tmp_path.stat()
+    assert (found.st_uid, found.st_gid, mode(tmp_path)) == (0, FIRST_UID, 0o710)
