@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.smoke]
 
 LABELS = {"app": "examiner"}
 
