@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from athanor.api.meta import API_VERSION, JSON, ObjectMeta, to_manifest
 from athanor.api.scheduling import Gpu
@@ -64,6 +64,11 @@ class Submission(Struct, frozen=True, kw_only=True):
     grace: int | None = None
     processes: int | None = None
     suspend: bool = False
+
+    def __post_init__(self) -> None:
+        """Amounts may be written as numbers, too."""
+        for name in ("gpus", "cpu", "memory"):
+            structs.force_setattr(self, name, str(getattr(self, name)))
 
 
 def training_job(asked: Submission) -> TrainingJob:
@@ -182,6 +187,8 @@ def _check(asked: Submission) -> None:
         )
     if asked.workers < 1:
         raise ValueError(f"workers must be at least 1, not {asked.workers}")
+    if isinstance(asked.command, str):
+        raise ValueError(f"command {asked.command!r} must be a list of words")
     for what, amount in (("cpu", asked.cpu), ("memory", asked.memory)):
         if amount and not _QUANTITY.fullmatch(amount):
             raise ValueError(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from athanor.api.core import Event, Pod
+from athanor.api.core import Event, Node, Pod
 from athanor.api.scheduling import Gang, RankFailure
 from athanor.api.training import TrainingJob
 from athanor.sdk.jobs import Scope, job
@@ -57,7 +57,18 @@ def why(scope: Scope, name: str, *, namespace: str | None = None) -> Op[Explanat
         {gang.metadata.uid} if gang else set()
     )
     about = [event for event in events.items if event.involved_object.uid in uids]
-    return explain(found, gang, pods, about, [line.text for line in log])
+    said = explain(found, gang, pods, about, [line.text for line in log])
+    if "gpu" in said.headline and (yield from _simulated()):
+        said = structs.replace(said, facts=[*said.facts, "the GPUs here are simulated"])
+    return said
+
+
+def _simulated() -> Op[bool]:
+    try:
+        nodes = yield from ask(calls.list_(Node, labels="athanor.dev/simulated-gpus=true"))
+    except ApiError:
+        return False  # those who may not see nodes need not know
+    return bool(nodes.items)
 
 
 def explain(
@@ -88,10 +99,21 @@ def explain(
             name=name, phase=phase, headline=job.status.message or "it is being restarted",
             facts=[*_counts(job), *_progress(job)], hints=[f"athanor logs -f {name}"],
         )  # fmt: skip
+    facts, hints = _again(job, gang)
     return Explanation(
-        name=name, phase=phase, headline="it is running", facts=[*_counts(job), *_progress(job)],
-        hints=[f"athanor logs -f {name}"],
+        name=name, phase=phase, headline="it is running",
+        facts=[*_counts(job), *_progress(job), *facts], hints=[*hints, f"athanor logs -f {name}"],
     )  # fmt: skip
+
+
+def _again(job: TrainingJob, gang: Gang | None) -> tuple[list[str], list[str]]:
+    """What is said of ranks that failed and wait to be tried again while others run."""
+    failure = first_failure(job, gang)
+    if failure is None or not any(counts.failed for counts in job.status.pods):
+        return [], []
+    said = f"{failure.pod_set}-{failure.rank} failed and is tried again: {describe_exit(failure)}"
+    hints = [HINTS[failure.reason]] if failure.reason in HINTS else []
+    return [f"{said}: {failure.message}" if failure.message else said], hints
 
 
 def first_failure(job: TrainingJob, gang: Gang | None) -> RankFailure | None:

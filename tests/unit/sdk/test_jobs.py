@@ -7,6 +7,8 @@ import asyncio
 import pytest
 
 from athanor import AsyncClient
+from athanor.api.core import Node
+from athanor.api.scheduling import Gang
 from athanor.assembly import bootstrap
 from athanor.assembly.controllers import all_controllers
 from athanor.sdk.drive_async import AsyncDriver
@@ -112,5 +114,21 @@ def test_waiting_for_a_job_that_is_deleted_ends() -> None:
             assert gone.metadata.name == "e"
             with pytest.raises(ApiError, match="not found"):
                 await client.wait("e")
+
+    virtual.run(main)
+
+
+def test_simulated_gpus_are_called_so_when_a_job_waits_for_them() -> None:
+    async def main() -> None:
+        async with lab.cluster(all_controllers()) as world:
+            client = await ready(world)
+            await client.submit(asked("g", gpus="1"))
+            await client.wait("g", until="queued", timeout=60)
+            await world.until(Gang, "g", lambda gang: bool(gang.status.reasons))
+            real = await client.why("g")
+            assert "gpu" in real.headline and "the GPUs here are simulated" not in real.facts
+            marks = {"metadata": {"labels": {"athanor.dev/simulated-gpus": "true"}}}
+            await world.patch(Node, "node-0", marks, namespace=None)
+            assert "the GPUs here are simulated" in (await client.why("g")).facts
 
     virtual.run(main)

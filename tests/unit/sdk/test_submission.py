@@ -66,3 +66,10 @@ def test_no_name_lets_the_server_make_one() -> None:
 def test_wrong_wishes_are_refused_by_name(wrong: dict[str, object], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         manifest(asked(**wrong))
+
+
+def test_amounts_may_be_numbers_and_commands_are_lists() -> None:
+    made = asked(gpus=2, cpu=0.5)
+    assert (made.gpus, made.cpu) == ("2", "0.5")
+    with pytest.raises(ValueError, match="must be a list of words"):
+        manifest(asked(command="python train.py"))

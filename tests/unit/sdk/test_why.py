@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from athanor.api.meta import ObjectMeta
-from athanor.api.scheduling import Gang, GangSpec, GangStatus, RankFailure, Reason
+from athanor.api.scheduling import Gang, GangSpec, GangStatus, PodCounts, RankFailure, Reason
 from athanor.api.training import TrainingJob, TrainingJobStatus
 from athanor.sdk.why import describe_exit, explain, first_failure
 
@@ -46,6 +46,16 @@ def test_a_failure_quotes_its_log_and_what_would_help() -> None:
     assert "worker-0 failed first: exit code 1" in said.headline
     assert said.log
     assert any("--requirements" in hint for hint in said.hints)
+
+
+def test_a_running_job_tells_of_ranks_that_are_tried_again() -> None:
+    failed = failure(1, "2026-01-01T00:00:05Z", 127, "StartError")
+    said = explain(
+        job(phase="Running", failures=[failed], pods=[PodCounts(pod_set="worker", failed=1)]),
+        None, [], [], [],
+    )  # fmt: skip
+    assert said.facts[-1] == "worker-1 failed and is tried again: exit code 127, StartError"
+    assert any("the command" in hint for hint in said.hints)
 
 
 def test_a_waiting_job_gives_the_schedulers_reasons_in_order() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,7 +13,11 @@ from athanor.cli.verbs.list_ import progress
 from athanor.cli.verbs.status import node_line, use
 from athanor.cli.world import World
 
-EXAMPLES = "athanor top\nathanor top node\nathanor top queue"
+if TYPE_CHECKING:
+    from athanor.api.meta import JSON
+    from athanor.api.training import TrainingJob
+
+EXAMPLES = "athanor top\nathanor top node -o json\nathanor top queue"
 
 
 @verb(namespace=True, output=True, examples=EXAMPLES)
@@ -28,6 +33,9 @@ def _jobs(world: World) -> None:
         job for job in world.client.list_jobs(everywhere=world.namespace is None)
         if job.status.phase in ("Starting", "Running", "Restarting")
     ]  # fmt: skip
+    if world.output in ("json", "yaml"):
+        show.document(world, _documents(jobs))
+        return
     if not jobs:
         show.note("no job holds hardware")
         return
@@ -41,6 +49,19 @@ def _jobs(world: World) -> None:
             progress(job), ran,
         ])  # fmt: skip
     show.rows(["NAMESPACE", "NAME", "PHASE", "HOLDS", "PROGRESS", "RUNNING"], rows)
+
+
+def _documents(jobs: Sequence[TrainingJob]) -> JSON:
+    """The jobs that hold hardware, for programs."""
+    items = [
+        {
+            "namespace": job.metadata.namespace, "name": job.metadata.name,
+            "phase": job.status.phase, "holds": _asked(job.spec.roles),
+            "startedAt": job.status.started_at,
+        }
+        for job in jobs
+    ]  # fmt: skip
+    return {"jobs": items}
 
 
 def _asked(roles: Any) -> dict[str, float]:
@@ -64,9 +85,13 @@ def _nodes(world: World) -> None:
     assert node_kind is not None
     assert pod_kind is not None
     pods = world.client.list(pod_kind, everywhere=True).get("items", [])
+    nodes = world.client.list(node_kind, everywhere=True).get("items", [])
+    lines = [node_line(node, pods) for node in nodes]
+    if world.output in ("json", "yaml"):
+        show.document(world, {"nodes": lines})
+        return
     rows = []
-    for node in world.client.list(node_kind, everywhere=True).get("items", []):
-        line = node_line(node, pods)
+    for line in lines:
         shares = [
             f"{resource} {use(resource, amount['asked'], amount['of'], line['simulated'])}"
             for resource, amount in line["resources"].items()
@@ -77,6 +102,6 @@ def _nodes(world: World) -> None:
 
 
 def _queues(world: World) -> None:
-    from athanor.cli.verbs.queue import print_queues
+    from athanor.cli.verbs.queue import show_queues
 
-    print_queues(world)
+    show_queues(world)

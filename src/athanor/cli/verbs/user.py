@@ -6,6 +6,7 @@ import click
 
 from athanor.cli import show
 from athanor.cli.failures import NOT_FOUND, Failure
+from athanor.cli.verb import verb
 from athanor.cli.world import World
 
 EXAMPLES = """\
@@ -48,17 +49,23 @@ def add(world: World, name: str, team: str, share: tuple[str, ...], limit: tuple
         show.note("  from here only: athanor up --listen ADDRESS lets other machines in")
 
 
-@command.command("list", epilog="\b\nExamples:\n  athanor user list")
-@click.pass_obj
+@verb(output=True, examples="athanor user list\nathanor user list -o json")
 def list_(world: World) -> None:
     """List people and their namespaces."""
     from athanor.assembly import people
 
     found = people.everybody(world.client)
+    if world.output in ("json", "yaml"):
+        users = [{"user": user, "namespace": namespace} for user, namespace in found]
+        show.document(world, {"users": users})
+        return
     if not found:
         show.note("nobody but you; athanor user add NAME")
         return
     show.rows(["USER", "NAMESPACE"], [list(pair) for pair in found])
+
+
+command.add_command(list_, "list")
 
 
 @command.command("remove", epilog="\b\nExamples:\n  athanor user remove bob --yes")

@@ -154,6 +154,7 @@ class Devices:
             said["nvidia.com/gpu.memory"] = str(gpus[0].memory >> 20)
         if gpus[0].simulated:
             said["athanor.dev/simulated-gpus"] = "true"
+            said["node-role.kubernetes.io/simulated-gpus"] = ""  # `kubectl get nodes` shows roles
         return said
 
     def names(self) -> Iterable[str]:
