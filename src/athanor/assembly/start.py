@@ -23,6 +23,7 @@ from athanor.assembly.watchman import last_line
 from athanor.client import kubeconfig
 from athanor.client.target import Target
 from athanor.kit.clock import Clock
+from athanor.kit.times import rfc3339
 from athanor.local.pki import Pki, write_private
 
 NODE = socket.gethostname().split(".")[0].lower() or "laptop"
@@ -94,6 +95,7 @@ def prepare(wishes: Wishes, clock: Clock) -> Prepared:
     except OSError as error:
         raise _disk(data.root, error) from None
     try:
+        _check_clock(data, clock.now())
         sockets, port = _listen(wishes, _last_port(data))
     except Trouble:
         os.close(lock)
@@ -210,6 +212,16 @@ def _last_port(data: DataDir) -> int:
         return int(json.loads(data.settings.read_text(encoding="utf-8"))["port"])
     except (OSError, ValueError, KeyError, TypeError):
         return DEFAULT_PORT
+
+
+def _check_clock(data: DataDir, now: float) -> None:
+    begin = Pki(data.pki, now).begin
+    if begin > now:
+        raise Trouble(
+            f"the clock says {rfc3339(now)}, but the keys in {data.pki} are valid from "
+            f"{rfc3339(begin)} on",
+            "set this machine's clock",
+        )
 
 
 def _keys(data: DataDir, wishes: Wishes, server: str, clock: Clock) -> None:

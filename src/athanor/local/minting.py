@@ -16,8 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from msgspec import Struct
 
-SKEW = timedelta(hours=1)
-"""Certificates begin this much before now, for clocks that differ a little."""
+from athanor.local.pki import SKEW
 
 
 class Pair(Struct, frozen=True):
@@ -97,7 +96,7 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(start - SKEW)
+        .not_valid_before(start - timedelta(seconds=SKEW))
         .not_valid_after(start + timedelta(seconds=life))
     )
 

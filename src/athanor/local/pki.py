@@ -28,6 +28,9 @@ LIFE = 365 * 86400
 RENEW = 30 * 86400
 """Seconds: how long an authority and a certificate live, and how long before that they renew."""
 
+SKEW = 365 * 86400
+"""Seconds that certificates are valid before they were made: clocks go back, or were ahead once."""
+
 ALWAYS_HOSTS = (
     "127.0.0.1", "::1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
     "kubernetes.default.svc.cluster.local",
@@ -63,6 +66,12 @@ class Pki:
         directory.chmod(0o700)
         with self._lock():
             self._ensure_authority()
+
+    @property
+    def begin(self) -> float:
+        """When what this authority signs begins to be valid (seconds since the epoch)."""
+        made = self._note(self.directory / "ca.json")
+        return made.expires - AUTHORITY_LIFE - SKEW if made else 0.0
 
     @property
     def authority(self) -> Path:

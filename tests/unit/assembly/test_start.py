@@ -11,7 +11,7 @@ import pytest
 
 from athanor.assembly import processes, start
 from athanor.assembly.layout import DataDir
-from athanor.kit.clock import SystemClock
+from athanor.kit.clock import FixedClock, SystemClock
 
 CLOCK = SystemClock()
 
@@ -77,6 +77,19 @@ def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(start.Trouble, match="No space left on device: .* KiB are free") as caught:
         prepared(tmp_path / "d")
     assert "make room" in caught.value.hint
+
+
+def test_a_clock_before_the_keys_is_named(tmp_path: Path) -> None:
+    let_go(prepared(tmp_path))
+    day = 86400.0
+    for back, fine in ((-300 * day, True), (-400 * day, False)):
+        wishes, clock = start.Wishes(str(tmp_path), port=0), FixedClock(CLOCK.now() + back)
+        if fine:
+            let_go(start.prepare(wishes, clock))
+            continue
+        with pytest.raises(start.Trouble, match=r"the clock says 20\d\d-.* are valid from"):
+            start.prepare(wishes, clock)
+    let_go(prepared(tmp_path))
 
 
 def test_down_ends_nothing_that_it_did_not_start(tmp_path: Path) -> None:
