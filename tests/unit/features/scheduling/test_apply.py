@@ -150,3 +150,20 @@ def test_a_node_that_refuses_is_left_alone() -> None:
             assert done.status.evictions == 1
 
     run(main)
+
+
+def test_a_resource_that_no_node_has_is_told_and_stops_nobody_else() -> None:
+    async def main() -> None:
+        async with cluster([gangs(), scheduling()], nodes=1) as lab:
+            await tree(lab)
+            await lab.create(gang("first"), Gang)
+            await lab.until(Gang, "first", lambda g: g.status.phase == "Running")
+            odd = gang("odd")
+            odd["spec"]["podSets"][0]["template"] = template(more={"example.com/none": "1"})
+            await lab.create(odd, Gang)
+            waits = await lab.until(Gang, "odd", lambda g: bool(g.status.reasons))
+            assert "example.com/none" in waits.status.reasons[0].message
+            await lab.create(gang("next"), Gang)
+            await lab.until(Gang, "next", lambda g: g.status.phase == "Running")
+
+    run(main)

@@ -2,7 +2,7 @@
 
 Everything in it can be had from the snapshot again: what is free is computed anew each time
 (array operations alone), and only nodes where it differs are looked at by the views. A memo of
-other nodes, or of another policy, is thrown away.
+other nodes or resources, or of another policy, is thrown away.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class Memo:
     ledger: Ledger
     rated_by: object
     empty: Ledger
+    names: tuple[object, ...]
     possible: dict[object, bool] = field(default_factory=dict)
 
 
@@ -42,9 +43,13 @@ def current(memo: Memo | None, snapshot: Snapshot, policy: Policy, now: float) -
     """A memo that is true of this snapshot: the old one mended, or a new one."""
     shapes = [shape_of(snapshot.shapes, k) for k in range(len(snapshot.shapes.kind))]
     key = _rating(snapshot, policy, shapes)
-    if memo is None or memo.policy != policy or not _same_ground(memo.ledger.nodes, snapshot.nodes):
+    names = (tuple(snapshot.resources), tuple(snapshot.device_kinds))
+    if (
+        memo is None or (memo.policy, memo.names) != (policy, names)
+        or not _same_ground(memo.ledger.nodes, snapshot.nodes)
+    ):  # fmt: skip
         ledger = Ledger(snapshot.nodes, _rater(snapshot, policy, shapes))
-        memo = Memo(policy, shapes, ledger, key, _empty(snapshot.nodes, ledger.rater))
+        memo = Memo(policy, shapes, ledger, key, _empty(snapshot.nodes, ledger.rater), names)
     elif memo.rated_by != key:
         memo.ledger.rerate(_rater(snapshot, policy, shapes))
         memo.empty.rerate(memo.ledger.rater)
