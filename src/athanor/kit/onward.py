@@ -38,7 +38,8 @@ class Onward:
     ) -> None:
         """Let another server answer an exchange. Raises Unreachable.
 
-        The client's own credentials go no further; `headers` say who it is.
+        The client's own credentials go no further; `headers` say who it is. Of upgrades only
+        WebSockets are passed on; whoever asks for another is answered as without.
         """
         passed = CIMultiDict(
             (name, value)
@@ -48,7 +49,7 @@ class Onward:
             and not name.startswith(("x-remote-", "impersonate-"))
         )
         passed.update(headers)
-        if exchange.upgrade:
+        if exchange.headers.get("upgrade", "").lower() == "websocket":
             await self._bridge(exchange, url, passed, ca)
             return
         try:
@@ -75,8 +76,6 @@ class Onward:
         self, exchange: Exchange, url: str, headers: CIMultiDict[str], ca: str
     ) -> None:
         """Join the client's WebSocket and one to the other server."""
-        if exchange.headers.get("upgrade", "").lower() != "websocket":
-            raise Unreachable("only WebSocket upgrades are passed on (v5.channel.k8s.io)")
         offered = exchange.headers.get("sec-websocket-protocol", "")
         protocols = tuple(part.strip() for part in offered.split(",") if part.strip())
         try:

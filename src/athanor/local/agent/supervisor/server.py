@@ -93,6 +93,7 @@ class Supervisor:
         if linux.LINUX:
             linux.become_subreaper()
         if wanted == "process" or not linux.LINUX:
+            self.missing.append("namespaces: " + ("not wished" if linux.LINUX else "not on Linux"))
             return "process", None
         why = _tried(self._run, gateway)
         if why:
