@@ -78,7 +78,8 @@ def gang(job: TrainingJob, defaults: Defaults) -> JSON:
 def shared(job: TrainingJob) -> JSON:
     """What the Gang takes over from the job and follows when it changes."""
     spec = to_manifest(job.spec.scheduling)
-    spec["queue"] = job.spec.scheduling.queue or DEFAULT_QUEUE
+    if spec.get("queue") in ("", DEFAULT_QUEUE):
+        del spec["queue"]  # the Gang's own default says the same
     if job.spec.checkpoints is not None:
         policy = to_manifest(job.spec.checkpoints)
         policy.pop("directory", None)
