@@ -132,7 +132,10 @@ def _namespace(world: World) -> str:
 
 
 def _venv(given: str | None) -> str:
-    """The environment that is meant: the one named, the active one, ./.venv, or ours."""
+    """The environment that is meant: the one named, the active one, ./.venv, or ours.
+
+    "" for the node's own interpreter, when we run in no environment.
+    """
     if given is not None:
         path = os.path.abspath(os.path.expanduser(given))
         if not os.path.exists(os.path.join(path, "bin", "python")):
@@ -143,7 +146,7 @@ def _venv(given: str | None) -> str:
         return os.path.abspath(active)
     if os.path.exists(os.path.join(".venv", "bin", "python")):
         return os.path.abspath(".venv")
-    return sys.prefix
+    return sys.prefix if os.path.exists(os.path.join(sys.prefix, "bin", "python")) else ""
 
 
 def _announce(world: World, asked: Submission, name: str, namespace: str) -> None:
@@ -156,7 +159,7 @@ def _announce(world: World, asked: Submission, name: str, namespace: str) -> Non
     what = shlex.join(asked.command)
     show.note(f"  runs     {what if len(what) < 80 else what[:79] + '…'}")
     show.note(f"  in       {asked.directory}")
-    show.note(f"  with     {asked.image or asked.venv}")
+    show.note(f"  with     {asked.image or asked.venv or 'the interpreter of the node'}")
     workers = f"{asked.workers} × ({_each(asked)})"
     show.note(f"  on       {workers}, queue {asked.queue or 'default'}")
     show.note(f"  outputs  {asked.outputs} ($ATHANOR_OUTPUT_DIR)")
