@@ -164,6 +164,12 @@ class Flow:
             time.sleep(0.5)
         return phases
 
+    def told(self, name: str) -> str:
+        """What a job says of its failure, for the person who reads the test's."""
+        found = self.jobs.get_namespaced_custom_object(*GROUP, "default", "trainingjobs", name)
+        status = found["status"]
+        return f"{status.get('reason')}: {status.get('message')} {status.get('failures')}"
+
 
 def leftovers(data: Path) -> dict[str, list[str]]:
     """What a platform that went down may not leave: processes, mounts, cgroups."""

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("jobs", "kills", "seed"),
     [
-        pytest.param(12, 6, 1, marks=pytest.mark.smoke, id="short"),
+        pytest.param(12, 6, 1, id="short"),
         pytest.param(200, 100, int(os.environ.get("ATHANOR_CHAOS_SEED", "7")), id="long"),
     ],
 )
@@ -37,7 +37,11 @@ def test_nothing_is_lost_and_nothing_runs_twice(
         flow.run(jobs, kills, every=0.7)
         phases = flow.settle(timeout=600)
         assert len(flow.killed) >= kills * 0.8
-        wrong = {name: phase for name, phase in phases.items() if phase != "Succeeded"}
+        wrong = {
+            name: flow.told(name) if phase == "Failed" else phase
+            for name, phase in phases.items()
+            if phase != "Succeeded"
+        }
         assert wrong == {}, (Counter(part for part, _ in flow.killed), seed)
         violations = locks / "violations"
         assert not violations.exists(), violations.read_text()
