@@ -73,7 +73,7 @@ def keeps_the_laws(plan: Planner, observed: Any) -> Plan:
     return first
 
 
-@settings(max_examples=150, deadline=None, derandomize=SAME)
+@settings(derandomize=SAME)
 @given(situations.gang_worlds())
 def test_gangs(given_world: Any) -> None:
     objects, silent, gone, refusal = given_world
@@ -92,7 +92,7 @@ def by_force(plan: Plan) -> bool:
     return any(isinstance(action, Delete) and action.grace_seconds == 0 for action in plan.actions)
 
 
-@settings(max_examples=150, deadline=None, derandomize=SAME)
+@settings(derandomize=SAME)
 @given(situations.job_worlds())
 def test_training(given_world: Any) -> None:
     objects, refusal = given_world
@@ -108,7 +108,7 @@ def test_training(given_world: Any) -> None:
     assert planned.actions == ()
 
 
-@settings(max_examples=60, deadline=None, derandomize=SAME)
+@settings(derandomize=SAME)
 @given(situations.clusters())
 def test_scheduling(objects: world.Objects) -> None:
     def decide(objects: world.Objects, now: float = NOW) -> Plan:
@@ -124,7 +124,7 @@ def test_scheduling(objects: world.Objects) -> None:
     assert decide(settled).actions == ()
 
 
-@settings(max_examples=100, deadline=None, derandomize=SAME)
+@settings(derandomize=SAME)
 @given(
     st.sampled_from(["True", "Unknown", "False"]),
     st.sampled_from(["NodeStatusUnknown", "KubeletReady"]),
