@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 import msgspec
 
@@ -58,12 +59,17 @@ def _unkeyed(schema: JSON) -> JSON:
     }
 
 
+@cache
+def _compiled(group: str, version: str, kind: str) -> Schema:
+    """Once a process: a schema holds no state of the objects that it sees."""
+    return Schema(_unkeyed(schema_of(group, version, kind) or {}))
+
+
 class LazySchema:
     """A built-in kind's schema, compiled when the first object of the kind is written."""
 
     def __init__(self, resource: registry.Resource) -> None:
         self._resource = resource
-        self._made: Schema | None = None
 
     @property
     def source(self) -> JSON:
@@ -72,9 +78,7 @@ class LazySchema:
         return schema_of(r.group, r.version, r.kind) or {}
 
     def _schema(self) -> Schema:
-        if self._made is None:
-            self._made = Schema(_unkeyed(self.source))
-        return self._made
+        return _compiled(self._resource.group, self._resource.version, self._resource.kind)
 
     def prune(self, obj: JSON) -> Sequence[str]:
         """Drop unknown fields in place; answers their paths."""
