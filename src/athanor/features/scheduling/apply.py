@@ -24,9 +24,11 @@ SETTLE = 0.01
 """Seconds between the first change and the look: changes come in flocks."""
 
 
-def controller(policy: Policy | None = None) -> Controller[Observed]:
-    """Queues and gangs → admissions, evictions, reasons."""
-    observer, planner = Observer(), Planner(policy)
+def controller(
+    policy: Policy | None = None, planner: Planner | None = None
+) -> Controller[Observed]:
+    """Queues and gangs → admissions, evictions, reasons. Who gives the planner can ask it why."""
+    observer, planner = Observer(), planner or Planner(policy)
 
     def observe(world: World, key: Key) -> Observed | None:
         return observer(world, key)

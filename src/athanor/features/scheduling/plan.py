@@ -55,6 +55,7 @@ LOOK_AGAIN = 30.0
 class Planner:
     """`plan` with the memo of the cycle before; `past` is what it leaves for the next look.
 
+    `latest` is what was last seen and decided, for those who ask why.
     Nodes that refused or lost a gang's pods are left alone for a while, longer each time.
     """
 
@@ -63,6 +64,7 @@ class Planner:
         self.memo: Memo | None = None
         self.past: Past | None = None
         self.distrust = Distrust()
+        self.latest: tuple[Observed, Decisions] | None = None
 
     def __call__(self, seen: Observed, now: float) -> Plan:
         """Decide, and say what has to be written."""
@@ -70,6 +72,7 @@ class Planner:
         seen = msgspec.structs.replace(seen, snapshot=self.distrust.mark(seen.snapshot))
         decisions, self.memo = cycle(seen.snapshot, self.policy, now, self.memo)
         self.past = Past(now, _by_name(seen.snapshot, decisions))
+        self.latest = seen, decisions
         return write(seen, decisions)
 
 
@@ -115,10 +118,10 @@ def _admit(seen: Observed, one: Admit, now: float) -> Patch:
 def _evict(seen: Observed, one: Eviction) -> Patch:
     s = seen.snapshot
     gang = seen.gangs[s.gangs.names[one.gang]]
-    evict = {
-        "deadline": rfc3339(one.deadline), "reason": one.reason, "message": one.message,
-        "by": s.gangs.names[one.by],
-    }  # fmt: skip
+    by = s.gangs.names[one.by]
+    evict = {"deadline": rfc3339(one.deadline), "reason": one.reason, "message": one.message}
+    if by.startswith(f"{gang.metadata.namespace}/"):
+        evict["by"] = by  # what others run is nobody's business
     body: JSON = {"status": {"admission": {"evict": evict}}}
     return _patch(gang, body, gang.metadata.resource_version)
 

@@ -149,9 +149,12 @@ class _Run:
         """In a strict queue others pass a blocked head only under its promise (EASY backfill)."""
         s = self.state.snapshot
         if s.queues.strict[line.number]:
-            text = f"queue {s.queues.names[line.number]} is strict: behind {s.gangs.names[g]}"
+            queue, first = s.queues.names[line.number], int(self.reasons[g])
+            code = self.whys[first][0].code if first != UNSET else ""
+            text = f"queue {queue} is strict: behind the first in line, which waits itself"
+            said = why(Code.BEHIND_HEAD, f"{text} ({code})", queue=queue, head=code)
             for rows in line.drop_all():
-                self._say_all(rows, (why(Code.BEHIND_HEAD, text, head=s.gangs.names[g]),))
+                self._say_all(rows, (said,))
 
     def _reserve(self, line: Line, g: int, pools: list[int]) -> bool:
         """Promise a blocked gang its capacity; False when it holds no promise."""
@@ -194,7 +197,7 @@ class _Run:
         for victim in made.victims:
             same = s.gangs.queue[victim] == s.gangs.queue[g]
             reason = "Preempted" if same else "Reclaimed"
-            text = f"makes room for {s.gangs.names[g]} of queue {_queue_name(s, g)}"
+            text = f"makes room for work of queue {_queue_name(s, g)}"
             ends = state.time + float(s.gangs.grace[victim])
             deadline = max(deadline, ends)
             self.evicted.append(

@@ -1,0 +1,285 @@
+"""What would let a gang start now: small changes of its own request, each planned again.
+
+A change is proposed only if the same `cycle`, on a snapshot in which nothing but this gang was
+changed, admits the gang (and pushes nobody out for it). Amounts are the smallest change that does:
+sizes are found by bisection, then verified. Nothing of other gangs is changed or told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, replace
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from athanor.features.scheduling.core.cycle import cycle
+from athanor.features.scheduling.core.memory import Memo
+from athanor.features.scheduling.core.snapshot import (
+    UNSET,
+    Classes,
+    Decisions,
+    GangState,
+    PodSets,
+    Policy,
+    Shapes,
+    Snapshot,
+)
+from athanor.features.scheduling.core.table import Table, smalls
+
+T = TypeVar("T", bound=Table)
+
+MOST_POOLS = 8
+MOST_QUEUES = 8
+"""So many other pools and queues are tried."""
+
+
+class Change(NamedTuple):
+    """One change that lets the gang start now. `kind` is one of `KINDS`; `value` what to ask."""
+
+    kind: str
+    value: str
+    text: str
+
+
+KINDS = (
+    "FewerPods", "SmallerMinimum", "FewerDevices", "OtherPool", "SplitDomains", "ShorterLimit",
+    "Preemptible", "OtherQueue",
+)  # fmt: skip
+"""All sorts of changes, in the order in which they are tried."""
+
+
+class Asker:
+    """Asks `cycle` about changed snapshots; the memo makes the second question cheaper."""
+
+    def __init__(self, policy: Policy, memo: Memo | None = None) -> None:
+        self.policy = policy
+        self.memo = memo
+        self.asked = 0
+
+    def decide(self, snapshot: Snapshot, now: float) -> Decisions:
+        """The decisions on a snapshot."""
+        self.asked += 1
+        decisions, self.memo = cycle(snapshot, self.policy, now, self.memo)
+        return decisions
+
+    def starts(self, snapshot: Snapshot, gang: int, now: float) -> bool:
+        """Whether the gang would start at once."""
+        return any(one.gang == gang for one in self.decide(snapshot, now).admitted)
+
+
+def changes(
+    snapshot: Snapshot, decisions: Decisions, gang: int, asker: Asker, queues: Sequence[int] = ()
+) -> list[Change]:
+    """Every sort of change that lets a waiting gang start now, the smallest of its sort.
+
+    `queues` are those it may also be submitted to.
+    """
+    if snapshot.gangs.state[gang] != GangState.WAITING or snapshot.gangs.refused[gang]:
+        return []
+    if asker.starts(snapshot, gang, decisions.now):
+        return []  # it only waits for the next cycle
+    ask = _Ask(snapshot, gang, asker, decisions)
+    found = [
+        *ask.fewer_pods(), *ask.smaller_minimum(), *ask.fewer_devices(), *ask.other_pools(),
+        *ask.split(), *ask.shorter(), *ask.preemptible(), *ask.other_queues(queues),
+    ]  # fmt: skip
+    return sorted(found, key=lambda change: KINDS.index(change.kind))
+
+
+class _Ask:
+    def __init__(self, s: Snapshot, gang: int, asker: Asker, decisions: Decisions) -> None:
+        self.s, self.gang, self.asker, self.decisions = s, gang, asker, decisions
+        self.now = decisions.now
+        klass = int(s.gangs.klass[gang])
+        self.rows = list(range(int(s.classes.first[klass]), int(s.classes.first[klass + 1])))
+        self.pools = s.classes.pools[klass]
+        self.counts = s.pod_sets.count[self.rows].tolist()
+        self.least = s.pod_sets.least[self.rows].tolist()
+        self.largest = max(range(len(self.rows)), key=lambda i: (self._size(i), -i))
+
+    def _size(self, i: int) -> int:
+        shape = int(self.s.pod_sets.shape[self.rows[i]])
+        return int(self.s.shapes.devices[shape] or 1) * int(self.counts[i])
+
+    def _name(self, i: int) -> str:
+        return self.s.pod_sets.names[self.rows[i]]
+
+    def _starts(self, snapshot: Snapshot) -> bool:
+        return self.asker.starts(snapshot, self.gang, self.now)
+
+    def _sized(self, count: int, least: int) -> Snapshot:
+        """With other numbers of pods in the largest set."""
+        return _asking(self.s, self.gang, self.rows, self.pools, {
+            self.largest: {"count": count, "least": least},
+        })  # fmt: skip
+
+    def fewer_pods(self) -> Iterator[Change]:
+        i = self.largest
+        if self.least[i] < self.counts[i] or self.counts[i] < 2:
+            return
+        best = _most(self.counts[i] - 1, lambda n: self._starts(self._sized(n, n)))
+        if best:
+            text = f"with {best} pods of set {self._name(i)} instead of {self.counts[i]}"
+            yield Change("FewerPods", str(best), f"{text} it would start now")
+
+    def smaller_minimum(self) -> Iterator[Change]:
+        i = self.largest
+        if self.counts[i] < 2:
+            return
+        best = _most(self.least[i] - 1, lambda n: self._starts(self._sized(self.counts[i], n)))
+        if best:
+            text = f"if {best} of its {self.counts[i]} pods of set {self._name(i)} may start alone"
+            yield Change("SmallerMinimum", str(best), f"{text} it would start now")
+
+    def fewer_devices(self) -> Iterator[Change]:
+        i, s = self.largest, self.s
+        shape = int(s.pod_sets.shape[self.rows[i]])
+        devices = int(s.shapes.devices[shape])
+        if devices < 2 or s.shapes.slice_slots[shape]:
+            return
+
+        def starts(n: int) -> bool:
+            return self._starts(_with_devices(s, self.gang, self.rows, self.pools, i, n))
+
+        best = _most(devices - 1, starts)
+        if best:
+            kind = s.device_kinds[int(s.shapes.kind[shape])]
+            text = f"with {best} {kind} a pod instead of {devices} it would start now"
+            yield Change("FewerDevices", str(best), text)
+
+    def other_pools(self) -> Iterator[Change]:
+        s = self.s
+        used = [p for p in range(len(s.pools.names)) if p not in self.pools[:1]]
+        for pool in used[:MOST_POOLS]:
+            changed = _asking(s, self.gang, self.rows, (pool,), {})
+            if self._starts(changed):
+                name = s.pools.names[pool]
+                yield Change("OtherPool", name, f"in pool {name} it would start now")
+                return
+
+    def split(self) -> Iterator[Change]:
+        sets = self.s.pod_sets
+        bound = [i for i, row in enumerate(self.rows)
+                 if sets.required[row] != UNSET or sets.slice_size[row]]  # fmt: skip
+        if not bound:
+            return
+        loose = {
+            i: {"required": UNSET, "preferred": int(sets.required[self.rows[i]]),
+                "slice_size": 0, "slice_level": UNSET}
+            for i in bound
+        }  # fmt: skip
+        if self._starts(_asking(self.s, self.gang, self.rows, self.pools, loose)):
+            level = next(
+                self._level(int(x))
+                for i in bound
+                for x in (sets.required[self.rows[i]], sets.slice_level[self.rows[i]])
+                if x != UNSET
+            )
+            text = f"if its pods may be split over several of {level} it would start now"
+            yield Change("SplitDomains", level, text)
+
+    def _level(self, number: int) -> str:
+        return self.s.levels[number] if number < len(self.s.levels) else "its level"
+
+    def shorter(self) -> Iterator[Change]:
+        """Ending before the first promise to somebody else lets it pass."""
+        said = float(self.s.gangs.estimate[self.gang])
+        runtime = self.asker.policy.assumed_runtime if np.isnan(said) else said
+        others = [h.start for h in self.decisions.held if h.gang != self.gang]
+        ends = sorted({start for start in others if self.now < start < self.now + runtime})
+        for end in reversed(ends):
+            limit = int(end - self.now) // 60 * 60 or int(end - self.now)
+            if limit < 1:
+                continue
+            estimate = self.s.gangs.estimate.copy()
+            estimate[self.gang] = limit
+            if self._starts(_gangs(self.s, estimate=estimate)):
+                text = f"with a limit of {limit} s on its running time it would start now"
+                yield Change("ShorterLimit", str(limit), text)
+                return
+
+    def preemptible(self) -> Iterator[Change]:
+        if self.s.gangs.preemptible[self.gang]:
+            return
+        column = self.s.gangs.preemptible.copy()
+        column[self.gang] = True
+        if self._starts(_gangs(self.s, preemptible=column)):
+            text = "if it may be preempted it would start now"
+            yield Change("Preemptible", "true", text)
+
+    def other_queues(self, queues: Sequence[int]) -> Iterator[Change]:
+        mine = int(self.s.gangs.queue[self.gang])
+        for queue in [q for q in queues if q != mine][:MOST_QUEUES]:
+            column = self.s.gangs.queue.copy()
+            column[self.gang] = queue
+            if self._starts(_gangs(self.s, queue=column)):
+                name = self.s.queues.names[queue]
+                yield Change("OtherQueue", name, f"in queue {name} it would start now")
+                return
+
+
+def _most(high: int, works: Callable[[int], bool]) -> int:
+    """The largest n in 1…high that works, by bisection; 0: none that was tried."""
+    low, best = 1, 0
+    while low <= high:
+        middle = (low + high + 1) // 2
+        if works(middle):
+            best, low = middle, middle + 1
+        else:
+            high = middle - 1
+    return best
+
+
+def _gangs(s: Snapshot, **columns: np.ndarray) -> Snapshot:
+    return replace(s, gangs=replace(s.gangs, **columns))  # type: ignore[arg-type]
+
+
+def _asking(
+    s: Snapshot, gang: int, rows: Sequence[int], pools: tuple[int, ...],
+    edits: dict[int, dict[str, int]],
+) -> Snapshot:  # fmt: skip
+    """The snapshot with the gang in a class of its own: its sets with some columns changed."""
+    sets = _repeated(s.pod_sets, rows)
+    first_new = len(s.pod_sets.names)
+    columns = {name: getattr(sets, name).copy() for edit in edits.values() for name in edit}
+    for i, edit in edits.items():
+        for name, value in edit.items():
+            columns[name][first_new + i] = value
+    classes = Classes(
+        first=smalls([*s.classes.first.tolist(), first_new + len(rows)]),
+        pools=(*s.classes.pools, pools),
+    )
+    klass = s.gangs.klass.copy()
+    klass[gang] = len(s.classes.pools)
+    pod_sets: PodSets = replace(sets, **columns)
+    gangs = replace(s.gangs, klass=klass)
+    return replace(s, pod_sets=pod_sets, classes=classes, gangs=gangs)
+
+
+def _with_devices(
+    s: Snapshot, gang: int, rows: Sequence[int], pools: tuple[int, ...], i: int, devices: int
+) -> Snapshot:
+    """The snapshot with the gang's set `i` asking for so many devices a pod."""
+    old = int(s.pod_sets.shape[rows[i]])
+    shapes: Shapes = _repeated(s.shapes, [old])
+    new = len(s.shapes.kind)
+    column = shapes.devices.copy()
+    column[new] = devices
+    request = shapes.request.copy()
+    resource = s.resources.index(s.device_kinds[int(s.shapes.kind[old])])
+    request[new, resource] = devices * int(s.shapes.milli[old])
+    shapes = replace(shapes, devices=column, request=request)
+    return _asking(replace(s, shapes=shapes), gang, rows, pools, {i: {"shape": new}})
+
+
+def _repeated(table: T, rows: Sequence[int]) -> T:
+    """The table with some of its rows once more at its end."""
+    columns: dict[str, object] = {}
+    for one in fields(table):
+        value = getattr(table, one.name)
+        if isinstance(value, np.ndarray):
+            columns[one.name] = np.concatenate([value, value[list(rows)]])
+        else:
+            columns[one.name] = (*value, *(value[row] for row in rows))
+    return replace(table, **columns)
