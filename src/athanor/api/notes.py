@@ -175,9 +175,10 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "borrowed": "What of it lies above the queue's own rights.",
     },
     "QueueTop": {
-        "namespace": "Namespace of the gang.",
-        "name": "Name of the gang.",
         "reason": "Why it waits, as a code.",
+        "priority": "Its priority.",
+        "since": "Since when it waits.",
+        "asks": "What all of its pods ask for.",
     },
     "QueueStatus": {
         "observedGeneration": "Generation of the spec that this status is about.",

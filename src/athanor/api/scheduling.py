@@ -337,11 +337,12 @@ class PoolUse(Base, frozen=True, kw_only=True):
 
 
 class QueueTop(Base, frozen=True, kw_only=True):
-    """One of the first in line."""
+    """One of the first in line. Whose it is, only the visibility API tells those who may know."""
 
-    namespace: str
-    name: str
     reason: str = ""
+    priority: int = 0
+    since: str = ""
+    asks: Amounts = field(default_factory=dict)
 
 
 class QueueStatus(Base, frozen=True, kw_only=True):

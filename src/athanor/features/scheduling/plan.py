@@ -199,7 +199,7 @@ def _queues(seen: Observed, decisions: Decisions) -> Iterator[Patch]:
             "use": [to_manifest(use) for use in _use(seen, decisions, q)],
             "pending": len(line),
             "admitted": running.get(q, 0),
-            "top": [to_manifest(_top(s, decisions, g)) for g in line[:TOP]],
+            "top": [to_manifest(_top(seen, decisions, g)) for g in line[:TOP]],
             "share": f"{float(decisions.share[q]):.3f}",
             "conditions": [to_manifest(c) for c in _conditions(seen, queue, decisions.now)],
         }
@@ -266,10 +266,18 @@ def amount(resource: str, value: int, devices: frozenset[str]) -> str:
     return quantity.from_whole(value, binary="memory" in resource or "storage" in resource)
 
 
-def _top(s: Snapshot, decisions: Decisions, g: int) -> QueueTop:
-    namespace, _, name = s.gangs.names[g].partition("/")
-    reasons = decisions.why(g)
-    return QueueTop(namespace=namespace, name=name, reason=reasons[0].code if reasons else "")
+def _top(seen: Observed, decisions: Decisions, g: int) -> QueueTop:
+    """One in line, without its name: everybody may read queues."""
+    s = seen.snapshot
+    reasons, klass = decisions.why(g), int(s.gangs.klass[g])
+    rows = slice(int(s.classes.first[klass]), int(s.classes.first[klass + 1]))
+    asked = s.pod_sets.count[rows] @ s.shapes.request[s.pod_sets.shape[rows]]
+    return QueueTop(
+        reason=reasons[0].code if reasons else "",
+        priority=int(s.gangs.priority[g]),
+        since=rfc3339(float(s.gangs.created[g])),
+        asks=_amounts(s, seen.devices, asked.tolist()),
+    )
 
 
 def _conditions(seen: Observed, queue: Queue, now: float) -> list[Condition]:
