@@ -124,6 +124,8 @@ COLUMNS: Mapping[str, list[tuple[str, str, str, int]]] = {
     ],
     "Reservation": [
         ("Pool", "string", ".spec.pool", 0),
+        ("Phase", "string", ".status.phase", 0),
+        ("Nodes", "integer", ".status.nodes", 0),
         ("Start", "string", ".spec.start", 0),
         ("End", "string", ".spec.end", 0),
         _AGE,

@@ -58,6 +58,8 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "rankAttempts": 'Attempts of single ranks, "worker-3" → 1.',
         "outcome": "The owner's verdict: remaining pods are deleted, then it is so.",
         "decides": "Who decides what a failure means: the gang itself, or its owner.",
+        "resize": "What it does when it may grow or has to shrink while it runs.",
+        "replace": "Whether ranks that lose their node get another one at once.",
     },
     "NodeRange": {
         "prefix": "What the node names begin with.",
@@ -71,6 +73,8 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "count": "How many of its pods are placed.",
         "nodes": "Their nodes: ranks in order over the ranges in order.",
         "devices": "Device indices, one entry a rank, when the scheduler chose them.",
+        "slots": "First slice of a cut device, one a rank.",
+        "isolation": "What keeps others from a share of a device.",
     },
     "Evict": {
         "deadline": "By when the pods are deleted.",
@@ -85,6 +89,16 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "admittedAt": "Since when.",
         "expectedEnd": "When it will probably end.",
         "evict": "Set when the gang has to go.",
+        "generation": "Grows when the placements of a running gang change.",
+        "shrink": "Set when some ranks have to go.",
+        "maxRuntimeSeconds": "The queue's limit of the running time.",
+    },
+    "Shrink": {
+        "counts": "How many ranks of each set stay.",
+        "deadline": "By when the others are deleted.",
+        "reason": "Why, in one word.",
+        "message": "Why, in a sentence.",
+        "by": "For whom.",
     },
     "Reason": {
         "code": "One value of a closed list.",
@@ -135,6 +149,8 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "startedAt": "When all ranks ran first.",
         "finishedAt": "When it ended.",
         "evictions": "How often it was evicted.",
+        "resizes": "How often another size or place meant a new start.",
+        "generation": "Generation of the placements that the pods follow.",
     },
     "PoolQuota": {
         "pool": "Which pool.",
@@ -180,6 +196,12 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "since": "Since when it waits.",
         "asks": "What all of its pods ask for.",
     },
+    "BudgetUse": {
+        "since": "Start of the period.",
+        "at": "Until when it is counted.",
+        "spent": "GPU-hours spent in the period, by the queue and those below it.",
+        "committed": "GPU-hours that running gangs may still spend.",
+    },
     "QueueStatus": {
         "observedGeneration": "Generation of the spec that this status is about.",
         "conditions": "Observations by type; Valid says whether the spec makes sense.",
@@ -189,6 +211,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "top": "The first in line.",
         "share": "Weighted dominant share of past and present use.",
         "decayed": "Past use, kept over restarts of the scheduler.",
+        "budget": "What of the budget is spent, kept over restarts of the scheduler.",
     },
     "PoolSpec": {
         "nodeSelector": "Labels of the nodes that belong to the pool; all nodes when empty.",
@@ -197,6 +220,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "costPerHour": "Price of a node hour.",
         "region": "Where the nodes are.",
         "elastic": "Whether nodes can be added on demand.",
+        "rates": "Cost units of one of each resource, for quota and budgets in units.",
         "strategy": "Fill nodes up, or spread over them.",
     },
     "PoolStatus": {
@@ -211,11 +235,15 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "amounts": "How much is kept.",
         "nodes": "Which nodes are kept.",
         "queues": "For whom.",
+        "spares": "Only for ranks that lost their node.",
         "start": "From when; at once when not set.",
         "end": "Until when; for good when not set.",
     },
     "ReservationStatus": {
         "observedGeneration": "Generation of the spec that this status is about.",
+        "phase": "Whether it is Pending, Active, Expired or Invalid.",
+        "message": "What is wrong with it, or who holds what is kept.",
+        "nodes": "How many nodes it keeps.",
         "conditions": "Observations by type.",
         "gang": "Gang that the capacity is kept for.",
     },
@@ -228,11 +256,18 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "topology": "How near to each other the ranks must or should be.",
         "gpu": "Devices of each rank, beyond the counts in the template's requests.",
     },
+    "Pace": {
+        "step": "First step that the attempt reported.",
+        "at": "When it did.",
+    },
     "RanksRule": {
         "ranks": "Role → ranks, all of which have to; an empty list means every rank.",
     },
     "RunPolicy": {
         "backoffLimit": "Retries before the job fails; faults of the platform are free.",
+        "retryableExitCodes": "Exit codes worth a new try under restart policy ExitCode, beside "
+        "those of the table.",
+        "restarts": "Raised by hand to restart all ranks; costs no retry.",
         "activeDeadlineSeconds": "The job fails after running this long.",
         "startingDeadlineSeconds": "The job fails when it has waited this long.",
         "ttlSecondsAfterFinished": "The job is deleted this long after its end.",
@@ -272,6 +307,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "failureRules": "Alternatives: the job fails when all ranks of one did.",
         "elastic": "How few and how many ranks may run.",
         "suspend": "Stop, give the hardware back, and wait.",
+        "debug": "Ranks start and wait; `athanor debug JOB --run` lets their commands begin.",
         "environment": "Where the code finds its interpreter and libraries.",
         "code": "Where the code comes from.",
         "outputs": "Directory for results.",
@@ -290,6 +326,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "pods": "Ranks by state, a row a role.",
         "failures": "Ranks that failed in this attempt.",
         "progress": "What the job says of itself.",
+        "pace": "Where this attempt's progress began.",
         "queuedAt": "When it was queued.",
         "startedAt": "When all ranks ran first.",
         "finishedAt": "When it ended.",

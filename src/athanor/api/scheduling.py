@@ -22,15 +22,17 @@ from athanor.api.meta import JSON, Base, Condition, Object, ObjectReference
 DEFAULT_QUEUE = "default"
 """The queue of gangs that name none."""
 
-_QUANTITY = (
+QUANTITY = (
     r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
     r"(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"
 )
+"""The pattern of Kubernetes' quantities."""
+
 Amount = Annotated[
     str | int,
     Meta(
         extra_json_schema={
-            "x-kubernetes-int-or-string": True, "maxLength": 32, "pattern": _QUANTITY
+            "x-kubernetes-int-or-string": True, "maxLength": 32, "pattern": QUANTITY
         }
     ),
 ]  # fmt: skip
@@ -120,7 +122,11 @@ class GangSpec(Base, frozen=True, kw_only=True):
     failed rank means: the end of all ranks' attempt (Gang), or of its own (Rank); then
     `rankAttempts` ("worker-3" → 1) restarts ranks alone. `outcome` ends the gang. When `decides`
     is Owner, a gang with failed ranks stops (or goes on, see `restart`), keeps its admission and
-    waits for a new attempt or an outcome; otherwise it fails by itself.
+    waits for a new attempt or an outcome; otherwise it fails by itself. `resize` is what a gang
+    with sets of `minCount` < `count` does when it may grow or has to shrink while it runs: keep its
+    size (Never), go on from a checkpoint with all ranks started again (Restart), or let ranks come
+    and go (Live). With `replace`, ranks that lose their node get another one, beside those that
+    run on (or all start again, see `restart`); otherwise such a gang goes back in line.
     """
 
     pod_sets: Annotated[list[PodSet], Meta(min_length=1, max_length=64)] = field(
@@ -139,6 +145,8 @@ class GangSpec(Base, frozen=True, kw_only=True):
     rank_attempts: dict[str, NonNegative] = field(default_factory=dict)
     outcome: Outcome | None = None
     decides: Literal["Gang", "Owner"] = "Gang"
+    resize: Literal["Never", "Restart", "Live"] = "Never"
+    replace: bool = False
 
 
 class NodeRange(Base, frozen=True, kw_only=True):
@@ -157,13 +165,17 @@ class NodeRange(Base, frozen=True, kw_only=True):
 class Placement(Base, frozen=True, kw_only=True):
     """Where the pods of one set go: ranks in order over the nodes of the ranges in order.
 
-    `devices`, when the scheduler chose them, are one entry a rank: device indices on its node.
+    `devices`, when the scheduler chose them, are one entry a rank: device indices on its node;
+    `slots` the first slice of a device that is cut. `isolation` says what keeps others from a
+    share of a device: Hardware, Memory (its memory is capped), TimeSliced, or None (nothing does).
     """
 
     pod_set: str
     count: NonNegative
     nodes: list[NodeRange] = field(default_factory=list)
     devices: list[str] = field(default_factory=list)
+    slots: list[int] = field(default_factory=list)
+    isolation: str = ""
 
 
 class Evict(Base, frozen=True, kw_only=True):
@@ -175,8 +187,25 @@ class Evict(Base, frozen=True, kw_only=True):
     by: str = ""
 
 
+class Shrink(Base, frozen=True, kw_only=True):
+    """Ranks from `counts` (pod set → how many stay) on have to go: by when, and why.
+
+    Once their pods are gone, gangs takes them out of the placements, with this.
+    """
+
+    counts: dict[str, NonNegative]
+    deadline: str
+    reason: str
+    message: str = ""
+    by: str = ""
+
+
 class Admission(Base, frozen=True, kw_only=True):
-    """The scheduler's decision that a gang runs, and where."""
+    """The scheduler's decision that a gang runs, and where.
+
+    `generation` grows each time the placements of a running gang change (it grew, shrank, or ranks
+    were replaced). `maxRuntimeSeconds` is the queue's limit, where that is the nearer one.
+    """
 
     queue: str
     pool: str
@@ -184,6 +213,9 @@ class Admission(Base, frozen=True, kw_only=True):
     admitted_at: str = ""
     expected_end: str | None = None
     evict: Evict | None = None
+    generation: NonNegative = 0
+    shrink: Shrink | None = None
+    max_runtime_seconds: Positive | None = None
 
 
 class Reason(Base, frozen=True, kw_only=True):
@@ -246,7 +278,8 @@ GangPhase = Literal[
 class GangStatus(Base, frozen=True, kw_only=True):
     """The scheduler's `admission` and `reasons`; everything else by gangs.
 
-    `ready` is for people: running pods of wanted ones, as in "3/4".
+    `ready` is for people: running pods of wanted ones, as in "3/4". `generation` is that of the
+    admission whose placements the pods follow, `resizes` how often that meant a new start.
     """
 
     observed_generation: int = 0
@@ -264,6 +297,8 @@ class GangStatus(Base, frozen=True, kw_only=True):
     started_at: str | None = None
     finished_at: str | None = None
     evictions: NonNegative = 0
+    resizes: NonNegative = 0
+    generation: NonNegative = 0
 
 
 class Gang(Object, frozen=True, kw_only=True):
@@ -345,6 +380,18 @@ class QueueTop(Base, frozen=True, kw_only=True):
     asks: Amounts = field(default_factory=dict)
 
 
+class BudgetUse(Base, frozen=True, kw_only=True):
+    """What a queue (and all below it) spent in the period since `since`, counted up to `at`.
+
+    `committed` is what its running gangs may still spend. In GPU-hours.
+    """
+
+    since: str
+    at: str
+    spent: str
+    committed: str = "0"
+
+
 class QueueStatus(Base, frozen=True, kw_only=True):
     """Use, the first in line, and what must survive a restart (decayed use, budget)."""
 
@@ -356,6 +403,7 @@ class QueueStatus(Base, frozen=True, kw_only=True):
     top: list[QueueTop] = field(default_factory=list)
     share: str = ""
     decayed: JSON = field(default_factory=dict)
+    budget: BudgetUse | None = None
 
 
 class Queue(Object, frozen=True, kw_only=True):
@@ -369,7 +417,11 @@ class Queue(Object, frozen=True, kw_only=True):
 
 
 class PoolSpec(Base, frozen=True, kw_only=True):
-    """Nodes of one sort. `topologyLevels` are node labels from the widest to the nearest."""
+    """Nodes of one sort. `topologyLevels` are node labels from the widest to the nearest.
+
+    `rates` is the pool's row of the rate table: cost units of one of each resource (a device, a
+    core, a byte). Quota, limits and budgets may be given in these units ("athanor.dev/units").
+    """
 
     node_selector: dict[str, str] = field(default_factory=dict)
     topology_levels: list[str] = field(default_factory=list)
@@ -377,6 +429,7 @@ class PoolSpec(Base, frozen=True, kw_only=True):
     cost_per_hour: str = ""
     region: str = ""
     elastic: bool = False
+    rates: Amounts = field(default_factory=dict)
     strategy: Literal["Binpack", "Spread"] = "Binpack"
 
 
@@ -398,20 +451,28 @@ class Pool(Object, frozen=True, kw_only=True):
 
 
 class ReservationSpec(Base, frozen=True, kw_only=True):
-    """Capacity of a pool kept for some queues between two times."""
+    """Capacity of a pool kept for some queues between two times: these nodes, or so much of it.
+
+    `amounts` without `nodes` keep that much free for the queues, wherever it is; neither keeps the
+    whole pool. `spares` are only for ranks that lost their node (see a Gang's `replace`).
+    """
 
     pool: str = ""
     amounts: Amounts = field(default_factory=dict)
     nodes: list[str] = field(default_factory=list)
     queues: list[str] = field(default_factory=list)
+    spares: bool = False
     start: Time | None = None
     end: Time | None = None
 
 
 class ReservationStatus(Base, frozen=True, kw_only=True):
-    """Whether the capacity is held."""
+    """Whether the capacity is held: not yet (Pending), now (Active), or no more (Expired)."""
 
     observed_generation: int = 0
+    phase: Literal["", "Pending", "Active", "Expired", "Invalid"] = ""
+    message: str = ""
+    nodes: NonNegative = 0
     conditions: list[Condition] = field(default_factory=list)
     gang: ObjectReference | None = None
 

@@ -30,7 +30,16 @@ from athanor.features.scheduling.core.snapshot import (
     Shapes,
     Snapshot,
 )
-from athanor.features.scheduling.core.table import Bools, Ints, Smalls, bools, floats, ints, smalls
+from athanor.features.scheduling.core.table import (
+    Bools,
+    Floats,
+    Ints,
+    Smalls,
+    bools,
+    floats,
+    ints,
+    smalls,
+)
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -66,20 +75,24 @@ def build(rows: Rows) -> Snapshot:
             spread=bools(pool.spread for pool in rows.pools),
             elastic=bools(pool.elastic for pool in rows.pools),
             cost=floats(pool.cost for pool in rows.pools),
+            rates=_rates(rows, resources),
         ),
         nodes=_nodes(rows.nodes, pools, resources, levels, kinds, models),
         shapes=_shapes(list(shapes), resources, kinds, models, rows.node_classes),
         classes=Classes(
             first=first, pools=tuple(tuple(pools[p] for p in a.pools if p in pools) for a in asks)
         ),
-        pod_sets=_pod_sets(sets, shapes, levels),
+        pod_sets=_pod_sets(sets, shapes, levels, nodes),
         queues=_queues(rows.queues, queues, pools, resources),
-        gangs=_gangs(rows.gangs, asks, queues, pools, users),
+        gangs=_gangs(rows.gangs, asks, queues, pools, users, levels),
         running=_running(rows, asks, nodes, first),
         reservations=Reservations(
             names=tuple(r.name for r in rows.reservations),
             nodes=_marks([r.nodes for r in rows.reservations], nodes),
             queues=_marks([r.queues for r in rows.reservations], queues),
+            pool=smalls(pools.get(r.pool, UNSET) for r in rows.reservations),
+            amounts=_matrix([r.amounts for r in rows.reservations], resources),
+            spares=bools(r.spares for r in rows.reservations),
             start=floats(r.start for r in rows.reservations),
             end=floats(r.end for r in rows.reservations),
         ),
@@ -102,6 +115,8 @@ def _resources(rows: Rows, shapes: Iterable[ShapeRow], kinds: Iterable[str]) -> 
             for amounts in quota[:4]:
                 said |= dict.fromkeys(amounts)
         said |= dict.fromkeys(queue.user_limit)
+    for reservation in rows.reservations:
+        said |= dict.fromkeys(reservation.amounts)
     return _number(said)
 
 
@@ -118,6 +133,15 @@ def _matrix(rows: Sequence[Amounts], resources: dict[str, int], missing: int = 0
         for name, amount in amounts.items():
             matrix[i, resources[name]] = amount
     return matrix
+
+
+def _rates(rows: Rows, resources: dict[str, int]) -> Floats:
+    rates = np.zeros((len(rows.pools), len(resources)))
+    for p, pool in enumerate(rows.pools):
+        for name, rate in pool.rates.items():
+            if name in resources:
+                rates[p, resources[name]] = rate
+    return rates
 
 
 def _marks(rows: Sequence[Sequence[str]], numbers: dict[str, int]) -> Bools:
@@ -213,8 +237,9 @@ def _shapes(
 
 
 def _pod_sets(
-    sets: Sequence[PodSetRow], shapes: dict[ShapeRow, int], levels: dict[str, int]
-) -> PodSets:
+    sets: Sequence[PodSetRow], shapes: dict[ShapeRow, int], levels: dict[str, int],
+    nodes: dict[str, int],
+) -> PodSets:  # fmt: skip
     return PodSets(
         names=tuple(s.name for s in sets),
         shape=smalls(shapes[s.shape] for s in sets),
@@ -225,6 +250,11 @@ def _pod_sets(
         balanced=bools(s.balanced for s in sets),
         slice_size=smalls(s.slice_size for s in sets),
         slice_level=smalls(_level(s.slice_level, levels) for s in sets),
+        even=smalls(_level(s.even, levels) for s in sets),
+        skew=smalls(s.skew for s in sets),
+        soft=bools(s.soft for s in sets),
+        beside=tuple(tuple((nodes[n], k) for n, k in s.beside if n in nodes) for s in sets),
+        prefer=tuple(s.prefer for s in sets),
     )
 
 
@@ -286,6 +316,7 @@ def _gangs(
     queues: dict[str, int],
     pools: dict[str, int],
     users: dict[str, int],
+    levels: dict[str, int],
 ) -> Gangs:
     return Gangs(
         names=tuple(row.name for row in rows),
@@ -305,6 +336,10 @@ def _gangs(
         saved=floats(float(row.saved) for row in rows),
         restart_cost=floats(float(row.restart_cost) for row in rows),
         grace=floats(float(row.grace) for row in rows),
+        limit=floats(float(row.limit) for row in rows),
+        resize=smalls(int(row.resize) for row in rows),
+        resized=floats(float(row.resized) for row in rows),
+        within=smalls(_level(row.within, levels) for row in rows),
     )
 
 
@@ -316,4 +351,5 @@ def _running(rows: Rows, asks: dict[AskRow, int], nodes: dict[str, int], first: 
         node=smalls(nodes[row.node] for row in rows.running),
         devices=ints(row.devices for row in rows.running),
         slot=smalls(row.slot for row in rows.running),
+        state=smalls(int(row.state) for row in rows.running),
     )

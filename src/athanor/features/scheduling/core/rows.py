@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from athanor.features.scheduling.core.snapshot import UNSET, Consent, GangState, QueueState
+from athanor.features.scheduling.core.snapshot import (
+    UNSET,
+    Consent,
+    GangState,
+    PodState,
+    QueueState,
+    Resize,
+)
 
 Amounts = Mapping[str, int]
 NAN = float("nan")
@@ -24,6 +31,7 @@ class PoolRow(NamedTuple):
     spread: bool = False
     elastic: bool = False
     cost: float = 0.0
+    rates: Mapping[str, float] = {}
 
 
 class DeviceRow(NamedTuple):
@@ -77,6 +85,11 @@ class PodSetRow(NamedTuple):
     balanced: bool = False
     slice_size: int = 0
     slice_level: str = ""
+    even: str = ""
+    skew: int = 0
+    soft: bool = False
+    beside: tuple[tuple[str, int], ...] = ()
+    prefer: tuple[int, ...] = ()
 
 
 class AskRow(NamedTuple):
@@ -136,6 +149,10 @@ class GangRow(NamedTuple):
     saved: float = NAN
     restart_cost: float = 0.0
     grace: float = 30.0
+    limit: float = INF
+    resize: int = Resize.NEVER
+    resized: float = NAN
+    within: str = ""
 
 
 class RunningRow(NamedTuple):
@@ -146,16 +163,20 @@ class RunningRow(NamedTuple):
     node: str
     devices: int = 0
     slot: int = UNSET
+    state: int = PodState.KEPT
 
 
 class ReservationRow(NamedTuple):
-    """Nodes kept for queues."""
+    """Nodes kept for queues, or (without nodes) amounts of a pool."""
 
     name: str
     nodes: tuple[str, ...]
     queues: tuple[str, ...]
     start: float = -INF
     end: float = INF
+    pool: str = ""
+    amounts: Amounts = {}
+    spares: bool = False
 
 
 class Rows(NamedTuple):

@@ -13,11 +13,22 @@ V reservations. A snapshot is also the file that `athanor simulate` reads and wr
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from enum import IntEnum
 
 import numpy as np
 
+from athanor.features.scheduling.core.decisions import (
+    Admit,
+    Decisions,
+    Eviction,
+    Hold,
+    Move,
+    Placed,
+    Policy,
+    Shrink,
+    Why,
+)
 from athanor.features.scheduling.core.table import (
     JSON,
     Bools,
@@ -30,6 +41,19 @@ from athanor.features.scheduling.core.table import (
     table,
     texts,
 )
+
+__all__ = [
+    "Admit",
+    "Decisions",
+    "Eviction",
+    "Hold",
+    "Move",
+    "Placed",
+    "Policy",
+    "Shrink",
+    "Why",
+]
+"""What `decisions` holds is part of this seam."""
 
 FORMAT = "athanor.dev/snapshot/v1"
 UNSET = -1
@@ -53,6 +77,22 @@ class QueueState(IntEnum):
     CLOSED = 3  # nothing may be submitted
 
 
+class Resize(IntEnum):
+    """What a running gang does when it may grow or has to shrink."""
+
+    NEVER = 0
+    RESTART = 1  # all its ranks start again, from a checkpoint
+    LIVE = 2  # ranks come and go
+
+
+class PodState(IntEnum):
+    """Where a pod of a running gang stands, as the scheduler sees it."""
+
+    KEPT = 0
+    LEAVING = 1  # told to go alone; its place is free when it is gone
+    LOST = 2  # its node failed under it, and the gang takes another place for it
+
+
 class Consent(IntEnum):
     """Whom a queue's gangs may push out."""
 
@@ -63,11 +103,16 @@ class Consent(IntEnum):
 
 @table
 class Pools(Table):
-    """Sorts of nodes. `levels` lists the pool's topology levels from the widest to the nearest."""
+    """Sorts of nodes. `levels` lists the pool's topology levels from the widest to the nearest.
+
+    `rates` are cost units of one unit (thousandth, byte) of each resource, an hour of which costs
+    so much: quota in units, budgets.
+    """
 
     names: tuple[str, ...] = texts("P")
     levels: tuple[tuple[int, ...], ...] = texts("P")
     spread: Bools = column(np.bool_, "P")
+    rates: Floats = column(np.float64, "PR")
     elastic: Bools = column(np.bool_, "P")
     cost: Floats = column(np.float64, "P")
 
@@ -146,7 +191,10 @@ class Classes(Table):
 class PodSets(Table):
     """`count` pods of one shape; at least `least` start together. Levels are UNSET when not asked.
 
-    `slice_size` pods each need one domain of `slice_level` (0: no slices).
+    `slice_size` pods each need one domain of `slice_level` (0: no slices). Domains of `even` take
+    numbers of pods that differ by `skew` at most, or each no more than -`skew` when that is below
+    0; `beside` lists how many pods count already, as (node, number); `soft`: only if it can be.
+    `prefer`: how good a node of each class is for the set, best first; all equal when empty.
     """
 
     names: tuple[str, ...] = texts("S")
@@ -158,6 +206,11 @@ class PodSets(Table):
     balanced: Bools = column(np.bool_, "S")
     slice_size: Smalls = column(np.int32, "S")
     slice_level: Smalls = column(np.int32, "S")
+    even: Smalls = column(np.int32, "S")
+    skew: Smalls = column(np.int32, "S")
+    soft: Bools = column(np.bool_, "S")
+    beside: tuple[tuple[tuple[int, int], ...], ...] = texts("S")
+    prefer: tuple[tuple[int, ...], ...] = texts("S")
 
 
 @table
@@ -197,7 +250,9 @@ class Gangs(Table):
     """Waiting and running gangs. `refused` is a `core.why.Code` the API side found (0: none).
 
     `started` counts from admission; `expected_end` is NaN when nothing is known;
-    `saved` is the time of the last checkpoint; `restart_cost` and `grace` are seconds.
+    `saved` is the time of the last checkpoint; `restart_cost` and `grace` are seconds. `limit`
+    is how many seconds it may run at most (infinite: no limit), `resize` a `Resize`, `resized` when
+    its size last changed (NaN: never). All of its pods share a domain of level `within`, if asked.
     """
 
     names: tuple[str, ...] = texts("G")
@@ -217,25 +272,37 @@ class Gangs(Table):
     saved: Floats = column(np.float64, "G")
     restart_cost: Floats = column(np.float64, "G")
     grace: Floats = column(np.float64, "G")
+    limit: Floats = column(np.float64, "G")
+    resize: Smalls = column(np.int32, "G")
+    resized: Floats = column(np.float64, "G")
+    within: Smalls = column(np.int32, "G")
 
 
 @table
 class Running(Table):
     """Pods that hold capacity. `pod_set` is a row of PodSets; `devices` a bit mask of the node's
-    device slots; `slot` the first slice of a cut device (UNSET: not cut)."""
+    device slots; `slot` the first slice of a cut device (UNSET: not cut); `state` a `PodState`.
+    Pods of a set are in the order of their ranks."""
 
     gang: Smalls = column(np.int32, "A")
     pod_set: Smalls = column(np.int32, "A")
     node: Smalls = column(np.int32, "A")
     devices: Ints = column(np.int64, "A")
     slot: Smalls = column(np.int32, "A")
+    state: Smalls = column(np.int32, "A")
 
 
 @table
 class Reservations(Table):
-    """Nodes kept for some queues between two times."""
+    """Nodes kept for some queues between two times; or, where none is named, amounts of a pool.
+
+    `spares` are kept for ranks that lost their node.
+    """
 
     names: tuple[str, ...] = texts("V")
+    pool: Smalls = column(np.int32, "V")
+    amounts: Ints = column(np.int64, "VR")
+    spares: Bools = column(np.bool_, "V")
     nodes: Bools = column(np.bool_, "VN")
     queues: Bools = column(np.bool_, "VQ")
     start: Floats = column(np.float64, "V")
@@ -286,6 +353,7 @@ class Snapshot:
             ("gangs", "klass", self.gangs.klass, n["Z"]),
             ("gangs", "pool", self.gangs.pool, n["P"]),
             ("gangs", "user", self.gangs.user, len(self.users)),
+            ("reservations", "pool", self.reservations.pool, n["P"]),
             ("running", "gang", self.running.gang, n["G"]),
             ("running", "node", self.running.node, n["N"]),
             ("running", "pod_set", self.running.pod_set, n["S"]),
@@ -322,104 +390,3 @@ _TABLES: dict[str, type[Table]] = {
     "pools": Pools, "nodes": Nodes, "shapes": Shapes, "classes": Classes, "pod_sets": PodSets,
     "queues": Queues, "gangs": Gangs, "running": Running, "reservations": Reservations,
 }  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class Policy:
-    """The rules of a cycle; the defaults are the shipped policy `default`. Seconds, unless said.
-
-    `score`: how nodes are compared: `fgd` (fragmentation gradient where there are devices, else
-    best fit), `bestfit` or `spread`. `reserved`: how many blocked gangs a queue's line may hold
-    reservations for. `assumed_runtime` stands in for gangs that say nothing.
-    """
-
-    name: str = "default"
-    score: str = "fgd"
-    half_life: float = 7 * 86400.0
-    entry_penalty: float = 60.0
-    reserved: int = 1
-    reserve_after: float = 600.0
-    assumed_runtime: float = 86400.0
-    grace: float = 30.0
-    max_evictions: int = 64
-    search_steps: int = 20000
-
-    def with_(self, **changes: object) -> Policy:
-        """This policy with some fields changed."""
-        return replace(self, **changes)  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Placed:
-    """Where the pods of one pod set go, one entry a rank. `devices` are bit masks of slots."""
-
-    pod_set: int
-    nodes: Smalls
-    devices: Ints
-    slots: Smalls
-
-
-@dataclass(frozen=True, kw_only=True)
-class Admit:
-    """A gang starts now, in this pool, at these places."""
-
-    gang: int
-    pool: int
-    placed: tuple[Placed, ...]
-    expected_end: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Eviction:
-    """A running gang has to go by `deadline` so that gang `by` can run."""
-
-    gang: int
-    by: int
-    reason: str
-    message: str
-    deadline: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hold:
-    """Capacity promised to a blocked gang from `start` on (infinite: no end is in sight)."""
-
-    gang: int
-    pool: int
-    start: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Why:
-    """Why a gang waits: a `core.why.Code` by name, a sentence with the numbers, and the numbers."""
-
-    code: str
-    message: str
-    details: tuple[tuple[str, int | float | str], ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Decisions:
-    """What a cycle decided. `line` lists waiting gangs in the order they were considered.
-
-    `held_in_pool` is what gangs use of each pool.
-    `reasons[g]` is an index into `whys` for each gang (UNSET: it does not wait). `use` and
-        `share` are those after the admissions; `decayed` is past use as of `now`.
-    """
-
-    now: float
-    admitted: tuple[Admit, ...]
-    evicted: tuple[Eviction, ...]
-    held: tuple[Hold, ...]
-    line: Smalls
-    reasons: Smalls
-    whys: tuple[tuple[Why, ...], ...]
-    use: Ints
-    held_in_pool: Ints
-    share: Floats
-    decayed: Floats
-
-    def why(self, gang: int) -> tuple[Why, ...]:
-        """Why this gang waits; empty when it does not."""
-        index = int(self.reasons[gang])
-        return self.whys[index] if index >= 0 else ()
