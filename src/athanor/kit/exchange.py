@@ -91,8 +91,7 @@ class Exchange(ABC):
     @property
     def remote(self) -> str:
         """The other side's address."""
-        name = None if self.transport is None else self.transport.get_extra_info("peername")
-        return str(name[0]) if isinstance(name, tuple) else ""
+        return remote_of(self.transport)
 
     @property
     def peer(self) -> Peer | None:
@@ -155,6 +154,12 @@ class Exchange(ABC):
         Raises Unreachable when this connection cannot become one.
         """
         raise Unreachable("this connection cannot become a WebSocket")
+
+
+def remote_of(transport: asyncio.BaseTransport | None) -> str:
+    """The other side's address, or an empty text."""
+    name = None if transport is None else transport.get_extra_info("peername")
+    return str(name[0]) if isinstance(name, tuple) else ""
 
 
 def peer_of(transport: asyncio.BaseTransport | None) -> Peer | None:

@@ -13,14 +13,29 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from email.utils import formatdate
+from functools import cached_property, lru_cache
 from http import HTTPStatus
 
-from athanor.kit.exchange import SERVER, STALL, Exchange, Gone, Handler, Lost, TooLarge, finish
+from athanor.kit.exchange import (
+    SERVER,
+    STALL,
+    Exchange,
+    Gone,
+    Handler,
+    Lost,
+    Peer,
+    TooLarge,
+    finish,
+    peer_of,
+    remote_of,
+)
 
 HEAD = 64 * 1024
 """Longest request line with headers, in bytes."""
 BODY = 4 * 1024 * 1024
 """Longest body read here, in bytes."""
+_SHORT = 2048
+"""Longest headers that are remembered, in bytes."""
 _BACKLOG = 1 << 20
 _PIECE = 1 << 18
 _GOODBYES = 20
@@ -38,29 +53,41 @@ class Head:
 
     __slots__ = ("close", "headers", "length", "method", "target")
 
-    def __init__(self, method: str, target: str, headers: dict[str, str], length: int) -> None:
+    def __init__(
+        self, method: str, target: str, headers: dict[str, str], length: int, close: bool
+    ) -> None:
         self.method = method
         self.target = target
-        self.headers = headers
+        self.headers = dict(headers)
         self.length = length
-        self.close = "close" in headers.get("connection", "").lower()
+        self.close = close
 
 
 def parse(head: bytes) -> Head | None:
     """Read a request line and headers; None for what is unusual in any way."""
-    text = head.decode("utf-8", "surrogateescape")
-    lines = text.split("\r\n")
-    breaks = len(lines) - 1
-    if text.count("\n") != breaks or text.count("\r") != breaks or "\0" in text:
-        return None
-    first = lines[0].split(" ")
+    line, _, block = head.partition(b"\r\n")
+    first = line.decode("utf-8", "surrogateescape").split(" ")
     if len(first) != 3 or first[2] != "HTTP/1.1" or first[0] not in _METHODS:
         return None
     if _TARGET.fullmatch(first[1]) is None:
         return None
+    found = _again(block) if len(block) <= _SHORT else _headers(block)
+    return None if found is None else Head(first[0], first[1], *found)
+
+
+_Headers = tuple[dict[str, str], int, bool]
+
+
+def _headers(block: bytes) -> _Headers | None:
+    """Headers, length of the body, and whether to close afterwards; None: not for us."""
+    text = block.decode("utf-8", "surrogateescape")
+    lines = text.split("\r\n") if text else []
+    breaks = len(lines) - 1 if lines else 0
+    if text.count("\n") != breaks or text.count("\r") != breaks or "\0" in text:
+        return None
     headers: dict[str, str] = {}
-    for index in range(1, len(lines)):
-        name, colon, value = lines[index].partition(":")
+    for line in lines:
+        name, colon, value = line.partition(":")
         if not colon or _NAME.fullmatch(name) is None:
             return None
         name = name.lower()
@@ -73,7 +100,11 @@ def parse(head: bytes) -> Head | None:
     length = headers.get("content-length", "0")
     if not length.isascii() or not length.isdigit() or not _ELSEWHERE.isdisjoint(headers):
         return None
-    return Head(first[0], first[1], headers, int(length))
+    return headers, int(length), "close" in headers.get("connection", "").lower()
+
+
+_again = lru_cache(maxsize=1024)(_headers)
+"""A connection says the same headers with every request: they are read once."""
 
 
 class Connections:
@@ -129,6 +160,16 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._retired = False
         self._room: asyncio.Future[None] | None = None
+
+    @cached_property
+    def peer(self) -> Peer | None:
+        """Who the client's certificate says it is: the same for all requests."""
+        return peer_of(self.transport)
+
+    @cached_property
+    def remote(self) -> str:
+        """The other side's address."""
+        return remote_of(self.transport)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop."""
@@ -261,6 +302,16 @@ class PlainExchange(Exchange):
         self.begun = False
         self.last = head.close
 
+    @property
+    def remote(self) -> str:
+        """The other side's address."""
+        return self._connection.remote
+
+    @property
+    def peer(self) -> Peer | None:
+        """Who the client's certificate says it is, if it showed one."""
+        return self._connection.peer
+
     async def body(self, limit: int) -> bytes:
         """The whole body. Raises TooLarge."""
         if len(self._body) > limit:
@@ -320,15 +371,13 @@ class PlainExchange(Exchange):
             await finish(chunks)
 
     def _head(self, status: int, headers: Mapping[str, str]) -> str:
-        lines = [_LINES.get(status) or f"HTTP/1.1 {status} Unknown\r\n"]
-        for name, value in headers.items():
-            if "\n" in value or "\r" in value:
-                value = " ".join(value.split())
-            lines.append(f"{name}: {value}\r\n")
-        lines.append(self._connection.shared.date())
-        if self.last:
-            lines.append("Connection: close\r\n")
-        return "".join(lines)
+        said = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        if said.count("\n") != len(headers) or said.count("\r") != len(headers):
+            # nobody else's words begin a header of their own
+            said = "".join([f"{n}: {' '.join(v.split())}\r\n" for n, v in headers.items()])
+        begin = _LINES.get(status) or f"HTTP/1.1 {status} Unknown\r\n"
+        end = "Connection: close\r\n" if self.last else ""
+        return f"{begin}{said}{self._connection.shared.date()}{end}"
 
     def _transport(self) -> asyncio.Transport:
         transport = self._connection.transport

@@ -9,10 +9,11 @@ import secrets
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 
-from athanor.kit.http import Exchange, HttpServer, Onward, TooLarge, Unreachable
+from athanor.kit.http import Exchange, HttpServer, Onward, Peer, TooLarge, Unreachable
 from athanor.wire.request import Answer, Forward, Request, Response, Stream, User
 from athanor.wire.status import ApiError
 
@@ -129,16 +130,20 @@ class ApiHttp:
 def _request(exchange: Exchange, body: bytes, ident: str) -> Request:
     headers = exchange.headers
     headers["audit-id"] = ident
-    peer = exchange.peer
     return Request(
         method=exchange.method,
         path=exchange.path,
         query=exchange.query,
         headers=headers,
         body=body,
-        peer=None if peer is None else User(name=peer.name, groups=peer.organizations),
+        peer=_user(exchange.peer),
         remote=exchange.remote,
     )
+
+
+@lru_cache(maxsize=1024)
+def _user(peer: Peer | None) -> User | None:
+    return None if peer is None else User(name=peer.name, groups=peer.organizations)
 
 
 def _long_running(exchange: Exchange) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from athanor.api.meta import JSON
@@ -20,6 +22,8 @@ AUTHENTICATED, UNAUTHENTICATED = "system:authenticated", "system:unauthenticated
 MASTERS = "system:masters"
 ANONYMOUS = User(name="system:anonymous", groups=(UNAUTHENTICATED,))
 _IMPERSONATE = "impersonate-"
+_PEERS = 1024
+"""Most holders of certificates that are remembered."""
 
 
 class Auth:
@@ -34,6 +38,7 @@ class Auth:
         self.tokens = Tokens(key, store.get)
         self.rbac = Rbac()
         self.nodes = Nodes()
+        self._peers: dict[int, tuple[User, User]] = {}
         for resource in (*KINDS, "pods"):
             for row in store.rows(resource):
                 self.changed(resource, None, msgspec.json.decode(row.body))
@@ -50,14 +55,19 @@ class Auth:
         not allowed.
         """
         user = self._who(request)
-        if any(name.startswith(_IMPERSONATE) for name in request.headers):
+        if _impersonates(tuple(request.headers)):
             return self._impersonate(user, request)
         return user
 
     def authorize(self, user: User, asked: Target) -> None:
         """Nothing when the user may do this. Raises ApiError Forbidden."""
+        if MASTERS in user.groups:
+            return
         attributes = attributes_of(asked)
-        if self.why(user, attributes) is None:
+        node = node_of(user)
+        if node is not None and self.nodes.allows(node, attributes):
+            return
+        if self.rbac.find(user, attributes) is None:
             raise refusal(user, attributes)
 
     def why(self, user: User, asked: Attributes) -> str | None:
@@ -72,7 +82,7 @@ class Auth:
 
     def _who(self, request: Request) -> User:
         if request.peer is not None:
-            return _authenticated(request.peer)
+            return self._vouched(request.peer)
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and token.strip():
             try:
@@ -83,6 +93,15 @@ class Auth:
         if kind:
             raise ApiError("Unauthorized", "Unauthorized")
         return ANONYMOUS
+
+    def _vouched(self, peer: User) -> User:
+        """The holder of a certificate: made once for as long as the connection lasts."""
+        known = self._peers.get(id(peer))
+        if known is None or known[0] is not peer:
+            if len(self._peers) >= _PEERS:
+                self._peers.clear()
+            known = self._peers[id(peer)] = (peer, _authenticated(peer))
+        return known[1]
 
     def _impersonate(self, user: User, request: Request) -> User:
         headers = request.headers
@@ -131,6 +150,11 @@ class Auth:
     def _may_impersonate(self, user: User, asked: Attributes) -> None:
         if self.why(user, asked) is None:
             raise refusal(user, asked)
+
+
+@lru_cache(maxsize=1024)
+def _impersonates(names: tuple[str, ...]) -> bool:
+    return any(name.startswith(_IMPERSONATE) for name in names)
 
 
 def attributes_of(asked: Target) -> Attributes:
