@@ -11,42 +11,17 @@ from collections.abc import Iterable
 from athanor.api import labels
 from athanor.api.meta import API_VERSION, JSON
 from athanor.api.registry import Resource, by_kind
+from athanor.assembly import rights
 from athanor.client.protocol import Client
 from athanor.wire import calls
 from athanor.wire.status import ApiError
 
 RBAC = "rbac.authorization.k8s.io"
 CONTROLLERS = "system:athanor-controllers"
-OWNED = {"ClusterRole", "ClusterRoleBinding"}
+HOME = "kube-system"
+"""Where the lease of the controllers lies."""
+OWNED = {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
 """Kinds whose objects here are ours alone: a newer version brings them up to date."""
-
-
-def rule(groups: str, resources: str, verbs: str) -> JSON:
-    """One RBAC rule; the core group is written `core`."""
-    return {
-        "apiGroups": ["" if group == "core" else group for group in groups.split()],
-        "resources": resources.split(),
-        "verbs": verbs.split(),
-    }
-
-
-READ = "get list watch"
-WRITE = "create update patch delete"
-
-CONTROLLER_RULES = [
-    rule("athanor.dev", "*", f"{READ} {WRITE}"),
-    rule("core", "pods services", f"{READ} {WRITE} deletecollection"),
-    rule("core", "pods/status pods/eviction pods/binding", "create update patch"),
-    rule("core", "nodes namespaces resourcequotas persistentvolumeclaims persistentvolumes", READ),
-    rule("core", "nodes/status", "patch"),
-    rule("core", "persistentvolumeclaims", "create"),
-    rule("core events.k8s.io", "events", f"{READ} create update patch"),
-    rule("core", "configmaps", f"{READ} {WRITE}"),
-    rule("scheduling.k8s.io", "priorityclasses", READ),
-    rule("storage.k8s.io", "storageclasses", READ),
-    rule("coordination.k8s.io", "leases", f"{READ} {WRITE}"),
-]
-"""What controllers may do, and no more: no secrets, no roles, no other people's kinds."""
 
 
 def manifests() -> list[JSON]:
@@ -64,13 +39,24 @@ def _namespaces() -> Iterable[JSON]:
 
 
 def _rights() -> Iterable[JSON]:
+    yield from _granted("", rights.controllers())
+    yield from _granted(HOME, rights.leader())
+
+
+def _granted(namespace: str, granted: Iterable[rights.Right]) -> Iterable[JSON]:
+    prefix = "" if namespace else "Cluster"
     name = "athanor:controllers"
-    yield {**_head(f"{RBAC}/v1", "ClusterRole", name), "rules": CONTROLLER_RULES}
-    yield {
-        **_head(f"{RBAC}/v1", "ClusterRoleBinding", name),
-        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": name},
-        "subjects": [{"apiGroup": RBAC, "kind": "User", "name": CONTROLLERS}],
-    }
+    for manifest in (
+        {**_head(f"{RBAC}/v1", f"{prefix}Role", name), "rules": rights.rules(granted)},
+        {
+            **_head(f"{RBAC}/v1", f"{prefix}RoleBinding", name),
+            "roleRef": {"apiGroup": RBAC, "kind": f"{prefix}Role", "name": name},
+            "subjects": [{"apiGroup": RBAC, "kind": "User", "name": CONTROLLERS}],
+        },
+    ):
+        if namespace:
+            manifest["metadata"]["namespace"] = namespace
+        yield manifest
 
 
 def _priorities() -> Iterable[JSON]:
@@ -109,9 +95,9 @@ async def ensure(client: Client, wanted: Iterable[JSON]) -> int:
 async def _one(client: Client, manifest: JSON) -> int:
     resource = by_kind(manifest["apiVersion"], manifest["kind"])
     assert resource is not None
-    name = manifest["metadata"]["name"]
+    name, namespace = manifest["metadata"]["name"], manifest["metadata"].get("namespace")
     try:
-        found = await client(calls.raw("GET", resource.path(None, name)))
+        found = await client(calls.raw("GET", resource.path(namespace, name)))
     except ApiError as missing:
         if missing.reason != "NotFound":
             raise

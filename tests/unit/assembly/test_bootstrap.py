@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from athanor.api.registry import find
-from athanor.assembly import bootstrap
+from athanor.assembly import bootstrap, rights
 from athanor.testing import lab, virtual
 from athanor.wire import calls
 
@@ -30,7 +30,7 @@ def test_ours_are_brought_up_to_date_theirs_are_not() -> None:
             await world.client(calls.patch(queues, "default", None, body))
             assert await bootstrap.ensure(world.client, bootstrap.manifests()) == 1
             role = await world.client(calls.raw("GET", roles.path(None, name)))
-            assert role["rules"] == bootstrap.CONTROLLER_RULES
+            assert role["rules"] == rights.rules(rights.controllers())
             queue = await world.client(calls.raw("GET", queues.path(None, "default")))
             assert queue["spec"]["ordering"] == "StrictFIFO"
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from athanor.api import registry
 from athanor.api.meta import GROUP as OURS
 from athanor.api.meta import JSON
 from athanor.local.apiserver.auth.rbac import CLUSTER_BINDINGS, CLUSTER_ROLES, GROUP, Rbac
@@ -40,6 +41,8 @@ def _paths(*paths: str) -> JSON:
 
 _PUBLIC = ("/healthz", "/livez", "/readyz", "/version", "/version/")
 _DISCOVERY = ("/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*", *_PUBLIC)
+_MINE = " ".join(r.plural for r in registry.OURS if r.namespaced)
+_SHARED = " ".join(r.plural for r in registry.OURS if not r.namespaced)
 
 _VIEW = [
     _rule(
@@ -52,7 +55,7 @@ _VIEW = [
     _rule("core events.k8s.io", "events", _READ),
     _rule("discovery.k8s.io", "endpointslices", _READ),
     _rule("batch", "cronjobs cronjobs/status jobs jobs/status", _READ),
-    _rule(OURS, "gangs gangs/status trainingjobs trainingjobs/status", _READ),
+    _rule(OURS, f"{_MINE} {_MINE.replace(' ', '/status ')}/status", _READ),
     _rule("visibility.athanor.dev", "*", _READ),
 ]
 _EDIT = [
@@ -64,7 +67,7 @@ _EDIT = [
     _rule("core events.k8s.io", "events", _WRITE),
     _rule("batch", "cronjobs jobs", _WRITE),
     _rule("coordination.k8s.io", "leases", _ALL),
-    _rule(OURS, "gangs trainingjobs", _WRITE),
+    _rule(OURS, _MINE, _WRITE),
 ]
 _ADMIN = [
     _rule("authorization.k8s.io", "localsubjectaccessreviews", ("create",)),
@@ -113,7 +116,7 @@ ROLES: dict[str, list[JSON]] = {
         _rule("core", "persistentvolumes", ("create", "delete")),
     ],
     "athanor:reader": [
-        _rule(OURS, "queues pools reservations queues/status pools/status", _READ),
+        _rule(OURS, f"{_SHARED} {_SHARED.replace(' ', '/status ')}/status", _READ),
         _rule("core", "nodes", _READ),
         _rule("scheduling.k8s.io", "priorityclasses", _READ),
         _rule("storage.k8s.io", "storageclasses", _READ),

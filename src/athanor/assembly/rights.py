@@ -1,0 +1,101 @@
+"""What the controllers and people may do, each right with its reason: one table for both worlds.
+
+On a laptop the API server starts with these roles, on a cluster `athanor install` makes them, and
+the reference in `docs/` is written from them. No wildcard, no secret, no other people's kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from athanor.api.meta import GROUP, JSON
+from athanor.api.registry import OURS
+
+RBAC = "rbac.authorization.k8s.io"
+READ = "get list watch"
+MAKE = "create patch delete"
+
+
+class Right(Struct, frozen=True):
+    """Some verbs on some resources of one API group, and what they are for."""
+
+    group: str
+    resources: str
+    verbs: str
+    why: str
+
+    def rule(self) -> JSON:
+        """As RBAC writes it."""
+        return {
+            "apiGroups": [self.group],
+            "resources": self.resources.split(),
+            "verbs": self.verbs.split(),
+        }
+
+
+def _ours(*, namespaced: bool | None = None) -> str:
+    kinds = (r for r in OURS if namespaced is None or r.namespaced == namespaced)
+    return " ".join(r.plural for r in kinds)
+
+
+def _each(plurals: str, suffix: str) -> str:
+    return " ".join(f"{plural}/{suffix}" for plural in plurals.split())
+
+
+def controllers() -> list[Right]:
+    """What the controllers' process may do in every namespace."""
+    every = _ours()
+    return [
+        Right(GROUP, every, READ, "every controller follows its kinds"),
+        Right(GROUP, _each(every, "status"), "get patch", "each owns its part of a status"),
+        Right(GROUP, _ours(namespaced=True), f"{MAKE} update", "kinds that are made of others"),
+        Right(GROUP, _each(every, "finalizers"), "update", "owner references that block deletion"),
+        Right("", "pods services", f"{READ} {MAKE}", "an admitted Gang becomes pods and a name"),
+        Right("", "pods/binding", "create", "pods of others (schedulerName: athanor) are bound"),
+        Right("", "pods/eviction", "create", "preemption honours disruption budgets"),
+        Right("", "pods/status", "patch", "why a pod of others waits; pods of a dead node"),
+        Right("", "configmaps", f"{READ} {MAKE} update", "host lists and code of jobs"),
+        Right("", "serviceaccounts", "create patch", "a launching rank has its own account"),
+        Right(RBAC, "roles rolebindings", "create patch", "it may execute commands in its ranks"),
+        Right("", "pods/exec", "get create", "nobody grants what he has not (escalation rule)"),
+        Right("", "persistentvolumeclaims", f"{READ} create patch", "volumes of jobs"),
+        Right("", "persistentvolumes", READ, "where a volume can be reached from"),
+        Right("", "nodes namespaces resourcequotas", READ, "what there is, and who may have it"),
+        Right("", "nodes/status", "patch", "a laptop's node that no longer answers"),
+        Right("", "events", f"{READ} create patch update", "what happened, told once"),
+        Right("scheduling.k8s.io", "priorityclasses", READ, "what a priority is worth"),
+        Right("storage.k8s.io", "storageclasses", READ, "volumes that wait for their consumer"),
+        Right("coordination.k8s.io", "leases", READ, "heartbeats of nodes"),
+    ]
+
+
+def leader() -> list[Right]:
+    """What it may do in its own namespace: hold the lease that makes it the leader."""
+    return [Right("coordination.k8s.io", "leases", "get create update patch", "leader election")]
+
+
+def reader() -> list[Right]:
+    """What everybody who is known to the cluster may see."""
+    shared = _ours(namespaced=False)
+    return [
+        Right(GROUP, f"{shared} {_each(shared, 'status')}", READ, "queues, quota and reservations")
+    ]
+
+
+def view() -> list[Right]:
+    """What `view` of a namespace adds."""
+    mine = _ours(namespaced=True)
+    return [Right(GROUP, f"{mine} {_each(mine, 'status')}", READ, "jobs of the namespace")]
+
+
+def edit() -> list[Right]:
+    """What `edit` of a namespace adds."""
+    verbs = f"{MAKE} update deletecollection"
+    return [Right(GROUP, _ours(namespaced=True), verbs, "submit, change and delete jobs")]
+
+
+def rules(rights: Iterable[Right]) -> list[JSON]:
+    """As an RBAC role lists them."""
+    return [right.rule() for right in rights]
