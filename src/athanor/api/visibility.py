@@ -2,7 +2,8 @@
 
 Paths, all read with GET: `namespaces/NS/gangs` (every waiting gang with its place), and of one gang
 `namespaces/NS/gangs/NAME`, with `/start` (when it will start) and `/changes` (what would let it
-start now). For administrators `queues/NAME/line` and `snapshots/latest`.
+start now). For administrators `queues/NAME` (its line) and
+`snapshots/latest`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Literal
 
 from msgspec import field
 
-from athanor.api.meta import Base, ObjectMeta
+from athanor.api.meta import JSON, Base, Object
 from athanor.api.scheduling import Reason
 
 GROUP = "visibility.athanor.dev"
@@ -37,17 +38,14 @@ class Holder(Base, frozen=True, kw_only=True):
     deserved: str = "0"
 
 
-class GangVisibility(Base, frozen=True, kw_only=True):
+class GangVisibility(Object, frozen=True, kw_only=True):
     """Where one gang stands: why it waits, why it is where it runs, or why it has to go.
 
     `reasons` are in the order in which they bar; `hints` say for each sort of reason what helps.
     `holders` use what it lacks first. `here` are the reasons for its place while it runs.
     """
 
-    api_version: str = API_VERSION
-    kind: str = "GangVisibility"
-    metadata: ObjectMeta = field(default_factory=ObjectMeta)
-    state: Literal["Waiting", "Running", "Leaving"] = "Waiting"
+    state: Literal["Waiting", "Running", "Leaving"]
     as_of: str = ""
     position: Position | None = None
     reasons: list[Reason] = field(default_factory=list)
@@ -56,12 +54,9 @@ class GangVisibility(Base, frozen=True, kw_only=True):
     here: list[Reason] = field(default_factory=list)
 
 
-class GangVisibilityList(Base, frozen=True, kw_only=True):
+class GangVisibilityList(Object, frozen=True, kw_only=True):
     """Waiting gangs in the order of their lines."""
 
-    api_version: str = API_VERSION
-    kind: str = "GangVisibilityList"
-    metadata: ObjectMeta = field(default_factory=ObjectMeta)
     items: list[GangVisibility] = field(default_factory=list)
 
 
@@ -72,15 +67,12 @@ class Span(Base, frozen=True, kw_only=True):
     latest: str | None = None
 
 
-class GangStart(Base, frozen=True, kw_only=True):
+class GangStart(Object, frozen=True, kw_only=True):
     """When a waiting gang will start: with a chance of one half, and of nine in ten.
 
     `message` says what it rests on, or why nothing can be said.
     """
 
-    api_version: str = API_VERSION
-    kind: str = "GangStart"
-    metadata: ObjectMeta = field(default_factory=ObjectMeta)
     as_of: str = ""
     half: Span | None = None
     most: Span | None = None
@@ -93,19 +85,38 @@ class Change(Base, frozen=True, kw_only=True):
     kind: str
     value: str
     message: str
-    starts: str = "Now"
+    starts: str
 
 
-class GangChanges(Base, frozen=True, kw_only=True):
+class GangChanges(Object, frozen=True, kw_only=True):
     """The smallest changes that would let a gang start now, each planned again.
 
     `planned` is how many plans were made; `message` says why there are no changes.
     """
 
-    api_version: str = API_VERSION
-    kind: str = "GangChanges"
-    metadata: ObjectMeta = field(default_factory=ObjectMeta)
     as_of: str = ""
     changes: list[Change] = field(default_factory=list)
     planned: int = 0
     message: str = ""
+
+
+def _resource(name: str, kind: str, verbs: list[str], *, namespaced: bool = True) -> JSON:
+    return {
+        "name": name, "singularName": "" if "/" in name else name.removesuffix("s"),
+        "namespaced": namespaced, "kind": kind, "verbs": verbs,
+    }  # fmt: skip
+
+
+RESOURCES: JSON = {
+    "kind": "APIResourceList",
+    "apiVersion": "v1",
+    "groupVersion": API_VERSION,
+    "resources": [
+        _resource("gangs", "GangVisibility", ["get", "list"]),
+        _resource("gangs/start", "GangStart", ["get"]),
+        _resource("gangs/changes", "GangChanges", ["get"]),
+        _resource("snapshots", "Snapshot", ["get"], namespaced=False),
+        _resource("queues", "GangVisibilityList", ["get"], namespaced=False),
+    ],
+}
+"""What discovery says of the group."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from athanor.api import labels
 from athanor.api.meta import API_VERSION, JSON
 from athanor.api.registry import Resource, by_kind
-from athanor.assembly import rights
+from athanor.assembly import rights, visibility
 from athanor.client.protocol import Client
 from athanor.wire import calls
 from athanor.wire.status import ApiError
@@ -26,7 +26,8 @@ OWNED = {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
 
 def manifests() -> list[JSON]:
     """All of them, in the order in which they are needed."""
-    return [*_namespaces(), *_rights(), *_priorities(), _storage(), *_queues()]
+    aside = visibility.manifests(CONTROLLERS)
+    return [*_namespaces(), *_rights(), *_priorities(), _storage(), *_queues(), *aside]
 
 
 def _head(api_version: str, kind: str, name: str) -> JSON:

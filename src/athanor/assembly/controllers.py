@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from athanor.assembly.layout import DataDir
+from athanor.assembly.visibility import door
 from athanor.client.http import Http
 from athanor.client.kubeconfig import load
 from athanor.client.protocol import Client
 from athanor.features.gangs import apply as gangs
 from athanor.features.nodes import apply as nodes
 from athanor.features.scheduling import apply as scheduling
+from athanor.features.scheduling.plan import Planner
 from athanor.features.training import apply as training
 from athanor.features.training.build import Defaults
 from athanor.kit import loop, ready
@@ -35,13 +37,18 @@ log = logging.getLogger(__name__)
 LEASE = ("kube-system", "athanor-controllers")
 
 
-def all_controllers(checkpoint_root: str = "") -> Sequence[Controller[Any]]:
-    """Every controller of ours. Checkpoints go below `checkpoint_root`, or to claims without it."""
+def all_controllers(
+    checkpoint_root: str = "", planner: Planner | None = None
+) -> Sequence[Controller[Any]]:
+    """Every controller of ours. Checkpoints go below `checkpoint_root`, or to claims without it.
+
+    Who gives the scheduler's planner can ask it why.
+    """
     defaults = Defaults(checkpoint_root=checkpoint_root)
     return [
         gangs.controller(),
         nodes.controller(),
-        scheduling.controller(),
+        scheduling.controller(planner=planner),
         scheduling.singles(),
         training.controller(defaults),
     ]
@@ -51,7 +58,8 @@ async def work(
     client: Client, clock: Clock, data: DataDir, filled: Callable[[], None] = ready.announce
 ) -> None:
     """Run all controllers until cancelled; `filled` is called when their caches are."""
-    controllers = all_controllers(str(data.checkpoints))
+    planner = Planner()
+    controllers = all_controllers(str(data.checkpoints), planner)
     manager = Manager(client, controllers, clock, random.random)
     running = asyncio.ensure_future(manager.run())
     try:
@@ -59,8 +67,9 @@ async def work(
         await asyncio.wait((filling, running), return_when=asyncio.FIRST_COMPLETED)
         filling.cancel()
         gc.freeze()  # what start-up made stays: later collections need not look at it
-        filled()
-        await running
+        async with door(client, planner, data, clock):
+            filled()
+            await running
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

@@ -56,6 +56,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     refused: dict[str, Refused]
     problems: dict[str, Problem]
     devices: frozenset[str]
+    namespaces: dict[str, dict[str, str]] = {}
 
 
 class Observer:
@@ -134,6 +135,7 @@ class Observer:
             refused=refused,
             problems=problems,
             devices=devices,
+            namespaces={n.metadata.name: n.metadata.labels for n in world.cache(Namespace)},
         )
 
     def _reading(self, gang: Gang, devices: frozenset[str]) -> Read:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
+from athanor.api import visibility
 from athanor.api.meta import JSON
 from athanor.local.apiserver import errors, negotiate
 from athanor.local.apiserver.catalog import Catalog, Served, Sub
@@ -75,14 +76,10 @@ class Discovery:
         match key:
             case ("v2", root):
                 named = [g for g in groups if bool(g) == (root == "apis")]
-                stale = [
-                    {"metadata": {"name": g}, "versions": [{"version": v, "freshness": "Stale"}]}
-                    for g, v in self.elsewhere()
-                    if root == "apis"
-                ]
+                others = [_elsewhere(g, v) for g, v in self.elsewhere() if root == "apis"]
                 return {
                     "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2",
-                    "metadata": {}, "items": [_aggregated(g, groups[g]) for g in named] + stale,
+                    "metadata": {}, "items": [_aggregated(g, groups[g]) for g in named] + others,
                 }  # fmt: skip
             case ("api",):
                 return {
@@ -187,6 +184,30 @@ def _aggregated(group: str, versions: Mapping[str, list[Served]]) -> JSON:
             for version, served in versions.items()
         ],
     }
+
+
+def _elsewhere(group: str, version: str) -> JSON:
+    """A group that somebody else serves: known for ours, else to be asked for there."""
+    known = visibility.RESOURCES["groupVersion"] == f"{group}/{version}"
+    told: JSON = {"version": version, "freshness": "Current" if known else "Stale"}
+    if known:
+        entries: list[JSON] = visibility.RESOURCES["resources"]
+        told["resources"] = [
+            {
+                "resource": entry["name"],
+                "responseKind": {"group": group, "version": version, "kind": entry["kind"]},
+                "scope": "Namespaced" if entry["namespaced"] else "Cluster",
+                "singularResource": entry["singularName"],
+                "verbs": entry["verbs"],
+                "subresources": [
+                    {"subresource": sub["name"].partition("/")[2], "verbs": sub["verbs"],
+                     "responseKind": {"group": group, "version": version, "kind": sub["kind"]}}
+                    for sub in entries if sub["name"].startswith(f"{entry['name']}/")
+                ],
+            }
+            for entry in entries if "/" not in entry["name"]
+        ]  # fmt: skip
+    return {"metadata": {"name": group}, "versions": [told]}
 
 
 def _resource(served: Served) -> JSON:

@@ -120,7 +120,7 @@ class _Ask:
             return
         best = _most(self.counts[i] - 1, lambda n: self._starts(self._sized(n, n)))
         if best:
-            text = f"with {best} pods of set {self._name(i)} instead of {self.counts[i]}"
+            text = f"with {best} of its {self.counts[i]} pods of set {self._name(i)}"
             yield Change("FewerPods", str(best), f"{text} it would start now")
 
     def smaller_minimum(self) -> Iterator[Change]:

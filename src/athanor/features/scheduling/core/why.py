@@ -62,3 +62,34 @@ def amount(resource: str, value: int, devices: frozenset[str] | tuple[str, ...])
             if value >= size:
                 return f"{value / size:.4g}{unit}"
     return str(value)
+
+
+WAYS: dict[str, str] = {
+    NAMES[code]: text
+    for code, text in {
+        Code.INVALID_REQUEST: "mend the request, then submit it again",
+        Code.QUEUE_NOT_FOUND: "athanor queue list shows the queues there are",
+        Code.QUEUE_INVALID: "athanor queue get QUEUE says what is wrong with it",
+        Code.NAMESPACE_NOT_ALLOWED: "use a queue that admits this namespace",
+        Code.QUEUE_CLOSED: "use another queue, or ask for athanor queue open QUEUE",
+        Code.QUEUE_ON_HOLD: "wait for, or ask for, athanor queue open QUEUE",
+        Code.NO_POOL: "ask for a pool that the queue uses, or for none",
+        Code.NEVER_FITS: "ask for less: more hardware or quota than there is was asked for",
+        Code.BUDGET_SPENT: "wait for the next period, or ask for a larger budget",
+        Code.USER_LIMIT: "wait for your own work to end, or suspend some of it",
+        Code.QUEUE_LIMIT: "wait for work of the queue to end, or ask for a higher limit",
+        Code.KEPT_FOR_OTHERS: "wait: this is kept for queues that have a right to it",
+        Code.NOT_PREEMPTIBLE: "allow it to be preempted, or wait for guarantees to be free",
+        Code.NODES_EXCLUDED: "loosen node selector or affinity, or tolerate the taint",
+        Code.NO_CAPACITY: "wait for running work to end, or ask for less",
+        Code.FRAGMENTED: "use smaller pods, which fit the free pieces",
+        Code.TOPOLOGY: "allow the pods to be split (preferred instead of required)",
+        Code.GANG_SPLIT: "use fewer pods, or let it start with fewer (minCount)",
+        Code.WAITS_FOR_EVICTION: "nothing to do: room is being made",
+        Code.RESERVED_FOR_OTHERS: "a short limit on its running time lets it pass those promised",
+        Code.BEHIND_HEAD: "nothing to do: the queue goes in order",
+        Code.WAITS_FOR_POOL: "ask for the other pool by name, or wait",
+        Code.NOT_PROVEN: "wait: the search for a place ended before it was done",
+    }.items()
+}
+"""What helps against each reason, by its name."""

@@ -1,0 +1,119 @@
+"""`visibility.athanor.dev`: the door in the scheduler's process, and how the API server finds it.
+
+An APIService says where; the API server authenticates and authorizes each request and passes it on
+with a client certificate of its own. Nobody else is answered here. Questions that plan again are
+answered in a thread, one at a time, so that the scheduler goes on meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from athanor.api.meta import JSON
+from athanor.api.registry import by_kind
+from athanor.api.visibility import GROUP, VERSION
+from athanor.assembly.layout import DataDir
+from athanor.client.protocol import Client
+from athanor.features.scheduling.plan import Planner
+from athanor.features.scheduling.visibility import Visibility
+from athanor.kit.clock import Clock
+from athanor.kit.http import Exchange, HttpServer, server_tls
+from athanor.local.pki import Pki
+from athanor.wire import calls
+from athanor.wire.request import Request, Response
+from athanor.wire.status import ApiError
+
+FRONT = "kube-apiserver-kubelet-client"
+"""The API server's name when it passes requests on."""
+NAME, HOME = "athanor-visibility", "kube-system"
+_SERVICE = f"{VERSION}.{GROUP}"
+_RBAC = "rbac.authorization.k8s.io"
+_LONG = ("/changes", "/start", "/latest")
+
+
+def manifests(controllers: str) -> list[JSON]:
+    """The Service, the APIService, and the right of `controllers` (a user) to say where it is."""
+    rule = {
+        "apiGroups": ["apiregistration.k8s.io"], "resources": ["apiservices"],
+        "resourceNames": [_SERVICE], "verbs": ["get", "patch"],
+    }  # fmt: skip
+    head = {"metadata": {"name": "athanor:visibility"}, "apiVersion": f"{_RBAC}/v1"}
+    return [
+        {
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": NAME, "namespace": HOME},
+            "spec": {"type": "ExternalName", "externalName": "localhost"},
+        },
+        {
+            "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
+            "metadata": {"name": _SERVICE},
+            "spec": {
+                "group": GROUP, "version": VERSION, "groupPriorityMinimum": 100,
+                "versionPriority": 10, "service": {"name": NAME, "namespace": HOME, "port": 443},
+            },
+        },
+        {**head, "kind": "ClusterRole", "rules": [rule]},
+        {
+            **head, "kind": "ClusterRoleBinding",
+            "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": "athanor:visibility"},
+            "subjects": [{"apiGroup": _RBAC, "kind": "User", "name": controllers}],
+        },
+    ]  # fmt: skip
+
+
+class Door:
+    """Answers what the API server passes on, from a planner's memory."""
+
+    def __init__(self, planner: Planner) -> None:
+        self._visibility = Visibility(planner)
+        self._one = asyncio.Lock()
+
+    async def handle(self, request: Request) -> Response:
+        """Answer a request that has been authorized."""
+        if not request.path.rstrip("/").endswith(_LONG):
+            return self._visibility.answer(request)
+        async with self._one:
+            return await asyncio.to_thread(self._visibility.answer, request)
+
+    async def serve(self, exchange: Exchange) -> None:
+        """Answer over HTTP; only the API server is let in."""
+        peer = exchange.peer
+        if peer is None or peer.name != FRONT:
+            text = "visibility is reached through the API server"
+            answer = ApiError("Unauthorized", text).response()
+        else:
+            request = Request(method=exchange.method, path=exchange.path, query=exchange.query)
+            answer = await self.handle(request)
+        await exchange.respond(
+            answer.status, answer.body, answer.content_type, dict(answer.headers)
+        )
+
+
+@asynccontextmanager
+async def door(
+    client: Client, planner: Planner, data: DataDir, clock: Clock
+) -> AsyncIterator[None]:
+    """Serve on a free port of loopback, and tell the API server."""
+    pki = Pki(data.pki, clock.now())
+    shown = pki.server(name=NAME)
+    tls = server_tls(str(shown.certificate), str(shown.key), str(shown.authority))
+    server = HttpServer(Door(planner).serve)
+    port = await server.start("127.0.0.1", 0, tls)
+    try:
+        await _announce(client, port, shown.authority.read_bytes())
+        yield
+    finally:
+        await server.close(0.2)
+
+
+async def _announce(client: Client, port: int, authority: bytes) -> None:
+    """Write the port into the APIService. Another server than ours may not know of it."""
+    resource = by_kind("apiregistration.k8s.io/v1", "APIService")
+    assert resource is not None
+    spec: JSON = {
+        "service": {"name": NAME, "namespace": HOME, "port": port},
+        "caBundle": base64.b64encode(authority).decode(),
+    }
+    await client(calls.patch(resource, _SERVICE, None, {"spec": spec}))

@@ -1,0 +1,270 @@
+"""`visibility.athanor.dev` as a function: Request → Response, from what was last seen and decided.
+
+The API server has authenticated the caller and checked by RBAC that they may read the path; so the
+path is all that an answer may depend on. What it tells of others are amounts a queue, which
+everybody may read in the queues anyway: never names, users, times or shapes of their work. Paths
+have one spelling only; any other is not found, so that nobody is asked about a place RBAC did not
+see.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from athanor.api.meta import JSON, Base, ObjectMeta, to_manifest
+from athanor.api.scheduling import Gang, Reason
+from athanor.api.visibility import (
+    API_VERSION,
+    GROUP,
+    RESOURCES,
+    VERSION,
+    Change,
+    GangChanges,
+    GangStart,
+    GangVisibility,
+    GangVisibilityList,
+    Holder,
+    Position,
+)
+from athanor.features.scheduling.core import position, whatif
+from athanor.features.scheduling.core.snapshot import UNSET, Decisions, GangState, Snapshot, Why
+from athanor.features.scheduling.core.why import NAMES, WAYS, Code
+from athanor.features.scheduling.observe import Observed
+from athanor.features.scheduling.plan import Planner, amount
+from athanor.kit.times import rfc3339
+from athanor.wire.request import Request, Response
+from athanor.wire.selector import from_object
+from athanor.wire.status import ApiError
+
+ROOT = f"/apis/{GROUP}/{VERSION}"
+_NAME = r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?"
+_GANG = re.compile(rf"{ROOT}/namespaces/({_NAME})/gangs/({_NAME})(/start|/changes)?")
+_GANGS = re.compile(rf"{ROOT}/(?:namespaces/({_NAME})/)?gangs")
+_LINE = re.compile(rf"{ROOT}/queues/({_NAME})")
+_SNAPSHOT = f"{ROOT}/snapshots/latest"
+MOST = 500
+"""Gangs in one list."""
+
+
+class _Latest(NamedTuple):
+    """What was last seen and decided, and the row of each gang."""
+
+    seen: Observed
+    decisions: Decisions
+    rows: Mapping[str, int]
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self.seen.snapshot
+
+
+class Visibility:
+    """Answers from a planner's memory. One question at a time; never waits."""
+
+    def __init__(self, planner: Planner) -> None:
+        self.planner = planner
+        self.asker = whatif.Asker(planner.policy)
+        self._known: _Latest | None = None
+
+    def answer(self, request: Request) -> Response:
+        """The answer to one request; errors are answers too."""
+        try:
+            if request.method not in ("GET", "HEAD"):
+                raise ApiError("MethodNotAllowed", "visibility is only read")
+            return _ok(self._answer(request.path.rstrip("/")))
+        except ApiError as error:
+            return error.response()
+
+    def _answer(self, path: str) -> Base | JSON | bytes:
+        if path == ROOT:
+            return RESOURCES
+        if (found := _GANG.fullmatch(path)) is not None:
+            return self._of_gang(found[1], found[2], found[3] or "")
+        if (found := _GANGS.fullmatch(path)) is not None:
+            return self._gangs(found[1] or "")
+        if (found := _LINE.fullmatch(path)) is not None:
+            return self._line(found[1])
+        if path == _SNAPSHOT:
+            return self._snapshot()
+        raise ApiError("NotFound", "the server could not find the requested resource")
+
+    def _latest(self) -> _Latest:
+        held = self.planner.latest
+        if held is None:
+            text = "the scheduler has not looked at the cluster yet"
+            raise ApiError("ServiceUnavailable", text, retry_after=1)
+        if self._known is None or self._known.decisions is not held[1]:
+            rows = {name: g for g, name in enumerate(held[0].snapshot.gangs.names)}
+            self._known = _Latest(*held, rows)
+        return self._known
+
+    def _of_gang(self, namespace: str, name: str, what: str) -> Base:
+        latest = self._latest()
+        gang = latest.seen.gangs.get(f"{namespace}/{name}")
+        if gang is None:
+            text = f'gangs.{GROUP} "{name}" not found: it is new, suspended, finished, or not there'
+            raise ApiError("NotFound", text, name=name, group=GROUP, kind="gangs")
+        makers: dict[str, Callable[[_Latest, Gang], Base]] = {
+            "": self._visibility, "/start": self._start, "/changes": self._changes
+        }  # fmt: skip
+        return makers[what](latest, gang)
+
+    def _visibility(self, latest: _Latest, gang: Gang) -> GangVisibility:
+        key = f"{gang.metadata.namespace}/{gang.metadata.name}"
+        told = GangVisibility(
+            metadata=_meta(gang), as_of=rfc3339(latest.decisions.now), state="Waiting"
+        )
+        refused, row = latest.seen.refused.get(key), latest.rows.get(key)
+        if refused is not None and gang.status.admission is None:
+            code = NAMES[Code(refused.code)]
+            return msgspec.structs.replace(
+                told, reasons=[Reason(code=code, message=refused.message)], hints=[WAYS[code]]
+            )
+        if row is None:
+            return told
+        s, decisions = latest.snapshot, latest.decisions
+        state = GangState(int(s.gangs.state[row]))
+        if any(one.gang == row for one in decisions.admitted):
+            return msgspec.structs.replace(told, state="Running")
+        if state == GangState.WAITING:
+            return self._waiting(latest, told, row)
+        if state == GangState.LEAVING:
+            evict = gang.status.admission.evict if gang.status.admission else None
+            reasons = [Reason(code=evict.reason, message=evict.message)] if evict else []
+            return msgspec.structs.replace(told, state="Leaving", reasons=reasons)
+        facts = [_reason(one) for one in position.here(s, decisions, row)]
+        return msgspec.structs.replace(told, state="Running", here=facts)
+
+    def _waiting(self, latest: _Latest, told: GangVisibility, row: int) -> GangVisibility:
+        s, decisions = latest.snapshot, latest.decisions
+        reasons = [_reason(one) for one in decisions.why(row)]
+        at = position.position(s, decisions, row)
+        return msgspec.structs.replace(
+            told,
+            position=at and Position(queue=s.queues.names[at.queue], place=at.place,
+                                     waiting=at.waiting),
+            reasons=reasons,
+            hints=list(dict.fromkeys(WAYS[r.code] for r in reasons if r.code in WAYS)),
+            holders=_holders(latest, row),
+        )  # fmt: skip
+
+    def _start(self, latest: _Latest, gang: Gang) -> GangStart:
+        told = GangStart(metadata=_meta(gang), as_of=rfc3339(latest.decisions.now))
+        return msgspec.structs.replace(told, message="nothing is known of it")
+
+    def _changes(self, latest: _Latest, gang: Gang) -> GangChanges:
+        told = GangChanges(metadata=_meta(gang), as_of=rfc3339(latest.decisions.now))
+        row = latest.rows.get(f"{gang.metadata.namespace}/{gang.metadata.name}")
+        if row is None or latest.snapshot.gangs.refused[row]:
+            return msgspec.structs.replace(told, message="first its request has to be mended")
+        before = self.asker.asked
+        found = whatif.changes(
+            latest.snapshot, latest.decisions, row, self.asker, _queues(latest, gang)
+        )
+        return msgspec.structs.replace(
+            told,
+            changes=[
+                Change(kind=c.kind, value=c.value, message=c.text, starts="Now") for c in found
+            ],
+            planned=self.asker.asked - before,
+            message="" if found else "no single change of its own lets it start now",
+        )
+
+    def _gangs(self, namespace: str) -> GangVisibilityList:
+        """Waiting gangs of a namespace (of all) with their places."""
+        latest = self._latest()
+        s = latest.snapshot
+        within = f"{namespace}/"
+        rows = [g for g in latest.decisions.line.tolist() if s.gangs.names[g].startswith(within)] \
+            if namespace else latest.decisions.line.tolist()  # fmt: skip
+        return self._listed(latest, rows)
+
+    def _line(self, queue: str) -> GangVisibilityList:
+        latest = self._latest()
+        if queue not in latest.snapshot.queues.names:
+            raise ApiError("NotFound", f'queues "{queue}" not found', name=queue)
+        number = latest.snapshot.queues.names.index(queue)
+        rows = position.in_line(latest.snapshot, latest.decisions, number).tolist()
+        return self._listed(latest, rows)
+
+    def _listed(self, latest: _Latest, rows: list[int]) -> GangVisibilityList:
+        s, decisions = latest.snapshot, latest.decisions
+        started = {one.gang for one in decisions.admitted}
+        places: dict[int, Position] = {}
+        for q in {int(s.gangs.queue[g]) for g in rows} - {UNSET}:
+            line = position.in_line(s, decisions, q).tolist()
+            places |= {
+                g: Position(queue=s.queues.names[q], place=i, waiting=len(line))
+                for i, g in enumerate(line, 1)
+            }
+        items = [
+            GangVisibility(
+                metadata=_meta(latest.seen.gangs[s.gangs.names[g]]), as_of=rfc3339(decisions.now),
+                state="Waiting",
+                position=places.get(g),
+                reasons=[_reason(one) for one in decisions.why(g)[:1]],
+            )
+            for g in rows
+            if g not in started
+        ]  # fmt: skip
+        return GangVisibilityList(items=items[:MOST])
+
+    def _snapshot(self) -> bytes:
+        """The whole of it as the file that `athanor simulate` reads."""
+        latest = self._latest()
+        policy = msgspec.json.encode(dataclasses.asdict(self.planner.policy))
+        now, text = latest.decisions.now, latest.snapshot.to_json().encode()
+        head = f'{{"apiVersion":"{API_VERSION}","kind":"Snapshot","metadata":{{"name":"latest"}},'
+        return head.encode() + b'"now":%r,"policy":%b,"snapshot":%b}' % (now, policy, text)
+
+
+def _meta(gang: Gang) -> ObjectMeta:
+    return ObjectMeta(
+        name=gang.metadata.name, namespace=gang.metadata.namespace, uid=gang.metadata.uid,
+        creation_timestamp=gang.metadata.creation_timestamp,
+    )  # fmt: skip
+
+
+def _reason(one: Why) -> Reason:
+    return Reason(code=one.code, message=one.message, details=dict(one.details))
+
+
+def _holders(latest: _Latest, row: int) -> list[Holder]:
+    s = latest.snapshot
+    lacking = position.scarce(s, latest.decisions, row)
+    if lacking is None:
+        return []
+    pool, resource = lacking
+    name, devices = s.resources[resource], latest.seen.devices
+    return [
+        Holder(
+            queue=s.queues.names[one.queue], pool=s.pools.names[pool], resource=name,
+            used=amount(name, one.used, devices), deserved=amount(name, one.deserved, devices),
+        )
+        for one in position.holders(s, latest.decisions, pool, resource)
+    ]  # fmt: skip
+
+
+def _queues(latest: _Latest, gang: Gang) -> list[int]:
+    """The queues that would admit a gang of this namespace."""
+    labels = latest.seen.namespaces.get(gang.metadata.namespace, {})
+    found = []
+    for number, name in enumerate(latest.snapshot.queues.names):
+        queue = latest.seen.queues[name]
+        selector = queue.spec.namespace_selector
+        if name not in latest.seen.problems and (
+            selector is None or from_object(selector).matches(labels)
+        ):
+            found.append(number)
+    return found
+
+
+def _ok(value: Base | JSON | bytes) -> Response:
+    if isinstance(value, Base):
+        value = {"kind": type(value).__name__, "apiVersion": API_VERSION, **to_manifest(value)}
+    return Response(body=value if isinstance(value, bytes) else msgspec.json.encode(value))
