@@ -118,7 +118,7 @@ def _admit(seen: Observed, one: Admit, now: float) -> Patch:
 def _evict(seen: Observed, one: Eviction) -> Patch:
     s = seen.snapshot
     gang = seen.gangs[s.gangs.names[one.gang]]
-    by = s.gangs.names[one.by]
+    by = s.gangs.names[one.by] if one.by != UNSET else ""
     evict = {"deadline": rfc3339(one.deadline), "reason": one.reason, "message": one.message}
     if by.startswith(f"{gang.metadata.namespace}/"):
         evict["by"] = by  # what others run is nobody's business

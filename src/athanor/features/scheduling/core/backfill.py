@@ -54,16 +54,12 @@ def _in_pool(state: State, gang: int, pool: int) -> Promise | None:
 
 def _after(state: State, gang: int, pool: int, ends: list[tuple[float, int]]) -> Promise | None:
     """The gang placed after these gangs have ended, or None."""
-    gangs, ask = state.snapshot.gangs, state.ask(gang)
+    ask = state.ask(gang)
     world = state.future().fork()
     for _, g in ends:
         state.release(world, g)
     amounts = ask.amounts(ask.least)
-    refusal = world.tree.refusal(
-        int(gangs.queue[gang]), pool, amounts,
-        user=int(gangs.user[gang]), preemptible=bool(gangs.preemptible[gang]),
-    )  # fmt: skip
-    if refusal is not None:
+    if state.refusal(world.tree, gang, pool, amounts) is not None:
         return None
     levels, inside = state.levels(pool), state.inside(gang)
     if place.place(world.ledger, ask.sets, ask.least, pool, levels, inside) is None:

@@ -75,7 +75,7 @@ def build(rows: Rows) -> Snapshot:
             spread=bools(pool.spread for pool in rows.pools),
             elastic=bools(pool.elastic for pool in rows.pools),
             cost=floats(pool.cost for pool in rows.pools),
-            rates=_rates(rows, resources),
+            derive=_derive(rows, resources),
         ),
         nodes=_nodes(rows.nodes, pools, resources, levels, kinds, models),
         shapes=_shapes(list(shapes), resources, kinds, models, rows.node_classes),
@@ -135,13 +135,13 @@ def _matrix(rows: Sequence[Amounts], resources: dict[str, int], missing: int = 0
     return matrix
 
 
-def _rates(rows: Rows, resources: dict[str, int]) -> Floats:
-    rates = np.zeros((len(rows.pools), len(resources)))
+def _derive(rows: Rows, resources: dict[str, int]) -> Floats:
+    derive = np.zeros((len(rows.pools), len(resources), len(resources)))
     for p, pool in enumerate(rows.pools):
-        for name, rate in pool.rates.items():
-            if name in resources:
-                rates[p, resources[name]] = rate
-    return rates
+        for (source, target), factor in pool.derive.items():
+            if source in resources and target in resources:
+                derive[p, resources[source], resources[target]] = factor
+    return derive
 
 
 def _marks(rows: Sequence[Sequence[str]], numbers: dict[str, int]) -> Bools:

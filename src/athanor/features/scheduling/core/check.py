@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from athanor.features.scheduling.core.ledger import BrokenLedger
-from athanor.features.scheduling.core.snapshot import Admit, Eviction
+from athanor.features.scheduling.core.snapshot import Admit, Eviction, GangState
 from athanor.features.scheduling.core.state import State
 
 
@@ -35,7 +35,8 @@ def invariants(state: State, admitted: list[Admit], evicted: list[Eviction]) -> 
         raise BrokenLedger("a device is given twice")
     _limits(state, admitted)
     gone = [e.gang for e in evicted]
-    if len(set(gone)) != len(gone) or any(g in state.leaving or g not in state.held for g in gone):
+    leaving = state.snapshot.gangs.state == GangState.LEAVING
+    if len(set(gone)) != len(gone) or any(leaving[g] or g not in state.held for g in gone):
         raise BrokenLedger("a gang is evicted that does not run")
 
 

@@ -1,6 +1,7 @@
 """The whole decision: `cycle(snapshot, policy, now, memo) → (decisions, memo')`.
 
-1. quota   2. order   3. start   4. backfill   5. reclaim and preempt   7. why; then the invariants.
+0. budgets   1. quota   2. order   3. start   4. backfill   5. reclaim and preempt   7. why; then
+the invariants.
 The memo is speed alone: the ledger of the cycle before, brought up to date by what differs. It
 belongs to the cycle it is given to; throwing it away changes nothing but the time.
 """
@@ -11,7 +12,7 @@ import heapq
 
 import numpy as np
 
-from athanor.features.scheduling.core import backfill, check, memory, preempt
+from athanor.features.scheduling.core import backfill, budget, check, memory, preempt
 from athanor.features.scheduling.core.explain import Explainer
 from athanor.features.scheduling.core.line import Line, waiting
 from athanor.features.scheduling.core.line import lines as lines_of
@@ -65,6 +66,7 @@ class _Run:
     def consider_all(self) -> None:
         """Take the lines' heads in order until nobody is left to consider."""
         self._refuse()
+        self.evicted += budget.overspent(self.state)
         heap: list[tuple[tuple[object, ...], int]] = []
         lines = lines_of(self.state.snapshot, self.line, self.states)
         for line in lines.values():
@@ -184,7 +186,8 @@ class _Run:
             )
             for ask, spots in zip(self.state.ask(g).sets, started.spots, strict=True)
         )
-        said = float(self.state.snapshot.gangs.estimate[g])
+        said = float(np.fmin(self.state.snapshot.gangs.estimate[g], self.state.limit(g)))
+        said = said if np.isfinite(said) else np.nan
         self.admitted.append(
             Admit(gang=g, pool=started.pool, placed=placed, expected_end=self.state.time + said)
         )

@@ -8,7 +8,7 @@ import numpy as np
 
 from athanor.features.scheduling.core.ledger import Ledger, Shape
 from athanor.features.scheduling.core.place import place, undo
-from athanor.features.scheduling.core.quota import Refusal
+from athanor.features.scheduling.core.quota import THOUSANDTHS, Refusal
 from athanor.features.scheduling.core.snapshot import UNSET, Cause, Why
 from athanor.features.scheduling.core.spots import SetAsk
 from athanor.features.scheduling.core.start import Barred
@@ -44,6 +44,8 @@ class Explainer:
 
     def _refused(self, gang: int, pool: int, no: Refusal) -> Why:
         s = self.state.snapshot
+        if no.code == Code.BUDGET_SPENT:
+            return self._broke(no)
         resource = s.resources[no.resource]
         queue, where = s.queues.names[no.queue], s.pools.names[pool]
 
@@ -66,12 +68,24 @@ class Explainer:
                 return why(Code.NEVER_FITS, self._too_big(said(no.asked), where, said(no.bound)),
                            **details)  # fmt: skip
             text = f"used or kept for other queues: {said(no.used)} of {said(no.bound)}"
+        elif no.code == Code.RESERVED_FOR_OTHERS:
+            text = f"used or reserved for others: {said(no.used)} of {said(no.bound)}"
         else:
             text = (
                 f"gangs that cannot be preempted and guarantees take {said(no.used)}"
                 f" of {said(no.bound)}"
             )
         return why(no.code, f"{text} in pool {where}; asks for {said(no.asked)}", **details)
+
+    def _broke(self, no: Refusal) -> Why:
+        """A budget does not cover the gang for as long as it may run."""
+        queue = self.state.snapshot.queues.names[no.queue]
+        asked, left = no.asked / THOUSANDTHS, no.bound / THOUSANDTHS
+        text = (
+            f"may cost {asked:g} GPU-hours, and {left:g} of queue {queue}'s budget are neither"
+            " spent nor promised; a shorter maxRuntimeSeconds may help"
+        )
+        return why(Code.BUDGET_SPENT, text, queue=queue, asked=asked, left=left)
 
     @staticmethod
     def _too_big(asked: str, pool: str, bound: str) -> str:

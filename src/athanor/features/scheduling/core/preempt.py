@@ -89,12 +89,8 @@ def _in_pool(state: State, gang: int, pool: int) -> Proposal | None:
 
 def _fits(state: State, world: World, gang: int, pool: int, amounts: Ints) -> Spots | None:
     """The gang's places in a world (booked there), or None."""
-    gangs, ask = state.snapshot.gangs, state.ask(gang)
-    refusal = world.tree.refusal(
-        int(gangs.queue[gang]), pool, amounts,
-        user=int(gangs.user[gang]), preemptible=bool(gangs.preemptible[gang]),
-    )  # fmt: skip
-    if refusal is not None:
+    ask = state.ask(gang)
+    if state.refusal(world.tree, gang, pool, amounts) is not None:
         return None
     return place.place(
         world.ledger, ask.sets, ask.least, pool, state.levels(pool), state.inside(gang)

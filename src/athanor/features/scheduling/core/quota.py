@@ -7,21 +7,28 @@ Rules, a pool and a resource at a time (all are property tests):
   pass the pool;
 - gangs that cannot be preempted never stand on what is guaranteed to others: the same rule, with
   the whole guarantee kept and only such gangs counted;
+- what a Reservation keeps of a pool and its queues do not use is not free for others;
+- a queue's budget is never promised twice: a gang starts if what the budgets above it have left,
+  without what running gangs may still spend, covers it for as long as it may run;
 - a gang is entitled (to push others out) at the first of *guaranteed*, *deserved* that covers its
   queue's use with it.
-A parent without an own guarantee has the sum of its children's.
+A parent without an own guarantee has the sum of its children's. Some resources are derived from
+others by the pool's rates (cost units, device memory): quota may be given in those as well.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from athanor.features.scheduling.core.snapshot import UNSET, Snapshot
-from athanor.features.scheduling.core.table import Bools, Ints
+from athanor.features.scheduling.core.snapshot import UNITS, UNSET, Snapshot
+from athanor.features.scheduling.core.table import Bools, Floats, Ints
 from athanor.features.scheduling.core.why import Code
 
+THOUSANDTHS = 1000
+"""Of a GPU-hour (or unit-hour): budgets are compared in these."""
 NO_LIMIT = np.iinfo(np.int64).max // 4
 GUARANTEED, DESERVED, BORROWED = 0, 1, 2
 """Tiers of a claim, the strongest first."""
@@ -38,6 +45,14 @@ class Refusal(NamedTuple):
     bound: int
 
 
+class Reserved(NamedTuple):
+    """Amounts of a pool that are kept for these queues (none of which is above another)."""
+
+    pool: int
+    amounts: Ints
+    queues: tuple[int, ...]
+
+
 class Tree:
     """The quota tree of a snapshot with its current use; `add` and `remove` keep it current."""
 
@@ -51,13 +66,24 @@ class Tree:
         self.deserved = np.maximum(self._from_children(said, 0), self.guaranteed)
         lendable = np.where(queues.lendable == UNSET, NO_LIMIT, queues.lendable)
         kept = np.maximum(queues.guaranteed - lendable, 0)
+        self.derive = snapshot.pools.derive
+        self.derives = [bool(one.any()) for one in self.derive]
         self.capacity = _capacity(snapshot)
+        for p, derives in enumerate(self.derives):
+            if derives:
+                derived = self.derive[p].any(axis=0)
+                self.capacity[p][derived] = 0
+                self.capacity[p] = self.priced(p, self.capacity[p])
         self.use = np.zeros_like(queues.limit)
         self.held = np.zeros_like(self.capacity)
         self.covered: Bools = np.any(self.deserved > 0, axis=0)
         self.lend = _Footprint(self.path, kept)
         self.firm = _Footprint(self.path, queues.guaranteed)
         self.users: dict[tuple[int, int], Ints] = {}
+        self.reserved = _reserved(snapshot, self)
+        self.priced_by = _hourly(snapshot)
+        self.budget: list[float] = queues.budget_left.tolist()
+        self.committed = [0.0] * len(self.budget)
         self.user_limit = np.where(queues.user_limit == UNSET, NO_LIMIT, queues.user_limit)
 
     def _from_children(self, said: Ints, nothing: int) -> Ints:
@@ -77,50 +103,88 @@ class Tree:
         other.use, other.held = self.use.copy(), self.held.copy()
         other.lend, other.firm = self.lend.fork(), self.firm.fork()
         other.users = {key: value.copy() for key, value in self.users.items()}
+        other.committed = list(self.committed)
         return other
 
-    def add(self, queue: int, pool: int, amounts: Ints, *, user: int, preemptible: bool) -> None:
-        """Count a gang that holds `amounts` (negative to take it out).
+    def priced(self, pool: int, amounts: Ints) -> Ints:
+        """The amounts with those resources filled in that the pool derives from others."""
+        if not self.derives[pool]:
+            return amounts
+        found: Ints = amounts + np.rint(amounts @ self.derive[pool]).astype(np.int64)
+        return found
+
+    def cost(self, pool: int, amounts: Ints, seconds: float) -> float:
+        """GPU-hours (unit-hours where the pool has rates) of holding amounts for so long."""
+        return float(amounts @ self.priced_by[pool]) * seconds / 3600.0
+
+    def add(
+        self, queue: int, pool: int, amounts: Ints, *,
+        user: int, preemptible: bool, seconds: float = 0.0,
+    ) -> None:  # fmt: skip
+        """Count a gang that holds `amounts` (negative to take it out), for `seconds` at most.
 
         One whose pool is gone counts nowhere, one whose queue is gone only as the pool's use.
         """
         if pool == UNSET:
             return
+        hours = self.cost(pool, amounts, seconds) if seconds else 0.0
+        amounts = self.priced(pool, amounts)
         self.held[pool] += amounts
         if queue == UNSET:
             self.lend.total[pool] += amounts
             return
         for q in self.path[queue]:
             self.use[q, pool] += amounts
+            self.committed[q] += hours
+            held = self.users.get((q, user))
+            self.users[q, user] = amounts.copy() if held is None else held + amounts
         self.lend.add(queue, pool, amounts)
         if not preemptible:
             self.firm.add(queue, pool, amounts)
-        held = self.users.get((queue, user))
-        self.users[queue, user] = amounts.copy() if held is None else held + amounts
 
     def refusal(
-        self, queue: int, pool: int, amounts: Ints, *, user: int, preemptible: bool
-    ) -> Refusal | None:
-        """Why this much more may not be used now; None when it may."""
+        self, queue: int, pool: int, amounts: Ints, *,
+        user: int, preemptible: bool, seconds: float = 0.0, barring: Sequence[int] = (),
+    ) -> Refusal | None:  # fmt: skip
+        """Why this much more may not be used now, for so long at most; None when it may.
+
+        `barring` are the reservations of amounts that count against it.
+        """
+        broke = self._broke(queue, pool, amounts, seconds)
+        if broke is not None:
+            return broke
+        amounts = self.priced(pool, amounts)
         for q in self.path[queue]:
             used = self.use[q, pool]
             over = (amounts > 0) & (used + amounts > self.limit[q, pool])
             if over.any():
                 return _refusal(Code.QUEUE_LIMIT, q, over, amounts, used, self.limit[q, pool])
-        bound = self.user_limit[queue]
-        held = self.users.get((queue, user), np.zeros_like(amounts))
-        over = (amounts > 0) & (held + amounts > bound)
-        if over.any():
-            return _refusal(Code.USER_LIMIT, queue, over, amounts, held, bound)
+        for q in self.path[queue]:
+            bound = self.user_limit[q]
+            held = self.users.get((q, user), np.zeros_like(amounts))
+            over = (amounts > 0) & (held + amounts > bound)
+            if over.any():
+                return _refusal(Code.USER_LIMIT, q, over, amounts, held, bound)
+        return self._kept(queue, pool, amounts, preemptible=preemptible, barring=barring)
+
+    def _kept(
+        self, queue: int, pool: int, amounts: Ints, *, preemptible: bool, barring: Sequence[int]
+    ) -> Refusal | None:
+        """What others have a right to."""
         capacity = self.capacity[pool]
-        total = self.lend.total[pool]
-        more = self.lend.more(queue, pool, amounts)
         full = (amounts > 0) & (self.held[pool] + amounts > capacity)
         if full.any():
             return None  # no quota's fault: the nodes will say so
+        total = self.lend.total[pool]
+        more = self.lend.more(queue, pool, amounts)
         over = (more > 0) & (total + more > capacity)
         if over.any():
             return _refusal(Code.KEPT_FOR_OTHERS, queue, over, amounts, total, capacity)
+        kept = sum((self._unused(v) for v in barring if self.reserved[v].pool == pool), 0)
+        over = (amounts > 0) & (self.held[pool] + kept + amounts > capacity)
+        if over.any():
+            total = self.held[pool] + kept
+            return _refusal(Code.RESERVED_FOR_OTHERS, queue, over, amounts, total, capacity)
         if not preemptible:
             total = self.firm.total[pool]
             more = self.firm.more(queue, pool, amounts)
@@ -129,12 +193,31 @@ class Tree:
                 return _refusal(Code.NOT_PREEMPTIBLE, queue, over, amounts, total, capacity)
         return None
 
+    def _broke(self, queue: int, pool: int, amounts: Ints, seconds: float) -> Refusal | None:
+        """The nearest budget that does not cover the amounts for so long."""
+        if not seconds:
+            return None
+        hours = self.cost(pool, amounts, seconds)
+        for q in self.path[queue]:
+            left = self.budget[q] - self.committed[q]
+            if hours > 0 and hours > left + 1e-9:
+                asked, have = (round(x * THOUSANDTHS) for x in (hours, max(left, 0.0)))
+                return Refusal(Code.BUDGET_SPENT, q, UNSET, asked, 0, have)
+        return None
+
+    def _unused(self, reservation: int) -> Ints:
+        """What of a reservation of amounts its queues do not use yet."""
+        one = self.reserved[reservation]
+        used = sum((self.use[q, one.pool] for q in one.queues), np.zeros_like(one.amounts))
+        return np.maximum(one.amounts - used, 0)
+
     def tier(self, queue: int, pool: int, amounts: Ints, below: int = UNSET) -> int:
         """The strongest claim that covers the queue's use with this much more.
 
         Every queue on the way up counts, up to (not including) `below`; of the resources, those
         that somebody in the pool has a right to.
         """
+        amounts = self.priced(pool, amounts)
         asked = (amounts > 0) & self.covered[pool]
         if not asked.any():
             return BORROWED
@@ -160,6 +243,7 @@ class Tree:
         Looks at the resources in `amounts` only: freeing others would help nobody.
         """
         right = self.guaranteed if tier == GUARANTEED else self.deserved
+        amounts = self.priced(pool, amounts)
         asked = (amounts > 0) & self.covered[pool]
         for q in self.path[queue]:
             if q == below:
@@ -223,6 +307,33 @@ def _capacity(snapshot: Snapshot) -> Ints:
     known = nodes.pool != UNSET
     np.add.at(total, nodes.pool[known], (nodes.capacity - nodes.foreign)[known])
     return total
+
+
+def _reserved(snapshot: Snapshot, tree: Tree) -> list[Reserved]:
+    """The reservations; those of nodes keep no amounts."""
+    kept = snapshot.reservations
+    found = []
+    for v, pool in enumerate(kept.pool.tolist()):
+        named = [] if kept.spares[v] else np.flatnonzero(kept.queues[v]).tolist()
+        tops = tuple(q for q in named if not set(tree.path[q][1:]) & set(named))
+        amounts = kept.amounts[v] if pool == UNSET else tree.priced(pool, kept.amounts[v])
+        found.append(
+            Reserved(pool, np.zeros_like(amounts) if kept.nodes[v].any() else amounts, tops)
+        )
+    return found
+
+
+def _hourly(snapshot: Snapshot) -> Floats:
+    """What an hour of one unit of each resource costs: by the pool's rates, else 1 a device."""
+    resources, derive = snapshot.resources, snapshot.pools.derive
+    price = np.zeros(derive.shape[:2])
+    devices = [resources.index(kind) for kind in snapshot.device_kinds]
+    price[:, devices] = 1.0 / 1000.0
+    if UNITS in resources:
+        rates = derive[:, :, resources.index(UNITS)] / THOUSANDTHS
+        rated = rates.any(axis=1)
+        price[rated] = rates[rated]
+    return price
 
 
 def _refusal(code: Code, queue: int, over: Ints, amounts: Ints, used: Ints, bound: Ints) -> Refusal:

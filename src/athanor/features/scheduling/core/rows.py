@@ -24,14 +24,14 @@ INF = float("inf")
 
 
 class PoolRow(NamedTuple):
-    """A sort of nodes; levels from the widest to the nearest."""
+    """A sort of nodes; levels from the widest to the nearest; `derive` (from, to) → factor."""
 
     name: str
     levels: tuple[str, ...] = ()
     spread: bool = False
     elastic: bool = False
     cost: float = 0.0
-    rates: Mapping[str, float] = {}
+    derive: Mapping[tuple[str, str], float] = {}
 
 
 class DeviceRow(NamedTuple):

@@ -60,6 +60,10 @@ UNSET = -1
 """In quota columns: nothing said (no limit; deserved = guaranteed; all of it lendable)."""
 
 
+UNITS = "athanor.dev/units"
+"""The derived resource of the rate table, in thousandths of a unit."""
+
+
 class GangState(IntEnum):
     """Where a gang stands, as the scheduler sees it."""
 
@@ -105,14 +109,14 @@ class Consent(IntEnum):
 class Pools(Table):
     """Sorts of nodes. `levels` lists the pool's topology levels from the widest to the nearest.
 
-    `rates` are cost units of one unit (thousandth, byte) of each resource, an hour of which costs
-    so much: quota in units, budgets.
+    `derive[p, r, t]` is how much of resource t one unit of r counts as in pool p, for resources
+    that are derived from others: cost units by the rate table, memory of whole devices.
     """
 
     names: tuple[str, ...] = texts("P")
     levels: tuple[tuple[int, ...], ...] = texts("P")
     spread: Bools = column(np.bool_, "P")
-    rates: Floats = column(np.float64, "PR")
+    derive: Floats = column(np.float64, "PRT")  # T = R
     elastic: Bools = column(np.bool_, "P")
     cost: Floats = column(np.float64, "P")
 

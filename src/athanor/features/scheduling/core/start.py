@@ -128,15 +128,11 @@ def _with(
 
 def refused(state: State, gang: int, pool: int, amounts: Ints) -> Refusal | None:
     """What a quota says, now and (for those that outlast the first promise) later."""
-    gangs = state.snapshot.gangs
     worlds = [state.now]
     if state.tight is not None and state.later is not None and not _ends_first(state, gang):
         worlds.append(state.later)
     for world in worlds:
-        refusal = world.tree.refusal(
-            int(gangs.queue[gang]), pool, amounts,
-            user=int(gangs.user[gang]), preemptible=bool(gangs.preemptible[gang]),
-        )  # fmt: skip
+        refusal = state.refusal(world.tree, gang, pool, amounts)
         if refusal is not None:
             return refusal
     return None

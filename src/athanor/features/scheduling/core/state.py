@@ -14,7 +14,7 @@ import numpy as np
 from athanor.features.scheduling.core.ledger import Ledger, Shape
 from athanor.features.scheduling.core.order import Shares
 from athanor.features.scheduling.core.place import force, undo
-from athanor.features.scheduling.core.quota import Tree
+from athanor.features.scheduling.core.quota import Refusal, Tree
 from athanor.features.scheduling.core.snapshot import UNSET, GangState, Policy, Snapshot
 from athanor.features.scheduling.core.spots import SetAsk, Spot, Spots
 from athanor.features.scheduling.core.table import Bools, Ints
@@ -78,6 +78,9 @@ class State:
         self.asks = [_ask(snapshot, z, shapes) for z in range(len(snapshot.classes.pools))]
         self.held = _held(snapshot, self.asks)
         self.now = World(ledger, Tree(snapshot))
+        longest = snapshot.queues.max_runtime
+        self.longest = [float(longest[path].min()) for path in self.now.tree.path]
+        self.budgeted = bool(np.isfinite(snapshot.queues.budget_left).any())
         for g, held in self.held.items():
             self.count(self.now.tree, g, held.pool, held.amounts)
         self.shares = Shares(snapshot, self.now.tree, policy, now)
@@ -99,7 +102,37 @@ class State:
         tree.add(
             int(gangs.queue[gang]), pool, amounts,
             user=int(gangs.user[gang]), preemptible=bool(gangs.preemptible[gang]),
+            seconds=self.ahead(gang),
         )  # fmt: skip
+
+    def refusal(self, tree: Tree, gang: int, pool: int, amounts: Ints) -> Refusal | None:
+        """Why a gang may not use this much (more) in a tree; None when it may."""
+        gangs = self.snapshot.gangs
+        return tree.refusal(
+            int(gangs.queue[gang]), pool, amounts,
+            user=int(gangs.user[gang]), preemptible=bool(gangs.preemptible[gang]),
+            seconds=self.ahead(gang), barring=self.barring(gang),
+        )  # fmt: skip
+
+    def limit(self, gang: int) -> float:
+        """How long a gang may run at most, in seconds: its own limit and those of its queues."""
+        queue, own = int(self.snapshot.gangs.queue[gang]), float(self.snapshot.gangs.limit[gang])
+        return own if queue == UNSET else min(own, self.longest[queue])
+
+    def ahead(self, gang: int) -> float:
+        """How much longer a gang may run or is expected to, in seconds; 0 where no budget cares."""
+        if not self.budgeted:
+            return 0.0
+        gangs, limit = self.snapshot.gangs, self.limit(gang)
+        if gangs.state[gang] == GangState.WAITING:
+            return limit if np.isfinite(limit) else self.runtime(gang)
+        started, end = float(gangs.started[gang]), float(gangs.expected_end[gang])
+        began = self.time if np.isnan(started) else started
+        if np.isfinite(limit):
+            end = began + limit
+        elif np.isnan(end):
+            end = began + self.policy.assumed_runtime
+        return max(end - self.time, 0.0)
 
     def release(self, world: World, gang: int) -> None:
         """Take a running gang out of a world."""
@@ -144,21 +177,40 @@ class State:
     def runtime(self, gang: int) -> float:
         """How long a waiting gang is expected to run."""
         said = float(self.snapshot.gangs.estimate[gang])
-        return self.policy.assumed_runtime if np.isnan(said) else said
+        return min(self.policy.assumed_runtime if np.isnan(said) else said, self.limit(gang))
 
-    def inside(self, gang: int) -> Bools | None:
-        """The nodes that no Reservation keeps from a gang while it runs; None: all of them."""
+    def inside(self, gang: int, *, spares: bool = False) -> Bools | None:
+        """The nodes that no Reservation keeps from a gang while it runs; None: all of them.
+
+        `spares`: those kept as spares for its queue are open to it.
+        """
         kept = self.snapshot.reservations
         if not len(kept.names):
             return None
-        queue = int(self.snapshot.gangs.queue[gang])
-        mine = kept.queues[:, self.now.tree.path[queue]].any(axis=1)
-        until = self.time + self.runtime(gang)
-        bars = ~mine & (kept.start < until) & (kept.end > self.time)
-        if not bars.any():
+        bars = self._bars(gang, spares=spares)
+        if not (kept.nodes & bars[:, None]).any():
             return None
         open_: Bools = ~np.any(kept.nodes[bars], axis=0)
         return open_
+
+    def barring(self, gang: int) -> list[int]:
+        """The reservations of amounts that keep something from a gang while it runs."""
+        if not len(self.snapshot.reservations.names):
+            return []
+        found: list[int] = np.flatnonzero(self._bars(gang, spares=False)).tolist()
+        return found
+
+    def _bars(self, gang: int, *, spares: bool) -> Bools:
+        """Which reservations are against a gang from now until it ends."""
+        kept = self.snapshot.reservations
+        queue = int(self.snapshot.gangs.queue[gang])
+        path = self.now.tree.path[queue] if queue != UNSET else []
+        mine = kept.queues[:, path].any(axis=1)
+        if not spares:
+            mine = mine & ~kept.spares
+        until = self.time + self.runtime(gang)
+        bars: Bools = ~mine & (kept.start < until) & (kept.end > self.time)
+        return bars
 
     def levels(self, pool: int) -> tuple[int, ...]:
         """The pool's topology levels."""
