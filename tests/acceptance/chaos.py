@@ -40,23 +40,31 @@ time.sleep(SECONDS)
 
 
 def processes(data: Path) -> dict[str, int]:
-    """The platform's processes over this data directory: part → pid."""
-    found = {}
+    """The platform's processes over this data directory: part → pid.
+
+    A child between its fork and its program still has its parent's command line: it is no part.
+    """
+    found: dict[str, dict[int, int]] = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         try:
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            state = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0]
+            state, parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[:2]
         except OSError:
             continue  # it ended while we looked
         if str(data) not in command or "assembly.watchman" in command or state == "Z":
             continue
         for part, word in PARTS.items():
             if word in command and (part != "agent" or "supervisor" not in command):
-                found.setdefault(part, int(entry.name))
+                found.setdefault(part, {})[int(entry.name)] = int(parent)
                 break
-    return found
+    return {
+        part: pid
+        for part, pids in found.items()
+        for pid, parent in pids.items()
+        if parent not in pids
+    }
 
 
 def job(name: str, locks: Path, seconds: float, workers: int) -> dict[str, Any]:

@@ -91,6 +91,12 @@ class World:
         self.until(lambda: self.pod(name) is None)
 
     def supervisor(self) -> int:
+        found = self.supervisors()
+        assert found, "there is no supervisor"
+        return found[0]
+
+    def supervisors(self) -> list[int]:
+        found = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 try:
@@ -98,8 +104,8 @@ class World:
                 except OSError:
                     continue
                 if f"{self.served.folder}/run".encode() in line and b"--tag" in line:
-                    return int(entry.name)
-        raise AssertionError("there is no supervisor")
+                    found.append(int(entry.name))
+        return found
 
     def leftovers(self) -> list[str]:
         folder = self.served.folder
@@ -173,5 +179,26 @@ def test_a_supervisor_that_is_killed_takes_its_pods_along_and_it_is_said(world: 
 
     world.until(restarted)
     for name in ("dies", "again"):
+        world.delete(name)
+    world.until(lambda: world.leftovers() == [])
+
+
+def test_pods_that_come_while_the_supervisor_is_replaced_run_or_are_lost(world: World) -> None:
+    names = [f"comes-{number}" for number in range(24)]
+    for number, name in enumerate(names):
+        world.create(name, "sleep 3600")
+        if number in (6, 12):
+            world.until(lambda: bool(world.supervisors()))
+            subprocess.run(["kill", "-9", str(world.supervisor())], check=True)
+        time.sleep(0.03)
+    world.until(lambda: all(world.phase(name) in ("Running", "Failed") for name in names))
+    for name in names:
+        found = world.pod(name)
+        assert found is not None
+        if found["status"]["phase"] == "Failed":
+            ended = found["status"]["containerStatuses"][0]["state"]["terminated"]
+            assert (ended["exitCode"], ended["reason"]) == (137, "ContainerStatusUnknown"), name
+    assert [world.phase(name) for name in names[-4:]] == ["Running"] * 4
+    for name in names:
         world.delete(name)
     world.until(lambda: world.leftovers() == [])

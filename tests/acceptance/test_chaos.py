@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("jobs", "kills", "seed"),
     [
-        pytest.param(12, 6, 1, id="short"),
+        pytest.param(12, 6, 1, id="short", marks=pytest.mark.smoke),
         pytest.param(200, 100, int(os.environ.get("ATHANOR_CHAOS_SEED", "7")), id="long"),
     ],
 )

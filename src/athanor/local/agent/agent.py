@@ -34,11 +34,12 @@ from athanor.local.agent.plan.environ import Missing
 from athanor.local.agent.ports import PortBlocks
 from athanor.local.agent.progress import Reports
 from athanor.local.agent.relay import Relay
-from athanor.local.agent.supervised import Refused, Supervised
+from athanor.local.agent.supervised import Met, Refused, Supervised
 from athanor.local.agent.worker import Worker
 from athanor.wire.status import ApiError
 
 log = logging.getLogger(__name__)
+_RETRY = 5.0  # seconds until a worker that failed goes on
 REFRESH = 20.0  # seconds between two looks at what volumes are made from
 
 
@@ -59,6 +60,7 @@ class Agent:
         self._ledger = fit.Ledger()
         self.workers: dict[str, Worker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._hello: JSON = {}
         self._listed: list[JSON] = []
         self._sandboxes: dict[str, str] = {}
         self.events = Recorder(client, clock, settings.name)
@@ -76,25 +78,22 @@ class Agent:
         for folder in (self.settings.pods, self.settings.logs, self.settings.claims):
             folder.mkdir(parents=True, exist_ok=True)
         prepare.library(self.settings.library, Path(str(athanor_progress.__file__)).parent)
-        hello = await self.supervised.connect()
-        if os.geteuid() == 0 and hello["isolation"] == "process":
-            hello["missing"] = [*hello["missing"], *reach.open_way(self.settings)]
         self.supervised.told = self._told
+        await self.supervised.connect(self._met)
         self.node = Node(
             settings=self.settings, client=self.client, clock=self.clock,
-            supervised=self.supervised, hello=hello, executor=self._executor,
+            supervised=self.supervised, hello=self._hello, executor=self._executor,
             devices=self._devices(), ports=PortBlocks(self.settings.data / "node" / "ports.json"),
             overlays=Overlays(self.settings.data / "node" / "overlays"),
             claims=Claims(self.client, self.settings.claims, self.settings.name, self._poke_all),
         )  # fmt: skip
-        await self._list()
         await self._open_relay()
         kubelet = Kubelet(self.node, self.workers)
         self._heartbeat = Heartbeat(self.node, await kubelet.start())
         jobs = [
             self.pods.run(), self.events.run(), self._heartbeat.run(), self._sweep(),
             Reports(self.client, self.workers).run(),
-            self.supervised.run(self._back), self._services.run(), self.directory.run(),
+            self.supervised.run(self._met), self._services.run(), self.directory.run(),
             self.node.claims.run(), self._announce(), self._refresh(),
         ]  # fmt: skip
         try:
@@ -114,12 +113,6 @@ class Agent:
         await self.pods.filled.wait()
         ready.announce()
 
-    async def _list(self) -> None:
-        answer = await self.supervised.ask("list")
-        self._listed = answer["containers"]
-        self._sandboxes = {s["pod"]: s["address"] for s in answer["sandboxes"]}
-        self._taken |= {address for address in self._sandboxes.values() if address}
-
     def _devices(self) -> Devices:
         wish = self.settings.simulate_gpus
         return Devices([Simulated(wish) if wish else Nvidia()])
@@ -131,8 +124,12 @@ class Agent:
 
     async def _open_relay(self) -> None:
         assert self.node is not None
-        if self.node.apart:
+        if not self.node.apart:
+            return
+        try:
             await self._relay.at_gateway(self.supervised, self._gateway, API_PORT)
+        except (Refused, OSError) as error:  # meeting the next supervisor tries it again
+            log.warning("pods cannot reach the API server: %s", error)
 
     def _service_changed(self, key: str, old: JSON | None, new: JSON | None) -> None:
         self.directory.touch(key.partition("/")[0])
@@ -181,9 +178,12 @@ class Agent:
 
     async def _work(self, uid: str, worker: Worker) -> None:
         try:
-            await worker.run()
-        except Exception:  # one pod's trouble must never stop the others
-            log.exception("pod %s: its worker failed", worker.pod["metadata"]["name"])
+            while True:
+                try:
+                    return await worker.run()
+                except Exception:  # one pod's trouble must never stop the others, nor that pod
+                    log.exception("pod %s: its worker failed", worker.pod["metadata"]["name"])
+                    await asyncio.sleep(_RETRY)
         finally:
             self.workers.pop(uid, None)
             self._tasks.pop(uid, None)
@@ -213,21 +213,23 @@ class Agent:
         name, _, attempt = rest.partition("/")
         worker.ended(name, int(attempt), event["exit"])
 
-    def _back(self, hello: JSON) -> None:
-        assert self.node is not None
-        self.node.hello = hello
-        self.supervised.told = self._told
-        asyncio.ensure_future(self._compare())
-
-    async def _compare(self) -> None:
-        await self._list()
-        await self._open_relay()
-        known = {seen["key"] for seen in self._listed}
-        for worker in list(self.workers.values()):
-            worker.lose(known)
-        for seen in self._listed:
+    def _met(self, met: Met) -> None:
+        """Take in what a supervisor has, before any worker may ask it for anything."""
+        self._hello = met.hello
+        if os.geteuid() == 0 and met.hello["isolation"] == "process":
+            met.hello["missing"] += reach.open_way(self.settings)
+        self._listed, self._sandboxes = met.containers, met.sandboxes
+        self._taken |= {address for address in met.sandboxes.values() if address}
+        if self.node is None:
+            return
+        self.node.hello = met.hello
+        known = {seen["key"] for seen in met.containers}
+        for worker in self.workers.values():
+            worker.lose(known, met.sandboxes)
+        for seen in met.containers:
             if seen.get("exit"):
                 self._told({"key": seen["key"], "exit": seen["exit"]})
+        self._opening = asyncio.ensure_future(self._open_relay())
 
     async def _refresh(self) -> None:
         """Keep config maps, secrets and tokens in volumes current, until cancelled."""
@@ -242,14 +244,13 @@ class Agent:
     async def _sweep(self) -> None:
         """After the first list: end what belongs to pods that are no more."""
         await self.pods.filled.wait()
-        known = set(self.workers)
+        known, listed = set(self.workers), self._listed
         with contextlib.suppress(Refused):
-            for uid in {seen["pod"] for seen in self._listed} | set(self._sandboxes):
+            for uid in {seen["pod"] for seen in listed} | set(self._sandboxes):
                 if uid not in known:
                     await self.supervised.ask("unsandbox", pod=uid)
-            stale = [s["key"] for s in self._listed if s["pod"] not in known]
+            stale = [s["key"] for s in listed if s["pod"] not in known]
             await self.supervised.ask("forget", keys=stale)
-        self._listed = []
         await asyncio.to_thread(leftovers.sweep, self.settings, known)
 
     def _address(self) -> str:

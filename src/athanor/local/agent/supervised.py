@@ -1,4 +1,9 @@
-"""The agent's side of the supervisor's socket: ask, be told of exits, receive open files."""
+"""The agent's side of the supervisor's socket: ask, be told of exits, receive open files.
+
+A supervisor is first asked who it is and what it has; only when the agent has taken that in may
+its workers ask for anything. What they start is therefore never mistaken for something that the
+supervisor before this one had and lost.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +17,38 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from athanor.api.meta import JSON
 from athanor.local.agent.launch import supervisor_command
 
 log = logging.getLogger(__name__)
 _PATIENCE = 10.0  # seconds that a fresh supervisor gets to open its socket
+_AGAIN = 0.3  # seconds between two tries to start one
 
 
 class Refused(Exception):
     """The supervisor could not do what was asked; the message says why."""
 
 
+class Unborn(Refused):
+    """A container was not started, and no exit of it will follow."""
+
+
+class Gone(Refused):
+    """The supervisor went away before it answered: what was asked may be done or not."""
+
+
+class Met(Struct, frozen=True):
+    """What a supervisor said when it was met: itself, its containers, pod → its address."""
+
+    hello: JSON
+    containers: list[JSON]
+    sandboxes: dict[str, str]
+
+
 class Supervised:
-    """A connection that is made again when it breaks; `told` hears events, `back` reconnections."""
+    """A connection that is made again when it breaks; `told` hears events."""
 
     def __init__(self, data: Path, gateway: str, isolation: str = "best") -> None:
         self._data = data
@@ -37,38 +61,57 @@ class Supervised:
         self.told: Callable[[JSON], None] = lambda event: None
         self.pid = 0
 
-    async def connect(self) -> JSON:
-        """Connect, starting a supervisor when none is there; returns its `hello`."""
-        if not await self._open():
-            self._launch()
-            async with asyncio.timeout(_PATIENCE):
-                while not await self._open():  # noqa: ASYNC110 - another process, no event
-                    await asyncio.sleep(0.02)
-        hello = await self.ask("hello")
+    async def connect(self, met: Callable[[Met], None]) -> None:
+        """Connect, starting a supervisor when none is there; `met` hears before anyone may ask."""
+        child: subprocess.Popen[bytes] | None = None
+        async with asyncio.timeout(_PATIENCE):
+            while (writer := await self._open()) is None:
+                if child is None or child.poll() is not None:
+                    # one that ends at once found another's lock: that one may be about to end
+                    await asyncio.sleep(0 if child is None else _AGAIN)
+                    child = self._launch()
+                await asyncio.sleep(0.02)
+        try:
+            hello = await self._ask(writer, "hello")
+            listed = await self._ask(writer, "list")
+        except Refused:
+            writer.close()
+            raise
         self.pid = hello["pid"]
-        return hello
+        sandboxes = {s["pod"]: s["address"] for s in listed["sandboxes"]}
+        met(Met(hello, listed["containers"], sandboxes))
+        if not self._reader_done.done():
+            self._writer = writer
 
-    async def run(self, back: Callable[[JSON], None]) -> None:
-        """Keep the connection; call `back` with the new `hello` after each loss."""
+    async def run(self, met: Callable[[Met], None]) -> None:
+        """Keep the connection; each new one is `met` like the first."""
         while True:
-            await self._reader_done
+            await asyncio.wait([self._reader_done])
             log.warning("the supervisor's connection broke; connecting again")
             try:
-                back(await self.connect())
+                await self.connect(met)
             except (OSError, TimeoutError, Refused) as error:
-                log.error("no supervisor: %s", error)
+                log.error("no supervisor: %s", error or "it did not open its socket in time")
                 await asyncio.sleep(1)
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a supervisor that may be asked."""
+        return self._writer is not None
 
     async def ask(self, op: str, **arguments: Any) -> JSON:
         """One request. Raises Refused."""
-        if self._writer is None or self._writer.is_closing():
+        if self._writer is None:
             raise Refused("the supervisor is not connected")
+        return await self._ask(self._writer, op, **arguments)
+
+    async def _ask(self, writer: asyncio.StreamWriter, op: str, **arguments: Any) -> JSON:
         self._number += 1
         number = self._number
         future: asyncio.Future[JSON] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
         line = json.dumps({"id": number, "op": op, **arguments})
-        self._writer.write(line.encode() + b"\n")
+        writer.write(line.encode() + b"\n")
         return _good(await future)
 
     async def ask_files(self, op: str, **arguments: Any) -> tuple[JSON, list[int]]:
@@ -99,27 +142,27 @@ class Supervised:
         """Disconnect; the supervisor and its pods live on."""
         if self._writer is not None:
             self._writer.close()
+            await asyncio.wait([self._reader_done])
 
-    async def _open(self) -> bool:
+    async def _open(self) -> asyncio.StreamWriter | None:
         try:
             reader, writer = await asyncio.open_unix_connection(self._path, limit=1 << 26)
         except (FileNotFoundError, ConnectionRefusedError):
-            return False
-        self._writer = writer
-        self._reader_done = asyncio.ensure_future(self._read(reader))
-        return True
+            return None
+        self._reader_done = asyncio.ensure_future(self._read(reader, writer))
+        return writer
 
-    def _launch(self) -> None:
+    def _launch(self) -> subprocess.Popen[bytes]:
         run = self._data / "run"
         run.mkdir(parents=True, exist_ok=True, mode=0o700)
         with open(run / "supervisor.log", "ab") as output:
-            subprocess.Popen(
+            return subprocess.Popen(
                 supervisor_command(self._data, self._gateway, self._isolation),
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 start_new_session=True, cwd="/",
             )  # fmt: skip
 
-    async def _read(self, reader: asyncio.StreamReader) -> None:
+    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
                 message = json.loads(line)
@@ -132,20 +175,23 @@ class Supervised:
         except (OSError, ValueError) as error:
             log.warning("the supervisor's connection: %s", error)
         finally:
-            # also while `connect` waits for a hello: a dying supervisor may still accept
-            self._fail("the supervisor went away")
-
-    def _fail(self, why: str) -> None:
-        waiting, self._waiting = self._waiting, {}
-        for future in waiting.values():
-            if not future.done():
-                future.set_result({"ok": False, "error": why})
+            # also while `connect` waits for a hello: a dying supervisor may still accept; and
+            # nobody may ask into a connection whose answers nobody reads
+            self._writer = None
+            writer.close()
+            waiting, self._waiting = self._waiting, {}
+            for future in waiting.values():
+                if not future.done():
+                    future.set_result({"ok": False, "gone": True, "error": "it went away"})
 
 
 def _good(answer: JSON) -> JSON:
-    if not answer.get("ok"):
-        raise Refused(answer.get("error", "refused"))
-    return answer
+    if answer.get("ok"):
+        return answer
+    why = answer.get("error", "refused")
+    if answer.get("gone"):
+        raise Gone(why)
+    raise Unborn(why) if answer.get("unborn") else Refused(why)
 
 
 async def _readable(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:

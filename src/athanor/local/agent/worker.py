@@ -7,7 +7,7 @@ import contextlib
 import logging
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 import msgspec
@@ -35,7 +35,7 @@ from athanor.local.agent.plan.observed import (
 from athanor.local.agent.plan.pod import again, grace_of, plan
 from athanor.local.agent.prepare import Preparation
 from athanor.local.agent.prober import Prober
-from athanor.local.agent.supervised import Refused
+from athanor.local.agent.supervised import Gone, Refused, Unborn
 from athanor.wire import calls
 from athanor.wire.status import ApiError
 
@@ -98,8 +98,10 @@ class Worker:
         self.poke()
 
     def ended(self, name: str, attempt: int, exit_: JSON) -> None:
-        """The supervisor told of an exit."""
+        """The supervisor told of an exit; of one that is known already it changes nothing."""
         run = self.runs.get((name, attempt))
+        if run is not None and not run.running:
+            return
         started = exit_.get("startedAt", 0.0)
         run = recall.ended(run or Run(name=name, attempt=attempt, started_at=started), exit_)
         said = self.preparation.last_words(name, attempt, run.exit_code)
@@ -111,12 +113,12 @@ class Worker:
             prober.end()
         self.poke()
 
-    def lose(self, known: set[str]) -> None:
-        """The supervisor was replaced: runs it does not know died with the old one."""
+    def lose(self, known: set[str], sandboxes: Container[str]) -> None:
+        """A supervisor was met: runs it does not know died with the one before it."""
         for at, run in self.runs.items():
             if run.running and recall.key_of(self.uid, *at) not in known:
                 self.runs[at] = recall.lost(run, self.node.clock.now())
-        self.preparation.sandboxed = False
+        self.preparation.sandboxed = self.uid in sandboxes
         self.poke()
 
     async def run(self) -> None:
@@ -192,6 +194,8 @@ class Worker:
             spec = await self.preparation.container(name, action.attempt)
         except Missing as missing:
             return self._hold(name, missing.hold)
+        if not self.node.supervised.connected:
+            raise Refused("the supervisor is not connected")
         self.holds.pop(name, None)
         key = recall.key_of(self.uid, name, action.attempt)
         self.levels[name] = action.level
@@ -201,6 +205,11 @@ class Worker:
         self._forget_old(name, action.attempt)
         try:
             answer = await self.node.supervised.ask("start", key=key, spec=spec)
+        except Unborn as unborn:
+            del self.runs[name, action.attempt]
+            return self._hold(name, Hold("CreateContainerError", str(unborn)))
+        except Gone:
+            return False  # the next supervisor says that the run is lost
         except Refused as refused:
             self._say(self.pod, "Warning", "Failed", f"Error: {refused}")
             return False  # its exit follows, as of any container
@@ -352,12 +361,16 @@ class Worker:
             task.cancel()
         for prober in self._probers.values():
             prober.end()
-        with contextlib.suppress(Refused):
-            await self.node.supervised.ask("unsandbox", pod=self.uid)
-            while any(run.running for run in self.runs.values()):
-                self._poke.clear()
-                await self._poke.wait()
-            await self.node.supervised.ask("forget", keys=sorted(self._listed))
+        while True:
+            try:
+                await self.node.supervised.ask("unsandbox", pod=self.uid)
+                while any(run.running for run in self.runs.values()):
+                    self._poke.clear()
+                    await self._poke.wait()
+                await self.node.supervised.ask("forget", keys=sorted(self._listed))
+                break
+            except Refused:
+                await asyncio.sleep(_RETRY)
         await self.preparation.release()
         path = log_path(self.node.settings, self.pod, "c", 0).parent.parent
         shutil.rmtree(path, ignore_errors=True)

@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,6 +19,7 @@ from athanor.local.agent.supervisor.logs import LogFile, Stream
 from athanor.local.agent.supervisor.network import Network, Sandbox
 
 _CHUNK = 64 * 1024
+_AGAIN = 1.0  # seconds until an exit that the disk did not take is tried again
 _DRAIN = 2.0  # seconds that output may linger in a pipe somebody else still holds
 
 Reply = Callable[[dict[str, Any], list[int]], None]
@@ -39,14 +41,15 @@ class Process:
         self.kill_at: float | None = None
         self.stopped = 0  # the signal that stands in for one process 1 would not take
         self.drain_until = 0.0
+        self.hold_until = 0.0  # an exit that could not be noted is tried again then
         self.reply: Reply | None = None  # waits for the start to be told
         self.stdin = -1
 
     def seen(self) -> dict[str, Any]:
-        """What `list` says about it."""
+        """What `list` says about it: its exit is told when it is on disk, not before."""
         return {
             "key": self.key, "pod": self.spec.get("pod", ""), "pid": self.pid,
-            "startedAt": self.started_at, "exit": self.exit, "labels": self.spec.get("labels", {}),
+            "startedAt": self.started_at, "exit": None, "labels": self.spec.get("labels", {}),
         }  # fmt: skip
 
 
@@ -87,13 +90,20 @@ class Containers:
             reply({"ok": True, "known": True}, [])
             return
         sandbox = self.sandboxes.get(spec.get("pod", ""))
-        stdio = spawn.Stdio(bool(spec.get("stdin")), bool(spec.get("tty")) and self._apart)
+        if sandbox is None and self._apart:
+            raise LookupError(f"pod {spec.get('pod', '')} has no sandbox here")
         spec["userns"] = self.isolation == "userns"
-        entries = self.cgroups.create(spec["group"], spec.get("limits", {}), not self._apart)
-        place = self._place(spec)
-        pid, report = spawn.start(spec, stdio, sandbox, entries, place, self._pid_namespace)
+        log = LogFile(spec["log"])  # whatever may fail does before the fork
+        try:
+            entries = self.cgroups.create(spec["group"], spec.get("limits", {}), not self._apart)
+            stdio = spawn.Stdio(bool(spec.get("stdin")), bool(spec.get("tty")) and self._apart)
+            place = self._place(spec)
+            pid, report = spawn.start(spec, stdio, sandbox, entries, place, self._pid_namespace)
+        except OSError:
+            log.close()
+            raise
         process = Process(key, spec, pid, stdio)
-        process.log = LogFile(spec["log"])
+        process.log = log
         process.reply = reply
         self.live[pid] = process
         self.running[key] = process
@@ -329,20 +339,36 @@ class Containers:
         self._ended.append(process)
 
     def _finish(self, now: float) -> None:
-        done = [p for p in self._ended if not p.streams or p.drain_until <= now]
+        done = [
+            p for p in self._ended
+            if p.hold_until <= now and (not p.streams or p.drain_until <= now)
+        ]  # fmt: skip
         if not done:
             return
         self._ended = [p for p in self._ended if p not in done]
         for process in done:
             self._release(process)
         contained = [p for p in done if not p.spec.get("executed")]
-        if not self.closing:
-            self.journal.record([(p.key, p.exit or {}) for p in contained])
+        if not self.closing and not self._record(contained):
+            done = [p for p in done if p not in contained]
         for process in done:
             self.running.pop(process.key, None)
             if self.closing and process in contained:
                 continue
             self._tell({"event": "exit", "key": process.key, "exit": process.exit})
+
+    def _record(self, ended: list[Process]) -> bool:
+        """Have exits on disk; False when it takes nothing: they are told when it does again."""
+        try:
+            self.journal.record([(p.key, p.exit or {}) for p in ended])
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                print(f"exits wait until they can be noted: {error}", file=sys.stderr, flush=True)
+            for process in ended:
+                process.hold_until = time.monotonic() + _AGAIN
+            self._ended += ended
+            return False
+        return True
 
     def _release(self, process: Process) -> None:
         for fd, stream in list(process.streams.items()):
@@ -355,6 +381,7 @@ class Containers:
             process.stdin = -1
         if process.log is not None:
             process.log.close()
+            process.log = None
         if process.group and not self.cgroups.remove(process.group):
             self._stale.append(process.group)
 

@@ -6,6 +6,8 @@ dropped: what it would have said was never reported either.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 from collections.abc import Iterable
@@ -25,14 +27,15 @@ class Journal:
         self._rewrite()
 
     def record(self, exits: Iterable[tuple[str, dict[str, Any]]]) -> None:
-        """Append exits; returns when they are durable."""
+        """Append exits; returns when they are durable. Raises OSError, and then none is kept."""
         self._append([{"key": key, "exit": exit_} for key, exit_ in exits])
 
     def forget(self, keys: Iterable[str]) -> None:
         """These containers are of no interest any more."""
         self._append([{"key": key, "forget": True} for key in keys if key in self.exits])
         if self._lines > COMPACT_AT and self._lines > 4 * len(self.exits):
-            self._rewrite()
+            with contextlib.suppress(OSError):  # the long file is as good
+                self._rewrite()
 
     def close(self) -> None:
         """Give the file back."""
@@ -41,10 +44,18 @@ class Journal:
     def _append(self, lines: list[dict[str, Any]]) -> None:
         if not lines:
             return
+        data = "".join(json.dumps(line) + "\n" for line in lines).encode()
+        before = os.fstat(self._fd).st_size
+        try:
+            if os.write(self._fd, data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fdatasync(self._fd) if hasattr(os, "fdatasync") else os.fsync(self._fd)
+        except OSError:
+            with contextlib.suppress(OSError):  # half a line would spoil the next one
+                os.ftruncate(self._fd, before)
+            raise
         for line in lines:
             self._take(line)
-        os.write(self._fd, "".join(json.dumps(line) + "\n" for line in lines).encode())
-        os.fdatasync(self._fd) if hasattr(os, "fdatasync") else os.fsync(self._fd)
 
     def _take(self, line: dict[str, Any]) -> None:
         self._lines += 1

@@ -49,13 +49,18 @@ class LogFile:
         self._size = os.fstat(self._fd).st_size
 
     def _rotate(self) -> None:
-        os.close(self._fd)
-        os.replace(self.path, f"{self.path}.{time.time_ns()}")
+        full = self._fd
+        self._size = 0
         folder, name = os.path.split(self.path)
-        old = sorted(f for f in os.listdir(folder) if f.startswith(name + "."))
-        for spare in old[: -(MAX_FILES - 1)]:
-            os.unlink(os.path.join(folder, spare))
-        self._open()
+        try:
+            os.replace(self.path, f"{self.path}.{time.time_ns()}")
+            self._open()
+            os.close(full)
+            old = sorted(f for f in os.listdir(folder) if f.startswith(name + "."))
+            for spare in old[: -(MAX_FILES - 1)]:
+                os.unlink(os.path.join(folder, spare))
+        except OSError:
+            return  # a disk that takes nothing new: go on in the old file, try again later
 
 
 class Stream:

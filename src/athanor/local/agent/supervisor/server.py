@@ -1,7 +1,8 @@
 """The supervisor's socket: requests and events as JSON lines, files by SCM_RIGHTS.
 
 A request is {"id", "op", ...}; its answer carries the same id and `ok`, or `ok: false` with
-`error`. Exits come unasked as {"event": "exit", ...}. Only the same user, or root, may connect.
+`error`, and with `unborn` when nothing was begun (a start that failed later has an exit, as any
+container). Exits come unasked as {"event": "exit", ...}. Only the same user, or root, may connect.
 
 ops: hello, list, sandbox, unsandbox, start, stop, execute, signal, forget, socket, listen, stdin,
 usage, shutdown.
@@ -164,8 +165,9 @@ class Supervisor:
                 client.send({"id": number, **message}, fds)
 
             getattr(self, "_op_" + request["op"])(request, reply)
-        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-            client.send({"id": number, "ok": False, "error": f"{type(error).__name__}: {error}"})
+        except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
+            said = f"{type(error).__name__}: {error}"
+            client.send({"id": number, "ok": False, "unborn": True, "error": said})
 
     def _tell(self, event: dict[str, Any]) -> None:
         for client in list(self._clients.values()):
@@ -279,6 +281,7 @@ def _tried(run: str, gateway: str) -> str:
     child = os.fork()
     if child == 0:
         try:
+            linux.die_with_parent(signal.SIGKILL)  # it holds the lock, too
             userns = os.geteuid() != 0
             if userns:
                 _own_user_namespace()

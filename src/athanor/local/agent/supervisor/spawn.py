@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import resource
+import select
 import signal
 import socket
 import stat
@@ -65,14 +66,16 @@ def start(
     `place` builds its file system (or does nothing); with a pid namespace fd of our own, the child
     becomes process 1 of a new one.
     """
+    us = _ourselves()
     if own_pid_namespace is not None:
         linux.unshare(linux.NEWPID)
     try:
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid == 0:
-            _child(spec, stdio, theirs, lambda: _first(sandbox, entries, place))
+            _child(spec, stdio, theirs, us, lambda: _first(sandbox, entries, place))
     finally:
+        _close(us)
         if own_pid_namespace is not None:
             linux.setns(own_pid_namespace, linux.NEWPID)
     theirs.close()
@@ -86,6 +89,7 @@ def start_inside(
 ) -> tuple[int, socket.socket]:  # fmt: skip
     """Fork a process into the namespaces of a running container (kubectl exec, exec probes)."""
     files = []
+    us = _ourselves()
     if own_pid_namespace is not None:
         files = [
             (os.open(f"/proc/{target}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC), flag)
@@ -98,8 +102,9 @@ def start_inside(
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid == 0:
-            _child(spec, stdio, theirs, lambda: _join(files, entries))
+            _child(spec, stdio, theirs, us, lambda: _join(files, entries))
     finally:
+        _close(us)
         if own_pid_namespace is not None:
             linux.setns(own_pid_namespace, linux.NEWPID)
         for fd, _ in files:
@@ -134,23 +139,43 @@ def _enter_groups(entries: Sequence[str]) -> None:
             file.write("0")
 
 
+def _ourselves() -> int:
+    return os.pidfd_open(os.getpid()) if linux.LINUX else -1
+
+
+def _close(fd: int) -> None:
+    if fd >= 0:
+        os.close(fd)
+
+
+def _tie(parent: int) -> None:
+    """End with the supervisor, also when it ended just before this could be asked for."""
+    if not linux.LINUX:
+        return
+    linux.die_with_parent(signal.SIGKILL)
+    ended = select.poll()
+    ended.register(parent, select.POLLIN)
+    if ended.poll(0):
+        os._exit(127)
+
+
 def _child(
-    spec: dict[str, Any], stdio: Stdio, report: socket.socket, before: Callable[[], None]
-) -> None:
+    spec: dict[str, Any], stdio: Stdio, report: socket.socket, parent: int,
+    before: Callable[[], None],
+) -> None:  # fmt: skip
     doing = "set up"
     try:
         signal.set_wakeup_fd(-1)
         for name in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGPIPE):
             signal.signal(name, signal.SIG_DFL)
         os.setsid()
-        if linux.LINUX:
-            linux.die_with_parent(signal.SIGKILL)
+        _tie(parent)
         before()
         if stdio.tty:
             _terminal(report)
         else:
             stdio.take()
-        _become(spec)
+        _become(spec, parent)
         doing = "enter"
         os.chdir(spec.get("cwd") or "/")
         doing = "start"
@@ -165,7 +190,7 @@ def _child(
         os._exit(127)
 
 
-def _become(spec: dict[str, Any]) -> None:
+def _become(spec: dict[str, Any], parent: int) -> None:
     os.umask(0o022)
     for name, value in spec.get("rlimits", {}).items():
         number = getattr(resource, "RLIMIT_" + name)
@@ -185,8 +210,8 @@ def _become(spec: dict[str, Any]) -> None:
         os.setgroups(spec.get("groups", []))
         os.setresgid(spec["gid"], spec["gid"], spec["gid"])
         os.setresuid(spec["uid"], spec["uid"], spec["uid"])
+    _tie(parent)  # a change of uid unties
     if linux.LINUX:
-        linux.die_with_parent(signal.SIGKILL)  # a change of uid clears it
         walls.apply(spec)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -34,6 +35,7 @@ class Host:
         path = self.data / "run" / "supervisor.sock"
         until(lambda: self.connects(path))
         self.hello = self.ask("hello")
+        self.ask("sandbox", pod="p", hostname="p", address="10.88.0.2")
 
     def connects(self, path: Path) -> bool:
         self.socket = socket.socket(socket.AF_UNIX)
@@ -118,7 +120,6 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
 
 
 def test_a_container_from_start_to_end(host: Host) -> None:
-    assert host.ask("sandbox", pod="p", hostname="one", address="10.88.0.2")["ok"]
     assert host.start("p/a/0", "echo out; echo err >&2; id -u; exit 3")["ok"]
     found = host.exit("p/a/0")
     assert (found["code"], found["signal"], found["oom"]) == (3, 0, False)
@@ -186,6 +187,29 @@ def test_exits_survive_a_supervisor_that_is_killed_and_its_pods_do_not(host: Hos
     until(lambda: not alive(mark))  # its groups are swept by the next one
     listed = {c["key"]: c["exit"]["code"] for c in host.ask("list")["containers"]}
     assert listed == {"p/a/0": 4}
+
+
+def test_an_exit_that_the_disk_does_not_take_is_told_when_it_does(host: Host) -> None:
+    exits = host.data / "run" / "exits"
+    host.start("p/a/0", "read x", stdin=True)
+    limit = resource.prlimit(host.hello["pid"], resource.RLIMIT_FSIZE)
+    resource.prlimit(host.hello["pid"], resource.RLIMIT_FSIZE, (0, limit[1]))
+    host.ask("stop", key="p/a/0", signal=9, grace=0)
+    until(lambda: not Path(f"/proc/{host.ask('list')['containers'][0]['pid']}/root").exists())
+    time.sleep(0.05)
+    assert [c["exit"] for c in host.ask("list")["containers"]] == [None]
+    assert exits.read_text() == "" and host.events == []
+    resource.prlimit(host.hello["pid"], resource.RLIMIT_FSIZE, limit)
+    assert host.exit("p/a/0")["code"] == 137
+    assert json.loads(exits.read_text())["key"] == "p/a/0"
+
+
+def test_nothing_starts_outside_its_pod(host: Host) -> None:
+    if host.hello["isolation"] == "process":
+        pytest.skip("plain processes have no sandbox")
+    said = host.start("q/a/0", "true", pod="q")
+    assert (said["ok"], said["unborn"]) == (False, True) and "no sandbox" in said["error"]
+    assert host.ask("list")["containers"] == []
 
 
 def test_a_second_one_is_refused(host: Host) -> None:
