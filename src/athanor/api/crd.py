@@ -16,7 +16,7 @@ import msgspec
 from msgspec import NODEFAULT, Struct
 from msgspec import inspect as types
 
-from athanor.api import scheduling, training
+from athanor.api import scheduling, templates, training, training_rules
 from athanor.api.meta import JSON, Condition
 from athanor.api.notes import NOTES
 from athanor.api.registry import OURS, Resource
@@ -80,19 +80,7 @@ RULES: Mapping[type[Struct], list[JSON]] = {
             ".end",
         )
     ],
-    training.Elastic: [_rule("self.min <= self.max", "min must not exceed max", ".min")],
-    training.TrainingJobSpec: [
-        _rule(
-            "!has(self.elastic) || self.roles.exists(r, r.name == self.elastic.role)",
-            "elastic.role must name one of the roles",
-            ".elastic",
-        ),
-        _rule(
-            "self.framework == oldSelf.framework",
-            "a job keeps its framework: make a new one",
-            ".framework",
-        ),
-    ],
+    **training_rules.RULES,
 }
 """CEL rules of a type, with the sentence a person reads when one is broken."""
 
@@ -138,12 +126,27 @@ COLUMNS: Mapping[str, list[tuple[str, str, str, int]]] = {
         ("Reason", "string", ".status.reason", 1),
         _AGE,
     ],
+    "Cron": [
+        ("Schedule", "string", ".spec.schedule", 0),
+        ("Time-Zone", "string", ".spec.timeZone", 0),
+        ("Kind", "string", ".spec.template.kind", 0),
+        ("Phase", "string", ".status.phase", 0),
+        ("Active", "integer", ".status.running", 0),
+        ("Next", "string", ".status.nextScheduleTime", 0),
+        ("Last", "string", ".status.lastScheduleTime", 1),
+        ("Message", "string", ".status.message", 1),
+        _AGE,
+    ],
 }
 """Printer columns: name, type, JSON path, priority (1: only with -o wide)."""
+
+NAMES: Mapping[str, int] = dict.fromkeys(("Cron",), templates.LONGEST_MAKER)
+"""Longest name, in characters, of kinds after whose objects others are named."""
 
 SELECTABLE: Mapping[str, list[str]] = {
     "Gang": [".spec.queue", ".status.phase"],
     "TrainingJob": [".spec.framework", ".status.phase"],
+    "Cron": [".status.phase"],
 }
 """Fields that `--field-selector` may name."""
 
@@ -205,6 +208,9 @@ def schema_of(view: type[Struct]) -> JSON:
     properties["apiVersion"] = {"type": "string"}
     properties["kind"] = {"type": "string"}
     properties["metadata"] = {"type": "object"}
+    if most := NAMES.get(view.__name__):
+        named = {"name": {"type": "string", "maxLength": most}}
+        properties["metadata"]["properties"] = named
     if "status" in properties:
         # a status says what was observed: nobody fills it in by default
         properties["status"] = _without_defaults(properties["status"])

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from athanor.api.notes_makers import MAKERS
+
 NOTES: Mapping[str, Mapping[str, str]] = {
+    **MAKERS,
     "Topology": {
         "required": "Level in one domain of which all pods of the set must run.",
         "preferred": "Level in one domain of which the pods should run if that is possible.",

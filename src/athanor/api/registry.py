@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from athanor.api import core, scheduling, training
+from athanor.api import core, crons, scheduling, training
 from athanor.api.meta import GROUP, VERSION, Object
 
 
@@ -72,6 +72,7 @@ OURS: tuple[Resource, ...] = (
     _ours("Pool", "pools", scheduling.Pool, "apool", namespaced=False),
     _ours("Reservation", "reservations", scheduling.Reservation, "ares", namespaced=False),
     _ours("TrainingJob", "trainingjobs", training.TrainingJob, "tj", namespaced=True),
+    _ours("Cron", "crons", crons.Cron, "acron", namespaced=True),
 )
 """Athanor's own kinds; they are CRDs on every server."""
 

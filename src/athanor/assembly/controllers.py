@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from athanor.assembly.visibility import door
 from athanor.client.http import Http
 from athanor.client.kubeconfig import load
 from athanor.client.protocol import Client
+from athanor.features.crons import apply as crons
 from athanor.features.gangs import apply as gangs
 from athanor.features.nodes import apply as nodes
 from athanor.features.scheduling import apply as scheduling
@@ -44,13 +46,15 @@ def all_controllers(
 
     Who gives the scheduler's planner can ask it why.
     """
-    defaults = Defaults(checkpoint_root=checkpoint_root)
+    agent = resources.files("athanor_progress").joinpath("remote.py").read_text()
+    defaults = Defaults(checkpoint_root=checkpoint_root, launch_agent=agent)
     return [
         gangs.controller(),
         nodes.controller(),
         scheduling.controller(planner=planner),
         scheduling.singles(),
         training.controller(defaults),
+        crons.controller(),
     ]
 
 

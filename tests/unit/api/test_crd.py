@@ -20,7 +20,7 @@ def test_every_kind_of_ours_has_a_crd(resource: Resource) -> None:
     made = crd.manifest(resource)
     assert made["metadata"]["name"] == resource.name
     assert made["spec"]["scope"] == ("Namespaced" if resource.namespaced else "Cluster")
-    assert _schema(resource)["properties"]["metadata"] == {"type": "object"}
+    assert _schema(resource)["properties"]["metadata"]["type"] == "object"
     assert "status" in made["spec"]["versions"][0]["subresources"]
 
 

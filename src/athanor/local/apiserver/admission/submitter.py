@@ -11,7 +11,9 @@ from athanor.api.meta import GROUP, JSON
 from athanor.local.apiserver.core import Call
 from athanor.wire.request import User
 
-STAMPED = frozenset((f"gangs.{GROUP}", f"trainingjobs.{GROUP}", "pods"))
+STAMPED = frozenset(
+    ("pods", *(f"{plural}.{GROUP}" for plural in ("gangs", "trainingjobs", "crons")))
+)
 _TRUSTED = "system:athanor-"
 
 

@@ -25,6 +25,61 @@ def compile_defaulter(schema: JSON) -> Defaulter | None:
     return _of_properties(properties) if properties else None
 
 
+def compile_filler(schema: JSON) -> Defaulter | None:
+    """As `compile_defaulter`, for values known to be valid: only what has defaults is visited."""
+    if items := schema.get("items"):
+        return _fill_each(compile_filler(items))
+    additional = schema.get("additionalProperties")
+    properties: JSON = schema.get("properties") or {}
+    if isinstance(additional, dict) and not properties:
+        return _fill_values(compile_filler(additional))
+    defaults = [(n, s["default"]) for n, s in properties.items() if s.get("default") is not None]
+    deep = [(n, run) for n, s in properties.items() if (run := compile_filler(s)) is not None]
+    return _fill_properties(defaults, deep) if defaults or deep else None
+
+
+def _fill_each(item: Defaulter | None) -> Defaulter | None:
+    if item is None:
+        return None
+
+    def run(value: Value) -> None:
+        if type(value) is list:
+            for one in value:
+                item(one)
+
+    return run
+
+
+def _fill_values(item: Defaulter | None) -> Defaulter | None:
+    if item is None:
+        return None
+
+    def run(value: Value) -> None:
+        if type(value) is dict:
+            for one in value.values():
+                item(one)
+
+    return run
+
+
+def _fill_properties(
+    defaults: list[tuple[str, Value]], deep: list[tuple[str, Defaulter]]
+) -> Defaulter:
+    def run(value: Value) -> None:
+        if type(value) is not dict:
+            return
+        for name, default in defaults:
+            if name not in value:
+                value[name] = (
+                    copy.deepcopy(default) if isinstance(default, dict | list) else default
+                )
+        for name, below in deep:
+            if name in value:
+                below(value[name])
+
+    return run
+
+
 def _of_items(item: Defaulter | None, *, whole: bool) -> Defaulter | None:
     if item is None and not whole:
         return None

@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from athanor.kit import quantity as quantities
 from athanor.local.apiserver.schema.causes import Value
+from athanor.local.apiserver.schema.moments import MOMENTS
 from athanor.local.apiserver.schema.patterns import find_all
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -247,6 +248,7 @@ FUNCTIONS: Mapping[str, Callable[..., Value]] = {
     "masked": lambda c: {"cidr": str(_network(c))},
     "greatest": _greatest,
     "least": _least,
+    **MOMENTS,
 }
 """Name → function; a method's receiver is its first argument."""
 

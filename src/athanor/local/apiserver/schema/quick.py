@@ -114,6 +114,7 @@ class _Types:
         additional = schema.get("additionalProperties")
         if isinstance(additional, dict) and not properties and not schema.get("required"):
             value, below = self.of(additional)
+            value = _not_null(value, additional)
             rest = _left(schema, "enum")
             if below:
                 rest["additionalProperties"] = below
@@ -129,6 +130,7 @@ class _Types:
             if below:
                 deeper[name] = below
             place = msgspec.field(name=name)
+            wanted = _not_null(wanted, sub)
             if name not in needed:
                 wanted = wanted if wanted is Any else wanted | UnsetType
                 place = msgspec.field(name=name, default=UNSET)
@@ -141,6 +143,14 @@ class _Types:
             "Known", fields, kw_only=True, forbid_unknown_fields=True, gc=False
         )
         return made, rest
+
+
+_ANYTHING = bool | int | float | str | list[Any] | dict[str, Any]
+
+
+def _not_null(wanted: Any, schema: JSON) -> Any:
+    """The type for a field: a null where none may be is dropped, which is not for here."""
+    return _ANYTHING if wanted is Any and not schema.get("nullable") else wanted
 
 
 _SIMPLE = {"string": str, "number": float, "boolean": bool, "integer": int}

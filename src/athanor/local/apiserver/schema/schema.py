@@ -7,7 +7,7 @@ from functools import cached_property
 from athanor.api.meta import JSON
 from athanor.local.apiserver.schema.causes import BLOCKING, NOT_CHECKED, Value
 from athanor.local.apiserver.schema.check import Check, compile_check
-from athanor.local.apiserver.schema.default import Defaulter, compile_defaulter
+from athanor.local.apiserver.schema.default import Defaulter, compile_defaulter, compile_filler
 from athanor.local.apiserver.schema.prune import OBJECT_META, Pruner, compile_pruner
 from athanor.local.apiserver.schema.quick import Quick, compile_quick
 from athanor.local.apiserver.schema.rules import Run, compile_rules
@@ -47,6 +47,10 @@ class Schema:
         return compile_defaulter(_with_metadata(self.source))
 
     @cached_property
+    def _fill(self) -> Defaulter | None:
+        return compile_filler(_with_metadata(self.source))
+
+    @cached_property
     def _check(self) -> Check | None:
         return compile_check(self.source, is_object=True)
 
@@ -73,6 +77,19 @@ class Schema:
         if self._default is not None:
             self._default(obj)
         return obj
+
+    def fill(self, obj: JSON) -> JSON:
+        """Fill in defaults (in place) of an object that is `certain`; answers with `obj`."""
+        if self._fill is not None:
+            self._fill(obj)
+        return obj
+
+    def broken_rules(self, obj: JSON) -> list[Cause]:
+        """Which CEL rules a new object breaks that is `certain`."""
+        causes: list[Cause] = []
+        if self._rules is not None:
+            self._rules(obj, None, "", "", causes)
+        return causes
 
     def mistyped(self, obj: JSON) -> list[Cause]:
         """Fields that cannot even be decoded: all of a built-in kind's, a custom one's metadata.

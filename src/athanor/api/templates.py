@@ -1,0 +1,31 @@
+"""Objects that make other objects (Cron, Sweep, Workflow): what they make, and how it is found.
+
+Whatever comes to an end can be made: its status has a `phase` that ends as Succeeded or Failed.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from athanor.api.meta import JSON, Base
+
+WorkKind = Literal["TrainingJob", "Gang", "Sweep", "Workflow"]
+"""Kinds of ours that come to an end."""
+
+ShortName = Annotated[
+    str, Meta(min_length=1, max_length=40, pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+]
+"""A name that leaves room for what is appended to it."""
+
+LONGEST_MAKER = 40
+"""Names of objects that make others: what is made is named after them, and so are its pods."""
+
+
+class ObjectTemplate(Base, frozen=True, kw_only=True):
+    """An object to be made: its kind, labels and annotations, and its spec."""
+
+    kind: WorkKind = "TrainingJob"
+    metadata: JSON = field(default_factory=dict)
+    spec: JSON = field(default_factory=dict)
