@@ -22,12 +22,16 @@ from athanor.assembly import bootstrap
 from athanor.assembly.controllers import all_controllers
 from athanor.cli.root import invoke
 from athanor.cli.world import World
+from athanor.client.inproc import InProcess
+from athanor.features.scheduling.plan import Planner
+from athanor.features.scheduling.visibility import Visibility
 from athanor.sdk.client import Client
 from athanor.sdk.drive_async import AsyncDriver
 from athanor.sdk.steps import Op
 from athanor.testing import lab
 from athanor.testing.nodes import Life
 from athanor.testing.virtual import LoopClock, VirtualLoop
+from athanor.wire.request import Answer, Request
 
 
 class LoopDriver:
@@ -69,10 +73,18 @@ class Console:
         self._loop.close()
 
     async def _start(self) -> None:
-        cluster = lab.cluster(all_controllers(), nodes=self._nodes, script=self._life)
+        planner = Planner()
+        cluster = lab.cluster(
+            all_controllers(planner=planner), nodes=self._nodes, script=self._life
+        )
         self.lab = await self._stack.enter_async_context(cluster)
-        wanted = [m for m in bootstrap.manifests() if m["kind"] in ("Pool", "Queue")]
+        self._visibility = Visibility(planner)
+        kinds = ("Pool", "Queue", "Service", "APIService")
+        wanted = [m for m in bootstrap.manifests() if m["kind"] in kinds]
         await bootstrap.ensure(self.lab.client, wanted)
+
+    async def _answer(self, request: Request) -> Answer:
+        return self._visibility.answer(request)
 
     def _life(self, pod: Pod) -> Life:
         return next(
@@ -80,7 +92,9 @@ class Console:
         )
 
     def _connect(self, world: World) -> Client:
-        driver = LoopDriver(self._loop, AsyncDriver(self.lab.client.transport))
+        backends = {"localhost:443": self._answer}
+        transport = InProcess(self.lab.server.handle, user=lab.ADMIN, backends=backends)
+        driver = LoopDriver(self._loop, AsyncDriver(transport))
         return Client(driver=driver, namespace=world.namespace)
 
     def run(self, line: str, folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""Why a job waits or failed, and what would help: read from its objects, said in sentences."""
+"""Why a job waits, failed or runs where it does, and what would help: its objects as sentences."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 from athanor.api.core import Event, Node, Pod
 from athanor.api.scheduling import Gang, RankFailure
 from athanor.api.training import TrainingJob
+from athanor.sdk import visibility
 from athanor.sdk.jobs import Scope, job
 from athanor.sdk.logs import JOB_LABEL, LogLine, find_pods, rank_of, read_line
 from athanor.sdk.steps import Op, ask
@@ -43,10 +44,17 @@ HINTS: Mapping[str, str] = {
 
 
 def why(scope: Scope, name: str, *, namespace: str | None = None) -> Op[Explanation]:
-    """Explain the state of a training job. Raises ApiError(NotFound)."""
+    """Explain the state of a training job, or of a gang of anybody's. Raises ApiError(NotFound)."""
     where = namespace or scope.namespace
-    found = yield from job(scope, name, namespace=where)
     gang = yield from _gang(name, where)
+    try:
+        found = yield from job(scope, name, namespace=where)
+    except ApiError as error:
+        if error.reason != "NotFound" or gang is None:
+            raise
+        told = yield from visibility.seen(gang.metadata.name, where)
+        return _of_gang(gang, told)
+    told = yield from _told(gang, where)
     pods, _ = yield from find_pods(name, where)
     events = yield from ask(calls.list_(Event, where))
     failed = first_failure(found, gang)
@@ -57,7 +65,7 @@ def why(scope: Scope, name: str, *, namespace: str | None = None) -> Op[Explanat
         {gang.metadata.uid} if gang else set()
     )
     about = [event for event in events.items if event.involved_object.uid in uids]
-    said = explain(found, gang, pods, about, [line.text for line in log])
+    said = explain(found, gang, pods, about, [line.text for line in log], told)
     if "gpu" in said.headline and (yield from _simulated()):
         said = structs.replace(said, facts=[*said.facts, "the GPUs here are simulated"])
     return said
@@ -77,14 +85,15 @@ def explain(
     pods: Sequence[Pod],
     events: Sequence[Event],
     log: Sequence[str],
+    told: visibility.Seen | None = None,
 ) -> Explanation:
-    """The explanation, from objects alone."""
+    """The explanation, from objects alone; `told` is what the scheduler adds."""
     phase = job.status.phase
     name = job.metadata.name
     if phase == "Failed" or (phase == "Restarting" and first_failure(job, gang)):
         return _failed(job, gang, events, log)
     if phase in ("Pending", "Queued"):
-        return _waiting(job, gang, events)
+        return _waiting(job, gang, events, told)
     if phase == "Suspended":
         return Explanation(
             name=name, phase=phase, headline="it is suspended and holds no hardware",
@@ -100,10 +109,30 @@ def explain(
             facts=[*_counts(job), *_progress(job)], hints=[f"athanor logs -f {name}"],
         )  # fmt: skip
     facts, hints = _again(job, gang)
+    facts += visibility.here(told.gang.here) if told is not None else []
     return Explanation(
         name=name, phase=phase, headline="it is running",
         facts=[*_counts(job), *_progress(job), *facts], hints=[*hints, f"athanor logs -f {name}"],
     )  # fmt: skip
+
+
+def _told(gang: Gang | None, where: str) -> Op[visibility.Seen | None]:
+    """What the scheduler tells of a gang that waits, runs or has to go."""
+    if gang is None or gang.status.phase in ("Succeeded", "Failed", "Suspended"):
+        return None
+    told = yield from visibility.seen(gang.metadata.name, where)
+    return told
+
+
+def _of_gang(gang: Gang, told: visibility.Seen | None) -> Explanation:
+    """A gang that no training job owns."""
+    name, status = gang.metadata.name, gang.status
+    if status.admission is None and status.phase == "Pending":
+        queue = gang.spec.queue or "default"
+        return _in_line(name, status.phase, queue, gang, [], told)
+    facts = visibility.here(told.gang.here) if told is not None else []
+    said = status.message or status.reason or f"it is {status.phase}"
+    return Explanation(name=name, phase=status.phase, headline=said, facts=facts)
 
 
 def _again(job: TrainingJob, gang: Gang | None) -> tuple[list[str], list[str]]:
@@ -179,7 +208,9 @@ def _failure_hints(name: str, failure: RankFailure, log: Sequence[str]) -> list[
     return hints
 
 
-def _waiting(job: TrainingJob, gang: Gang | None, events: Sequence[Event]) -> Explanation:
+def _waiting(
+    job: TrainingJob, gang: Gang | None, events: Sequence[Event], told: visibility.Seen | None
+) -> Explanation:
     name, phase = job.metadata.name, job.status.phase
     if gang is None:
         said = job.status.message or "no controller has taken it up yet"
@@ -188,20 +219,41 @@ def _waiting(job: TrainingJob, gang: Gang | None, events: Sequence[Event]) -> Ex
             hints=["athanor status shows whether the controllers run"],
         )  # fmt: skip
     queue = gang.spec.queue or job.spec.scheduling.queue or "default"
-    reasons = gang.status.reasons
+    return _in_line(name, phase, queue, gang, events, told)
+
+
+def _in_line(
+    name: str, phase: str, queue: str, gang: Gang, events: Sequence[Event],
+    told: visibility.Seen | None,
+) -> Explanation:  # fmt: skip
+    """A gang that waits: the scheduler's fresh reasons, else those in its status."""
+    reasons = (told.gang.reasons if told is not None else []) or gang.status.reasons
+    more, ways = visibility.waiting(told) if told is not None else ([], [])
+    evicted = _evicted(gang)
     if not reasons:
         return Explanation(
             name=name, phase=phase, headline=f"it waits in queue {queue}: not looked at yet",
-            facts=_warnings(events),
+            facts=[*evicted, *_warnings(events)],
         )  # fmt: skip
     first, *others = reasons
     hints = [str(hint) for hint in (reason.details.get("hint") for reason in reasons) if hint]
     return Explanation(
         name=name, phase=phase,
         headline=f"it waits in queue {queue}: {first.message} ({first.code})",
-        facts=[f"{reason.message} ({reason.code})" for reason in others] + _warnings(events),
-        hints=[*hints, "athanor top queue shows who uses what"],
+        facts=[*(f"{reason.message} ({reason.code})" for reason in others), *evicted, *more,
+               *_warnings(events)],
+        hints=[*hints, *ways, "athanor top queue shows who uses what"],
     )  # fmt: skip
+
+
+def _evicted(gang: Gang) -> list[str]:
+    """By whom and why it had to go, when it had to."""
+    status = gang.status
+    if not status.evictions:
+        return []
+    often = "once" if status.evictions == 1 else f"{status.evictions} times"
+    why = ": ".join(filter(None, (status.reason, status.message)))
+    return [f"it had to give its place back {often}" + (f"; the last time {why}" if why else "")]
 
 
 def _starting(job: TrainingJob, pods: Sequence[Pod], events: Sequence[Event]) -> Explanation:

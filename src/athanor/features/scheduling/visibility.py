@@ -155,7 +155,7 @@ class Visibility:
 
     def _start(self, latest: _Latest, gang: Gang) -> GangStart:
         told = GangStart(metadata=_meta(gang), as_of=rfc3339(latest.decisions.now))
-        return msgspec.structs.replace(told, message="nothing is known of it")
+        return told
 
     def _changes(self, latest: _Latest, gang: Gang) -> GangChanges:
         told = GangChanges(metadata=_meta(gang), as_of=rfc3339(latest.decisions.now))
