@@ -1,6 +1,6 @@
 """List, then watch, for ever: the protocol of following a collection, as a table without I/O.
 
-A driver (`athanor.runtime.informer`) tells the machine what happened and does what it answers. The
+A driver (`athanor.runtime.following`) tells the machine what happened and does what it answers. The
 resourceVersion is opaque; all that is known of order is the server's (Kubernetes, API concepts:
 "Efficient detection of changes"). Objects and caches are the driver's.
 """
