@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = ["README.md", *(f"docs/{name}.md" for name in ("laptop", "workstation", "training"))]
+PAGES = ["README.md", *(f"docs/{name}.md" for name in ("laptop", "workstation", "training", "makers"))]
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SET_UP = ("make ",)
 """Commands that make the environment which the others run in; `make demo` is its own stage."""

@@ -90,7 +90,7 @@ class CronSpec(Base, frozen=True, kw_only=True):
     template: ObjectTemplate
 
 
-CronPhase = Literal["Scheduled", "Active", "Suspended", "Invalid"]
+CronPhase = Literal["Pending", "Scheduled", "Active", "Suspended", "Invalid"]
 
 
 class CronStatus(Base, frozen=True, kw_only=True):
@@ -100,11 +100,11 @@ class CronStatus(Base, frozen=True, kw_only=True):
     """
 
     observed_generation: int = 0
-    phase: CronPhase = "Scheduled"
+    phase: CronPhase = "Pending"
     message: str = ""
     conditions: list[Condition] = field(default_factory=list)
     active: list[str] = field(default_factory=list)
-    running: NonNegative = 0
+    running: NonNegative | None = None
     last: str = ""
     handled_until: str | None = None
     last_schedule_time: str | None = None

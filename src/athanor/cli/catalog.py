@@ -16,9 +16,9 @@ class Verb(NamedTuple):
     summary: str
 
 
-SECTIONS = ("Platform", "Jobs", "Objects", "People and data", "Help")
+SECTIONS = ("Platform", "Jobs", "Objects", "People and data", "Clusters", "Help")
 
-_PLATFORM, _JOBS, _OBJECTS, _PEOPLE, _HELP = SECTIONS
+_PLATFORM, _JOBS, _OBJECTS, _PEOPLE, _CLUSTERS, _HELP = SECTIONS
 
 VERBS: dict[str, Verb] = {
     "up": Verb("up", _PLATFORM, "Start the platform on this machine."),
@@ -33,6 +33,7 @@ VERBS: dict[str, Verb] = {
     "suspend": Verb("suspend", _JOBS, "Stop a job and give its hardware back."),
     "resume": Verb("resume", _JOBS, "Put a suspended job back into its queue."),
     "delete": Verb("delete", _JOBS, "Delete jobs, or objects of any kind."),
+    "cron": Verb("cron", _JOBS, "Run jobs on a schedule."),
     "get": Verb("get", _OBJECTS, "Show objects of any kind."),
     "describe": Verb("describe", _OBJECTS, "Show everything about one object, with its events."),
     "events": Verb("events", _OBJECTS, "Show what happened."),
@@ -42,6 +43,11 @@ VERBS: dict[str, Verb] = {
     "backup": Verb("backup", _PEOPLE, "Write a consistent copy of all objects, while running."),
     "restore": Verb("restore", _PEOPLE, "Put a backup in place of the current objects."),
     "gc": Verb("gc", _PEOPLE, "Delete what nothing needs any more: overlays, logs, leftovers."),
+    "install": Verb("install", _CLUSTERS, "Install on a Kubernetes cluster, or upgrade there."),
+    "uninstall": Verb("uninstall", _CLUSTERS, "Take the platform off a Kubernetes cluster."),
+    "controllers": Verb(
+        "controllers", _CLUSTERS, "Run the controllers against a cluster; of several one leads."
+    ),
     "doctor": Verb("doctor", _HELP, "Check what this machine can do, and what is left over."),
     "completion": Verb("completion", _HELP, "Print the completion script of a shell."),
     "version": Verb("version", _HELP, "Show the versions of client and server."),

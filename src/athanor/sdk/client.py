@@ -97,6 +97,7 @@ class _Operations:
     list = Operation(objects.list_)
     table = Operation(objects.table)
     create = Operation(objects.create)
+    patch = Operation(objects.patch)
     delete = Operation(objects.delete)
     events = Operation(objects.events)
     version = Operation(objects.version)

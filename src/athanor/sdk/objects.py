@@ -104,6 +104,15 @@ def create(scope: Scope, resource: Resource, manifest: JSON, *, dry_run: bool = 
     return made
 
 
+def patch(
+    scope: Scope, resource: Resource, name: str, body: JSON, *, namespace: str | None = None
+) -> Op[JSON]:
+    """Merge-patch an object and return it. Raises ApiError: NotFound, Invalid, Forbidden."""
+    where = _where(scope, resource, namespace)
+    changed = yield from ask(calls.patch(resource, name, where, body))
+    return changed
+
+
 def delete(
     scope: Scope,
     resource: Resource,

@@ -1,0 +1,146 @@
+"""What the verbs of crons, sweeps, workflows and workspaces share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from athanor.cli import show
+from athanor.cli.world import World
+
+if TYPE_CHECKING:
+    from athanor.api.meta import JSON
+    from athanor.api.registry import Resource
+
+
+def epilog(examples: str) -> str:
+    """The examples of a group of verbs."""
+    return "\b\nExamples:\n" + "".join(f"  {line}\n" for line in examples.splitlines())
+
+
+def kind_of(word: str) -> Resource:
+    """The resource of a kind of ours."""
+    from athanor.api.registry import find
+
+    found = find(word)
+    assert found is not None
+    return found
+
+
+def seconds(_: click.Context, option: click.Parameter, text: str | None) -> int | None:
+    """A length of time as whole seconds, for options that take one."""
+    from athanor.kit.spans import parse_span
+
+    if text is None:
+        return None
+    try:
+        return parse_span(text)
+    except ValueError as wrong:
+        raise click.BadParameter(str(wrong), param=option) from None
+
+
+def listed(world: World, kind: Resource, name: str = "", *, everywhere: bool = False) -> None:
+    """Print all objects of a kind (or one) as the server shows them, or as is asked for."""
+    if world.output not in ("table", "wide"):
+        found = (
+            world.client.get(kind, name) if name else world.client.list(kind, everywhere=everywhere)
+        )
+        show.document(world, found)
+        return
+    table = world.client.table(kind, name, everywhere=everywhere)
+    if not table.rows:
+        where = "in any namespace" if everywhere else f"in namespace {world.where}"
+        show.note(f"no {kind.plural} {where}; athanor {kind.singular} --help shows how to make one")
+        return
+    show.table(world, table, namespaces=everywhere)
+
+
+def document(path: str) -> JSON:
+    """The one object of a YAML or JSON file, `-` for standard input."""
+    import yaml
+
+    try:
+        if path == "-":
+            text = sys.stdin.read()
+        else:
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+        found = list(yaml.safe_load_all(text))
+    except OSError as wrong:
+        raise click.UsageError(f"{path}: {wrong.strerror}") from None
+    except yaml.YAMLError as wrong:
+        raise click.UsageError(f"{path} is no YAML: {wrong}".replace("\n", " ")) from None
+    if len(found) != 1 or not isinstance(found[0], dict):
+        raise click.UsageError(f"{path}: one object is wanted, it holds {len(found)} documents")
+    return found[0]
+
+
+def template(world: World, path: str, words: Sequence[str]) -> JSON:
+    """What is to be made, {kind, metadata, spec}: from a file, or from the words of a submit."""
+    if bool(path) == bool(words):
+        raise click.UsageError(
+            "say what to make: -f FILE, or -- and what you would tell athanor submit"
+        )
+    whole = document(path) if path else _submitted(world, words)
+    meta = whole.get("metadata") or {}
+    kept = {k: meta[k] for k in ("labels", "annotations") if meta.get(k)}
+    made: JSON = {"kind": whole.get("kind", "TrainingJob"), "spec": whole.get("spec") or {}}
+    return {**made, "metadata": kept} if kept else made
+
+
+def _submitted(world: World, words: Sequence[str]) -> JSON:
+    """The job that `athanor submit WORDS` would create."""
+    import contextlib
+    import io
+    import json
+
+    from athanor.cli.verbs import submit
+
+    framework, *rest = words
+    args = [framework, "--dry-run", "-o", "json", *(rest if "--" in rest else ["--", *rest])]
+    inner = World(clock=world.clock)
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        submit.command.main(args, "athanor submit", standalone_mode=False, obj=inner)
+    job: JSON = json.loads(said.getvalue())
+    job["spec"].pop("outputs", None)  # it would be one directory for all of them
+    return job
+
+
+def create(world: World, kind: Resource, name: str, spec: JSON, *, dry_run: bool) -> None:
+    """Create an object, or print what would be created."""
+    wanted: JSON = {
+        "apiVersion": kind.api_version, "kind": kind.kind,
+        "metadata": {"name": name, "namespace": world.namespace or "default"}, "spec": spec,
+    }  # fmt: skip
+    created(world, kind, wanted, dry_run=dry_run)
+
+
+def created(world: World, kind: Resource, wanted: JSON, *, dry_run: bool) -> None:
+    """Create this object, or print it."""
+    if dry_run:
+        if world.output in ("table", "wide"):
+            world.output = "yaml"
+        show.document(world, wanted)
+        return
+    meta = {k: v for k, v in wanted["metadata"].items() if k != "namespace" or world.namespace}
+    made = world.client.create(kind, {**wanted, "metadata": meta})
+    if world.output in ("table", "wide"):
+        there = made["metadata"]
+        show.line(f"{kind.singular} {there['name']} created in namespace {there['namespace']}")
+    else:
+        show.document(world, made)
+
+
+def removed(world: World, kind: Resource, names: Sequence[str], yes: bool) -> None:
+    """Delete objects with all that they made."""
+    from athanor.cli.verbs.delete import confirm
+
+    if not yes:
+        confirm(f"delete {', '.join(names)} from namespace {world.where}, with all they made?")
+    for name in names:
+        world.client.delete(kind, name)
+        show.line(f"{kind.singular} {name} deleted")
