@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from athanor.api.meta import JSON, Base, Condition, Object
+from athanor.api.pod_template import Template
 from athanor.api.scheduling import (
     CheckpointPolicy,
     Gpu,
@@ -28,6 +29,8 @@ Framework = Literal[
     "ray", "spark", "flink", "generic",
 ]  # fmt: skip
 
+ExitCode = Annotated[int, Meta(ge=1, le=255)]
+
 RestartPolicy = Literal["Never", "OnFailure", "Always", "ExitCode"]
 
 
@@ -36,22 +39,39 @@ class Role(Base, frozen=True, kw_only=True):
 
     name: Name = "worker"
     replicas: NonNegative = 1
-    template: JSON = field(default_factory=dict)
+    template: Template = field(default_factory=dict)
     restart_policy: RestartPolicy = "Never"
     topology: Topology | None = None
     gpu: Gpu | None = None
 
 
+class Pace(Base, frozen=True, kw_only=True):
+    """Where an attempt's progress began: with the progress of now it gives the speed."""
+
+    step: int = 0
+    at: str = ""
+
+
 class RanksRule(Base, frozen=True, kw_only=True):
     """All of these: role → ranks (an empty list means every rank of the role)."""
 
-    ranks: dict[str, list[int]] = field(default_factory=dict)
+    ranks: Annotated[
+        dict[str, Annotated[list[NonNegative], Meta(max_length=256)]],
+        Meta(min_length=1, max_length=8),
+    ] = field(default_factory=dict)
+
+
+Rules = Annotated[list[RanksRule], Meta(max_length=8)]
 
 
 class RunPolicy(Base, frozen=True, kw_only=True):
     """Limits and manners of a whole run. Seconds are whole seconds."""
 
     backoff_limit: NonNegative = 3
+    retryable_exit_codes: Annotated[list[ExitCode], Meta(max_length=64)] = field(
+        default_factory=list
+    )
+    restarts: NonNegative = 0
     active_deadline_seconds: Positive | None = None
     starting_deadline_seconds: Positive | None = None
     ttl_seconds_after_finished: NonNegative | None = None
@@ -114,10 +134,11 @@ class TrainingJobSpec(Base, frozen=True, kw_only=True):
     roles: Annotated[list[Role], Meta(min_length=1, max_length=64)] = field(default_factory=list)
     processes_per_replica: Positive = 1
     run_policy: RunPolicy = field(default_factory=RunPolicy)
-    success_rules: list[RanksRule] = field(default_factory=list)
-    failure_rules: list[RanksRule] = field(default_factory=list)
+    success_rules: Rules = field(default_factory=list)
+    failure_rules: Rules = field(default_factory=list)
     elastic: Elastic | None = None
     suspend: bool = False
+    debug: bool = False
     environment: Environment | None = None
     code: Code | None = None
     outputs: str = ""
@@ -144,6 +165,7 @@ class TrainingJobStatus(Base, frozen=True, kw_only=True):
     pods: list[PodCounts] = field(default_factory=list)
     failures: list[RankFailure] = field(default_factory=list)
     progress: Progress | None = None
+    pace: Pace | None = None
     queued_at: str | None = None
     started_at: str | None = None
     finished_at: str | None = None

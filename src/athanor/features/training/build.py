@@ -1,4 +1,9 @@
-"""The Gang of a job: roles become wired pod sets, with a place for checkpoints and outputs."""
+"""The Gang of a job: roles become wired pod sets, with a place for checkpoints and outputs.
+
+Around it stand, where the framework needs them: a ConfigMap with the files of the wiring, and the
+right of the launching rank to execute commands in the others: its own account, a Role over exactly
+those pods, and their RoleBinding.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,16 @@ from athanor.api.registry import of
 from athanor.api.scheduling import DEFAULT_QUEUE, Gang
 from athanor.api.training import Role, TrainingJob
 from athanor.features.training.frameworks.registry import WIRES
-from athanor.features.training.frameworks.wiring import JobWorld, Wiring
+from athanor.features.training.frameworks.wiring import (
+    FILES,
+    JobWorld,
+    Refused,
+    Wiring,
+    in_shell,
+    started,
+    words,
+)
+from athanor.features.training.reshape import shape
 
 JOBS, GANGS = of(TrainingJob), of(Gang)
 
@@ -24,23 +38,27 @@ class Defaults(Struct, frozen=True, kw_only=True):
 
     With a `checkpoint_root` (a machine's own directory): below it, one directory a job. Without:
     a PersistentVolumeClaim of `storage_class` and `storage`, for jobs that ask for checkpoints.
+    `launch_agent` is the program that launchers call instead of ssh.
     """
 
     checkpoint_root: str = ""
     storage_class: str = ""
     storage: str = "10Gi"
+    launch_agent: str = ""
 
 
-class Refused(Exception):
-    """The job can never run as it is written; the message says why and what to do."""
-
-
-def gang(job: TrainingJob, defaults: Defaults) -> JSON:
-    """The Gang's manifest. Raises Refused."""
+def wired(job: TrainingJob, defaults: Defaults) -> Wiring:
+    """What the job's framework says about it. Raises Refused."""
     wire = WIRES.get(job.spec.framework)
     if wire is None:
         known = ", ".join(sorted(WIRES))
         raise Refused(f"framework {job.spec.framework} is not wired yet; there are: {known}")
+    return wire(JobWorld(job, defaults.launch_agent))
+
+
+def gang(job: TrainingJob, defaults: Defaults, wiring: Wiring | None = None) -> JSON:
+    """The Gang's manifest. Raises Refused."""
+    wiring = wiring or wired(job, defaults)
     for role in job.spec.roles:
         longest = f"{job.metadata.name}-{role.name}-{max(role.replicas - 1, 0)}"
         if len(longest) > LONGEST_POD_NAME:
@@ -48,7 +66,6 @@ def gang(job: TrainingJob, defaults: Defaults) -> JSON:
                 f"pod {longest} would have a name longer than {LONGEST_POD_NAME} characters: "
                 "give the job or the role a shorter name"
             )
-    wiring = wire(JobWorld(job))
     spec: JSON = {
         "podSets": [_pod_set(job, role, wiring, defaults) for role in job.spec.roles],
         **shared(job),
@@ -57,7 +74,13 @@ def gang(job: TrainingJob, defaults: Defaults) -> JSON:
         "restart": wiring.restart,
         "decides": "Owner",
     }
-    annotations = {labels.RETRIES: str(job.status.retries)}
+    if job.spec.elastic is not None:
+        spec["resize"] = "Live" if wiring.live else "Restart"
+    annotations = {
+        labels.RETRIES: str(job.status.retries),
+        labels.RESTARTS: str(job.spec.run_policy.restarts),
+        labels.SHAPE: shape(job),
+    }
     user = job.metadata.annotations.get(labels.USER)
     if user:
         annotations[labels.USER] = user
@@ -128,6 +151,9 @@ def _pod_set(job: TrainingJob, role: Role, wiring: Wiring, defaults: Defaults) -
         "count": role.replicas,
         "template": _template(job, role, wiring, defaults),
     }
+    elastic = job.spec.elastic
+    if elastic is not None and elastic.role == role.name:
+        built |= {"count": elastic.max, "minCount": elastic.min}
     if role.topology is not None:
         built["topology"] = to_manifest(role.topology)
     if role.gpu is not None:
@@ -141,11 +167,20 @@ def _template(job: TrainingJob, role: Role, wiring: Wiring, defaults: Defaults) 
     spec: JSON = {**(given.get("spec") or {})}
     spec["restartPolicy"] = "Always" if role.restart_policy == "Always" else "Never"
     volumes, mounts, places = _storage(job, defaults)
+    if wiring.files:
+        files = {"name": files_name(job), "defaultMode": 0o755}
+        volumes.append({"name": "athanor-wiring", "configMap": files})
+        mounts.append({"name": "athanor-wiring", "mountPath": FILES})
+    if wiring.commands == role.name:
+        spec.setdefault("serviceAccountName", files_name(job))
     env = [{"name": name, "value": value} for name, value in {**wiring.env, **places}.items()]
     for field in ("initContainers", "containers"):
         if field in spec:
             spec[field] = [
-                wiring.container(_container(job, one, env, mounts)) for one in spec[field]
+                _held(job, wiring.container(role.name, _container(job, one, env, mounts)))
+                if field == "containers"
+                else _container(job, one, env, mounts)
+                for one in spec[field]
             ]
     if volumes:
         spec["volumes"] = [*(spec.get("volumes") or []), *volumes]
@@ -168,6 +203,22 @@ def _container(job: TrainingJob, given: JSON, env: list[JSON], mounts: list[JSON
     if mounts:
         built["volumeMounts"] = [*(given.get("volumeMounts") or []), *mounts]
     return built
+
+
+HOLD = (
+    'go="${TMPDIR:-/tmp}/athanor-run-$ATHANOR_JOB-$ATHANOR_ROLE-$ATHANOR_RANK-$ATHANOR_ATTEMPT"; '
+    'echo "waiting for: athanor debug $ATHANOR_JOB --run" >&2; trap "exit 143" TERM; '
+    'until [ -e "$go" ]; do sleep 0.3 & wait $!; done; trap - TERM; exec "$@"'
+)
+"""What a rank of a job in debug mode does first."""
+
+
+def _held(job: TrainingJob, container: JSON) -> JSON:
+    """In debug mode: the container waits for a word before its command begins."""
+    own = words(container)
+    if not job.spec.debug or not own:
+        return container
+    return started(container, in_shell(HOLD, own))
 
 
 def _storage(job: TrainingJob, defaults: Defaults) -> tuple[list[JSON], list[JSON], dict[str, str]]:
@@ -214,3 +265,8 @@ def _claim_name(job: TrainingJob) -> str:
 
 def _host_path(name: str, path: str) -> JSON:
     return {"name": name, "hostPath": {"path": path, "type": "DirectoryOrCreate"}}
+
+
+def files_name(job: TrainingJob) -> str:
+    """The name of what stands around the Gang (see `around`)."""
+    return f"{job.metadata.name}-wiring"

@@ -16,11 +16,12 @@ from athanor.api.meta import JSON, ObjectMeta, to_manifest
 from athanor.api.registry import Resource, of
 from athanor.api.scheduling import Gang
 from athanor.api.training import TrainingJob, TrainingJobStatus
-from athanor.features.training import build, rules
-from athanor.features.training.build import Defaults, Refused
+from athanor.features.training import around, build, reshape, rules
+from athanor.features.training.build import Defaults
+from athanor.features.training.frameworks.wiring import Refused, Wiring
 from athanor.features.training.observe import Observed
 from athanor.features.training.states import FINISHED
-from athanor.features.training.status import ended, from_gang, waiting
+from athanor.features.training.status import ended, from_gang, stalls_at, waiting
 from athanor.kit.times import parse_rfc3339
 from athanor.runtime.plan import (
     Action,
@@ -49,30 +50,57 @@ def plan(observed: Observed, now: float, defaults: Defaults) -> Plan:
     if job.status.phase in FINISHED:
         return _after(observed, now)
     try:
-        wanted = build.gang(job, defaults)
+        wiring = build.wired(job, defaults)
+        wanted = build.gang(job, defaults, wiring)
     except Refused as why:
         return _end(observed, ended(job, "InvalidJob", str(why), now), now)
     gang = observed.own
     if gang is None:
-        return _beginning(observed, wanted, defaults, now)
+        return _beginning(observed, wanted, wiring, defaults, now)
+    job = _ruled(job, wiring)
+    observed = msgspec.structs.replace(observed, job=job)
     told = from_gang(job, gang, now)
     if told.phase in FINISHED:
         return _end(observed, told, now)
-    decision, again = _decide(msgspec.structs.replace(job, status=told), gang, now)
-    body = merged(_follow(gang, wanted), decision)
     actions: list[Action] = []
+    if reshape.is_stale(job, gang):
+        body, again = reshape.change(gang, wanted), None
+        decision: JSON = {}
+        if reshape.is_free(gang):
+            actions += [_renewed(kind, whole) for kind, whole in around.objects(job, wiring)]
+    else:
+        decision, again = _decide(msgspec.structs.replace(job, status=told), gang, now)
+        body = merged(_follow(gang, wanted), decision)
     if body:
         actions.append(_guarded(gang, body))
         # what we have just decided is told in the same breath
         gang = msgspec.convert(merged(to_manifest(gang), body), Gang)
-    if "metadata" in decision:
+    if labels.RETRIES in decision.get("metadata", {}).get("annotations", {}):
         words = f"retry {rules.retries_of(gang)} of {job.spec.run_policy.backoff_limit}"
         news = Record(about=_head(job), type="Warning", reason="Retrying", message=words)
         actions.append(news)
     status = from_gang(job, gang, now)
     if status.phase in FINISHED:
         return _end(observed, status, now)
+    look = stalls_at(status)
+    if look is not None and look > now:
+        again = min(again or look - now, look - now)
     return Plan((*actions, *_write(job, status)), again)
+
+
+def _ruled(job: TrainingJob, wiring: Wiring) -> TrainingJob:
+    """The job with its framework's rules of success, when it has none of its own."""
+    if job.spec.success_rules or not wiring.success:
+        return job
+    spec = msgspec.structs.replace(job.spec, success_rules=list(wiring.success))
+    return msgspec.structs.replace(job, spec=spec)
+
+
+def _renewed(kind: Resource, whole: JSON) -> Patch:
+    """What stands around the Gang, as the job is now."""
+    body: JSON = {name: whole[name] for name in ("data", "rules", "subjects") if name in whole}
+    meta = whole["metadata"]
+    return Patch(resource=kind, name=meta["name"], namespace=meta["namespace"], body=body)
 
 
 def _end(observed: Observed, status: TrainingJobStatus, now: float) -> Plan:
@@ -83,7 +111,9 @@ def _end(observed: Observed, status: TrainingJobStatus, now: float) -> Plan:
     return Plan((*_write(job, status), *rest.actions), rest.again_after)
 
 
-def _beginning(observed: Observed, wanted: JSON, defaults: Defaults, now: float) -> Plan:
+def _beginning(
+    observed: Observed, wanted: JSON, wiring: Wiring, defaults: Defaults, now: float
+) -> Plan:
     """There is no Gang of ours: make one, or say why it cannot be."""
     job = observed.job
     overdue = rules.late(job, now)
@@ -103,6 +133,7 @@ def _beginning(observed: Observed, wanted: JSON, defaults: Defaults, now: float)
     if claim is not None and not observed.has_claim:
         actions.append(Create(CLAIMS, claim))
     if observed.gang is None:
+        actions += [Create(kind, whole) for kind, whole in around.objects(job, wiring)]
         actions.append(Create(GANGS, wanted))
     told = _write(job, status)
     # a Gang that was refused may be refused again: say so first
@@ -119,6 +150,9 @@ def _decide(job: TrainingJob, gang: Gang, now: float) -> tuple[JSON, float | Non
         if outcome.phase == "Succeeded" and job.spec.run_policy.clean_pods == "None":
             return {}, None
         return {"spec": {"outcome": to_manifest(outcome)}}, None
+    by_hand = job.spec.run_policy.restarts
+    if by_hand > rules.restarts_of(gang):
+        return _restart(gang, by_hand), min(coming, default=None)
     again = rules.retry(job, gang)
     if again is None:
         return {}, min(coming, default=None)
@@ -128,6 +162,14 @@ def _decide(job: TrainingJob, gang: Gang, now: float) -> tuple[JSON, float | Non
     retries = {labels.RETRIES: str(again.retries)}
     body = {"metadata": {"annotations": retries}, "spec": spec}
     return body, min(coming, default=None)
+
+
+def _restart(gang: Gang, by_hand: int) -> JSON:
+    """All ranks anew because somebody said so; a gang that does not run has nothing to restart."""
+    seen: JSON = {"metadata": {"annotations": {labels.RESTARTS: str(by_hand)}}}
+    if reshape.is_free(gang):
+        return seen
+    return {**seen, "spec": {"attempt": gang.spec.attempt + 1}}
 
 
 def _follow(gang: Gang, wanted: JSON) -> JSON:

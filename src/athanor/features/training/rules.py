@@ -13,13 +13,8 @@ from msgspec import Struct
 from athanor.api import labels
 from athanor.api.scheduling import Gang, Outcome, PodCounts, RankFailure
 from athanor.api.training import RanksRule, Role, TrainingJob
+from athanor.features.training.exits import retryable
 from athanor.kit.times import parse_rfc3339
-
-SIGNALS = 128
-"""Exit codes above are deaths by signal (shell convention)."""
-
-PERMANENT_REASONS = frozenset({"OOMKilled", "DeadlineExceeded", "StartError"})
-"""Ends that would only come again."""
 
 PERMANENT_GANG_REASONS = frozenset({"InvalidPods", "MaxRuntimeExceeded"})
 
@@ -82,17 +77,16 @@ def own_failures(gang: Gang) -> list[RankFailure]:
     ]
 
 
+def restarts_of(gang: Gang) -> int:
+    """How many restarts by hand the Gang has seen."""
+    told = gang.metadata.annotations.get(labels.RESTARTS, "0")
+    return int(told) if told.isdecimal() else 0
+
+
 def retries_of(gang: Gang) -> int:
     """How many retries the Gang's attempts have used up."""
     told = gang.metadata.annotations.get(labels.RETRIES, "0")
     return int(told) if told.isdecimal() else 0
-
-
-def retryable(exit_code: int | None, reason: str) -> bool:
-    """Restart policy ExitCode: deaths by signal may pass, a program's own errors will not."""
-    if reason in PERMANENT_REASONS:
-        return False
-    return exit_code is None or exit_code > SIGNALS
 
 
 def deadlines(job: TrainingJob) -> list[tuple[float, str, str]]:
@@ -138,7 +132,8 @@ def _restarts(job: TrainingJob, failure: RankFailure) -> bool:
     if role is None or role.restart_policy == "Never":
         return False
     if role.restart_policy == "ExitCode":
-        return retryable(failure.exit_code, failure.reason)
+        own = job.spec.run_policy.retryable_exit_codes
+        return retryable(failure.exit_code, failure.reason, own)
     return True
 
 

@@ -6,10 +6,10 @@ import msgspec
 
 from athanor.api.meta import Condition, set_condition
 from athanor.api.scheduling import Gang
-from athanor.api.training import JobPhase, TrainingJob, TrainingJobStatus
+from athanor.api.training import JobPhase, Pace, TrainingJob, TrainingJobStatus
 from athanor.features.training import rules
 from athanor.features.training.states import FINISHED, event, move
-from athanor.kit.times import rfc3339
+from athanor.kit.times import parse_rfc3339, rfc3339
 
 
 def from_gang(job: TrainingJob, gang: Gang, now: float) -> TrainingJobStatus:
@@ -28,11 +28,43 @@ def from_gang(job: TrainingJob, gang: Gang, now: float) -> TrainingJobStatus:
         pods=gang.status.pods,
         failures=gang.status.failures,
         progress=gang.status.progress,
+        pace=_pace(old, gang),
         queued_at=_queued(old, phase, now),
         started_at=_started(old, gang, phase, now),
         finished_at=rfc3339(now) if phase in FINISHED else None,
     )
     return _with_conditions(job, status, now)
+
+
+QUIET = 300.0
+"""Seconds without a step after which a job is said to hang, when its steps are short."""
+
+PATIENCE = 20
+"""Steps' worth of silence after which a job is said to hang, when they are long."""
+
+
+def stalls_at(status: TrainingJobStatus) -> float | None:
+    """When a running job that reports steps will be said to hang if it reports no more."""
+    progress, pace = status.progress, status.pace
+    if status.phase != "Running" or progress is None or pace is None or not progress.updated_at:
+        return None
+    if progress.total and progress.step is not None and progress.step >= progress.total - 1:
+        return None
+    last = parse_rfc3339(progress.updated_at)
+    steps = (progress.step or 0) - pace.step
+    each = (last - parse_rfc3339(pace.at)) / steps if steps > 0 else 0.0
+    return last + max(QUIET, PATIENCE * each)
+
+
+def _pace(old: TrainingJobStatus, gang: Gang) -> Pace | None:
+    """Where this attempt's progress began."""
+    progress = gang.status.progress
+    if progress is None or progress.step is None or not progress.updated_at:
+        return old.pace
+    anew = gang.spec.attempt > old.attempt or old.pace is None
+    if anew or (old.pace is not None and progress.step < old.pace.step):
+        return Pace(step=progress.step, at=progress.updated_at)
+    return old.pace
 
 
 def _phase(job: TrainingJob, gang: Gang, now: float) -> JobPhase:
@@ -95,6 +127,15 @@ def _with_conditions(job: TrainingJob, status: TrainingJobStatus, now: float) ->
         news = Condition(
             type=type_, status=str(holds), reason=status.reason or status.phase,
             message=status.message, observed_generation=job.metadata.generation,
+        )  # fmt: skip
+        found = set_condition(found, news, rfc3339(now))
+    late = stalls_at(status)
+    hangs = late is not None and now >= late
+    if hangs or any(c.type == "Stalled" and c.status == "True" for c in found):
+        said = "no step was reported for longer than such steps take" if hangs else ""
+        news = Condition(
+            type="Stalled", status=str(hangs), reason="NoProgress" if hangs else "Progressing",
+            message=said, observed_generation=job.metadata.generation,
         )  # fmt: skip
         found = set_condition(found, news, rfc3339(now))
     return msgspec.structs.replace(status, conditions=found)

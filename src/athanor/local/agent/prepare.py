@@ -12,7 +12,7 @@ from msgspec import structs
 
 from athanor.api.meta import JSON
 from athanor.kit import quantity
-from athanor.local.agent import contain, images, overlay, progress_file, reach
+from athanor.local.agent import contain, images, overlay, ports, progress_file, reach
 from athanor.local.agent.devices import Device, NotEnough
 from athanor.local.agent.images import Environment
 from athanor.local.agent.node import ROOT_CA, Node, log_path
@@ -267,7 +267,9 @@ class Preparation:
         gang = gang_of(self._pod)
         if not gang or (self._node.apart and not self._host_network):
             return {}
-        return {"ATHANOR_PORT": str(self._node.ports.first_of(gang))}
+        first = self._node.ports.first_of(gang)
+        each = {f"ATHANOR_PORT_{n}": str(first + n) for n in range(ports.SIZE)}
+        return {"ATHANOR_PORT": str(first), **each}
 
     async def _fetch(self) -> None:
         """Read the config maps and secrets that the pod refers to."""

@@ -17,8 +17,9 @@ from athanor.api.training import (
     TrainingJob,
     TrainingJobSpec,
 )
-from athanor.features.training.build import Defaults, Refused, claim, gang
+from athanor.features.training.build import Defaults, claim, gang
 from athanor.features.training.frameworks.registry import WIRES
+from athanor.features.training.frameworks.wiring import Refused
 
 TEMPLATE: JSON = {"spec": {"containers": [
     {"name": "main", "command": ["python", "train.py"], "env": [{"name": "OWN", "value": "1"}]}
@@ -45,18 +46,18 @@ def test_jax_knows_its_coordinator_and_itself() -> None:
     built = gang(job("jax"), Defaults())
     told = env(built)
     assert told["JAX_COORDINATOR_ADDRESS"] == "t-master-0.t:$(ATHANOR_PORT)"
-    assert told["JAX_NUM_PROCESSES"] == "3"
+    assert told["JAX_NUM_PROCESSES"] == "$(ATHANOR_SIZE)"
     assert told["JAX_PROCESS_ID"] == "$(ATHANOR_INDEX)"
     assert built["spec"]["restart"] == "Gang"
 
 
 def test_torchrun_takes_its_arguments_from_the_environment() -> None:
     told = env(gang(job("pytorch"), Defaults()))
-    assert told["PET_NNODES"] == "3"
+    assert told["PET_NNODES"] == "$(ATHANOR_SIZE)"
     assert told["PET_NODE_RANK"] == "$(ATHANOR_INDEX)"
     assert told["MASTER_ADDR"] == told["PET_MASTER_ADDR"] == "t-master-0.t"
     assert told["MASTER_PORT"] == told["PET_MASTER_PORT"] == "$(ATHANOR_PORT)"
-    assert (told["RANK"], told["WORLD_SIZE"]) == ("$(ATHANOR_INDEX)", "3")
+    assert (told["RANK"], told["WORLD_SIZE"]) == ("$(ATHANOR_INDEX)", "$(ATHANOR_SIZE)")
     assert told["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] == "1"
 
 
@@ -64,8 +65,8 @@ def test_several_processes_a_rank_are_started_by_torchrun() -> None:
     built = gang(job("pytorch", processes_per_replica=2), Defaults())
     assert container(built)["command"] == ["python", "-m", "torch.distributed.run", "train.py"]
     told = env(built)
-    assert (told["PET_NPROC_PER_NODE"], told["WORLD_SIZE"]) == ("2", "6")
-    assert "RANK" not in told  # torchrun's to say
+    assert told["PET_NPROC_PER_NODE"] == "2"
+    assert not {"RANK", "WORLD_SIZE"} & told.keys()  # torchrun's to say
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_a_launcher_of_ones_own_is_left_alone(command: list[str]) -> None:
 def test_xgboost_finds_its_tracker() -> None:
     told = env(gang(job("xgboost"), Defaults()))
     assert told["DMLC_TRACKER_URI"] == "t-master-0.t"
-    assert told["DMLC_NUM_WORKER"] == "3"
+    assert told["DMLC_NUM_WORKER"] == "$(ATHANOR_SIZE)"
     assert told["DMLC_TASK_ID"] == "$(ATHANOR_INDEX)"
 
 
@@ -94,8 +95,8 @@ def test_generic_words_are_replaced_and_others_stay() -> None:
     built = gang(job("generic", template), Defaults())
     found = container(built)
     assert found["command"][1] == (
-        "$(ATHANOR_RANK) $(ATHANOR_INDEX) 3 $(ATHANOR_ROLE) 2 t-worker-1.t:$(ATHANOR_PORT) "
-        "$(HOME) $(service.nobody[0].host) $(service.worker[9].host)"
+        "$(ATHANOR_RANK) $(ATHANOR_INDEX) $(ATHANOR_SIZE) $(ATHANOR_ROLE) 2 "
+        "t-worker-1.t:$(ATHANOR_PORT) $(HOME) $(service.nobody[0].host) $(service.worker[9].host)"
     )
     assert found["args"] == ["$(ATHANOR_RANK)"]
     assert found["env"][0]["value"] == "$(ATHANOR_RANK)"
@@ -135,7 +136,7 @@ def test_environment_and_code_fill_what_the_template_leaves_open() -> None:
 
 
 def test_what_can_never_run_is_refused_with_the_way_out() -> None:
-    with pytest.raises(Refused, match="there are: generic"):
+    with pytest.raises(Refused, match="needs a role jobmanager"):
         gang(job("flink"), Defaults())
     long = TrainingJob(
         metadata=ObjectMeta(name="x" * 60), spec=TrainingJobSpec(framework="jax", roles=[Role()])
@@ -145,4 +146,4 @@ def test_what_can_never_run_is_refused_with_the_way_out() -> None:
 
 
 def test_every_wired_framework_is_one_of_the_api() -> None:
-    assert set(WIRES) <= set(get_args(Framework))
+    assert set(WIRES) == set(get_args(Framework))

@@ -6,16 +6,18 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import msgspec
 import pytest
 
 from athanor.api import labels
-from athanor.api.core import Pod
+from athanor.api.core import ConfigMap, Pod
 from athanor.api.meta import JSON
 from athanor.api.scheduling import Gang, Pool, Queue
 from athanor.api.training import TrainingJob
 from athanor.features.gangs import apply as gangs
 from athanor.features.scheduling import apply as scheduling
 from athanor.features.training import apply as training
+from athanor.kit.times import rfc3339
 from athanor.testing import lab, virtual
 from athanor.testing.nodes import Life
 from athanor.wire.status import ApiError
@@ -184,11 +186,118 @@ def test_a_job_whose_name_is_taken_waits_and_says_why() -> None:
     live(main)
 
 
-def test_a_framework_without_wiring_fails_at_once_with_what_there_is() -> None:
+def test_what_a_framework_needs_is_said_at_creation() -> None:
     async def main(bed: lab.Lab) -> None:
-        await bed.create(job(framework="flink"), TrainingJob)
-        done = await bed.until(TrainingJob, "t", phase("Failed"))
-        assert done.status.reason == "InvalidJob"
-        assert "jax" in done.status.message
+        with pytest.raises(ApiError, match="spec.roles: .* needs a role jobmanager"):
+            await bed.create(job(framework="flink"), TrainingJob)
 
     live(main)
+
+
+def test_a_restart_by_hand_costs_no_retry() -> None:
+    async def main(bed: lab.Lab) -> None:
+        await bed.create(job(), TrainingJob)
+        await bed.until(TrainingJob, "t", phase("Running"))
+        before = (await bed.get(Gang, "t")).status.admission
+        await bed.patch(TrainingJob, "t", {"spec": {"runPolicy": {"restarts": 1}}})
+        await bed.until(TrainingJob, "t", lambda t: t.status.attempt == 1)
+        again = await bed.until(TrainingJob, "t", phase("Running"))
+        assert (again.status.retries, again.status.attempt) == (0, 1)
+        assert (await bed.get(Gang, "t")).status.admission == before
+        with pytest.raises(ApiError, match="only grows"):
+            await bed.patch(TrainingJob, "t", {"spec": {"runPolicy": {"restarts": 0}}})
+
+    live(main, lambda _: Life(runs=60))
+
+
+def resized(to: int) -> JSON:
+    return {"spec": {"roles": job(to)["spec"]["roles"]}}
+
+
+def test_a_resized_job_leaves_and_comes_back_in_its_new_shape() -> None:
+    async def main(bed: lab.Lab) -> None:
+        await bed.create(job(), TrainingJob)
+        await bed.until(TrainingJob, "t", phase("Running"))
+        await bed.patch(TrainingJob, "t", resized(3))
+        grown = await bed.until(
+            TrainingJob, "t", lambda t: any(c.running == 3 for c in t.status.pods)
+        )
+        assert grown.status.retries == 0
+        pods = await bed.list(Pod, "default")
+        assert len(pods) == 3
+        sizes = {
+            e["value"] for pod in pods for e in pod_env(pod) if e["name"] == "JAX_NUM_PROCESSES"
+        }
+        assert sizes == {"$(ATHANOR_SIZE)"}
+        await bed.until(TrainingJob, "t", phase("Succeeded"))
+
+    def pod_env(pod: Pod) -> list[JSON]:
+        found: list[JSON] = msgspec.to_builtins(pod.spec.containers[0]).get("env", [])
+        return found
+
+    live(main, lambda _: Life(runs=60))
+
+
+def test_a_finished_job_is_not_changed_any_more() -> None:
+    async def main(bed: lab.Lab) -> None:
+        await bed.create(job(), TrainingJob)
+        await bed.until(TrainingJob, "t", phase("Succeeded"))
+        changes: list[JSON] = [
+            {"spec": {"suspend": True}}, resized(3), {"spec": {"runPolicy": {"restarts": 1}}}
+        ]  # fmt: skip
+        for body in changes:
+            with pytest.raises(ApiError, match="clone it"):
+                await bed.patch(TrainingJob, "t", body)
+        await bed.patch(TrainingJob, "t", {"spec": {"runPolicy": {"ttlSecondsAfterFinished": 9}}})
+
+    live(main)
+
+
+def test_a_running_job_does_not_move_to_another_queue() -> None:
+    async def main(bed: lab.Lab) -> None:
+        await bed.create(job(), TrainingJob)
+        await bed.until(TrainingJob, "t", phase("Running"))
+        to: JSON = {"scheduling": {"queue": "other"}}
+        with pytest.raises(ApiError, match="suspend it before it moves"):
+            await bed.patch(TrainingJob, "t", {"spec": to})
+        await bed.patch(TrainingJob, "t", {"spec": {"suspend": True}})
+        await bed.until(TrainingJob, "t", phase("Suspended"))
+        await bed.patch(TrainingJob, "t", {"spec": to})
+
+    live(main, lambda _: Life(runs=60))
+
+
+def test_a_launcher_ends_the_job_and_its_workers() -> None:
+    def script(pod: Pod) -> Life:
+        return Life(runs=5 if pod.metadata.labels[labels.POD_SET] == "launcher" else None)
+
+    async def main(bed: lab.Lab) -> None:
+        main = {"name": "main", "image": "host", "command": ["python", "x.py"]}
+        template = {"spec": {"containers": [main]}}
+        roles = [{"name": "launcher", "template": template}, *job()["spec"]["roles"]]
+        made = job(framework="mpi")
+        await bed.create({**made, "spec": {**made["spec"], "roles": roles}}, TrainingJob)
+        done = await bed.until(TrainingJob, "t", phase("Succeeded", "Failed"))
+        assert (done.status.phase, done.status.reason) == ("Succeeded", "SuccessRule")
+        files = await bed.get(ConfigMap, "t-wiring")
+        assert "t-worker-1.t slots=1" in str(files)
+        assert [p.metadata.name for p in await bed.list(Pod, "default")] == ["t-launcher-0"]
+
+    live(main, script)
+
+
+def test_a_job_that_reports_no_more_steps_is_said_to_hang() -> None:
+    async def main(bed: lab.Lab) -> None:
+        await bed.create(job(), TrainingJob)
+        await bed.until(TrainingJob, "t", phase("Running"))
+        told = {"step": 5, "total": 100, "updatedAt": rfc3339(bed.clock.now())}
+        note = {"metadata": {"annotations": {labels.PROGRESS: msgspec.json.encode(told).decode()}}}
+        await bed.patch(Pod, "t-worker-0", note)
+        hung = await bed.until(
+            TrainingJob, "t", lambda t: any(c.type == "Stalled" for c in t.status.conditions)
+        )
+        assert hung.status.pace is not None
+        assert hung.status.pace.step == 5
+        assert [c.status for c in hung.status.conditions if c.type == "Stalled"] == ["True"]
+
+    live(main, lambda _: Life())

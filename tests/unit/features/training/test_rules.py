@@ -17,7 +17,8 @@ from athanor.api.training import (
     TrainingJobSpec,
     TrainingJobStatus,
 )
-from athanor.features.training.rules import retry, retryable, verdict
+from athanor.features.training.exits import retryable
+from athanor.features.training.rules import retry, verdict
 
 NOW = 1_800_000_000.0
 STAMP = "2027-01-15T08:00:00Z"

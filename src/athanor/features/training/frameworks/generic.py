@@ -11,7 +11,7 @@ import re
 from functools import partial
 
 from athanor.api.meta import JSON
-from athanor.features.training.frameworks.wiring import INDEX, PORT, RANK, JobWorld, Wiring
+from athanor.features.training.frameworks.wiring import INDEX, PORT, RANK, SIZE, JobWorld, Wiring
 
 _WORD = re.compile(
     r"\$\((?:(?P<word>rank|index|size|role)"
@@ -22,10 +22,10 @@ _WORD = re.compile(
 
 def wire(world: JobWorld) -> Wiring:
     """Free roles: only substitution."""
-    return Wiring(restart="Rank", container=partial(substituted, world))
+    return Wiring(restart="Rank", container=partial(substituted, world), live=True)
 
 
-def substituted(world: JobWorld, container: JSON) -> JSON:
+def substituted(world: JobWorld, role: str, container: JSON) -> JSON:
     """A container with our words replaced by what they stand for; others stay as they are."""
 
     def meant(match: re.Match[str]) -> str:
@@ -50,7 +50,7 @@ def _meaning(world: JobWorld, match: re.Match[str]) -> str:
     replicas = {role.name: role.replicas for role in world.roles}
     if match["word"]:
         words = {
-            "rank": RANK, "index": INDEX, "size": str(world.size), "role": "$(ATHANOR_ROLE)",
+            "rank": RANK, "index": INDEX, "size": SIZE, "role": "$(ATHANOR_ROLE)",
         }  # fmt: skip
         return words[match["word"]]
     if match["of"]:

@@ -7,7 +7,7 @@ collectives go through gloo. One dead process ends the world for all.
 
 from __future__ import annotations
 
-from athanor.features.training.frameworks.wiring import INDEX, PORT, JobWorld, Wiring
+from athanor.features.training.frameworks.wiring import INDEX, PORT, SIZE, JobWorld, Wiring
 
 QUIET = "ignore:Kubernetes environment detected"
 """JAX advises all pods to install the `kubernetes` package, which nothing here needs."""
@@ -18,7 +18,7 @@ def wire(world: JobWorld) -> Wiring:
     return Wiring(
         env={
             "JAX_COORDINATOR_ADDRESS": f"{world.first}:{PORT}",
-            "JAX_NUM_PROCESSES": str(world.size),
+            "JAX_NUM_PROCESSES": SIZE,
             "JAX_PROCESS_ID": INDEX,
             "JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo",
             "PYTHONWARNINGS": QUIET,

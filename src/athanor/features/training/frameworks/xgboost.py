@@ -8,7 +8,7 @@ ends the world for all.
 
 from __future__ import annotations
 
-from athanor.features.training.frameworks.wiring import INDEX, PORT, JobWorld, Wiring
+from athanor.features.training.frameworks.wiring import INDEX, PORT, SIZE, JobWorld, Wiring
 
 
 def wire(world: JobWorld) -> Wiring:
@@ -17,8 +17,12 @@ def wire(world: JobWorld) -> Wiring:
         env={
             "DMLC_TRACKER_URI": world.first,
             "DMLC_TRACKER_PORT": PORT,
-            "DMLC_NUM_WORKER": str(world.size),
+            "DMLC_NUM_WORKER": SIZE,
             "DMLC_TASK_ID": INDEX,
             "DMLC_ROLE": "worker",
+            "MASTER_ADDR": world.first,
+            "MASTER_PORT": PORT,
+            "WORLD_SIZE": SIZE,
+            "RANK": INDEX,
         }
     )

@@ -1,0 +1,75 @@
+"""Flink: the job manager rank runs the cluster's head and then the job; task managers join it.
+
+The command is Flink's own client (`flink run job.jar`, `flink run -py job.py`); its settings go by
+`-D` on every command line, since a port may be the platform's to choose. The job manager's end is
+the job's; a task manager restarts alone.
+"""
+
+from __future__ import annotations
+
+from athanor.api.meta import JSON
+from athanor.api.training import RanksRule
+from athanor.features.training.frameworks.wiring import (
+    PORT,
+    SELF,
+    JobWorld,
+    Refused,
+    Wiring,
+    in_shell,
+    port,
+    ports,
+    program,
+    started,
+    words,
+)
+
+MANAGER = "jobmanager"
+SHARED = (
+    '-Djobmanager.rpc.address="$JOB_MANAGER_RPC_ADDRESS" -Djobmanager.rpc.port="$ATHANOR_PORT" '
+    '-Drest.address="$JOB_MANAGER_RPC_ADDRESS" -Drest.port="$ATHANOR_PORT_1" '
+)
+FIND = 'home=${FLINK_HOME:-/opt/flink}; PATH="$home/bin:$PATH"; export PATH; '
+START_MANAGER = (
+    FIND + '"$home/bin/jobmanager.sh" start-foreground ' + SHARED + ">&2 & manager=$!; "
+    'until flink list -m "$JOB_MANAGER_RPC_ADDRESS:$ATHANOR_PORT_1" >/dev/null 2>&1; do '
+    'kill -0 "$manager" || exit 1; sleep 1; done; "$@"; code=$?; kill "$manager"; exit $code'
+)
+START_TASKS = (
+    FIND
+    + 'exec "$home/bin/taskmanager.sh" start-foreground '
+    + SHARED
+    + '-Dtaskmanager.host="$ATHANOR_HOST" '
+    '-Dtaskmanager.numberOfTaskSlots="$TASK_MANAGER_NUMBER_OF_TASK_SLOTS"'
+)
+
+
+def wire(world: JobWorld) -> Wiring:
+    """One job manager, task managers that join it."""
+    if world.role(MANAGER) is None:
+        raise Refused(
+            "framework flink needs a role jobmanager with one replica, which runs the command"
+        )
+
+    def container(role: str, given: JSON) -> JSON:
+        own = words(given)
+        if role != MANAGER:
+            return given if own else started(given, ["sh", "-c", START_TASKS])
+        if not own:
+            return given
+        if program(own[0]) == "flink" and own[1:2] == ["run"]:
+            at = ["-m", f"{world.host(MANAGER, 0)}:{port(1)}"]
+            own = [own[0], "run", *at, *own[2:]]
+        return started(given, in_shell(START_MANAGER, own))
+
+    return Wiring(
+        env={
+            **ports(2),
+            "ATHANOR_HOST": SELF,
+            "JOB_MANAGER_RPC_ADDRESS": world.host(MANAGER, 0),
+            "JOB_MANAGER_RPC_PORT": PORT,
+            "TASK_MANAGER_NUMBER_OF_TASK_SLOTS": str(world.processes),
+        },
+        restart="Rank",
+        container=container,
+        success=[RanksRule(ranks={MANAGER: [0]})],
+    )
