@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from athanor.api import labels
 from athanor.api.meta import API_VERSION, JSON
 from athanor.api.registry import Resource, by_kind
-from athanor.assembly import rights, visibility
+from athanor.assembly import aggregated, rights
 from athanor.client.protocol import Client
 from athanor.wire import calls
 from athanor.wire.status import ApiError
@@ -26,7 +26,7 @@ OWNED = {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
 
 def manifests() -> list[JSON]:
     """All of them, in the order in which they are needed."""
-    aside = visibility.manifests(CONTROLLERS)
+    aside = aggregated.manifests(CONTROLLERS)
     return [*_namespaces(), *_rights(), *_priorities(), _storage(), *_queues(), *aside]
 
 

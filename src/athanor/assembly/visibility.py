@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 
 from athanor.api.meta import JSON
 from athanor.api.registry import by_kind
-from athanor.api.visibility import GROUP, VERSION
+from athanor.assembly.aggregated import HOME, NAME, SERVICE
 from athanor.assembly.layout import DataDir
 from athanor.client.protocol import Client
 from athanor.features.scheduling.plan import Planner
@@ -28,39 +28,7 @@ from athanor.wire.status import ApiError
 
 FRONT = "kube-apiserver-kubelet-client"
 """The API server's name when it passes requests on."""
-NAME, HOME = "athanor-visibility", "kube-system"
-_SERVICE = f"{VERSION}.{GROUP}"
-_RBAC = "rbac.authorization.k8s.io"
 _LONG = ("/changes", "/start", "/latest")
-
-
-def manifests(controllers: str) -> list[JSON]:
-    """The Service, the APIService, and the right of `controllers` (a user) to say where it is."""
-    rule = {
-        "apiGroups": ["apiregistration.k8s.io"], "resources": ["apiservices"],
-        "resourceNames": [_SERVICE], "verbs": ["get", "patch"],
-    }  # fmt: skip
-    head = {"metadata": {"name": "athanor:visibility"}, "apiVersion": f"{_RBAC}/v1"}
-    return [
-        {
-            "apiVersion": "v1", "kind": "Service", "metadata": {"name": NAME, "namespace": HOME},
-            "spec": {"type": "ExternalName", "externalName": "localhost"},
-        },
-        {
-            "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
-            "metadata": {"name": _SERVICE},
-            "spec": {
-                "group": GROUP, "version": VERSION, "groupPriorityMinimum": 100,
-                "versionPriority": 10, "service": {"name": NAME, "namespace": HOME, "port": 443},
-            },
-        },
-        {**head, "kind": "ClusterRole", "rules": [rule]},
-        {
-            **head, "kind": "ClusterRoleBinding",
-            "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": "athanor:visibility"},
-            "subjects": [{"apiGroup": _RBAC, "kind": "User", "name": controllers}],
-        },
-    ]  # fmt: skip
 
 
 class Door:
@@ -116,4 +84,4 @@ async def _announce(client: Client, port: int, authority: bytes) -> None:
         "service": {"name": NAME, "namespace": HOME, "port": port},
         "caBundle": base64.b64encode(authority).decode(),
     }
-    await client(calls.patch(resource, _SERVICE, None, {"spec": spec}))
+    await client(calls.patch(resource, SERVICE, None, {"spec": spec}))
