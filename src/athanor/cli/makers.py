@@ -97,14 +97,16 @@ def _submitted(world: World, words: Sequence[str]) -> JSON:
     import io
     import json
 
-    from athanor.cli.verbs import submit
+    from athanor.cli.root import root
 
+    submit = root.get_command(click.get_current_context(), "submit")
+    assert submit is not None
     framework, *rest = words
     args = [framework, "--dry-run", "-o", "json", *(rest if "--" in rest else ["--", *rest])]
     inner = World(clock=world.clock)
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        submit.command.main(args, "athanor submit", standalone_mode=False, obj=inner)
+        submit.main(args, "athanor submit", standalone_mode=False, obj=inner)
     job: JSON = json.loads(said.getvalue())
     job["spec"].pop("outputs", None)  # it would be one directory for all of them
     return job
@@ -135,12 +137,8 @@ def created(world: World, kind: Resource, wanted: JSON, *, dry_run: bool) -> Non
         show.document(world, made)
 
 
-def removed(world: World, kind: Resource, names: Sequence[str], yes: bool) -> None:
+def removed(world: World, kind: Resource, names: Sequence[str]) -> None:
     """Delete objects with all that they made."""
-    from athanor.cli.verbs.delete import confirm
-
-    if not yes:
-        confirm(f"delete {', '.join(names)} from namespace {world.where}, with all they made?")
     for name in names:
         world.client.delete(kind, name)
         show.line(f"{kind.singular} {name} deleted")

@@ -8,6 +8,7 @@ import click
 
 from athanor.cli import makers, show
 from athanor.cli.verb import verb
+from athanor.cli.verbs.delete import confirm
 from athanor.cli.world import World
 
 if TYPE_CHECKING:
@@ -150,7 +151,9 @@ def resume(world: World, names: tuple[str, ...]) -> None:
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def delete(world: World, names: tuple[str, ...], yes: bool) -> None:
     """Delete crons with all that they made."""
-    makers.removed(world, makers.kind_of("crons"), names, yes)
+    if not yes:
+        confirm(f"delete {', '.join(names)} with all that they made?")
+    makers.removed(world, makers.kind_of("crons"), names)
 
 
 for _name, _verb in {
