@@ -53,9 +53,11 @@ def gang(name: str) -> bytes:
 
 
 async def load(served: Served, ask: Ask, count: int) -> float:
-    """Requests a CPU-second of the server."""
+    """Requests a CPU-second of the server over connections that stand."""
     tls = context(served.user)
     connections = await asyncio.gather(*[Raw.connect(served.user, tls) for _ in range(CONNECTIONS)])
+    # every connection's handshake is over, and its first request answered, before counting begins
+    await asyncio.gather(*[connection.ask("GET", "/version") for connection in connections])
     numbers = iter(range(count))
 
     async def one(connection: Raw) -> None:

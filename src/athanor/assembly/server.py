@@ -56,9 +56,7 @@ class Server:
             authenticator=self.auth, authorizer=self.auth, observatory=observatory,
         )  # fmt: skip
         self.api.core.authority = self.pki.authority.read_text()
-        self.api.core.observers.append(
-            lambda served, old, new: self.auth.changed(served.key, old, new)
-        )
+        self.api.follow(self.auth)
         self.http = self._http()
         observatory.add_in_flight(self.http.in_flight)
 

@@ -7,7 +7,8 @@ import uuid
 from typing import Protocol
 
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes' alphabet: no vowels, no lookalikes
-
+_PAIRS = [one + other for one in _SUFFIX for other in _SUFFIX]
+_SQUARE = len(_PAIRS)
 
 _UUID_FIXED = 0xF000_C000_0000_0000_0000
 """The bits of a UUID that say its version and variant."""
@@ -38,7 +39,9 @@ class RandomIds:
 
     def suffix(self) -> str:
         """Five random characters."""
-        return "".join(self._dice.choices(_SUFFIX, k=5))
+        number, first = divmod(self._dice.getrandbits(40), _SQUARE)
+        number, second = divmod(number, _SQUARE)
+        return _PAIRS[first] + _PAIRS[second] + _SUFFIX[number % len(_SUFFIX)]
 
 
 class SeededIds:

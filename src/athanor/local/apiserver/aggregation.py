@@ -39,6 +39,9 @@ class Backend(Struct, frozen=True):
     authority: str
 
 
+_BEHIND = ("services", "endpointslices.discovery.k8s.io")
+
+
 class Aggregation:
     """The stored APIServices, followed write by write."""
 
@@ -46,7 +49,7 @@ class Aggregation:
         self._core, self._work = core, work
         self._backends: dict[str, Backend] = {}
         work.on("apiservice", self.look)
-        core.observers.append(self.observe)
+        core.follow(self.observe, (NAME, *_BEHIND))
         for row in core.store.rows(NAME):
             self._take(decode(row.body))
 
@@ -59,7 +62,7 @@ class Aggregation:
             else:
                 self._take(new)
             self._core.catalog.generation += 1
-        elif served.key in ("services", "endpointslices.discovery.k8s.io"):
+        elif served.key in _BEHIND:
             for name in self._backends:
                 self._work.add("apiservice", name)
 

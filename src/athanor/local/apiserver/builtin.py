@@ -96,6 +96,14 @@ class LazySchema:
         """The object without nulls; built-in kinds have their defaults in their strategies."""
         return self._schema().default(obj)
 
+    def fill(self, obj: JSON) -> JSON:
+        """The object: built-in kinds have their defaults in their strategies."""
+        return obj
+
+    def broken_rules(self, obj: JSON) -> Sequence[Cause]:
+        """Built-in kinds have no rules in CEL."""
+        return ()
+
     def validate(self, obj: JSON, old: JSON | None = None) -> Sequence[Cause]:
         """Fields of a wrong type, missing ones, unknown words."""
         if self._resource.kind == "CustomResourceDefinition":

@@ -39,6 +39,12 @@ class Schema(Protocol):
     def default(self, obj: JSON) -> JSON:
         """The object with the schema's defaults, in place."""
 
+    def fill(self, obj: JSON) -> JSON:
+        """As `default`, of an object that is certain."""
+
+    def broken_rules(self, obj: JSON) -> Sequence[Cause]:
+        """As `validate`, of a new object that is certain."""
+
     def validate(self, obj: JSON, old: JSON | None = None) -> Sequence[Cause]:
         """What is wrong with the object."""
 

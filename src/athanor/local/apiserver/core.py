@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 from msgspec import Struct, field
@@ -17,6 +17,7 @@ from athanor.local.apiserver.route import Target
 from athanor.local.store.model import Key
 from athanor.local.store.store import Store
 from athanor.wire.request import Request, User
+from athanor.wire.status import ApiError
 
 Observer = Callable[[Served, JSON | None, JSON | None], None]
 """Told of every accepted write, in order: (what, the object before, the object after)."""
@@ -43,8 +44,11 @@ class Core:
         self.ids = ids
         self.catalog = catalog
         self._known: dict[Key, tuple[int, JSON]] = {}
+        self._derived: dict[str, tuple[int, JSON | None]] = {}
         self._second, self._now = -1, ""
         self.observers: list[Observer] = []
+        self._followers: dict[str, list[Observer]] = {}
+        self._fewer: list[Observer] = []
         self.judges: list[Judge] = []
 
     def now(self) -> str:
@@ -54,9 +58,20 @@ class Core:
             self._second, self._now = second, rfc3339(second)
         return self._now
 
+    def follow(self, observer: Observer, resources: Iterable[str]) -> None:
+        """Tell an observer of writes of some resources (by their key) and of all deletions.
+
+        Those in `observers` are told of everything.
+        """
+        self._fewer.append(observer)
+        for resource in resources:
+            self._followers.setdefault(resource, []).append(observer)
+
     def told(self, served: Served, old: JSON | None, new: JSON | None) -> None:
-        """Tell everyone who follows writes."""
+        """Tell everyone who follows such writes."""
         for observer in self.observers:
+            observer(served, old, new)
+        for observer in self._fewer if new is None else self._followers.get(served.key, ()):
             observer(served, old, new)
 
     def known(self, resource: str, namespace: str, name: str) -> JSON | None:
@@ -70,6 +85,14 @@ class Core:
             if len(self._known) > _KNOWN:
                 self._known.clear()
             kept = self._known[key] = (row.revision, decode(row.body))
+        return kept[1]
+
+    def derived(self, resource: str, make: Callable[[Core], JSON | None]) -> JSON | None:
+        """What `make` says of all objects of a resource: asked again when one has changed."""
+        newest = self.store.newest(resource)
+        kept = self._derived.get(resource)
+        if kept is None or kept[0] != newest:
+            kept = self._derived[resource] = (newest, make(self))
         return kept[1]
 
     def latest(self, resource: str, namespace: str, name: str) -> JSON | None:
@@ -117,12 +140,24 @@ class Outcome(Struct, frozen=True):
 Write = Callable[["Core", Call], Awaitable[Outcome]]
 
 
-def encoder(obj: JSON) -> Callable[[int], bytes]:
-    """Gives the object's JSON with the revision it will have. The object is then not changed."""
+_encode = msgspec.json.Encoder().encode
+
+
+def encoder(obj: JSON, most: int = 1 << 62) -> Callable[[int], bytes]:
+    """Gives the object's JSON with the revision it will have. The object is then not changed.
+
+    Raises ApiError for more than `most` bytes.
+    """
     meta = obj["metadata"]
 
     def encode(revision: int) -> bytes:
         meta["resourceVersion"] = str(revision)
-        return msgspec.json.encode(obj)
+        encoded = _encode(obj)
+        if len(encoded) > most:
+            raise ApiError(
+                "RequestEntityTooLarge",
+                f"the {obj['kind']} has {len(encoded)} bytes: the limit is {most}",
+            )
+        return encoded
 
     return encode

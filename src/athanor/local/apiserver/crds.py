@@ -85,7 +85,7 @@ class Crds:
         self._core, self._work = core, work
         self._served: dict[str, tuple[bytes, Served]] = {}
         work.on("crd", self.look)
-        core.observers.append(self.observe)
+        core.follow(self.observe, (NAME,))
         self._offer(ours.manifests())
         self._publish()
 

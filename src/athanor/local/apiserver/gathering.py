@@ -20,7 +20,7 @@ class Gathering:
     def __init__(self, core: Core, work: Work, auth: Auth) -> None:
         self._core, self._work, self._auth = core, work, auth
         work.on("gather", self.look)
-        core.observers.append(self.observe)
+        core.follow(self.observe, (CLUSTER_ROLES,))
 
     def observe(self, served: Served, old: JSON | None, new: JSON | None) -> None:
         """A cluster role was written or deleted."""

@@ -26,7 +26,7 @@ from athanor.local.apiserver import (
 )
 from athanor.local.apiserver.aggregation import Aggregation
 from athanor.local.apiserver.auth import escalation, restriction
-from athanor.local.apiserver.auth.auth import Auth
+from athanor.local.apiserver.auth.auth import FOLLOWED, Auth
 from athanor.local.apiserver.builtin import all_served
 from athanor.local.apiserver.catalog import Catalog
 from athanor.local.apiserver.collect.house import House
@@ -93,7 +93,7 @@ class ApiServer:
             self.auth = authenticator
         else:
             self.auth = Auth(store, self.core.clock, secrets.token_bytes(32))
-            self.core.observers.append(lambda s, old, new: self.auth.changed(s.key, old, new))
+            self.follow(self.auth)
         self.authenticator = authenticator or anyone
         self.authorizer = authorizer or anyone
         self.discovery = Discovery(catalog)
@@ -109,9 +109,15 @@ class ApiServer:
         self.gathering = Gathering(self.core, self.house.work, self.auth)
         self.house.load()
 
+    def follow(self, auth: Auth) -> None:
+        """Tell an `Auth` of the writes that its answers depend on."""
+        self.core.follow(lambda s, old, new: auth.changed(s.key, old, new), FOLLOWED)
+
     def _escalates(self, call: Call, new: JSON, old: JSON | None) -> None:
-        escalation.check(self.auth, call.user, call.served.key, new, old)
-        restriction.check(call.user, call.served.key, new, old)
+        key = call.served.key
+        if key in FOLLOWED:  # roles, bindings, pods
+            escalation.check(self.auth, call.user, key, new, old)
+        restriction.check(call.user, key, new, old)
 
     async def close(self) -> None:
         """End what happens by itself."""

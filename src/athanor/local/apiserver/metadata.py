@@ -27,6 +27,12 @@ _ORDER = (
 )  # fmt: skip
 
 
+_RANK = {name: rank for rank, name in enumerate(_ORDER)}
+_NAMES, _MAPS = ("name", "generateName", "namespace"), ("labels", "annotations")
+_CHOSEN = (*_MAPS, "ownerReferences", "finalizers")
+_HEAD = ["kind", "apiVersion", "metadata"]
+
+
 def meta_of(obj: JSON) -> JSON:
     """The object's metadata; an empty one is put in when there is none."""
     meta = obj.get("metadata")
@@ -41,15 +47,21 @@ def initialise(obj: JSON, uid: str, now: str, *, generation: bool, managed: bool
     `managed`: managedFields are the server's own, of an apply, and stay.
     """
     meta = meta_of(obj)
-    for name in _DROPPED:
-        if name != "managedFields" or not managed:
-            meta.pop(name, None)
-    meta["uid"] = uid
-    meta["resourceVersion"] = ""
+    fields: JSON = {name: meta[name] for name in _NAMES if meta.get(name)}
+    fields["uid"] = uid
+    fields["resourceVersion"] = ""
     if generation:
-        meta["generation"] = 1
-    meta["creationTimestamp"] = now
-    tidy(meta)
+        fields["generation"] = 1
+    fields["creationTimestamp"] = now
+    for name in _CHOSEN:
+        if found := meta.get(name):
+            fields[name] = _without_nulls(found) if name in _MAPS else found
+    if managed and meta.get("managedFields"):
+        fields["managedFields"] = meta["managedFields"]
+    for name, value in meta.items():
+        if name not in _RANK and name not in _DROPPED and value is not None:
+            fields[name] = value
+    obj["metadata"] = fields
 
 
 def carry(new: JSON, old: JSON) -> None:
@@ -65,10 +77,11 @@ def carry(new: JSON, old: JSON) -> None:
 
 def tidy(meta: JSON) -> None:
     """Empty maps and lists mean absent, null texts are empty; fields stand in Kubernetes' order."""
-    for group in ("labels", "annotations"):
-        found = meta.get(group)
-        if found and None in found.values():
-            meta[group] = {key: value or "" for key, value in found.items()}
+    for group in _MAPS:
+        if found := meta.get(group):
+            meta[group] = _without_nulls(found)
+    if _is_tidy(meta):
+        return
     fields = {k: meta[k] for k in _ORDER if k in meta and (meta[k] or k == "resourceVersion")}
     if "deletionGracePeriodSeconds" in meta and meta["deletionGracePeriodSeconds"] is not None:
         fields["deletionGracePeriodSeconds"] = meta["deletionGracePeriodSeconds"]
@@ -79,8 +92,25 @@ def tidy(meta: JSON) -> None:
         meta.update(others)
 
 
+def _without_nulls(found: JSON) -> JSON:
+    return {k: v or "" for k, v in found.items()} if None in found.values() else found
+
+
+def _is_tidy(meta: JSON) -> bool:
+    """Whether nothing is empty, nothing out of order."""
+    before = -1
+    for name, value in meta.items():
+        rank = _RANK.get(name, -1)
+        if rank <= before or not (value or name == "resourceVersion"):
+            return False
+        before = rank
+    return True
+
+
 def ordered(obj: JSON) -> JSON:
     """The object with kind, apiVersion and metadata first, as Kubernetes writes it."""
+    if [*obj][:3] == _HEAD:
+        return obj
     head = {"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": obj["metadata"]}
     head.update(obj)
     return head
@@ -95,23 +125,32 @@ def check(obj: JSON, *, namespaced: bool, name_rule: Callable[[str], Sequence[st
         causes += [wrong("metadata.generateName", generate, p) for p in name_rule(base or "-")]
     if not name:
         causes.append(required("metadata.name", "name or generateName is required"))
-    else:
-        causes += [wrong("metadata.name", name, problem) for problem in name_rule(name)]
-    if namespaced:
-        namespace = meta.get("namespace", "")
-        if not namespace:
-            causes.append(required("metadata.namespace"))
-        else:
-            causes += [wrong("metadata.namespace", namespace, p) for p in names.label(namespace)]
-    elif meta.get("namespace"):
-        causes.append(not_allowed("metadata.namespace", "not allowed on this type"))
-    return causes + labels(meta.get("labels"), "metadata.labels") + _rest(meta)
+    elif problems := name_rule(name):
+        causes += [wrong("metadata.name", name, problem) for problem in problems]
+    namespace = meta.get("namespace", "")
+    if not namespaced:
+        if namespace:
+            causes.append(not_allowed("metadata.namespace", "not allowed on this type"))
+    elif not namespace:
+        causes.append(required("metadata.namespace"))
+    elif problems := names.label(namespace):
+        causes += [wrong("metadata.namespace", namespace, problem) for problem in problems]
+    if found := meta.get("labels"):
+        causes += labels(found, "metadata.labels")
+    if not _RARE.isdisjoint(meta):
+        causes += _rest(meta)
+    return causes
+
+
+_RARE = frozenset(("annotations", "ownerReferences", "finalizers"))
 
 
 def labels(found: Any, path: str) -> list[Cause]:
     """What is wrong with labels at `path`."""
     causes = list[Cause]()
-    for key, value in (found or {}).items():
+    if not found or (all(map(_key_is_right, found)) and all(map(_value_is_right, found.values()))):
+        return causes
+    for key, value in found.items():
         if not _key_is_right(key):
             causes += [wrong(path, key, problem) for problem in key_problems(key)]
         if not _value_is_right(value):
@@ -132,12 +171,13 @@ def _value_is_right(value: str) -> bool:
 def _rest(meta: JSON) -> list[Cause]:
     causes, size = list[Cause](), 0
     for key, value in (meta.get("annotations") or {}).items():
-        if not _key_is_right(key.lower()):
+        if not _key_is_right(key) and not _key_is_right(key.lower()):
             causes += [wrong("metadata.annotations", key, p) for p in key_problems(key.lower())]
         size += len(key) + len(value)
     if size > ANNOTATIONS_LIMIT:
         causes.append(too_long("metadata.annotations", ANNOTATIONS_LIMIT))
-    causes += _owners(meta.get("ownerReferences") or [])
+    if owners := meta.get("ownerReferences"):
+        causes += _owners(owners)
     for finalizer in meta.get("finalizers") or []:
         causes += [wrong("metadata.finalizers", finalizer, p) for p in key_problems(finalizer)]
         if "/" not in finalizer and finalizer not in (FOREGROUND, ORPHAN, "kubernetes"):

@@ -185,8 +185,10 @@ def prepare(core: Core, call: Call, obj: JSON) -> JSON:
     metadata.initialise(
         obj, core.ids.uid(), core.now(), generation=strategy.generation, managed=call.applies
     )
-    if served.schema is not None and (served.custom or not call.clean):
+    if served.schema is not None and not call.clean:
         obj = served.schema.default(obj)
+    elif served.schema is not None and served.custom:
+        obj = served.schema.fill(obj)
     strategy.default(obj)
     if call.request.param("fieldManager") and not call.applies:
         # only who names itself is remembered: kubectl moves from its own apply to the server's
@@ -204,8 +206,10 @@ def _check_new(call: Call, obj: JSON) -> None:
         obj, namespaced=call.resource.namespaced, name_rule=strategy.name
     )
     own = strategy.check(obj)
-    if served.schema is not None and (served.custom or not call.clean):
+    if served.schema is not None and not call.clean:
         causes += _fitting(served, served.schema.validate(obj), own)
+    elif served.schema is not None and served.custom:
+        causes += served.schema.broken_rules(obj)
     causes += own
     if causes:
         raise errors.invalid_object(call.resource, obj["metadata"].get("name", ""), causes)
@@ -238,7 +242,7 @@ async def _put_new(core: Core, call: Call, obj: JSON) -> Outcome:
             raise errors.already_exists(call.resource, name)
         obj["metadata"].pop("resourceVersion", None)
         return Outcome(msgspec.json.encode(obj), 201)
-    encode = sized(call, encoder(obj))
+    encode = encoder(obj, body.OBJECT_LIMIT)
     if extra:
         future = core.store.apply([*extra, Write(key, encode, 0)])
         row = (await future)[-1]
@@ -246,22 +250,6 @@ async def _put_new(core: Core, call: Call, obj: JSON) -> Outcome:
         row = await core.store.put(key, encode, expect=0)
     core.told(call.served, None, obj)
     return Outcome(row.body, 201)
-
-
-def sized(call: Call, encode: Callable[[int], bytes]) -> Callable[[int], bytes]:
-    """The encoder, refusing objects that no etcd would take."""
-
-    def checked(revision: int) -> bytes:
-        encoded = encode(revision)
-        if len(encoded) > body.OBJECT_LIMIT:
-            raise ApiError(
-                "RequestEntityTooLarge",
-                f"the {call.resource.kind} has {len(encoded)} bytes: the limit is "
-                f"{body.OBJECT_LIMIT}",
-            )
-        return encoded
-
-    return checked
 
 
 # --- update -----------------------------------------------------------------------------------
@@ -316,7 +304,7 @@ async def _change_once(core: Core, call: Call, row: Row, make: Change) -> Outcom
     removed = await finish_if_done(core, call.served, row, old, new)
     if removed is not None:
         return Outcome(removed)
-    encode = sized(call, encoder(new))
+    encode = encoder(new, body.OBJECT_LIMIT)
     if extra:
         future = core.store.apply([*extra, Write(row.key, encode, row.revision)])
         written = (await future)[-1]

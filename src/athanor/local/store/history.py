@@ -155,6 +155,13 @@ class History:
             batch = topic.windows[window] = Batch(changes, topic.revisions[end - 1])
         return batch
 
+    def newest(self, resource: str) -> int:
+        """The revision of a resource's newest change, also when it has been forgotten since."""
+        topic = self._topics.get(resource)
+        if topic is None:
+            return 0
+        return topic.revisions[-1] if topic.revisions else topic.lost
+
     def caught_up(self, resource: str, cursor: int) -> int:
         """How far a watcher at a cursor really has seen: everything, if its resource is quiet."""
         topic = self._topics.get(resource)

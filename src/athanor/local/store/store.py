@@ -150,6 +150,10 @@ class Store:
         """All rows of a resource, sorted by (namespace, name)."""
         return self._tables.rows(resource, namespace)
 
+    def newest(self, resource: str) -> int:
+        """The revision of the newest visible change of a resource that is remembered, else 0."""
+        return self._history.newest(resource)
+
     def count(self, resource: str, namespace: str | None = None) -> int:
         """How many rows there are."""
         return self._tables.count(resource, namespace)

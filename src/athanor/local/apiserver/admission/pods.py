@@ -9,6 +9,7 @@ from athanor.local.apiserver.kinds.pods import containers, default_tolerations
 from athanor.wire.status import ApiError
 
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
+_CLASSES = "priorityclasses.scheduling.k8s.io"
 _TOKEN_SECONDS = 3607
 _MODE = 0o644
 _SYSTEM_PRIORITIES = {
@@ -33,7 +34,7 @@ def _priority(core: Core, call: Call, pod: JSON, spec: JSON) -> None:
     name, policy = spec.get("priorityClassName") or "", "PreemptLowerPriority"
     value = 0
     if name:
-        found = core.known("priorityclasses.scheduling.k8s.io", "", name)
+        found = core.known(_CLASSES, "", name)
         if found is None and name not in _SYSTEM_PRIORITIES:
             raise _refused(call, pod, f"no PriorityClass with name {name} was found")
         found = found or {"value": _SYSTEM_PRIORITIES[name]}
@@ -62,8 +63,12 @@ def _priority(core: Core, call: Call, pod: JSON, spec: JSON) -> None:
 
 
 def _global_default(core: Core) -> JSON | None:
+    return core.derived(_CLASSES, _best_default)
+
+
+def _best_default(core: Core) -> JSON | None:
     best: JSON | None = None
-    for row in core.store.rows("priorityclasses.scheduling.k8s.io"):
+    for row in core.store.rows(_CLASSES):
         if b'"globalDefault":true' in row.body:
             found = decode(row.body)
             if best is None or found["value"] < best["value"]:
@@ -94,7 +99,8 @@ def _mount_token(core: Core, spec: JSON) -> None:
     lacking = [
         c
         for c in containers(spec)
-        if all(m.get("mountPath") != TOKEN_PATH for m in c.get("volumeMounts") or ())
+        if not (mounts := c.get("volumeMounts"))
+        or all(m.get("mountPath") != TOKEN_PATH for m in mounts)
     ]
     if not lacking:
         return

@@ -21,6 +21,8 @@ from athanor.wire.status import ApiError
 AUTHENTICATED, UNAUTHENTICATED = "system:authenticated", "system:unauthenticated"
 MASTERS = "system:masters"
 ANONYMOUS = User(name="system:anonymous", groups=(UNAUTHENTICATED,))
+FOLLOWED = (*KINDS, "pods")
+"""Resources whose writes `Auth.changed` must be told of."""
 _IMPERSONATE = "impersonate-"
 _PEERS = 1024
 """Most holders of certificates that are remembered."""
@@ -39,7 +41,7 @@ class Auth:
         self.rbac = Rbac()
         self.nodes = Nodes()
         self._peers: dict[int, tuple[User, User]] = {}
-        for resource in (*KINDS, "pods"):
+        for resource in FOLLOWED:
             for row in store.rows(resource):
                 self.changed(resource, None, msgspec.json.decode(row.body))
 

@@ -14,6 +14,8 @@ _OURS = {("serviceaccounts", "default"), ("configmaps", ROOT_CA)}
 class AccountCollector:
     """Items: ("furniture", namespace)."""
 
+    FOLLOWS: tuple[str, ...] = ("configmaps",)
+
     def __init__(self, core: Core, work: Work) -> None:
         self._core, self._work = core, work
         work.on("furniture", self.look)

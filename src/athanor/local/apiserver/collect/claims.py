@@ -16,6 +16,8 @@ CLAIMS, VOLUMES = "persistentvolumeclaims", "persistentvolumes"
 class ClaimCollector:
     """Items: ("claim", key), ("volume", key)."""
 
+    FOLLOWS: tuple[str, ...] = (CLAIMS, VOLUMES, "pods")
+
     def __init__(self, core: Core, work: Work) -> None:
         self._core, self._work = core, work
         self._leaving: dict[str, set[Key]] = {}

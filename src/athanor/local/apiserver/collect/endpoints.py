@@ -25,6 +25,8 @@ _SLICES = "endpointslices.discovery.k8s.io"
 class EndpointCollector:
     """Items: ("service", namespace, name)."""
 
+    FOLLOWS: tuple[str, ...] = ("services", "pods")
+
     def __init__(self, core: Core, work: Work) -> None:
         self._core, self._work = core, work
         self._selectors: dict[str, dict[str, dict[str, str]]] = {}

@@ -21,6 +21,8 @@ SWEEP = 60.0
 class EventCollector:
     """Forgets old events. Items: ("events",)."""
 
+    FOLLOWS: tuple[str, ...] = ("events",)
+
     def __init__(self, core: Core, work: Work) -> None:
         self._core, self._work = core, work
         self._ends: deque[tuple[float, Key]] = deque()

@@ -1,4 +1,7 @@
-"""All that happens by itself in the server, over one queue of work."""
+"""All that happens by itself in the server, over one queue of work.
+
+Each part says which resources' writes it `FOLLOWS` (all, when it names none) beside all deletions.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,11 @@ class House:
             ClaimCollector(core, self.work),
             AccountCollector(core, self.work),
         )
-        core.observers += [part.observe for part in self._parts]
+        for part in self._parts:
+            if part.FOLLOWS:
+                core.follow(part.observe, part.FOLLOWS)
+            else:
+                core.observers.append(part.observe)
 
     def load(self) -> None:
         """Read what is stored once."""

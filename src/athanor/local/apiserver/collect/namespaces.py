@@ -23,6 +23,8 @@ SETTLE = 0.05
 class NamespaceCollector:
     """Empties terminating namespaces. Items: ("namespace", name)."""
 
+    FOLLOWS: tuple[str, ...] = ("namespaces",)
+
     def __init__(self, core: Core, work: Work) -> None:
         self._core, self._work = core, work
         self._terminating: set[str] = set()

@@ -31,6 +31,8 @@ class _Owners(Struct, frozen=True):
 class OwnerCollector:
     """Follows owner references. Items: ("dependent", key) and ("owner", key)."""
 
+    FOLLOWS: tuple[str, ...] = ()
+
     def __init__(self, core: Core, work: Work) -> None:
         self._core, self._work = core, work
         self._dependents: dict[str, dict[Key, bool]] = {}

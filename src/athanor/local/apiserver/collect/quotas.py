@@ -20,6 +20,8 @@ SETTLE = 0.2
 class QuotaCollector:
     """Items: ("quota", key) and, for all quotas of a namespace, ("quotas", namespace)."""
 
+    FOLLOWS: tuple[str, ...] = (quota.QUOTAS, "pods")
+
     def __init__(self, core: Core, work: Work) -> None:
         self._core, self._work = core, work
         work.on("quota", self.look)

@@ -20,13 +20,23 @@ from athanor.local.apiserver.errors import (
 from athanor.wire.status import Cause
 
 _PORT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_PLAIN_ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NATIVE = frozenset(("cpu", "memory", "ephemeral-storage"))
+TOLERATED: list[JSON] = [
+    {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute",
+     "tolerationSeconds": 300}
+    for key in ("not-ready", "unreachable")
+]  # fmt: skip
+"""What every pod tolerates unless it says otherwise."""
 _MAY_CHANGE = (
     "pod updates may not change fields other than `spec.containers[*].image`,"
     "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only "
     "additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set "
     "to 1 if it was previously negative)"
 )
+_MOST = 2**31 - 1
+_POLICIES = ("Always", "OnFailure", "Never")
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
 
 
@@ -38,7 +48,8 @@ def check(pod: JSON) -> Sequence[Cause]:
 def check_spec(spec: JSON, path: str) -> list[Cause]:
     """What is wrong with a pod's spec at `path`."""
     causes: list[Cause] = []
-    volumes = _volumes(spec.get("volumes") or [], f"{path}.volumes", causes)
+    found = spec.get("volumes")
+    volumes = _volumes(found, f"{path}.volumes", causes) if found else set()
     if not spec.get("containers"):
         causes.append(required(f"{path}.containers"))
     taken: set[str] = set()
@@ -52,14 +63,15 @@ def check_spec(spec: JSON, path: str) -> list[Cause]:
     for name in ("hostname", "subdomain"):
         if value := spec.get(name):
             causes += [wrong(f"{path}.{name}", value, p) for p in names.label(value)]
-    for i, toleration in enumerate(spec.get("tolerations") or []):
-        _toleration(toleration, f"{path}.tolerations[{i}]", causes)
+    for i, toleration in enumerate(spec.get("tolerations") or ()):
+        if toleration not in TOLERATED:
+            _toleration(toleration, f"{path}.tolerations[{i}]", causes)
     return causes
 
 
 def _numbers(spec: JSON, path: str, causes: list[Cause]) -> None:
     deadline = spec.get("activeDeadlineSeconds")
-    if deadline is not None and not 1 <= deadline <= 2**31 - 1:
+    if deadline is not None and not 1 <= deadline <= _MOST:
         causes.append(
             wrong(
                 f"{path}.activeDeadlineSeconds", deadline,
@@ -67,9 +79,8 @@ def _numbers(spec: JSON, path: str, causes: list[Cause]) -> None:
             )
         )  # fmt: skip
     policy = spec.get("restartPolicy")
-    if policy not in ("Always", "OnFailure", "Never"):
-        words = ("Always", "OnFailure", "Never")
-        causes.append(unsupported(f"{path}.restartPolicy", policy, words))
+    if policy not in _POLICIES:
+        causes.append(unsupported(f"{path}.restartPolicy", policy, _POLICIES))
 
 
 def _volumes(volumes: list[JSON], path: str, causes: list[Cause]) -> set[str]:
@@ -80,9 +91,11 @@ def _volumes(volumes: list[JSON], path: str, causes: list[Cause]) -> set[str]:
             causes.append(required(f"{path}[{i}].name"))
         elif name in found:
             causes.append(duplicate(f"{path}[{i}].name", name))
-        else:
-            causes += [wrong(f"{path}[{i}].name", name, p) for p in names.label(name)]
+        elif problems := names.label(name):
+            causes += [wrong(f"{path}[{i}].name", name, p) for p in problems]
         found.add(name)
+        if len(volume) <= 2:
+            continue
         sources = [k for k, v in volume.items() if k != "name" and v is not None]
         for source in sources[1:]:
             detail = "may not specify more than 1 volume type"
@@ -98,15 +111,18 @@ def _container(
         causes.append(required(f"{at}.name"))
     elif name in taken:
         causes.append(duplicate(f"{at}.name", name))
-    else:
-        causes += [wrong(f"{at}.name", name, problem) for problem in names.label(name)]
+    elif problems := names.label(name):
+        causes += [wrong(f"{at}.name", name, problem) for problem in problems]
     taken.add(name)
     if not container.get("image"):
         causes.append(required(f"{at}.image"))
-    _ports(container.get("ports") or [], f"{at}.ports", causes)
-    _environment(container.get("env") or [], f"{at}.env", causes)
-    _mounts(container.get("volumeMounts") or [], f"{at}.volumeMounts", volumes, causes)
-    for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
+    if ports := container.get("ports"):
+        _ports(ports, f"{at}.ports", causes)
+    if variables := container.get("env"):
+        _environment(variables, f"{at}.env", causes)
+    if mounts := container.get("volumeMounts"):
+        _mounts(mounts, f"{at}.volumeMounts", volumes, causes)
+    for probe in _PROBES:
         if (given := container.get(probe)) is not None:
             _probe(given, f"{at}.{probe}", causes)
     if resources := container.get("resources"):
@@ -132,8 +148,11 @@ def _ports(ports: list[JSON], path: str, causes: list[Cause]) -> None:
 
 
 def _environment(variables: list[JSON], path: str, causes: list[Cause]) -> None:
+    plain = _PLAIN_ENV.fullmatch
     for i, variable in enumerate(variables):
         name, source = variable.get("name") or "", variable.get("valueFrom")
+        if source is None and plain(name):
+            continue
         if not name:
             causes.append(required(f"{path}[{i}].name"))
         elif problems := names.env_name(name):
@@ -206,7 +225,10 @@ def check_resources(resources: JSON, path: str, causes: list[Cause]) -> None:
     requests = resources.get("requests") or {}
     for group, amounts in (("limits", limits), ("requests", requests)):
         for name, amount in amounts.items():
-            _amount(name, amount, f"{path}.{group}[{name}]", causes)
+            if not _is_plain(name, amount):
+                _amount(name, amount, f"{path}.{group}[{name}]", causes)
+    if not limits and _NATIVE.issuperset(requests):
+        return
     for name, amount in requests.items():
         limit = limits.get(name)
         native = _is_native(name)
@@ -230,6 +252,15 @@ def check_resources(resources: JSON, path: str, causes: list[Cause]) -> None:
 @lru_cache(maxsize=1024)
 def _nano(amount: str | int) -> int:
     return parse(amount).nano
+
+
+@lru_cache(maxsize=1024)
+def _is_plain(name: str, amount: str | int) -> bool:
+    """Whether there is surely nothing to say of an amount."""
+    try:
+        return name in _NATIVE and _nano(amount) >= 0
+    except ValueError:
+        return False
 
 
 def _is_native(name: str) -> bool:

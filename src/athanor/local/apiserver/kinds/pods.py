@@ -8,7 +8,12 @@ from functools import lru_cache
 from athanor.api.meta import JSON
 from athanor.kit.quantity import canonical
 from athanor.local.apiserver.kinds.base import Strategy
-from athanor.local.apiserver.kinds.pod_checks import check, check_status, check_update
+from athanor.local.apiserver.kinds.pod_checks import (
+    TOLERATED,
+    check,
+    check_status,
+    check_update,
+)
 
 _SPEC_DEFAULTS: tuple[tuple[str, str | int | bool], ...] = (
     ("restartPolicy", "Always"),
@@ -23,8 +28,8 @@ _PROBE_DEFAULTS = (
     ("successThreshold", 1),
     ("failureThreshold", 3),
 )
+_HOOKED = frozenset(("livenessProbe", "readinessProbe", "startupProbe", "lifecycle"))
 _MODE = 0o644
-_UNWELL = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 _SOURCES_WITH_MODE = ("configMap", "secret", "downwardAPI", "projected")
 
 
@@ -51,7 +56,8 @@ def default_spec(spec: JSON) -> None:
     for container in containers(spec):
         _container(container, host_network=host)
     for name, value in _SPEC_DEFAULTS:
-        if not spec.get(name) and spec.get(name) != 0 and spec.get(name) is not False:
+        given = spec.get(name)
+        if not given and given != 0 and given is not False:
             spec[name] = value
     if spec.get("securityContext") is None:
         spec["securityContext"] = {}
@@ -82,6 +88,8 @@ def _container(container: JSON, *, host_network: bool) -> None:
     for variable in container.get("env") or ():
         if "valueFrom" in variable:
             _field_ref((variable["valueFrom"] or {}).get("fieldRef"))
+    if _HOOKED.isdisjoint(container):
+        return
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
         if (probe := container.get(name)) is not None:
             _probe(probe)
@@ -154,13 +162,16 @@ def _volume(volume: JSON) -> None:
 
 def default_tolerations(spec: JSON) -> None:
     """Five minutes on a node that is not ready or cannot be reached."""
-    have = spec.get("tolerations") or []
+    have = spec.get("tolerations")
+    if not have:
+        spec["tolerations"] = [dict(one) for one in TOLERATED]
+        return
     missing = [
-        {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
-        for key in _UNWELL
+        dict(one)
+        for one in TOLERATED
         if not any(
             t.get("effect") in (None, "", "NoExecute")
-            and (t.get("key") == key or (not t.get("key") and t.get("operator") == "Exists"))
+            and (t.get("key") == one["key"] or (not t.get("key") and t.get("operator") == "Exists"))
             for t in have
         )
     ]
@@ -174,7 +185,10 @@ def quality(spec: JSON) -> str:
     whole = True
     for name in ("initContainers", "containers"):
         for container in spec.get(name) or ():
-            resources = container.get("resources") or {}
+            resources = container.get("resources")
+            if not resources:
+                whole = False
+                continue
             requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
             for kind in ("cpu", "memory"):
                 request, limit = requests.get(kind, "0"), limits.get(kind, "0")

@@ -20,6 +20,7 @@ from msgspec import UNSET, Meta, UnsetType
 from athanor.api.meta import JSON
 from athanor.local.apiserver.schema.check import compile_check
 from athanor.local.apiserver.schema.formats import FORMATS
+from athanor.wire.status import Cause
 
 Quick = Callable[[JSON], bool]
 
@@ -45,7 +46,7 @@ def compile_quick(schema: JSON) -> Quick:
             return False
         if check is None:
             return True
-        causes: list[Any] = []
+        causes: list[Cause] = []
         check(obj, "", "", causes)
         return not causes
 
@@ -145,10 +146,10 @@ class _Types:
         return made, rest
 
 
-_ANYTHING = bool | int | float | str | list[Any] | dict[str, Any]
+_ANYTHING = bool | int | float | str | list[object] | dict[str, object]
 
 
-def _not_null(wanted: Any, schema: JSON) -> Any:
+def _not_null(wanted: object, schema: JSON) -> object:
     """The type for a field: a null where none may be is dropped, which is not for here."""
     return _ANYTHING if wanted is Any and not schema.get("nullable") else wanted
 
