@@ -21,6 +21,7 @@ from athanor.api.core import Node
 from athanor.features.gangs import plan as gangs
 from athanor.features.nodes import plan as nodes
 from athanor.features.nodes.observe import Observed
+from athanor.features.scheduling import matters as scheduling_matters
 from athanor.features.scheduling import observe as scheduling_observe
 from athanor.features.scheduling import plan as scheduling_plan
 from athanor.features.training import plan as training
@@ -112,7 +113,7 @@ def test_training(given_world: Any) -> None:
 @given(situations.clusters())
 def test_scheduling(objects: world.Objects) -> None:
     def decide(objects: world.Objects, now: float = NOW) -> Plan:
-        seen = scheduling_observe.Observer()(situations.caches_of(objects), scheduling_observe.KEY)
+        seen = scheduling_observe.Observer()(situations.caches_of(objects), scheduling_matters.KEY)
         assert seen is not None
         with nothing_outside():
             return scheduling_plan.Planner()(seen, now)

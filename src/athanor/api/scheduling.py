@@ -420,7 +420,7 @@ class PoolSpec(Base, frozen=True, kw_only=True):
     """Nodes of one sort. `topologyLevels` are node labels from the widest to the nearest.
 
     `rates` is the pool's row of the rate table: cost units of one of each resource (a device, a
-    core, a byte). Quota, limits and budgets may be given in these units ("athanor.dev/units").
+    core, a GiB). Quota, limits and budgets may be given in these units ("athanor.dev/units").
     """
 
     node_selector: dict[str, str] = field(default_factory=dict)

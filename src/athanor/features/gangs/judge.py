@@ -68,7 +68,7 @@ def look(observed: Observed, now: float) -> Situation:
     """Read the situation."""
     gang = observed.gang
     started = gang.status.started_at
-    limit = gang.spec.max_runtime_seconds
+    limit = longest(gang)
     refusal = observed.refusal.reason if observed.refusal else ""
     done = succeeded_before(gang)
     lost = observed.shut.union(
@@ -85,6 +85,13 @@ def look(observed: Observed, now: float) -> Situation:
         invalid=refusal in ("Invalid", "BadRequest"),
         blocked=refusal == "Forbidden",
     )
+
+
+def longest(gang: Gang) -> int | None:
+    """How many seconds the gang may run: its own limit, or its queue's where that is nearer."""
+    admission = gang.status.admission
+    queue = admission.max_runtime_seconds if admission is not None else None
+    return min((said for said in (gang.spec.max_runtime_seconds, queue) if said), default=None)
 
 
 def judge(s: Situation) -> Event:

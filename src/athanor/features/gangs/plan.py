@@ -18,7 +18,7 @@ from athanor.api.scheduling import Gang, GangStatus
 from athanor.features.gangs import pods as manifests
 from athanor.features.gangs import status as write
 from athanor.features.gangs.evict import evicting, has_deadline
-from athanor.features.gangs.judge import LOST_AFTER, Situation, judge, look
+from athanor.features.gangs.judge import LOST_AFTER, Situation, judge, longest, look
 from athanor.features.gangs.observe import Observed
 from athanor.features.gangs.ranks import (
     is_alive,
@@ -134,7 +134,7 @@ def _is_fenced(observed: Observed, pod: Pod, now: float) -> bool:
 def _again(gang: Gang, observed: Observed, s: Situation, now: float) -> float | None:
     """Seconds until time alone changes the plan."""
     moments = [since + LOST_AFTER for since in observed.silent.values()]
-    status, limit = gang.status, gang.spec.max_runtime_seconds
+    status, limit = gang.status, longest(gang)
     if status.phase in WORKING and status.started_at and limit:
         moments.append(parse_rfc3339(status.started_at) + limit)
     if status.phase == "Evicting":

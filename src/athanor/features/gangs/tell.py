@@ -6,7 +6,7 @@ import msgspec
 
 from athanor.api.scheduling import GangPhase, GangStatus
 from athanor.features.gangs import status as write
-from athanor.features.gangs.judge import Situation, first_words
+from athanor.features.gangs.judge import Situation, first_words, longest
 from athanor.features.gangs.observe import OUT_OF_SERVICE, Observed
 from athanor.features.gangs.ranks import is_alive, run_of, sorted_by_run, stuck, views
 from athanor.features.gangs.states import FINISHED, WAITING, WORKING, Event
@@ -80,7 +80,13 @@ def _words(s: Situation, observed: Observed, event: Event, status: GangStatus) -
     if spec.outcome is not None and phase in ("Stopping", *FINISHED):
         return spec.outcome.reason, spec.outcome.message
     if event == "verdict":
-        return "MaxRuntimeExceeded", f"ran longer than {spec.max_runtime_seconds} s"
+        limit, admission = longest(s.gang), s.gang.status.admission
+        whose = (
+            ""
+            if limit == spec.max_runtime_seconds or admission is None
+            else (f", the limit of queue {admission.queue}")
+        )
+        return "MaxRuntimeExceeded", f"ran longer than {limit} s{whose}"
     if event in ("invalid", "blocked") and observed.refusal is not None:
         reason = "InvalidPods" if event == "invalid" else "PodsRefused"
         return reason, observed.refusal.message

@@ -6,15 +6,14 @@ from athanor.api.core import Namespace, Node, Pod, PriorityClass
 from athanor.api.scheduling import Gang, Pool, Queue, Reservation
 from athanor.features.scheduling import single
 from athanor.features.scheduling.core.snapshot import Policy
-from athanor.features.scheduling.observe import (
-    Observed,
-    Observer,
+from athanor.features.scheduling.matters import (
     gangs_matter,
     nodes_matter,
     own_pods_aside,
     spec_matters,
     whole,
 )
+from athanor.features.scheduling.observe import Observed, Observer
 from athanor.features.scheduling.plan import Planner
 from athanor.runtime.cache import Key, World
 from athanor.runtime.controller import Controller, Watch

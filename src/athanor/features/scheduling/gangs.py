@@ -10,6 +10,7 @@ from athanor.api.core import PriorityClass
 from athanor.api.placement import unpack
 from athanor.api.scheduling import DEFAULT_QUEUE, Gang, PodSet
 from athanor.features.scheduling import pods
+from athanor.features.scheduling.budgets import Meter
 from athanor.features.scheduling.core.rows import (
     NAN,
     AskRow,
@@ -22,6 +23,7 @@ from athanor.features.scheduling.core.snapshot import GangState
 from athanor.features.scheduling.core.why import Code
 from athanor.features.scheduling.nodes import NodeClass
 from athanor.features.scheduling.pods import PodNeed, RequestError
+from athanor.features.scheduling.rates import hourly
 from athanor.kit.times import parse_rfc3339
 
 FINISHED = ("Succeeded", "Failed")
@@ -129,6 +131,7 @@ def row(
         preemptible=spec.preemptible is not False,
         preempts=klass is None or klass.preemption_policy != "Never",
         estimate=float(min(declared)) if declared else NAN,
+        limit=float(spec.max_runtime_seconds or "inf"),
         refused=refused.code if refused else 0,
         pool=admission.pool if admission else "",
         started=_time(admission.admitted_at) if admission else NAN,
@@ -169,6 +172,20 @@ def running(gang: Gang, nodes: Collection[str]) -> Iterator[RunningRow]:
             if node in nodes:
                 said = placement.devices[rank] if rank < len(placement.devices) else ""
                 yield RunningRow(key_of(gang), index, node, mask(said))
+
+
+def meter(gang: Gang, needs: Sequence[PodNeed], rates: Mapping[str, float]) -> Meter | None:
+    """What an admitted gang costs; None for one that holds nothing."""
+    admission = gang.status.admission
+    if admission is None or not admission.admitted_at:
+        return None
+    each = {
+        s.name: hourly(need.shape, rates) for s, need in zip(gang.spec.pod_sets, needs, strict=True)
+    }
+    rate = sum(p.count * each.get(p.pod_set, 0.0) for p in admission.placements)
+    ended = gang.status.finished_at if gang.status.phase in FINISHED else None
+    started = parse_rfc3339(admission.admitted_at)
+    return Meter(admission.queue, rate, started, parse_rfc3339(ended) if ended else None)
 
 
 def mask(devices: str) -> int:

@@ -5,7 +5,6 @@ What reading costs is remembered by object version, so a look after a few change
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,14 +13,13 @@ from msgspec import Struct
 from athanor.api import labels
 from athanor.api.core import Namespace, Node, Pod, PriorityClass
 from athanor.api.scheduling import Gang, Pool, Queue, Reservation
-from athanor.features.scheduling import gangs, nodes, pods, queues
+from athanor.features.scheduling import gangs, nodes, pods, queues, rates, reservations
+from athanor.features.scheduling.budgets import Meter
 from athanor.features.scheduling.core.build import build
 from athanor.features.scheduling.core.rows import (
-    INF,
     NodeRow,
     PoolRow,
     QueueRow,
-    ReservationRow,
     Rows,
     ShapeRow,
 )
@@ -30,13 +28,10 @@ from athanor.features.scheduling.core.why import Code
 from athanor.features.scheduling.gangs import Read, Refused
 from athanor.features.scheduling.pods import PodNeed
 from athanor.features.scheduling.queues import Problem
+from athanor.features.scheduling.reservations import Ground
 from athanor.kit.quantity import QuantityError
-from athanor.kit.times import parse_rfc3339
-from athanor.runtime.cache import Changed, Key, World, key_of
+from athanor.runtime.cache import Key, World, key_of
 from athanor.wire.selector import from_object
-
-KEY = Key("", "cluster")
-"""The one key of this controller: it looks at the whole cluster each time."""
 
 
 class Past(Struct, frozen=True):
@@ -57,6 +52,10 @@ class Observed(Struct, frozen=True, kw_only=True):
     problems: dict[str, Problem]
     devices: frozenset[str]
     namespaces: dict[str, dict[str, str]] = {}
+    meters: dict[str, Meter] = {}
+    ended: dict[str, Meter] = {}
+    reservations: tuple[Reservation, ...] = ()
+    ground: Ground
 
 
 class Observer:
@@ -82,13 +81,13 @@ class Observer:
         reads = {gangs.key_of(gang): self._reading(gang, devices) for gang in chosen}
         priorities = {p.metadata.name: p for p in world.cache(PriorityClass)}
         refused = _refusals(world, chosen, reads, by_queue, problems, priorities)
-        classes, shapes = _classes(all_nodes, reads.values())
+        counted = rates.counted_by_memory(by_queue.values(), devices)
+        classes, shapes = _classes(all_nodes, reads.values(), counted)
         held = {gangs.key_of(gang) for gang in chosen if gangs.holds(gang)}
         foreign = self.foreign(world, held, devices)
         known = {node.metadata.name for node in all_nodes}
-        rows = Rows(
-            pools=[_pool(pool) for pool in pools],
-            nodes=[
+        machines = [
+            rates.with_room(
                 NodeRow(
                     name=name,
                     pool=nodes.pool_of(node, pools),
@@ -97,10 +96,25 @@ class Observer:
                     foreign=foreign.get(name, {}),
                     domains=_domains(node, pools),
                     devices=offered[name][1],
-                )
-                for node in all_nodes
-                if (name := node.metadata.name)
+                ),
+                counted,
+            )
+            for node in all_nodes
+            if (name := node.metadata.name)
+        ]
+        ground = Ground(
+            pool_of={machine.name: machine.pool for machine in machines},
+            offers=offered,
+            pools={pool.metadata.name: pool for pool in pools},
+            queues=frozenset(by_queue),
+            devices=devices,
+        )
+        reserved = sorted(world.cache(Reservation), key=lambda r: r.metadata.name)
+        rows = Rows(
+            pools=[
+                _pool(pool, rates.derived(pool, devices, counted, machines)) for pool in pools
             ],
+            nodes=machines,
             queues=[
                 self._queue(queue, devices) if name not in problems or not problems[name].fatal
                 else QueueRow(name)
@@ -120,9 +134,7 @@ class Observer:
                 for row in gangs.running(gang, known)
             ],
             reservations=[
-                row
-                for one in sorted(world.cache(Reservation), key=lambda r: r.metadata.name)
-                if (row := _reservation(one, all_nodes, pools, offered)) is not None
+                row for one in reserved if (row := reservations.row(one, ground)) is not None
             ],
             resources=("cpu", "memory", "pods"),
             node_classes=max(classes.values(), default=0) + 1,
@@ -136,7 +148,34 @@ class Observer:
             problems=problems,
             devices=devices,
             namespaces={n.metadata.name: n.metadata.labels for n in world.cache(Namespace)},
+            meters=self._meters(chosen, pools, devices),
+            ended=self._ended(world, pools, devices),
+            reservations=tuple(reserved),
+            ground=ground,
         )
+
+    def _meters(
+        self, of: Iterable[Gang], pools: Iterable[Pool], devices: frozenset[str]
+    ) -> dict[str, Meter]:
+        """What admitted gangs cost, by name."""
+        table = {pool.metadata.name: rates.of_pool(pool, devices) for pool in pools}
+        found = {}
+        for gang in of:
+            admission = gang.status.admission
+            needs = self._reading(gang, devices).needs if admission is not None else ()
+            if admission is not None and needs:
+                made = gangs.meter(gang, needs, table.get(admission.pool, {}))
+                found.update({gangs.key_of(gang): made} if made is not None else {})
+        return found
+
+    def _ended(
+        self, world: World, pools: Iterable[Pool], devices: frozenset[str]
+    ) -> dict[str, Meter]:
+        """What finished gangs cost: asked for once, for what ended before this process began."""
+        if self.past is not None:
+            return {}
+        done = [gang for gang in world.cache(Gang) if gang.status.phase in gangs.FINISHED]
+        return self._meters(done, pools, devices)
 
     def _reading(self, gang: Gang, devices: frozenset[str]) -> Read:
         key, version = key_of(gang), str(gang.metadata.generation or gang.metadata.resource_version)
@@ -203,7 +242,7 @@ def _capacity(node: Node) -> tuple[dict[str, int], tuple[Any, ...]]:
         return {}, ()  # a node that says nonsense offers nothing
 
 
-def _pool(pool: Pool) -> PoolRow:
+def _pool(pool: Pool, derived: Mapping[tuple[str, str], float]) -> PoolRow:
     cost = pool.spec.cost_per_hour
     return PoolRow(
         name=pool.metadata.name,
@@ -211,40 +250,7 @@ def _pool(pool: Pool) -> PoolRow:
         spread=pool.spec.strategy == "Spread",
         elastic=pool.spec.elastic,
         cost=float(cost) if cost.replace(".", "", 1).isdecimal() else 0.0,
-    )
-
-
-def _reservation(
-    one: Reservation,
-    all_nodes: list[Node],
-    pools: list[Pool],
-    offered: Mapping[str, tuple[dict[str, int], tuple[Any, ...]]],
-) -> ReservationRow | None:
-    """The nodes a Reservation keeps: those it names, else the first of its pool that do.
-
-    Without amounts it keeps the whole pool. None for one that nobody can read.
-    """
-    spec = one.spec
-    try:
-        left = nodes.amounts(spec.amounts)
-    except QuantityError:
-        return None
-    kept: list[str] = list(spec.nodes)
-    for node in all_nodes if not kept else []:
-        if nodes.pool_of(node, pools) != spec.pool:
-            continue
-        if spec.amounts and all(amount <= 0 for amount in left.values()):
-            break
-        plain, devices = offered[node.metadata.name]
-        have = {**plain, **Counter(device.kind for device in devices)}
-        left = {name: amount - have.get(name, 0) for name, amount in left.items()}
-        kept.append(node.metadata.name)
-    return ReservationRow(
-        one.metadata.name,
-        tuple(kept),
-        tuple(spec.queues),
-        parse_rfc3339(spec.start) if spec.start else -INF,
-        parse_rfc3339(spec.end) if spec.end else INF,
+        derive=derived,
     )
 
 
@@ -254,7 +260,7 @@ def _domains(node: Node, pools: Iterable[Pool]) -> dict[str, str]:
 
 
 def _classes(
-    all_nodes: list[Node], reads: Iterable[Read]
+    all_nodes: list[Node], reads: Iterable[Read], counted: frozenset[str]
 ) -> tuple[dict[str, int], dict[PodNeed, ShapeRow]]:
     """The number of each node's class, and every need with the answers of all classes."""
     needs = dict.fromkeys(need for read in reads for need in read.needs)
@@ -266,7 +272,8 @@ def _classes(
     }
     classes = list(numbers)
     shapes = {
-        need: gangs.shape(need, classes) if classes else need.shape for need in needs
+        need: rates.with_memory(gangs.shape(need, classes) if classes else need.shape, counted)
+        for need in needs
     }  # fmt: skip
     return of_node, shapes
 
@@ -296,12 +303,20 @@ def _refusals(
         elif problem is not None and problem.fatal:
             text = f"queue {queue.metadata.name}: {problem.message}"
             refusal = Refused(Code.QUEUE_INVALID, text)
-        elif not _admits(world, queue, gang.metadata.namespace):
-            text = f"queue {queue.metadata.name} does not admit gangs of namespace "
+        elif (closed := _not_for(world, queue, by_queue, gang.metadata.namespace)) is not None:
+            text = f"queue {closed} does not admit gangs of namespace "
             refusal = Refused(Code.NAMESPACE_NOT_ALLOWED, text + gang.metadata.namespace)
         if refusal is not None:
             found[name] = refusal
     return found
+
+
+def _not_for(
+    world: World, queue: Queue, by_queue: Mapping[str, Queue], namespace: str
+) -> str | None:
+    """The first queue on the way up that does not admit the namespace."""
+    path = queues.above(queue.metadata.name, by_queue)
+    return next((q.metadata.name for q in path if not _admits(world, q, namespace)), None)
 
 
 def _admits(world: World, queue: Queue, namespace: str) -> bool:
@@ -310,56 +325,3 @@ def _admits(world: World, queue: Queue, namespace: str) -> bool:
     found = world.cache(Namespace).get(Key("", namespace))
     selector = from_object(queue.spec.namespace_selector)
     return found is not None and selector.matches(found.metadata.labels)
-
-
-def whole(change: Changed[Any], world: World) -> Iterable[Key]:
-    """Every change concerns the one key."""
-    return (KEY,)
-
-
-def spec_matters(change: Changed[Any], world: World) -> Iterable[Key]:
-    """Queues and pools concern the scheduler when their specs change, not their statuses."""
-    before, after = change
-    if before is not None and after is not None and before.spec == after.spec:
-        return ()
-    return (KEY,)
-
-
-def own_pods_aside(change: Changed[Pod], world: World) -> Iterable[Key]:
-    """Pods concern the scheduler when what they use appears or ends, not each time they report."""
-    before, after = change
-    if before is not None and after is not None and _place(before) == _place(after):
-        return ()
-    return (KEY,)
-
-
-def _place(pod: Pod) -> tuple[str, bool]:
-    return pod.spec.node_name, pod.status.phase in ("Succeeded", "Failed")
-
-
-def nodes_matter(change: Changed[Node], world: World) -> Iterable[Key]:
-    """Nodes concern the scheduler when what they offer or whom they let in changes."""
-    before, after = change
-    if before is not None and after is not None and _offer(before) == _offer(after):
-        return ()
-    return (KEY,)
-
-
-def _offer(node: Node) -> tuple[object, ...]:
-    ready = next((c.status for c in node.status.conditions if c.type == "Ready"), "True")
-    return node.spec, node.metadata.labels, node.status.allocatable, node.status.capacity, ready
-
-
-def gangs_matter(change: Changed[Gang], world: World) -> Iterable[Key]:
-    """Gangs concern the scheduler when they ask, start to hold or stop to hold something."""
-    before, after = change
-    if before is not None and after is not None and _stand(before) == _stand(after):
-        return ()
-    return (KEY,)
-
-
-def _stand(gang: Gang) -> tuple[object, ...]:
-    return (
-        gang.metadata.uid, gang.metadata.generation, gang.metadata.deletion_timestamp is None,
-        gangs.holds(gang), gangs.waits(gang), gang.status.admission,
-    )  # fmt: skip

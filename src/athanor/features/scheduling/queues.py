@@ -8,7 +8,8 @@ from typing import NamedTuple
 from athanor.api.scheduling import Amounts, PoolQuota, Queue
 from athanor.features.scheduling import nodes
 from athanor.features.scheduling.core.rows import NAN, QueueRow, QuotaRow
-from athanor.features.scheduling.core.snapshot import Consent, QueueState
+from athanor.features.scheduling.core.snapshot import UNITS, Consent, QueueState
+from athanor.kit import quantity
 from athanor.kit.quantity import QuantityError
 from athanor.kit.times import parse_rfc3339
 
@@ -34,9 +35,7 @@ def problems(queues: Sequence[Queue], pools: frozenset[str]) -> dict[str, Proble
     by_name = {queue.metadata.name: queue for queue in queues}
     found: dict[str, Problem] = {}
     for name, queue in by_name.items():
-        problem = (
-            _own(queue) or _tree(queue, by_name) or _places(queue, pools) or _unsupported(queue)
-        )
+        problem = _own(queue) or _tree(queue, by_name) or _places(queue, pools)
         if problem is not None:
             found[name] = problem
     for name, queue in by_name.items():
@@ -47,6 +46,12 @@ def problems(queues: Sequence[Queue], pools: frozenset[str]) -> dict[str, Proble
 
 
 def _own(queue: Queue) -> Problem | None:
+    budget = queue.spec.budget
+    try:
+        nodes.amounts(queue.spec.user_limit)
+        quantity.parse(str(budget.gpu_hours) if budget else "0")
+    except QuantityError as problem:
+        return Problem("InvalidQuantity", f"spec.userLimit or spec.budget.gpuHours: {problem}")
     for i, quota in enumerate(queue.spec.pools):
         field = f"spec.pools[{i}]"
         try:
@@ -92,31 +97,22 @@ def _places(queue: Queue, pools: frozenset[str]) -> Problem | None:
     return None
 
 
-def _unsupported(queue: Queue) -> Problem | None:
-    """Rules that nobody enforces yet are said to be so, never ignored in silence."""
-    for field, value in (
-        ("budget", queue.spec.budget), ("maxRuntimeSeconds", queue.spec.max_runtime_seconds)
-    ):  # fmt: skip
-        if value is not None:
-            return Problem("NotSupported", f"spec.{field} is not enforced yet", fatal=False)
-    return None
-
-
 def _children(
     queue: Queue, by_name: Mapping[str, Queue], bad: Mapping[str, Problem]
 ) -> Problem | None:
     """Children are not guaranteed more than their parent has (where it says what it has)."""
     for i, quota in enumerate(queue.spec.pools):
         for resource, own in nodes.amounts(quota.guaranteed).items():
-            total = sum(
-                nodes.amounts(q.guaranteed).get(resource, 0)
-                for name, child in by_name.items()
+            mine = [
+                (name, nodes.amounts(q.guaranteed).get(resource, 0))
+                for name, child in sorted(by_name.items())
                 if child.spec.parent == queue.metadata.name and name not in bad
                 for q in child.spec.pools
                 if q.pool == quota.pool
-            )
-            if total > own:
-                text = f"spec.pools[{i}].guaranteed.{resource}: its children's add up to more"
+            ]
+            if sum(amount for _, amount in mine) > own:
+                said = ", ".join(name for name, amount in mine if amount)
+                text = f"spec.pools[{i}].guaranteed.{resource}: its children's ({said}) are more"
                 return Problem("ChildrenOverGuarantee", text, fatal=False)
     return None
 
@@ -140,7 +136,7 @@ def row(
         reclaim=CONSENT[preemption.reclaim if preemption else "Any"],
         min_runtime=float(preemption.min_runtime_seconds) if preemption else 0.0,
         max_runtime=float(spec.max_runtime_seconds or "inf"),
-        user_limit=_amounts(spec.user_limit, devices),
+        user_limit=amounts_of(spec.user_limit, devices),
         decayed=decayed,
         decayed_at=at,
     )
@@ -162,16 +158,34 @@ def remembered(queue: Queue) -> tuple[dict[tuple[str, str], float], float]:
 
 def _quota(quota: PoolQuota, devices: frozenset[str]) -> QuotaRow:
     return QuotaRow(
-        guaranteed=_amounts(quota.guaranteed, devices),
-        deserved=_amounts(quota.deserved, devices),
-        limit=_amounts(quota.limit, devices),
-        lendable=_amounts(quota.lendable, devices),
+        guaranteed=amounts_of(quota.guaranteed, devices),
+        deserved=amounts_of(quota.deserved, devices),
+        limit=amounts_of(quota.limit, devices),
+        lendable=amounts_of(quota.lendable, devices),
         spill_after=float(quota.spill_after_seconds or 0),
     )
 
 
-def _amounts(said: Amounts, devices: frozenset[str]) -> dict[str, int]:
-    return {
+def amounts_of(said: Amounts, devices: frozenset[str]) -> dict[str, int]:
+    """Amounts in the core's units: devices and cost units in thousandths. Raises QuantityError."""
+    plain = {name: text for name, text in said.items() if name != UNITS}
+    found = {
         name: amount * 1000 if name in devices else amount
-        for name, amount in nodes.amounts(said).items()
+        for name, amount in nodes.amounts(plain).items()
     }
+    return {**found, UNITS: quantity.milli(str(said[UNITS]))} if UNITS in said else found
+
+
+def above(name: str, by_name: Mapping[str, Queue]) -> list[Queue]:
+    """The queue and those above it; a circle is cut where it closes."""
+    path: dict[str, Queue] = {}
+    while name in by_name and name not in path:
+        path[name] = by_name[name]
+        name = by_name[name].spec.parent
+    return list(path.values())
+
+
+def longest(name: str, by_name: Mapping[str, Queue]) -> int | None:
+    """The nearest limit of the running time from the queue up, in seconds."""
+    said = [q.spec.max_runtime_seconds for q in above(name, by_name)]
+    return min((seconds for seconds in said if seconds), default=None)

@@ -19,13 +19,13 @@ from athanor.api.registry import of
 from athanor.api.scheduling import Gang, PodSet
 from athanor.features.scheduling import gangs, nodes, pods
 from athanor.features.scheduling.core.snapshot import Cause
-from athanor.features.scheduling.observe import (
+from athanor.features.scheduling.matters import (
     KEY,
-    Observer,
     gangs_matter,
     nodes_matter,
     own_pods_aside,
 )
+from athanor.features.scheduling.observe import Observer
 from athanor.kit.quantity import QuantityError
 from athanor.kit.times import rfc3339
 from athanor.runtime.cache import Changed, Key, World

@@ -35,7 +35,8 @@ from athanor.features.scheduling.core import position, whatif
 from athanor.features.scheduling.core.snapshot import UNSET, Decisions, GangState, Snapshot, Why
 from athanor.features.scheduling.core.why import NAMES, WAYS, Code
 from athanor.features.scheduling.observe import Observed
-from athanor.features.scheduling.plan import Planner, amount
+from athanor.features.scheduling.plan import Planner
+from athanor.features.scheduling.report import amount
 from athanor.kit.times import rfc3339
 from athanor.wire.request import Request, Response
 from athanor.wire.selector import from_object

@@ -34,7 +34,10 @@ def quota(**amounts: JSON) -> list[JSON]:
              queue("b", parent="a", pools=quota(guaranteed={"cpu": 2}))],
             "a", "ChildrenOverGuarantee", "spec.pools[0].guaranteed.cpu",
         ),
-        ([queue("a", budget={"gpuHours": "5"})], "a", "NotSupported", "spec.budget"),
+        (
+            [queue("a", budget={"gpuHours": "5h"})],
+            "a", "InvalidQuantity", "spec.budget.gpuHours",
+        ),
     ],
 )  # fmt: skip
 def test_the_field_is_named(queues: list[Queue], where: str, reason: str, word: str) -> None:

@@ -243,6 +243,7 @@ class _Run:
             held_in_pool=state.now.tree.held,
             share=state.shares.all(),
             decayed=state.shares.past,
+            committed=tuple(state.now.tree.committed),
         )
 
 

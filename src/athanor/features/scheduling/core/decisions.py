@@ -109,7 +109,8 @@ class Why:
 class Decisions:
     """What a cycle decided. `line` lists waiting gangs in the order they were considered.
 
-    `moved` gangs grew or had ranks replaced. `held_in_pool` is what gangs use of each pool.
+    `moved` gangs grew or had ranks replaced. `committed` GPU-hours
+    are promised to running gangs, a queue each. `held_in_pool` is what gangs use of each pool.
     `reasons[g]` is an index into `whys` for each gang (UNSET: it does not wait). `use` and
         `share` are those after the admissions; `decayed` is past use as of `now`.
     """
@@ -127,6 +128,7 @@ class Decisions:
     decayed: Floats
     shrunk: tuple[Shrink, ...] = ()
     moved: tuple[Move, ...] = ()
+    committed: tuple[float, ...] = ()
 
     def why(self, gang: int) -> tuple[Why, ...]:
         """Why this gang waits; empty when it does not."""
