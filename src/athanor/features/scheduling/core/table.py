@@ -7,8 +7,8 @@ the same axis have the same length there. Integers and floats survive the JSON f
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import numpy as np
@@ -97,6 +97,23 @@ class Table:
         if missing:
             raise ShapeError(f"{cls.__name__}: missing or unknown columns {sorted(missing)}")
         return cls(**{f.name: _decode(value[f.name], f.metadata) for f in fields(cls)})
+
+
+def renewed(table: T, columns: Mapping[str, object]) -> T:
+    """The table with these columns in place of its own."""
+    return replace(table, **columns)
+
+
+def repeated(table: T, rows: Sequence[int]) -> T:
+    """The table with some of its rows once more at its end (every column by its first axis)."""
+    columns: dict[str, object] = {}
+    for one in fields(table):
+        value = getattr(table, one.name)
+        if isinstance(value, np.ndarray):
+            columns[one.name] = np.concatenate([value, value[list(rows)]])
+        else:
+            columns[one.name] = (*value, *(value[row] for row in rows))
+    return renewed(table, columns)
 
 
 def frozen(value: Any, dtype: Any) -> NDArray[Any]:

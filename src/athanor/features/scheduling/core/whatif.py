@@ -8,8 +8,8 @@ sizes are found by bisection, then verified. Nothing of other gangs is changed o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, replace
-from typing import NamedTuple, TypeVar
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,9 +25,7 @@ from athanor.features.scheduling.core.snapshot import (
     Shapes,
     Snapshot,
 )
-from athanor.features.scheduling.core.table import Table, smalls
-
-T = TypeVar("T", bound=Table)
+from athanor.features.scheduling.core.table import renewed, repeated, smalls
 
 MOST_POOLS = 8
 MOST_QUEUES = 8
@@ -194,7 +192,9 @@ class _Ask:
                 continue
             estimate = self.s.gangs.estimate.copy()
             estimate[self.gang] = limit
-            if self._starts(_gangs(self.s, estimate=estimate)):
+            bound = self.s.gangs.limit.copy()
+            bound[self.gang] = min(limit, bound[self.gang])
+            if self._starts(_gangs(self.s, estimate=estimate, limit=bound)):
                 text = f"with a limit of {limit} s on its running time it would start now"
                 yield Change("ShorterLimit", str(limit), text)
                 return
@@ -232,7 +232,7 @@ def _most(high: int, works: Callable[[int], bool]) -> int:
 
 
 def _gangs(s: Snapshot, **columns: np.ndarray) -> Snapshot:
-    return replace(s, gangs=replace(s.gangs, **columns))  # type: ignore[arg-type]
+    return replace(s, gangs=renewed(s.gangs, columns))
 
 
 def _asking(
@@ -240,7 +240,7 @@ def _asking(
     edits: dict[int, dict[str, int]],
 ) -> Snapshot:  # fmt: skip
     """The snapshot with the gang in a class of its own: its sets with some columns changed."""
-    sets = _repeated(s.pod_sets, rows)
+    sets = repeated(s.pod_sets, rows)
     first_new = len(s.pod_sets.names)
     columns = {name: getattr(sets, name).copy() for edit in edits.values() for name in edit}
     for i, edit in edits.items():
@@ -262,7 +262,7 @@ def _with_devices(
 ) -> Snapshot:
     """The snapshot with the gang's set `i` asking for so many devices a pod."""
     old = int(s.pod_sets.shape[rows[i]])
-    shapes: Shapes = _repeated(s.shapes, [old])
+    shapes: Shapes = repeated(s.shapes, [old])
     new = len(s.shapes.kind)
     column = shapes.devices.copy()
     column[new] = devices
@@ -271,15 +271,3 @@ def _with_devices(
     request[new, resource] = devices * int(s.shapes.milli[old])
     shapes = replace(shapes, devices=column, request=request)
     return _asking(replace(s, shapes=shapes), gang, rows, pools, {i: {"shape": new}})
-
-
-def _repeated(table: T, rows: Sequence[int]) -> T:
-    """The table with some of its rows once more at its end."""
-    columns: dict[str, object] = {}
-    for one in fields(table):
-        value = getattr(table, one.name)
-        if isinstance(value, np.ndarray):
-            columns[one.name] = np.concatenate([value, value[list(rows)]])
-        else:
-            columns[one.name] = (*value, *(value[row] for row in rows))
-    return replace(table, **columns)
