@@ -58,7 +58,7 @@ class Server:
         self.api.core.authority = self.pki.authority.read_text()
         self.api.follow(self.auth)
         self.http = self._http()
-        observatory.add_in_flight(self.http.in_flight)
+        observatory.add_in_flight(self.http.in_flight, self.http.in_queue)
 
     async def open(self, sockets: Sequence[socket.socket]) -> None:
         """Bring the basic objects up to date, then serve."""

@@ -1,4 +1,4 @@
-"""Serves `handle` over HTTP(S): limits, request ids, errors, metrics, passing on to others."""
+"""Serves `handle` over HTTP(S): turns, request ids, errors, metrics, passing on to others."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from athanor.kit.http import Exchange, HttpServer, Onward, Peer, TooLarge, Unreachable
+from athanor.local.apiserver.turns import Turns
 from athanor.wire.request import Answer, Forward, Request, Response, Stream, User
 from athanor.wire.status import ApiError
 
@@ -27,10 +28,14 @@ Handle = Callable[[Request], Awaitable[Answer]]
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """Requests answered at the same time (kube-apiserver's defaults); watches do not count."""
+    """Requests answered at the same time (kube-apiserver's defaults); watches do not count.
+
+    `queue`: how many more of one user wait for their turn.
+    """
 
     reads: int = 400
     writes: int = 200
+    queue: int = 500
 
 
 class ApiHttp:
@@ -40,12 +45,12 @@ class ApiHttp:
         self, handle: Handle, *, limits: Limits | None = None, onward: Onward | None = None
     ) -> None:
         self._handle = handle
-        self._limits = limits or Limits()
+        limits = limits or Limits()
+        self._reads = Turns(limits.reads, limits.reads // 2, limits.queue)
+        self._writes = Turns(limits.writes, limits.writes // 2, limits.queue)
         self._onward = onward or Onward()
         self._server = HttpServer(self._serve)
         self._prefix, self._numbers = secrets.token_hex(6), itertools.count(1)
-        self.reading = 0
-        self.writing = 0
         self.long_running = 0
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> int:
@@ -64,10 +69,14 @@ class ApiHttp:
     def in_flight(self) -> dict[tuple[str, ...], float]:
         """Requests being answered, by kind, for metrics."""
         return {
-            ("readOnly",): self.reading,
-            ("mutating",): self.writing,
+            ("readOnly",): self._reads.taken,
+            ("mutating",): self._writes.taken,
             ("longRunning",): self.long_running,
         }
+
+    def in_queue(self) -> dict[tuple[str, ...], float]:
+        """Requests that wait for their turn, by kind, for metrics."""
+        return {("readOnly",): self._reads.waiting, ("mutating",): self._writes.waiting}
 
     async def _serve(self, exchange: Exchange) -> None:
         if _long_running(exchange):
@@ -76,22 +85,15 @@ class ApiHttp:
                 await self._answer(exchange)
             finally:
                 self.long_running -= 1
-        elif exchange.method in _READS:
-            if self.reading >= self._limits.reads:
-                return await _busy(exchange)
-            self.reading += 1
-            try:
-                await self._answer(exchange)
-            finally:
-                self.reading -= 1
-        else:
-            if self.writing >= self._limits.writes:
-                return await _busy(exchange)
-            self.writing += 1
-            try:
-                await self._answer(exchange)
-            finally:
-                self.writing -= 1
+            return None
+        turns = self._reads if exchange.method in _READS else self._writes
+        flow = _flow(exchange)
+        if not turns.take(flow) and not await turns.wait(flow):
+            return await _busy(exchange)
+        try:
+            await self._answer(exchange)
+        finally:
+            turns.leave(flow)
         return None
 
     async def _answer(self, exchange: Exchange) -> None:
@@ -144,6 +146,14 @@ def _request(exchange: Exchange, body: bytes, ident: str) -> Request:
 @lru_cache(maxsize=1024)
 def _user(peer: Peer | None) -> User | None:
     return None if peer is None else User(name=peer.name, groups=peer.organizations)
+
+
+def _flow(exchange: Exchange) -> str:
+    """Whose request this is, as far as can be told before anything is checked."""
+    peer = exchange.peer
+    if peer is not None:
+        return peer.name
+    return exchange.headers.get("authorization") or exchange.remote
 
 
 def _long_running(exchange: Exchange) -> bool:

@@ -34,8 +34,20 @@ class Observatory:
         for gauge in _store_gauges(store):
             self.registry.add(gauge)
 
-    def add_in_flight(self, read: Callable[[], dict[tuple[str, ...], float]]) -> None:
-        """Show what the HTTP server is answering at the moment."""
+    def add_in_flight(
+        self,
+        read: Callable[[], dict[tuple[str, ...], float]],
+        queued: Callable[[], dict[tuple[str, ...], float]],
+    ) -> None:
+        """Show what the HTTP server is answering at the moment, and what waits for its turn."""
+        self.registry.add(
+            Gauge(
+                "apiserver_current_inqueue_requests",
+                "Requests that wait for their turn, by kind.",
+                queued,
+                ("request_kind",),
+            )
+        )
         self.registry.add(
             Gauge(
                 "apiserver_current_inflight_requests",

@@ -126,7 +126,7 @@ def test_a_disk_that_fails_costs_lines_not_requests(
 def test_metrics_have_the_names_that_dashboards_know() -> None:
     async def main() -> None:
         observatory = Observatory(Store.open(":memory:"))
-        observatory.add_in_flight(lambda: {("readOnly",): 2})
+        observatory.add_in_flight(lambda: {("readOnly",): 2}, lambda: {("readOnly",): 0})
         request = _request("GET", "/api/v1/namespaces/a/pods/p")
         observatory.answered(request, route(request), ALICE, 200, 0.004)
         text = observatory.metrics().body.decode()

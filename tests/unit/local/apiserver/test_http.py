@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -123,7 +124,7 @@ def test_requests_at_the_same_time_are_limited(
                 await go.wait()
             return Response(body=b"ok")
 
-        async with _serving(world, handle, Limits(reads=1, writes=1)) as (server, port):
+        async with _serving(world, handle, Limits(reads=1, writes=1, queue=0)) as (server, port):
             first, second = await Line.open(world, port), await Line.open(world, port)
             first.send(f"{held} HTTP/1.1\r\nHost: h\r\n\r\n")
             await inside.wait()
@@ -152,5 +153,35 @@ def test_passing_on_to_nobody(world: World) -> None:
             status, _, body = await _ask(line, "GET /x")
             assert (status, json.loads(body)["reason"]) == (503, "ServiceUnavailable")
             await line.close()
+
+    asyncio.run(main())
+
+
+def test_a_flood_of_one_user_starves_nobody(world: World) -> None:
+    async def main() -> None:
+        go = asyncio.Event()
+
+        async def handle(request: Request) -> Answer:
+            if request.headers.get("authorization"):
+                await go.wait()
+            return Response(body=b"ok")
+
+        async with _serving(world, handle, Limits(reads=4, writes=4, queue=1)) as (server, port):
+            flood = []
+            for _ in range(4):
+                settings = ssl.create_default_context(cafile=str(world.pki.authority))
+                line = Line(*await asyncio.open_connection("127.0.0.1", port, ssl=settings))
+                line.send("GET /a HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer x\r\n\r\n")
+                flood.append(line)
+            answers = [asyncio.ensure_future(line.answer()) for line in flood]
+            refused, _ = await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
+            assert [answer.result()[0] for answer in refused] == [429]
+            assert sum(server.in_queue().values()) == 1
+            person = await Line.open(world, port)
+            assert (await _ask(person, "GET /b"))[0] == 200
+            go.set()
+            assert sorted([(await answer)[0] for answer in answers]) == [200, 200, 200, 429]
+            for line in (person, *flood):
+                await line.close()
 
     asyncio.run(main())
