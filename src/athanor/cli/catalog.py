@@ -28,6 +28,9 @@ VERBS: dict[str, Verb] = {
     "list": Verb("list_", _JOBS, "List jobs."),
     "logs": Verb("logs", _JOBS, "Print or follow the log of all ranks of a job."),
     "why": Verb("why", _JOBS, "Explain why a job waits or failed, and what would help."),
+    "simulate": Verb(
+        "simulate", _JOBS, "Play the cluster forward by its own scheduler, with changes."
+    ),
     "wait": Verb("wait", _JOBS, "Wait until a job has finished, runs, or is gone."),
     "top": Verb("top", _JOBS, "Show who uses what: nodes, queues or jobs."),
     "suspend": Verb("suspend", _JOBS, "Stop a job and give its hardware back."),
@@ -48,6 +51,7 @@ VERBS: dict[str, Verb] = {
     "controllers": Verb(
         "controllers", _CLUSTERS, "Run the controllers against a cluster; of several one leads."
     ),
+    "agent": Verb("agent", _CLUSTERS, "Join a Kubernetes cluster as a node that runs processes."),
     "doctor": Verb("doctor", _HELP, "Check what this machine can do, and what is left over."),
     "completion": Verb("completion", _HELP, "Print the completion script of a shell."),
     "version": Verb("version", _HELP, "Show the versions of client and server."),

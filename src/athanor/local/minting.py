@@ -82,6 +82,35 @@ def certificate(ca: Pair, wanted: Wanted, now: float) -> Pair:
     return _signed(builder, key, issuer_key)
 
 
+def request(name: str, groups: Sequence[str], hosts: Sequence[str]) -> Pair:
+    """A new key, and a request (PEM, in place of the certificate) that somebody else signs it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    organizations = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
+    subject = x509.Name([*organizations, x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    names = x509.SubjectAlternativeName([_alternative(host) for host in hosts])
+    made = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(subject)
+        .add_extension(names, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return Pair(made.public_bytes(serialization.Encoding.PEM), _private(key))
+
+
+def facts(certificate: bytes) -> tuple[float, float, list[str]]:
+    """Since when and until when (seconds since the epoch) a certificate (PEM) holds, and for whom.
+
+    Raises ValueError.
+    """
+    found = x509.load_pem_x509_certificate(certificate)
+    try:
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        names = x509.SubjectAlternativeName([])
+    hosts = [str(name.value) for name in names]
+    return found.not_valid_before_utc.timestamp(), found.not_valid_after_utc.timestamp(), hosts
+
+
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,
@@ -107,13 +136,14 @@ def _signed(
     issuer_key: ec.EllipticCurvePrivateKey,
 ) -> Pair:
     made = builder.sign(issuer_key, hashes.SHA256())
-    return Pair(
-        made.public_bytes(serialization.Encoding.PEM),
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ),
+    return Pair(made.public_bytes(serialization.Encoding.PEM), _private(key))
+
+
+def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
     )
 
 

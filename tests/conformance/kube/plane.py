@@ -73,11 +73,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def running() -> Iterator[Path]:
-    """A fresh control plane; yields its admin kubeconfig and ends it afterwards."""
+def running(*flags: str) -> Iterator[Path]:
+    """A fresh control plane; yields its admin kubeconfig and ends it afterwards.
+
+    `flags` are those of `kubeplane all`: "-scheduler" runs kube-scheduler, too.
+    """
     plane = binary()
     with tempfile.TemporaryDirectory(prefix="kubeplane-") as folder:
-        command = [str(plane), "all", "-dir", folder, "-port", str(free_port())]
+        command = [str(plane), "all", "-dir", folder, "-port", str(free_port()), *flags]
         with (Path(folder) / "plane.log").open("wb") as log:
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
         try:

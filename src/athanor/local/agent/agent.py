@@ -85,7 +85,10 @@ class Agent:
             supervised=self.supervised, hello=self._hello, executor=self._executor,
             devices=self._devices(), ports=PortBlocks(self.settings.data / "node" / "ports.json"),
             overlays=Overlays(self.settings.data / "node" / "overlays"),
-            claims=Claims(self.client, self.settings.claims, self.settings.name, self._poke_all),
+            claims=Claims(
+                self.client, self.settings.claims, self.settings.name, self._poke_all,
+                provisions=self.settings.joined is None,
+            ),
         )  # fmt: skip
         await self._open_relay()
         kubelet = Kubelet(self.node, self.workers)
@@ -94,7 +97,7 @@ class Agent:
             self.pods.run(), self.events.run(), self._heartbeat.run(), self._sweep(),
             Reports(self.client, self.workers).run(),
             self.supervised.run(self._met), self._services.run(), self.directory.run(),
-            self.node.claims.run(), self._announce(), self._refresh(),
+            self.node.claims.run(), self._announce(), self._refresh(), kubelet.run(),
         ]  # fmt: skip
         try:
             async with asyncio.TaskGroup() as group:

@@ -30,8 +30,13 @@ _AGAIN = 5.0
 class Claims:
     """Binds claims of our class; tells `bound(namespace)` when one is."""
 
-    def __init__(self, client: Client, root: Path, node: str, bound: Callable[[str], None]) -> None:
+    def __init__(
+        self, client: Client, root: Path, node: str, bound: Callable[[str], None], *,
+        provisions: bool = True,
+    ) -> None:  # fmt: skip
+        """`provisions`: this node makes the volumes; in a cluster others do."""
         self._client = client
+        self._provisions = provisions
         self._root = root
         self._node = node
         self._bound = bound
@@ -41,10 +46,31 @@ class Claims:
 
     async def run(self) -> None:
         """Follow claims and volumes, and provision, until cancelled."""
+        if not self._provisions:
+            return
         async with asyncio.TaskGroup() as group:
             group.create_task(self._claims.run())
             group.create_task(self._volumes.run())
             group.create_task(self._work())
+
+    async def look(self, namespace: str, name: str) -> None:
+        """Read one claim and its volume where they are not followed: nodes may not list them."""
+        if self._provisions:
+            return
+        claim = await self._read(_CLAIMS, namespace, name)
+        volume = ((claim or {}).get("spec") or {}).get("volumeName")
+        if claim is not None:
+            self._claims.objects[f"{namespace}/{name}"] = claim
+        if volume and (found := await self._read(_VOLUMES, None, volume)):
+            self._volumes.objects["/" + volume] = found
+
+    async def _read(self, resource: Resource, namespace: str | None, name: str) -> JSON | None:
+        try:
+            return await self._client(calls.raw("GET", resource.path(namespace, name)))
+        except ApiError as error:
+            if error.code not in (403, 404):
+                raise
+            return None
 
     def folder(self, namespace: str, name: str) -> str:
         """Where a claim's content lies. Raises Missing while it is not bound."""

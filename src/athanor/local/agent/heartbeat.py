@@ -7,6 +7,7 @@ import logging
 import os
 import platform
 import shutil
+import socket
 
 from athanor.api import core
 from athanor.api.meta import JSON
@@ -24,6 +25,8 @@ _SAY_AGAIN = 300.0
 """Seconds after which a status that did not change is written again (the kubelet's own habit)."""
 _NODES, _LEASES = of(core.Node), of(core.Lease)
 LEASES = "kube-node-lease"
+_DECLARED = ["ExtendWebSocketsToKubelet"]
+"""API servers from 1.36 on pass WebSockets on to nodes that say so, instead of speaking SPDY."""
 
 
 class Heartbeat:
@@ -36,6 +39,11 @@ class Heartbeat:
         self._reported_at = 0.0
         self._since: dict[str, tuple[str, str]] = {}
         self.registered = asyncio.Event()
+        settings = node.settings
+        self._addresses = [{"type": "InternalIP", "address": settings.address}]
+        if settings.joined is None or _leads_to(settings.name, settings.address):
+            # API servers try names first: one that leads nowhere would hide the address
+            self._addresses.append({"type": "Hostname", "address": settings.name})
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         self._machine = {
             "cpu": str(os.cpu_count() or 1),
@@ -56,8 +64,12 @@ class Heartbeat:
             "athanor.dev/isolation": str(self._node.hello["isolation"]),
             **self._node.devices.labels(),
         }
-        manifest = {
+        joined = self._node.settings.joined
+        if joined is not None:
+            labels |= joined.labels
+        manifest: JSON = {
             "apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels},
+            "spec": {"taints": list(joined.taints)} if joined else {},
         }  # fmt: skip
         try:
             known = await self._node.client(calls.create(_NODES, manifest))
@@ -124,10 +136,8 @@ class Heartbeat:
         return {
             "capacity": {**self._machine, **node.devices.capacity()},
             "allocatable": self.allocatable(),
-            "addresses": [
-                {"type": "InternalIP", "address": node.settings.address},
-                {"type": "Hostname", "address": node.settings.name},
-            ],
+            "addresses": self._addresses,
+            "declaredFeatures": _DECLARED,
             "daemonEndpoints": {"kubeletEndpoint": {"Port": self._port}},
             "nodeInfo": _info(),
             "conditions": [
@@ -159,6 +169,13 @@ class Heartbeat:
                 "metadata": {"name": name, "namespace": LEASES}, "spec": spec,
             }  # fmt: skip
             await self._node.client(calls.create(_LEASES, manifest))
+
+
+def _leads_to(name: str, address: str) -> bool:
+    try:
+        return any(found[4][0] == address for found in socket.getaddrinfo(name, None))
+    except OSError:
+        return False
 
 
 def _condition(kind: str, status: str, reason: str, message: str) -> JSON:

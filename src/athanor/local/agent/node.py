@@ -30,6 +30,14 @@ UID_ANNOTATION = "athanor.dev/uid"
 ROOT_CA = "kube-root-ca.crt"
 
 
+class Joined(Struct, frozen=True, kw_only=True):
+    """What belongs to a node of a cluster whose API server is not the platform's own."""
+
+    client_ca: str  # a file: who vouches for the API server's client certificate
+    labels: dict[str, str] = {}
+    taints: tuple[dict[str, str], ...] = ()
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """How this agent was started."""
 
@@ -44,6 +52,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     ca: str = ""
     max_pods: int = 2000
     port: int = 0  # of the kubelet's endpoints; 0 takes a free one
+    joined: Joined | None = None
 
     @property
     def tag(self) -> str:
@@ -95,8 +104,13 @@ class Node(Struct, kw_only=True):
         if os.getuid() != 0:
             return os.getuid()
         if namespace not in self.uids:
-            found = await self.client(calls.get(Namespace, namespace))
-            said = found.metadata.annotations.get(UID_ANNOTATION, "")
+            said = ""
+            try:
+                found = await self.client(calls.get(Namespace, namespace))
+                said = found.metadata.annotations.get(UID_ANNOTATION, "")
+            except ApiError as error:
+                if error.code != 403:  # a cluster's nodes may not read namespaces
+                    raise
             own = FIRST_UID + zlib.crc32(namespace.encode()) % UIDS
             self.uids[namespace] = int(said) if said.isdigit() and int(said) > 0 else own
         return self.uids[namespace]

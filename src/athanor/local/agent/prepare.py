@@ -276,6 +276,9 @@ class Preparation:
         namespace = self._pod["metadata"]["namespace"]
         for kind, name in sorted(_references(self._pod)):
             self._found[kind, name] = await self._node.read(kind, namespace, name)
+        for volume in self._pod["spec"].get("volumes") or []:
+            if claim := volume.get("persistentVolumeClaim"):
+                await self._node.claims.look(namespace, claim["claimName"])
 
     def _lookup(self, kind: str, name: str) -> JSON | None:
         return self._found.get((kind, name))

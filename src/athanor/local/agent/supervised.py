@@ -99,13 +99,13 @@ class Supervised:
         """Whether there is a supervisor that may be asked."""
         return self._writer is not None
 
-    async def ask(self, op: str, **arguments: Any) -> JSON:
+    async def ask(self, op: str, **arguments: object) -> JSON:
         """One request. Raises Refused."""
         if self._writer is None:
             raise Refused("the supervisor is not connected")
         return await self._ask(self._writer, op, **arguments)
 
-    async def _ask(self, writer: asyncio.StreamWriter, op: str, **arguments: Any) -> JSON:
+    async def _ask(self, writer: asyncio.StreamWriter, op: str, **arguments: object) -> JSON:
         self._number += 1
         number = self._number
         future: asyncio.Future[JSON] = asyncio.get_running_loop().create_future()
@@ -114,7 +114,7 @@ class Supervised:
         writer.write(line.encode() + b"\n")
         return _good(await future)
 
-    async def ask_files(self, op: str, **arguments: Any) -> tuple[JSON, list[int]]:
+    async def ask_files(self, op: str, **arguments: object) -> tuple[JSON, list[int]]:
         """One request that is answered with open files, over a connection of its own."""
         loop = asyncio.get_running_loop()
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -1,4 +1,4 @@
-"""The agent's HTTPS server: a kubelet's paths, for the API server's client certificate only."""
+"""The agent's HTTPS server: a kubelet's paths, for those who may."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from athanor.kit.http import Exchange, HttpServer, server_tls
+from athanor.kit.http import Exchange, HttpServer
 from athanor.kit.times import parse_rfc3339
 from athanor.local.agent import recall, streams
 from athanor.local.agent.kubelet import channels, command, crilog, forward, summary
+from athanor.local.agent.kubelet.access import Access
+from athanor.local.agent.kubelet.serving import Serving
 from athanor.local.agent.node import Node, log_path
 from athanor.local.agent.plan.observed import Run
 from athanor.local.agent.supervised import Refused
-from athanor.local.pki import Pki
 from athanor.wire.status import ApiError
 
 if TYPE_CHECKING:
     from athanor.local.agent.worker import Worker
 
 log = logging.getLogger(__name__)
-CALLER = "kube-apiserver-kubelet-client"
 
 
 class Kubelet:
@@ -32,14 +32,14 @@ class Kubelet:
         self._node = node
         self._workers = workers
         self._server = HttpServer(self._handle)
+        self._access = Access(node)
+        self._serving = Serving(node)
+        self.run = self._serving.run
 
     async def start(self) -> int:
-        """Listen on a free port of the node's address; returns the port."""
+        """Listen on the node's address; returns the port."""
         settings = self._node.settings
-        pki = Pki(settings.data / "pki", self._node.clock.now())
-        mine = pki.server([settings.address], name=f"kubelet-{settings.name}")
-        tls = server_tls(str(mine.certificate), str(mine.key), str(pki.authority))
-        return await self._server.start(settings.address, settings.port, tls)
+        return await self._server.start(settings.address, settings.port, self._serving.tls)
 
     async def close(self) -> None:
         """Stop serving."""
@@ -60,9 +60,7 @@ class Kubelet:
         if parts == ["healthz"]:
             await exchange.respond(200, b"ok", "text/plain", {})
             return
-        peer = exchange.peer
-        if peer is None or (peer.name != CALLER and "system:masters" not in peer.organizations):
-            raise ApiError("Unauthorized", "only the API server may ask this node")
+        await self._access.check(exchange)
         match parts:
             case ["containerLogs", namespace, pod, container]:
                 await self._logs(exchange, self._find(namespace, pod), container)
