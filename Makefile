@@ -51,8 +51,8 @@ verify: dev  ## all of it: 200 simulation seeds, conformance on both servers, ac
 lock: dev  ## write the hashed requirements files anew (needs uv)
 	@sh tools/lock.sh
 
-crds: dev  ## write deploy/crds from the Structs
-	@$(PY) tools/crds.py
+crds: dev  ## write deploy/ (definitions, manifests, Helm chart) from the Structs
+	@$(PY) tools/crds.py && $(PY) tools/chart.py
 
 docs: dev  ## write the generated part of docs/reference
 	@$(PY) tools/docs.py

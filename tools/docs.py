@@ -1,4 +1,4 @@
-"""Writes the generated part of the docs: docs/reference/{kinds,cli,states}.md.
+"""Writes the generated part of the docs: docs/reference/{kinds,cli,states,refusals,rights}.md.
 
 `python tools/docs.py` writes, `--check` only compares (a tidy test does that).
 """
@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from athanor.api.crd import manifests
+from athanor.assembly.rights import controllers, edit, leader, reader, view
 from athanor.cli.catalog import SECTIONS, VERBS
 from athanor.cli.root import root
 from athanor.features.gangs import states as gangs
@@ -117,11 +118,32 @@ def refused() -> str:
     return "\n".join(parts) + "\n"
 
 
+def granted() -> str:
+    """What the controllers and people may do, and why."""
+    parts = [HEAD, "# Rights\n"]
+    for title, rights in (
+        ("Controllers, in every namespace", controllers()),
+        ("Controllers, in their own namespace", leader()),
+        ("Everybody who is known to the cluster", reader()),
+        ("`view` of a namespace gains", view()),
+        ("`edit` and `admin` of a namespace gain", edit()),
+    ):
+        parts.append(f"## {title}\n\n| group | resources | verbs | why |\n|---|---|---|---|")
+        parts += [
+            f"| {r.group or 'core'} | {', '.join(r.resources.split())} "
+            f"| {', '.join(r.verbs.split())} | {r.why} |"
+            for r in rights
+        ]
+        parts[-1] += "\n"
+    return "\n".join(parts)
+
+
 PAGES = {
     "docs/reference/kinds.md": kinds,
     "docs/reference/cli.md": cli,
     "docs/reference/states.md": states,
     "docs/reference/refusals.md": refused,
+    "docs/reference/rights.md": granted,
 }
 
 

@@ -23,3 +23,11 @@ def test_the_reference_is_that_of_the_sources() -> None:
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_chart_is_that_of_the_installation() -> None:
+    checked = subprocess.run(
+        [sys.executable, "tools/chart.py", "--check"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stdout + checked.stderr

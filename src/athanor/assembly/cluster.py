@@ -1,0 +1,109 @@
+"""`athanor controllers`: every controller of ours against a cluster; of several one leads.
+
+Answers `/livez`, `/readyz` and `/metrics`. Nodes' health is Kubernetes' own business there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import signal
+from functools import partial
+
+from msgspec import Struct
+
+from athanor.assembly.controllers import all_controllers
+from athanor.client.http import Http
+from athanor.client.protocol import Client
+from athanor.client.target import Target
+from athanor.kit.clock import Clock, SystemClock
+from athanor.kit.exchange import Exchange
+from athanor.kit.http import HttpServer
+from athanor.kit.telemetry import Gauge, Registry
+from athanor.runtime.lease import Elector
+from athanor.runtime.manager import Manager
+
+log = logging.getLogger(__name__)
+
+LEASE = "athanor-controllers"
+_LAPTOP_ONLY = ("nodes",)
+_TEXT = "text/plain; charset=utf-8"
+
+
+class Seat(Struct, frozen=True, kw_only=True):
+    """Who this replica is: its identity, where its lease lies, where it answers (host:port)."""
+
+    identity: str
+    namespace: str
+    listen: str = ""
+
+
+class Replica:
+    """One of several processes; works while it holds the lease."""
+
+    def __init__(self, client: Client, seat: Seat, clock: Clock) -> None:
+        self._client = client
+        self._seat = seat
+        self._clock = clock
+        self.elector = Elector(client, seat.namespace, LEASE, seat.identity, clock)
+        self._manager: Manager | None = None
+        self.metrics = Registry()
+        self.metrics.add(
+            Gauge("athanor_leader", "1 while this replica holds the lease", self._leads)
+        )
+
+    def _leads(self) -> dict[tuple[str, ...], float]:
+        return {(): float(self.elector.leading)}
+
+    @property
+    def ready(self) -> bool:
+        """Whether it works, or stands by for the lease."""
+        return self._manager is None or self._manager.ready
+
+    async def run(self) -> None:
+        """Lead whenever possible, until cancelled."""
+        try:
+            while True:
+                await self.elector.lead(self._work)
+        finally:
+            await asyncio.shield(self.elector.release())
+
+    async def _work(self) -> None:
+        log.info("%s leads", self._seat.identity)
+        controllers = [c for c in all_controllers() if c.name not in _LAPTOP_ONLY]
+        self._manager = Manager(self._client, controllers, self._clock, random.random)
+        try:
+            await self._manager.run()
+        finally:
+            self._manager = None
+
+    async def answer(self, exchange: Exchange) -> None:
+        """What probes and Prometheus ask."""
+        respond = partial(exchange.respond, content_type=_TEXT, headers={})
+        if exchange.path == "/metrics":
+            await respond(200, self.metrics.text())
+        elif exchange.path == "/livez" or (exchange.path == "/readyz" and self.ready):
+            await respond(200, b"ok")
+        elif exchange.path == "/readyz":
+            await respond(503, b"the caches are not filled yet")
+        else:
+            await respond(404, b"there are /livez, /readyz and /metrics")
+
+
+async def lead(target: Target, seat: Seat) -> None:
+    """Serve and stand for election until SIGTERM or SIGINT; then give the lease back."""
+    transport = Http(target)
+    replica = Replica(Client(transport), seat, SystemClock())
+    server = HttpServer(replica.answer)
+    try:
+        if seat.listen:
+            host, _, port = seat.listen.rpartition(":")
+            log.info("listens on port %d", await server.start(host.strip("[]"), int(port), None))
+        task = asyncio.ensure_future(replica.run())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        await asyncio.gather(task, return_exceptions=True)
+    finally:
+        await server.close()
+        await transport.close()

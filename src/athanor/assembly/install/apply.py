@@ -1,0 +1,189 @@
+"""Installing, upgrading and removing on a cluster: server-side apply, one object after the other.
+
+Installing again is upgrading; installing an older version is going back, and must be asked for.
+Objects of our kinds are never touched, and their definitions go only with `data=True`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from athanor.api.meta import GROUP, JSON
+from athanor.api.registry import Resource, by_kind
+from athanor.assembly.install.manifests import Wishes, manifests
+from athanor.client.http import Http
+from athanor.client.kubeconfig import load
+from athanor.client.protocol import Client
+from athanor.kit.clock import Clock
+from athanor.wire import calls
+from athanor.wire.status import ApiError
+
+MANAGER = "athanor-install"
+VERSION = "app.kubernetes.io/version"
+Told = Callable[[str, str], None]
+"""Hears what an object is called and what became of it: created, changed, unchanged, deleted."""
+
+_OTHERS = {
+    ("apps/v1", "Deployment"): "deployments",
+    ("policy/v1", "PodDisruptionBudget"): "poddisruptionbudgets",
+    ("networking.k8s.io/v1", "NetworkPolicy"): "networkpolicies",
+}
+
+
+class Refused(Exception):
+    """The cluster cannot be installed on like this; nothing was changed."""
+
+
+@asynccontextmanager
+async def connected(files: str, context: str | None) -> AsyncIterator[Client]:
+    """A client of the server that kubeconfig files (as in $KUBECONFIG) and a context name."""
+    transport = Http(load(files.split(os.pathsep)).target(context))
+    try:
+        yield Client(transport)
+    finally:
+        await transport.close()
+
+
+def resource_of(manifest: JSON) -> Resource:
+    """Where an object of an installation lives."""
+    version, kind = manifest["apiVersion"], manifest["kind"]
+    known = by_kind(version, kind)
+    if known is not None:
+        return known
+    group, _, short = version.rpartition("/")
+    return Resource(
+        group=group, version=short, kind=kind, plural=_OTHERS[version, kind], namespaced=True,
+        singular=kind.lower(),
+    )  # fmt: skip
+
+
+def title(manifest: JSON) -> str:
+    """`deployment.apps/athanor-controllers`, as kubectl writes it."""
+    resource = resource_of(manifest)
+    group = f".{resource.group}" if resource.group else ""
+    return f"{resource.singular}{group}/{manifest['metadata']['name']}"
+
+
+async def install(client: Client, wishes: Wishes, told: Told, *, downgrade: bool = False) -> None:
+    """Make or bring up to date every object.
+
+    Raises Refused when the server is no cluster or has a newer installation, ApiError when it
+    refuses an object.
+    """
+    await _check(client, wishes, downgrade=downgrade)
+    for manifest in manifests(wishes):
+        told(title(manifest), await _apply(client, manifest))
+        if manifest["kind"] == "CustomResourceDefinition":
+            await _established(client, manifest)
+
+
+async def _check(client: Client, wishes: Wishes, *, downgrade: bool) -> None:
+    try:
+        await client(calls.raw("GET", "/apis/apps/v1"))
+    except ApiError as error:
+        if error.reason != "NotFound":
+            raise
+        raise Refused(
+            "this server runs no Deployments; on one machine `athanor up` is the installation"
+        ) from error
+    found = await _found(client, manifests(wishes)[-1])
+    there = found["metadata"].get("labels", {}).get(VERSION, "") if found else ""
+    if not downgrade and _number(there) > _number(wishes.version):
+        raise Refused(
+            f"version {there} is installed, which is newer than {wishes.version}; "
+            "--downgrade goes back"
+        )
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
+
+
+async def _apply(client: Client, manifest: JSON) -> str:
+    resource = resource_of(manifest)
+    before = await _found(client, manifest)
+    after = await client(calls.apply(resource, manifest, manager=MANAGER, force=True))
+    if before is None:
+        return "created"
+    same = before["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]
+    return "unchanged" if same else "changed"
+
+
+async def _found(client: Client, manifest: JSON) -> JSON | None:
+    meta = manifest["metadata"]
+    path = resource_of(manifest).path(meta.get("namespace"), meta["name"])
+    try:
+        found: JSON = await client(calls.raw("GET", path))
+    except ApiError as error:
+        if error.reason != "NotFound":
+            raise
+        return None
+    return found
+
+
+async def _established(client: Client, manifest: JSON) -> None:
+    """Until the server serves a new kind: what comes next may need it."""
+    for _ in range(300):
+        found = await _found(client, manifest)
+        if found is not None and _holds(found, "Established"):
+            return
+        await asyncio.sleep(0.1)
+    raise Refused(f"{title(manifest)} was not established within 30 s; its conditions say why")
+
+
+def _holds(found: Mapping[str, Any], wanted: str) -> bool:
+    conditions = (found.get("status") or {}).get("conditions") or ()
+    return any(c["type"] == wanted and c["status"] == "True" for c in conditions)
+
+
+async def available(client: Client, wishes: Wishes, clock: Clock, within: float) -> bool:
+    """Wait until the controllers run; whether they did `within` seconds."""
+    end = clock.monotonic() + within
+    deployment = manifests(wishes)[-1]
+    while True:
+        found = await _found(client, deployment)
+        if found is not None and _rolled_out(found):
+            return True
+        if clock.monotonic() >= end:
+            return False
+        await asyncio.sleep(0.5)
+
+
+def _rolled_out(found: JSON) -> bool:
+    status, wanted = found.get("status") or {}, found["spec"]["replicas"]
+    seen = status.get("observedGeneration", 0) >= found["metadata"]["generation"]
+    return bool(
+        seen
+        and status.get("updatedReplicas", 0) >= wanted
+        and status.get("availableReplicas", 0) >= min(wanted, 1)
+    )
+
+
+async def uninstall(client: Client, wishes: Wishes, told: Told, *, data: bool) -> None:
+    """Remove it, the last made first. With `data` also our kinds with every object of theirs."""
+    for manifest in reversed(_removable(manifests(wishes), data=data)):
+        resource, meta = resource_of(manifest), manifest["metadata"]
+        try:
+            await client(calls.delete(resource, meta["name"], meta.get("namespace")))
+        except ApiError as error:
+            if error.reason != "NotFound":
+                raise
+            continue
+        told(title(manifest), "deleted")
+
+
+def _removable(made: Iterable[JSON], *, data: bool) -> list[JSON]:
+    """Queues and pools are data as jobs are: people have changed them."""
+    return [
+        manifest
+        for manifest in made
+        if data
+        or (
+            manifest["kind"] not in ("CustomResourceDefinition", "PriorityClass")
+            and not manifest["apiVersion"].startswith(GROUP)
+        )
+    ]

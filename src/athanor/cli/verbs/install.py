@@ -1,0 +1,81 @@
+"""athanor install: the same platform on a Kubernetes cluster."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from athanor.cli import show
+from athanor.cli.failures import Failure
+from athanor.cli.verb import verb
+from athanor.cli.world import World
+
+if TYPE_CHECKING:
+    from athanor.assembly.install.manifests import Wishes
+
+EXAMPLES = """\
+athanor install --dry-run > athanor.yaml
+athanor install --context production --image registry.example/athanor:1.0
+athanor install --image registry.example/athanor:1.1   # again: an upgrade"""
+
+
+@verb(examples=EXAMPLES)
+@click.option("--image", default="athanor:latest", metavar="REF", show_default=True,
+              help="The controllers' image; deploy/Containerfile makes one.")  # fmt: skip
+@click.option("--in", "home", default="athanor-system", metavar="NS", show_default=True,
+              help="The controllers' namespace.")  # fmt: skip
+@click.option("--replicas", default=2, show_default=True, type=click.IntRange(1, 9),
+              help="How many controllers; one works, the others stand by.")  # fmt: skip
+@click.option("--pull-policy", default="IfNotPresent", show_default=True,
+              type=click.Choice(["Always", "IfNotPresent", "Never"]))  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Print the objects instead; needs no server.")
+@click.option("--downgrade", is_flag=True, help="Go back to an older version than is installed.")
+@click.option("--wait", "within", default=120, metavar="S", show_default=True,
+              help="Wait for the controllers to run (0: do not).")  # fmt: skip
+def command(world: World, image: str, home: str, replicas: int, pull_policy: str, dry_run: bool,
+            downgrade: bool, within: int) -> None:  # fmt: skip
+    """Install on a Kubernetes cluster, or upgrade there.
+
+    Applies every object server-side; nothing that people made is touched.
+    """
+    from importlib.metadata import version
+
+    from athanor.assembly.install.manifests import Wishes, manifests
+
+    wishes = Wishes(
+        image=image, namespace=home, replicas=replicas, pull_policy=pull_policy,
+        version=version("athanor"),
+    )  # fmt: skip
+    if dry_run:
+        sys.stdout.write("".join(f"---\n{show.yaml_text(m)}" for m in manifests(wishes)))
+        return
+    _install(world, wishes, within=within, downgrade=downgrade)
+    show.note("give it nodes: kubectl label node NAME athanor.dev/pool=default")
+    show.note("then: athanor submit generic -- hostname")
+
+
+def _install(world: World, wanted: Wishes, *, within: int, downgrade: bool) -> None:
+    from athanor.assembly.install import apply
+    from athanor.kit import loop
+    from athanor.kit.clock import SystemClock
+
+    async def work() -> bool:
+        async with apply.connected(world.kubeconfig, world.context) as client:
+            await apply.install(client, wanted, told, downgrade=downgrade)
+            return not within or await apply.available(client, wanted, SystemClock(), within)
+
+    try:
+        if not loop.run(work()):
+            raise Failure(
+                f"the controllers did not run within {within} s",
+                hint=f"kubectl -n {wanted.namespace} describe pods",
+            )
+    except apply.Refused as refused:
+        raise Failure(str(refused), hint="nothing was changed") from None
+
+
+def told(what: str, became: str) -> None:
+    """Say what became of an object."""
+    show.line(f"{what} {became}")

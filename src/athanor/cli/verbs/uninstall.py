@@ -1,0 +1,36 @@
+"""athanor uninstall: take the platform off a Kubernetes cluster."""
+
+from __future__ import annotations
+
+import click
+
+from athanor.cli.verb import verb
+from athanor.cli.world import World
+
+
+@verb(examples="athanor uninstall\nathanor uninstall --delete-data --yes")
+@click.option("--in", "home", default="athanor-system", metavar="NS", show_default=True,
+              help="The controllers' namespace.")  # fmt: skip
+@click.option("--delete-data", is_flag=True, help="Also our kinds, with every job and queue.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def command(world: World, home: str, delete_data: bool, yes: bool) -> None:
+    """Take the platform off a Kubernetes cluster.
+
+    Jobs, queues and their definitions stay unless --delete-data is given: installing again goes on
+    where it stopped.
+    """
+    from athanor.assembly.install import apply
+    from athanor.assembly.install.manifests import Wishes
+    from athanor.cli.verbs.delete import confirm
+    from athanor.cli.verbs.install import told
+    from athanor.kit import loop
+
+    if not yes:
+        what = "the controllers AND every job, queue and result" if delete_data else "controllers"
+        confirm(f"remove {what} from the cluster?")
+
+    async def work() -> None:
+        async with apply.connected(world.kubeconfig, world.context) as client:
+            await apply.uninstall(client, Wishes(image="", namespace=home), told, data=delete_data)
+
+    loop.run(work())

@@ -1,0 +1,243 @@
+"""Installing on a real Kubernetes: rights that suffice and no more, fail-over, upgrade, removal.
+
+The Deployment's pods are kwok's; the controllers that work are processes of this machine with the
+service account's token, so every right they have is the installed role's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import yaml
+
+from athanor.assembly import rights
+from tests.acceptance.test_docs import commands
+from tests.conformance import worlds
+from tests.conformance.kube import plane
+
+ATHANOR = str(Path(sys.executable).parent / "athanor")
+HOME = "athanor-system"
+NODE = """
+apiVersion: v1
+kind: Node
+metadata: {name: NAME, labels: {athanor.dev/pool: default, kubernetes.io/hostname: NAME}}
+status:
+  capacity: {cpu: "8", memory: 32Gi, pods: "110"}
+  allocatable: {cpu: "8", memory: 32Gi, pods: "110"}
+"""
+GANG = """
+apiVersion: athanor.dev/v1alpha1
+kind: TrainingJob
+metadata: {name: two, namespace: default}
+spec:
+  framework: generic
+  roles:
+  - name: worker
+    replicas: 2
+    template:
+      spec:
+        containers:
+        - {name: main, image: busybox, resources: {requests: {cpu: "1"}}}
+  scheduling: {queue: default}
+"""
+
+pytestmark = pytest.mark.skipif("kube" not in worlds.wanted(), reason="world kube: no binary")
+
+
+class Cluster:
+    """A control plane, simulated kubelets, and our installation."""
+
+    def __init__(self, kubeconfig: Path, folder: Path, stack: ExitStack) -> None:
+        self.kubeconfig = kubeconfig
+        self.folder = folder
+        self.stack = stack
+
+    def run(self, *command: str, fails: bool = False, stdin: str = "") -> str:
+        """One command; its output."""
+        done = subprocess.run(
+            command, input=stdin, capture_output=True, text=True, timeout=180, check=False,
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig), "ATHANOR_DATA": "/nonexistent"},
+        )  # fmt: skip
+        assert (done.returncode != 0) == fails, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+    def kubectl(self, *words: str, fails: bool = False, stdin: str = "") -> str:
+        """What kubectl says."""
+        return self.run(str(plane.kubectl()), *words, fails=fails, stdin=stdin)
+
+    def athanor(self, *words: str, fails: bool = False) -> str:
+        """What athanor says."""
+        return self.run(ATHANOR, "--kubeconfig", str(self.kubeconfig), *words, fails=fails)
+
+    def process(self, name: str, *command: str) -> subprocess.Popen[bytes]:
+        """Something that runs on until the test ends."""
+        log = self.stack.enter_context((self.folder / f"{name}.log").open("wb"))
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        self.stack.callback(_end, process)
+        return process
+
+    def replica(self, name: str) -> subprocess.Popen[bytes]:
+        """A controllers' process with the service account's rights and nothing else."""
+        token = self.kubectl("-n", HOME, "create", "token", "athanor-controllers").strip()
+        config = yaml.safe_load(self.kubeconfig.read_text())
+        config["users"] = [{"name": "sa", "user": {"token": token}}]
+        config["contexts"][0]["context"]["user"] = "sa"
+        path = self.folder / f"{name}.kubeconfig"
+        path.write_text(yaml.safe_dump(config))
+        return self.process(
+            name, ATHANOR, "--kubeconfig", str(path), "controllers", "--identity", name
+        )
+
+    def until(self, what: str, holds: Callable[[], bool], within: float = 120.0) -> float:
+        """Seconds until something holds."""
+        start = time.monotonic()
+        while not holds():
+            assert time.monotonic() - start < within, f"{what}: not within {within} s"
+            time.sleep(0.2)
+        return time.monotonic() - start
+
+    def leader(self) -> str:
+        """Who holds the lease."""
+        said = self.kubectl(
+            "-n", HOME, "get", "lease", "athanor-controllers", "--ignore-not-found",
+            "-o", "jsonpath={.spec.holderIdentity}",
+        )  # fmt: skip
+        return said.strip()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    process.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with ExitStack() as stack:
+        kubeconfig = stack.enter_context(plane.running("-scheduler"))
+        made = Cluster(kubeconfig, tmp_path_factory.mktemp("install"), stack)
+        made.process(
+            "kwok", str(plane.binary()), "kwok", "--kubeconfig", str(kubeconfig),
+            "--manage-all-nodes=true", "--node-lease-duration-seconds=40",
+        )  # fmt: skip
+        for name in ("one", "two"):
+            made.kubectl("create", "-f", "-", stdin=NODE.replace("NAME", name))
+        yield made
+
+
+def test_what_is_installed_works_with_the_rights_it_gets(cluster: Cluster) -> None:
+    said = cluster.athanor("install", "--image", "athanor:test")
+    assert "customresourcedefinition.apiextensions.k8s.io/gangs.athanor.dev created" in said
+    assert "deployment.apps/athanor-controllers created" in said
+    again = cluster.athanor("install", "--image", "athanor:test")
+    lines = [line for line in again.splitlines() if "/" in line.split(" ")[0]]
+    assert lines and all(line.endswith("unchanged") for line in lines), again
+    first = cluster.replica("replica-a")
+    cluster.until("a leader", lambda: cluster.leader() == "replica-a")
+    second = cluster.replica("replica-b")
+    cluster.kubectl("apply", "-f", "-", stdin=GANG)
+    running = (
+        "get",
+        "pods",
+        "-l",
+        "athanor.dev/job=two",
+        "-o",
+        "jsonpath={.items[*].status.phase}",
+    )
+    cluster.until("two pods", lambda: cluster.kubectl(*running).split() == ["Running"] * 2)
+    log = (cluster.folder / "replica-a.log").read_text()
+    assert "forbidden" not in log.lower(), log
+    first.kill()
+    first.wait()
+    cluster.until("the other leads", lambda: cluster.leader() == "replica-b", within=60)
+    cluster.athanor("delete", "two", "--yes")
+    cluster.until("no pods", lambda: not cluster.kubectl(*running).split())
+    assert "forbidden" not in (cluster.folder / "replica-b.log").read_text().lower()
+    _end(second)
+
+
+def test_the_controllers_may_do_what_the_table_says_and_no_more(cluster: Cluster) -> None:
+    cluster.athanor("install", "--image", "athanor:test", "--wait", "0")
+    account = f"system:serviceaccount:{HOME}:athanor-controllers"
+
+    def may(verb: str, resource: str, group: str = "", *more: str) -> bool:
+        named = f"{resource.partition('/')[0]}{'.' + group if group else ''}"
+        sub = resource.partition("/")[2]
+        words = ["auth", "can-i", verb, named, "--as", account, *more]
+        words += ["--subresource", sub] if sub else []
+        done = subprocess.run(
+            [str(plane.kubectl()), "--kubeconfig", str(cluster.kubeconfig), *words],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        return done.stdout.strip() == "yes"
+
+    for right in rights.controllers()[3:9]:
+        for resource in right.resources.split():
+            for verb in right.verbs.split():
+                assert may(verb, resource, right.group, "-A"), (verb, resource)
+    for verb, resource, group in (
+        ("get", "secrets", ""), ("list", "secrets", ""), ("create", "pods/portforward", ""),
+        ("create", "serviceaccounts/token", ""), ("update", "nodes", ""),
+        ("create", "clusterroles", "rbac.authorization.k8s.io"),
+        ("delete", "namespaces", ""), ("update", "leases", "coordination.k8s.io"),
+    ):  # fmt: skip
+        assert not may(verb, resource, group), (verb, resource)
+    rules = json.loads(cluster.kubectl("get", "clusterrole", "athanor:controllers", "-o", "json"))
+    assert "*" not in json.dumps(rules["rules"])
+
+
+def test_the_namespace_takes_its_pods_under_the_restricted_standard(cluster: Cluster) -> None:
+    cluster.athanor("install", "--image", "athanor:test", "--wait", "60")
+    pods = json.loads(cluster.kubectl("-n", HOME, "get", "pods", "-o", "json"))["items"]
+    assert len(pods) == 2
+    refused = cluster.kubectl("-n", HOME, "run", "bad", "--image=busybox", fails=True)
+    assert 'violates PodSecurity "restricted' in refused
+
+
+def test_removing_keeps_the_data_unless_told_otherwise(cluster: Cluster) -> None:
+    cluster.athanor("install", "--image", "athanor:test", "--wait", "0")
+    cluster.kubectl("apply", "-f", "-", stdin=GANG.replace("two", "kept"))
+    said = cluster.athanor("uninstall", "--yes")
+    assert "deployment.apps/athanor-controllers deleted" in said
+    assert "gangs.athanor.dev" not in said
+    assert "kept" in cluster.kubectl("get", "trainingjobs")
+    cluster.until("its namespace is gone", lambda: not cluster.kubectl(
+        "get", "namespace", HOME, "--ignore-not-found"))  # fmt: skip
+    cluster.athanor("install", "--image", "athanor:test", "--wait", "0")
+    assert "kept" in cluster.kubectl("get", "trainingjobs"), "upgrading loses nothing"
+    cluster.athanor("uninstall", "--delete-data", "--yes")
+    assert "athanor.dev" not in cluster.kubectl("get", "crds")
+
+
+def test_an_older_version_is_not_put_over_a_newer_one(cluster: Cluster) -> None:
+    cluster.athanor("install", "--image", "athanor:test", "--wait", "0")
+    newer = {"metadata": {"labels": {"app.kubernetes.io/version": "99.0.0"}}}
+    cluster.kubectl(
+        "-n", HOME, "patch", "deployment", "athanor-controllers", "-p", json.dumps(newer)
+    )
+    refused = cluster.athanor("install", "--image", "athanor:test", fails=True)
+    assert "version 99.0.0 is installed" in refused
+    assert "Traceback" not in refused
+    cluster.athanor("install", "--image", "athanor:test", "--downgrade", "--wait", "0")
+
+
+def test_the_guide(cluster: Cluster) -> None:
+    cluster.athanor("uninstall", "--delete-data", "--yes")
+    cluster.kubectl("label", "node", "--all", "athanor.dev/pool-")
+    cluster.until("its namespace is gone", lambda: not cluster.kubectl(
+        "get", "namespace", HOME, "--ignore-not-found"))  # fmt: skip
+    started = False
+    for command in commands("docs/cluster.md"):
+        path = f"{Path(ATHANOR).parent}:{plane.kubectl().parent}:{os.environ['PATH']}"
+        words = ("env", f"PATH={path}", f"HOME={cluster.folder}", "bash", "-c", f"cd; {command}")
+        cluster.run(*words)
+        if command.startswith("athanor install --image") and not started:
+            started = True
+            cluster.replica("guide")

@@ -1,0 +1,93 @@
+"""Writes the Helm chart from `athanor.assembly.install.manifests`, its templates where values go.
+
+The definitions are in the chart's `crds`, a link to `deploy/crds`: Helm makes them first, and
+neither upgrades nor deletes them. `python tools/chart.py` writes, `--check` only compares (a tidy
+test does that).
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from athanor.assembly.install.manifests import Wishes, manifests
+
+CHART = Path(__file__).parent.parent / "deploy" / "helm" / "athanor"
+HEAD = "# Written by `make crds` from src/athanor/assembly/install. Do not edit.\n"
+IMAGE, NAMESPACE, REPLICAS, PULL = "image-of-the-values", "namespace-of-the-release", 77777, "Pull"
+TEMPLATES = {
+    IMAGE: "{{ .Values.image }}",
+    NAMESPACE: "{{ .Release.Namespace }}",
+    str(REPLICAS): "{{ .Values.replicas }}",
+    f"imagePullPolicy: {PULL}": "imagePullPolicy: {{ .Values.pullPolicy }}",
+}
+
+
+class Plain(yaml.SafeDumper):
+    """Says everything where it belongs: no aliases."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        """Never."""
+        return True
+
+
+def chart() -> dict[str, str]:
+    """File name → text of the chart; the namespace is the release's own."""
+    wishes = Wishes(
+        image=IMAGE, namespace=NAMESPACE, replicas=REPLICAS, pull_policy=PULL,
+        version=version("athanor"),
+    )  # fmt: skip
+    about = {
+        "apiVersion": "v2", "name": "athanor", "version": version("athanor"),
+        "appVersion": version("athanor"), "type": "application",
+        "description": "Queues, gangs and training jobs on Kubernetes",
+    }  # fmt: skip
+    values = {"image": "athanor:latest", "pullPolicy": "IfNotPresent", "replicas": 2}
+    files = {"Chart.yaml": HEAD + text(about), "values.yaml": HEAD + text(values)}
+    for manifest in manifests(wishes):
+        kind = manifest["kind"].lower()
+        if kind in ("namespace", "customresourcedefinition"):
+            continue
+        name = f"templates/{kind}-{manifest['metadata']['name'].replace(':', '-')}.yaml"
+        body = text(manifest)
+        for found, template in TEMPLATES.items():
+            body = body.replace(found, template)
+        files[name] = HEAD + body
+    return files
+
+
+def text(value: Any) -> str:
+    """One YAML document."""
+    return str(yaml.dump(value, Dumper=Plain, sort_keys=False, width=100))
+
+
+def wanted() -> dict[Path, str]:
+    """Every generated file."""
+    return {CHART / name: body for name, body in chart().items()}
+
+
+def main() -> int:
+    """Write the files, or with --check compare them; 1 when one is out of date."""
+    files = wanted()
+    there = {CHART / "Chart.yaml", CHART / "values.yaml", *CHART.glob("templates/*.yaml")}
+    there = {path for path in there if path.exists()}
+    outdated = [
+        path for path, body in files.items() if not path.exists() or path.read_text() != body
+    ] + sorted(there - set(files))
+    if "--check" in sys.argv[1:]:
+        print("\n".join(f"{path} is out of date: run make crds" for path in outdated))
+        return int(bool(outdated))
+    for path in there - set(files):
+        path.unlink()
+    for path, body in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(body)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
