@@ -124,7 +124,7 @@ class ApiServer:
         await self.house.close()
 
     def _store_check(self) -> str:
-        return "" if self.core.store.revision >= 0 else "the store is closed"
+        return self.core.store.failing
 
     async def handle(self, request: Request) -> Answer:
         """Answer one request. Errors are answers too."""

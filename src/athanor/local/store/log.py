@@ -351,11 +351,23 @@ def _upgrade(connection: apsw.Connection, path: Path, format_number: int) -> Non
     missing = [number for number in range(format_number, FORMAT) if number not in UPGRADES]
     if missing:
         raise StoreError(f"{path} has format {format_number}, for which there is no upgrade")
-    copy_to(path, path.with_name(f"{path.name}.format{format_number}"))
-    with connection:
-        for number in range(format_number, FORMAT):
-            connection.execute(UPGRADES[number])
-        connection.execute(f"PRAGMA user_version = {FORMAT}")
+    kept = path.with_name(f"{path.name}.format{format_number}")
+    again = 1
+    while kept.exists():  # an upgrade that was interrupted kept its copy too
+        again += 1
+        kept = path.with_name(f"{path.name}.format{format_number}-{again}")
+    copy_to(path, kept)
+    try:
+        with connection:
+            for number in range(format_number, FORMAT):
+                connection.execute(UPGRADES[number])
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
+    except apsw.Error as error:
+        kept.unlink()  # nothing has changed, nothing need be kept
+        raise StoreError(
+            f"{path} could not be upgraded from format {format_number}: {error}. Nothing was "
+            f"changed. {_hint(path)}"
+        ) from error
 
 
 def _number(connection: apsw.Connection, sql: str, column: int = 0) -> int:

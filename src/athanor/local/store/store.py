@@ -68,6 +68,8 @@ class Store:
         self._queue: list[tuple[Sequence[Change], asyncio.Future[None]]] = []
         self._busy = False
         self._closed = False
+        self.failing = ""
+        """Why the last write could not be made durable; empty when it could."""
         self._idle: asyncio.Future[None] | None = None
         self._marks: deque[tuple[float, int]] = deque()
         self._compacting = False
@@ -272,6 +274,9 @@ class Store:
         if error is not None:
             self._roll_back(group, error)
         else:
+            if self.failing:
+                _log.warning("writes work again: %s", self.found.path)
+                self.failing = ""
             for changes, _ in group:
                 self._publish(changes)
             self._history.announce()
@@ -305,7 +310,9 @@ class Store:
         error: BaseException,
     ) -> None:
         """Nothing of a failed group happened, nor of what was accepted on top of it."""
-        _log.error("a write failed and was taken back: %s", error)
+        if not self.failing:
+            _log.error("a write failed and was taken back: %s", error)
+        self.failing = str(error)
         failed = [*group, *self._queue]
         self._queue = []
         self._pending.clear()

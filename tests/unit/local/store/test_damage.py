@@ -222,6 +222,27 @@ def test_a_newer_format_is_refused_and_an_older_one_upgraded(
     assert _names(path)[1].found.upgraded_from == 0
 
 
+def test_an_upgrade_that_fails_changes_nothing_and_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _closed(tmp_path)
+    before = path.read_bytes()
+    monkeypatch.setattr(logs, "FORMAT", 3)
+    monkeypatch.setitem(logs.UPGRADES, 1, "ALTER TABLE meta ADD COLUMN note TEXT")
+    monkeypatch.setitem(logs.UPGRADES, 2, "UPDATE absent SET here = 1")
+    _refused(path, "no such table: absent. Nothing was changed")
+    assert not (tmp_path / "store.db.format1").exists()
+    monkeypatch.setattr(logs, "FORMAT", 1)
+    assert len(_names(path)[0]) == COUNT
+    assert path.read_bytes() == before
+    monkeypatch.setattr(logs, "FORMAT", 3)
+    monkeypatch.setitem(logs.UPGRADES, 2, "UPDATE meta SET note = 'new'")
+    (tmp_path / "store.db.format1").write_text("kept by an upgrade that was killed")
+    found, store = _names(path)
+    assert (len(found), store.found.upgraded_from) == (COUNT, 1)
+    assert (tmp_path / "store.db.format1-2").exists()
+
+
 def test_a_creation_that_was_interrupted_starts_again(tmp_path: Path) -> None:
     (tmp_path / "store.db.new").write_bytes(b"half a file")
     assert _names(tmp_path / "store.db")[1].found.created

@@ -60,6 +60,35 @@ def test_a_full_disk_fails_writes_and_nothing_else(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_a_disk_that_becomes_read_only_fails_writes_until_it_is_writable_again(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "store.db"
+
+    async def main() -> None:
+        store = Store.open(path)
+        await create(store, "a")
+        assert store._log is not None
+        read_only = store._log._writer.execute
+        read_only("PRAGMA query_only = 1")
+        for name in ("b", "c"):
+            with pytest.raises(Unavailable, match=r"not made.*readonly database.*Check") as refused:
+                await store.put(pod(name), body(), expect=0)
+            assert refused.value.code == 503
+        assert "readonly database" in store.failing
+        assert names(store) == ["a"]
+        read_only("PRAGMA query_only = 0")
+        await create(store, "b")
+        assert store.failing == ""
+        assert names(store) == ["a", "b"]
+        await store.close()
+        again = Store.open(path)
+        assert names(again) == ["a", "b"]
+        await again.close()
+
+    asyncio.run(main())
+
+
 def test_what_was_accepted_on_top_of_a_failed_write_fails_too(tmp_path: Path) -> None:
     async def main() -> None:
         store = Store.open(tmp_path / "store.db")
