@@ -36,8 +36,14 @@ async def apply(client: Client, plan: Plan, recorder: Recorder, wrote: Wrote) ->
 
 
 def _groups(actions: Sequence[Action]) -> Iterator[list[Action]]:
-    for _, group in groupby(actions, type):
+    for _, group in groupby(actions, _sort):
         yield list(group)
+
+
+def _sort(action: Action) -> tuple[type[Action], str]:
+    """Actions of one sort may go out together; kinds beyond the core may need those before."""
+    resource = getattr(action, "resource", None)
+    return type(action), resource.name if resource is not None and resource.group else ""
 
 
 async def _together(work: Sequence[Awaitable[None]]) -> None:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from msgspec import Struct, field, structs
 
 from athanor.api.meta import API_VERSION, JSON, ObjectMeta, to_manifest
-from athanor.api.scheduling import Gpu
 from athanor.api.training import (
     Checkpoints,
     Code,
+    Elastic,
     Environment,
     Framework,
-    Role,
+    RanksRule,
+    RestartPolicy,
     RunPolicy,
     Scheduling,
     TrainingJob,
     TrainingJobSpec,
 )
+from athanor.sdk.shapes import LEADS, RoleAsk, roles
 
 _QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -31,7 +34,9 @@ class Submission(Struct, frozen=True, kw_only=True):
 
     `gpus` of one worker: a whole number, or a share such as "0.5". `image` is a container image,
     `python:3.12`, or empty; `venv` the path of a virtual environment. Without a `name` the server
-    makes one up.
+    makes one up. `roles` are those beside the workers. With `min_workers` and `max_workers` the
+    workers come and go. `data` are mounts, as in "claim:/path:ro". `success`: role → ranks whose
+    success is the job's.
     """
 
     framework: Framework
@@ -64,6 +69,27 @@ class Submission(Struct, frozen=True, kw_only=True):
     grace: int | None = None
     processes: int | None = None
     suspend: bool = False
+    roles: Sequence[RoleAsk] = ()
+    min_workers: int | None = None
+    max_workers: int | None = None
+    restart: RestartPolicy | None = None
+    retry_on: Sequence[int] = ()
+    success: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    clean: Literal["None", "All", "Unfinished"] = "Unfinished"
+    starting_deadline: int | None = None
+    debug: bool = False
+    git: str = ""
+    ref: str = ""
+    data: Sequence[str] = ()
+    secrets: Sequence[str] = ()
+    shared_memory: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    devices: Mapping[str, str] = field(default_factory=dict)
+    selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: Sequence[str] = ()
+    pull_secrets: Sequence[str] = ()
+    service_account: str = ""
+    host: Sequence[Literal["network", "ipc", "pid"]] = ()
 
     def __post_init__(self) -> None:
         """Amounts may be written as numbers, too."""
@@ -75,25 +101,30 @@ def training_job(asked: Submission) -> TrainingJob:
     """The object that `asked` becomes. Raises ValueError naming what is wrong and the way out."""
     _check(asked)
     whole = asked.gpus.isdecimal()
-    role = Role(
-        name="worker",
-        replicas=asked.workers,
-        template={"spec": _pod_spec(asked)},
-        restart_policy="OnFailure" if asked.retries else "Never",
-        gpu=_gpu(asked),
-    )
+    wanted = roles(asked)
+    elastic = None
+    if asked.max_workers is not None:
+        name = LEADS.get(asked.framework, ("", "worker"))[1]
+        elastic = Elastic(min=asked.min_workers or 1, max=asked.max_workers, role=name)
+    success = {role: list(ranks) for role, ranks in asked.success.items()}
     spec = TrainingJobSpec(
         framework=asked.framework,
-        roles=[role],
+        roles=wanted,
         processes_per_replica=asked.processes or (max(1, int(asked.gpus)) if whole else 1),
         run_policy=RunPolicy(
             backoff_limit=asked.retries,
+            retryable_exit_codes=list(asked.retry_on),
             active_deadline_seconds=asked.deadline,
+            starting_deadline_seconds=asked.starting_deadline,
             ttl_seconds_after_finished=asked.ttl,
+            clean_pods=asked.clean,
         ),
+        success_rules=[RanksRule(ranks=success)] if success else [],
+        elastic=elastic,
         suspend=asked.suspend,
+        debug=asked.debug,
         environment=_environment(asked),
-        code=Code(directory=asked.directory) if asked.directory else None,
+        code=_code(asked),
         outputs=asked.outputs,
         checkpoints=_checkpoints(asked),
         scheduling=Scheduling(
@@ -122,41 +153,10 @@ def manifest(asked: Submission) -> JSON:
     return body
 
 
-def _pod_spec(asked: Submission) -> JSON:
-    env = {"PYTHONUNBUFFERED": "1", **asked.env}
-    container: JSON = {
-        "name": "main",
-        "image": asked.image or (f"venv://{asked.venv}" if asked.venv else "host"),
-        "command": list(asked.command),
-        "env": [{"name": name, "value": value} for name, value in env.items()],
-    }
-    if asked.directory:
-        container["workingDir"] = asked.directory
-    if resources := _resources(asked):
-        container["resources"] = resources
-    spec: JSON = {"containers": [container], "restartPolicy": "Never"}
-    if asked.grace is not None:
-        spec["terminationGracePeriodSeconds"] = asked.grace
-    return spec
-
-
-def _resources(asked: Submission) -> JSON:
-    requests: dict[str, str] = {}
-    limits: dict[str, str] = {}
-    if asked.cpu and asked.cpu != "0":
-        requests["cpu"] = asked.cpu
-    if asked.memory:
-        requests["memory"] = limits["memory"] = asked.memory
-    if asked.gpus.isdecimal() and int(asked.gpus):
-        requests[asked.gpu_resource] = limits[asked.gpu_resource] = str(int(asked.gpus))
-    return {key: value for key, value in (("requests", requests), ("limits", limits)) if value}
-
-
-def _gpu(asked: Submission) -> Gpu | None:
-    share = None if asked.gpus.isdecimal() else round(float(asked.gpus) * 1000)
-    if share is None and not asked.gpu_models:
-        return None
-    return Gpu(resource=asked.gpu_resource, milli=share, models=list(asked.gpu_models))
+def _code(asked: Submission) -> Code | None:
+    if asked.git:
+        return Code(git=asked.git, ref=asked.ref)
+    return Code(directory=asked.directory) if asked.directory else None
 
 
 def _environment(asked: Submission) -> Environment | None:
@@ -194,9 +194,25 @@ def _check(asked: Submission) -> None:
             raise ValueError(
                 f"{what} {amount!r} is no quantity; write for instance 500m, 4 or 16Gi"
             )
+    for role in asked.roles:
+        if not _NAME.fullmatch(role.name) or role.replicas < 0:
+            raise ValueError(f"role {role.name!r}: write for instance ps=2 or chief=1,cpu=2")
+        if role.gpus:
+            _check_gpus(role.gpus)
+    if asked.ref and not asked.git:
+        raise ValueError("a ref needs the git repository it belongs to")
+    _check_elastic(asked)
     _check_gpus(asked.gpus)
     if asked.image and asked.venv:
         raise ValueError("an image and a venv were given; a job has one of them")
+
+
+def _check_elastic(asked: Submission) -> None:
+    least, most = asked.min_workers, asked.max_workers
+    if least is not None and most is None:
+        raise ValueError("min_workers needs max_workers: how many may there be?")
+    if most is not None and not 1 <= (least or 1) <= most:
+        raise ValueError(f"min_workers {least} must be between 1 and max_workers {most}")
 
 
 def _check_gpus(gpus: str) -> None:

@@ -14,6 +14,7 @@ from athanor.cli.verb import verb
 from athanor.cli.world import World
 
 if TYPE_CHECKING:
+    from athanor.sdk.shapes import RoleAsk
     from athanor.sdk.submission import Submission
 
 FRAMEWORKS = (
@@ -24,6 +25,8 @@ FRAMEWORKS = (
 EXAMPLES = """\
 athanor submit jax --workers 2 -- python train.py --epochs 10
 athanor submit pytorch --name bert --workers 4 --gpus 1 --memory 16Gi -- train.py
+athanor submit mpi --workers 2 --processes 4 -- python sum.py
+athanor submit tensorflow --workers 2 --role chief=1 --role ps=1,cpu=2 -- python train.py
 athanor submit generic --name hello -- python -c "print('hi')"
 athanor submit xgboost --workers 2 -- python train.py --dry-run -o yaml > job.yaml"""
 
@@ -59,6 +62,64 @@ athanor submit xgboost --workers 2 -- python train.py --dry-run -o yaml > job.ya
 @click.option("--keep", metavar="TIME", help="Delete the job this long after it finished.")
 @click.option("--grace", metavar="TIME", help="Between SIGTERM and SIGKILL.")
 @click.option("--processes", type=int, help="Processes a worker [one for each GPU].")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    metavar="NAME=COUNT[,cpu=…,memory=…,gpus=…,image=…]",
+    help="Another role, or the size of a leading one: ps=2,cpu=2; repeatable.",
+)
+@click.option("--elastic", metavar="MIN:MAX", help="Let workers come and go between these numbers.")
+@click.option(
+    "--restart",
+    type=click.Choice(["Never", "OnFailure", "Always", "ExitCode"]),
+    help="When ranks are started again [OnFailure].",
+)
+@click.option("--retry-on", metavar="CODES", help="Exit codes worth a new try: 3,75 (ExitCode).")
+@click.option(
+    "--success",
+    multiple=True,
+    metavar="ROLE[=RANKS]",
+    help="Ranks whose success is the job's: chief, worker=0,1; repeatable.",
+)
+@click.option(
+    "--clean",
+    default="Unfinished",
+    show_default=True,
+    type=click.Choice(["None", "All", "Unfinished"]),
+    help="Pods deleted at the end.",
+)
+@click.option("--starting-deadline", metavar="TIME", help="Fail when it has not started by then.")
+@click.option("--debug", is_flag=True, help="Ranks start and wait for athanor debug NAME --run.")
+@click.option("--git", default="", metavar="URL", help="Code from a git repository.")
+@click.option("--ref", default="", help="Its branch, tag or commit.")
+@click.option(
+    "--mount",
+    "data",
+    multiple=True,
+    metavar="SOURCE:/PATH[:ro]",
+    help="Mount a claim, /directory, configmap/NAME or secret/NAME; repeatable.",
+)
+@click.option("--secret", "secrets", multiple=True, help="Secret as environment; repeatable.")
+@click.option("--shm", "shared_memory", default="", help="Shared memory, for instance 2Gi.")
+@click.option("--annotation", multiple=True, metavar="NAME=VALUE", help="Of pods; repeatable.")
+@click.option("--device", multiple=True, metavar="NAME=COUNT", help="Other devices; repeatable.")
+@click.option("--selector", multiple=True, metavar="LABEL=VALUE", help="Of nodes; repeatable.")
+@click.option(
+    "--toleration",
+    "tolerations",
+    multiple=True,
+    metavar="KEY[=VALUE][:EFFECT]",
+    help="Tainted nodes that will do, or all; repeatable.",
+)
+@click.option("--image-pull-secret", "pull_secrets", multiple=True, help="Repeatable.")
+@click.option("--service-account", default="", help="Account that the pods run as.")
+@click.option(
+    "--host",
+    multiple=True,
+    type=click.Choice(["network", "ipc", "pid"]),
+    help="What pods share with their node; repeatable.",
+)
 @click.option("--suspended", is_flag=True, help="Create it, but do not queue it yet.")
 @click.option("--dry-run", is_flag=True, help="Print what would be created; needs no server.")
 @click.option("--wait", "follow", is_flag=True, help="Follow the log and wait for the end.")
@@ -99,6 +160,7 @@ def _submission(world: World, asked: dict[str, Any]) -> Submission:
         "checkpoint_grace": "checkpoint_grace", "max_runtime": "max_runtime",
         "estimate": "estimated_runtime", "deadline": "deadline", "keep": "ttl", "grace": "grace",
     }  # fmt: skip
+    spans["starting_deadline"] = "starting_deadline"
     times: dict[str, Any] = {
         field: _seconds(option, asked.pop(option)) for option, field in spans.items()
     }
@@ -106,6 +168,7 @@ def _submission(world: World, asked: dict[str, Any]) -> Submission:
     image = asked.pop("image")
     requirements = asked.pop("requirements")
     directory = os.path.abspath(directory if directory is not None else os.getcwd())
+    least, most = _elastic(asked.pop("elastic"))
     name = asked.pop("name") or f"{asked['framework']}-{RandomIds().suffix()}"
     outputs = _absolute(asked.pop("output_dir")) or os.path.join(directory, "outputs", name)
     return Submission(
@@ -121,9 +184,55 @@ def _submission(world: World, asked: dict[str, Any]) -> Submission:
         checkpoint_dir=_absolute(asked.pop("checkpoint_dir")),
         suspend=asked.pop("suspended"),
         command=list(asked.pop("command")),
+        roles=[_role(text) for text in asked.pop("roles")],
+        min_workers=least,
+        max_workers=most,
+        retry_on=_numbers("--retry-on", asked.pop("retry_on") or ""),
+        success=_success(asked.pop("success")),
+        annotations=pairs("--annotation", asked.pop("annotation")),
+        devices=pairs("--device", asked.pop("device")),
+        selector=pairs("--selector", asked.pop("selector")),
         **asked,
         **times,
     )
+
+
+def _role(text: str) -> RoleAsk:
+    """`ps=2,cpu=2,memory=4Gi` as a role."""
+    from athanor.sdk.shapes import RoleAsk
+
+    given = pairs("--role", text.split(","))
+    (name, count), *more = given.items()
+    known = ("cpu", "memory", "gpus", "image")
+    wrong = [key for key, _ in more if key not in known]
+    if wrong or not count.isdecimal():
+        raise click.UsageError(f"--role {text!r}: write NAME=COUNT, then {', '.join(known)}")
+    said = dict(more)
+    return RoleAsk(
+        name=name, replicas=int(count), cpu=said.get("cpu", ""), memory=said.get("memory", ""),
+        gpus=said.get("gpus", ""), image=said.get("image", ""),
+    )  # fmt: skip
+
+
+def _elastic(text: str | None) -> tuple[int | None, int | None]:
+    if text is None:
+        return None, None
+    least, colon, most = text.partition(":")
+    if not (colon and least.isdecimal() and most.isdecimal()):
+        raise click.UsageError(f"--elastic {text!r}: write MIN:MAX, for instance 1:4")
+    return int(least), int(most)
+
+
+def _numbers(option: str, text: str) -> list[int]:
+    words = [word for word in text.split(",") if word]
+    if not all(word.isdecimal() for word in words):
+        raise click.UsageError(f"{option} {text!r}: write numbers, for instance 1,2")
+    return [int(word) for word in words]
+
+
+def _success(given: Sequence[str]) -> dict[str, list[int]]:
+    split = (text.partition("=") for text in given)
+    return {role: _numbers("--success", ranks) for role, _, ranks in split}
 
 
 def _namespace(world: World) -> str:

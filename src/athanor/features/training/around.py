@@ -29,7 +29,7 @@ ROLES, BINDINGS = _known(f"roles.{RBAC}"), _known(f"rolebindings.{RBAC}")
 
 
 def objects(job: TrainingJob, wiring: Wiring) -> list[tuple[Resource, JSON]]:
-    """Everything that has to be there before the job's pods are."""
+    """Everything that has to be there before the job's pods are, in this order."""
     found: list[tuple[Resource, JSON]] = []
     if wiring.files:
         found.append((MAPS, {"data": dict(wiring.files)}))

@@ -1,0 +1,134 @@
+"""Each framework for real: its own launcher, its own collectives, data that ships with a library.
+
+Environments are made once and cached (see `environments`); what cannot be installed on a machine
+is reported as skipped, with the reason. Here are the cheap ones; `test_frameworks_full` has the
+others.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.console import Console
+from tests.acceptance.environments import NotAvailable, environment
+
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    with Console(tmp_path_factory.mktemp("frameworks")) as up:
+        yield up
+
+
+@pytest.fixture(scope="module")
+def venv() -> str:
+    return installed("small")
+
+
+def installed(name: str) -> str:
+    """The path of an environment; a test that needs one that cannot be is skipped."""
+    try:
+        return str(environment(name))
+    except NotAvailable as why:
+        pytest.skip(str(why))
+
+
+def trained(
+    console: Console, venv: str, framework: str, name: str, *words: str, seconds: int = 420
+) -> str:
+    """The log of a job that has succeeded. `words`: options, then -- and the command."""
+    at = words.index("--")
+    program = next(word for word in words[at:] if word.endswith(".py"))
+    shutil.copy(EXAMPLES / program, console.project)
+    console.run("submit", framework, "--name", name, "--venv", venv, *words)
+    said = console.run("wait", name, "--timeout", f"{seconds}s", code=None, seconds=seconds + 30)
+    log = console.run("logs", name)
+    assert f"{name} is Succeeded" in said, said + log + console.run("why", name)
+    return log
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_jax(console: Console, venv: str, ranks: int) -> None:
+    log = trained(
+        console, venv, "jax", f"jax-{ranks}", "--workers", str(ranks), "--cpu", "200m",
+        "--", "python", "train_jax.py", "--epochs", "20",
+    )  # fmt: skip
+    accuracy = [float(value) for value in re.findall(r"accuracy ([01]\.\d+)", log)]
+    assert accuracy[-1] > 0.9
+    assert accuracy[-1] > accuracy[0]
+
+
+def test_xgboost(console: Console, venv: str) -> None:
+    log = trained(
+        console, venv, "xgboost", "trees", "--workers", "2", "--cpu", "200m",
+        "--", "python", "train_xgboost.py",
+    )  # fmt: skip
+    models = re.findall(r"rank (\d) of 2: model (\w+) accuracy (0\.\d+|1\.0+)", log)
+    assert {rank for rank, _, _ in models} == {"0", "1"}
+    assert len({model for _, model, _ in models}) == 1
+    assert float(models[0][2]) > 0.9
+    assert (console.project / "outputs" / "trees" / "model.json").exists()
+
+
+def test_mpi_allreduce(console: Console, venv: str) -> None:
+    (console.project / "sum.py").write_text(
+        "from mpi4py import MPI\nworld = MPI.COMM_WORLD\n"
+        "print('sum', world.allreduce(world.rank + 1), MPI.Get_processor_name(), flush=True)\n"
+    )
+    console.run(
+        "submit", "mpi", "--name", "sum", "--venv", venv, "--workers", "2", "--cpu", "100m",
+        "--processes", "2", "--", "mpiexec", "-n", "4", "python", "sum.py",
+    )  # fmt: skip
+    console.run("wait", "sum", "--timeout", "300s", seconds=330)
+    log = console.run("logs", "sum")
+    assert sorted(re.findall(r"sum 10 (sum-worker-\d)", log)) == [
+        "sum-worker-0", "sum-worker-0", "sum-worker-1", "sum-worker-1"
+    ]  # fmt: skip
+
+
+def test_a_training_through_the_launch_agent(console: Console, venv: str) -> None:
+    log = trained(
+        console, venv, "mpi", "regression", "--workers", "2", "--cpu", "200m",
+        "--", "python", "train_mpi.py",
+    )  # fmt: skip
+    ends = re.findall(r"rank (\d) of 2 on (\S+): accuracy (0\.\d+), all equal (\w+)", log)
+    assert {(rank, where) for rank, where, _, _ in ends} == {
+        ("0", "regression-worker-0"), ("1", "regression-worker-1"),
+    }  # fmt: skip
+    assert all(float(accuracy) > 0.85 and same == "True" for _, _, accuracy, same in ends)
+
+
+def test_a_launcher_whose_worker_dies_starts_again_from_its_checkpoint(
+    console: Console, venv: str
+) -> None:
+    (console.project / "twice.py").write_text(
+        "import os, pathlib, sys\nfrom mpi4py import MPI\n"
+        "mark = pathlib.Path(os.environ['ATHANOR_CHECKPOINT_DIR']) / 'mark'\n"
+        "first = not mark.exists()\nMPI.COMM_WORLD.Barrier()\n"
+        "if MPI.COMM_WORLD.rank == 1 and first:\n"
+        "    mark.write_text('once')\n    os.kill(os.getpid(), 9)\n"
+        "MPI.COMM_WORLD.Barrier()\nprint('done', flush=True)\n"
+    )
+    console.run(
+        "submit", "mpi", "--name", "twice", "--venv", venv, "--workers", "2", "--cpu", "100m",
+        "--", "python", "twice.py",
+    )  # fmt: skip
+    console.run("wait", "twice", "--timeout", "300s", seconds=330)
+    assert '"retries": 1' in console.run("get", "trainingjob", "twice", "-o", "json")
+
+
+def test_ray(console: Console, venv: str) -> None:
+    log = trained(
+        console, venv, "ray", "search", "--workers", "1", "--cpu", "500m",
+        "--env", "RAY_OBJECT_STORE_MEMORY=80000000", "--", "python", "train_ray.py",
+    )  # fmt: skip
+    assert "8 fits on 2 nodes of 2" in log
+    accuracy = re.search(r"best alpha \S+ accuracy (0\.\d+)", log)
+    assert accuracy is not None
+    assert float(accuracy[1]) > 0.85
