@@ -18,6 +18,8 @@ from kubernetes import client
 from kubernetes.client.rest import ApiException
 from urllib3.exceptions import HTTPError
 
+from athanor.local.agent.launch import tag
+
 PARTS = {
     "server": "athanor.assembly.server",
     "controllers": "athanor.assembly.controllers",
@@ -185,9 +187,15 @@ def leftovers(data: Path) -> dict[str, list[str]]:
     ranks = []
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and str(data).encode() in (entry / "environ").read_bytes():
-                ranks.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()[:80])
+            if not entry.name.isdigit():
+                continue
+            # ranks name the folder of their locks, beside the data, in their command line
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
+            if str(data.parent).encode() in command + (entry / "environ").read_bytes():
+                ranks.append(f"{entry.name} {command.decode(errors='replace')[:80]}")
         except OSError:
             continue  # it ended while we looked
     mounts = [line for line in Path("/proc/mounts").read_text().split("\n") if str(data) in line]
-    return {k: v for k, v in (("platform", running), ("pods", ranks), ("mounts", mounts)) if v}
+    groups = [str(group) for group in Path("/sys/fs/cgroup").rglob(f"athanor-{tag(data)}")]
+    found = {"platform": running, "pods": ranks, "mounts": mounts, "cgroups": groups}
+    return {kind: left for kind, left in found.items() if left}

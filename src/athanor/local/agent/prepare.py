@@ -17,7 +17,7 @@ from athanor.local.agent.devices import Device, NotEnough
 from athanor.local.agent.images import Environment
 from athanor.local.agent.node import ROOT_CA, Node, log_path
 from athanor.local.agent.place import API_PORT, HOME, Place
-from athanor.local.agent.plan import environ, names, probes
+from athanor.local.agent.plan import environ, names, probes, security
 from athanor.local.agent.plan.environ import Missing
 from athanor.local.agent.plan.observed import Hold
 from athanor.local.agent.relay import Relay
@@ -93,6 +93,8 @@ class Preparation:
         container = self.container_of(name)
         if any("grpc" in (container.get(kind) or {}) for kind in probes.KINDS):
             raise Missing("this node has no grpc probes; use exec, httpGet or tcpSocket")
+        if why := security.objection(self._pod, container, self.place.uid, self.place.gid):
+            raise Missing(why)
         await self._fetch()
         try:
             env = images.resolve(container.get("image") or "")

@@ -12,6 +12,7 @@ from athanor.kit.times import parse_rfc3339
 from athanor.local.agent.plan.observed import Run
 
 LOST_CODE = 137
+START_CODE = 128  # what container runtimes say of a program that could not be started
 
 
 def key_of(uid: str, name: str, attempt: int) -> str:
@@ -28,14 +29,14 @@ def run_of(seen: JSON) -> Run:
 
 def ended(run: Run, exit_: JSON) -> Run:
     """The run with how it ended."""
-    reason, message = "", ""
+    reason, message, code = "", "", exit_["code"]
     if failed := exit_.get("failed"):
-        reason, message = "StartError", failed["message"]
+        reason, message, code = "StartError", failed["message"], START_CODE
     elif exit_["oom"] and exit_["code"]:
         reason = "OOMKilled"
     return Run(
         name=run.name, attempt=run.attempt, started_at=exit_.get("startedAt", run.started_at),
-        finished_at=exit_["finishedAt"], exit_code=exit_["code"], signal=exit_["signal"],
+        finished_at=exit_["finishedAt"], exit_code=code, signal=exit_["signal"],
         reason=reason, message=message,
     )  # fmt: skip
 

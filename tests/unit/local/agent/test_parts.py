@@ -88,6 +88,7 @@ def test_a_command_that_cannot_start_has_a_kubelets_reason() -> None:
     failed = {"failed": {"message": "no such file"}, "code": 127, "signal": 0, "finishedAt": 2.0}
     ended = recall.ended(run, failed)
     assert (ended.reason, ended.message) == ("StartError", "no such file")
+    assert ended.exit_code == 128
 
 
 def test_images() -> None:
