@@ -9,7 +9,9 @@ from athanor.api import labels
 from athanor.api.crons import Cron
 from athanor.api.meta import API_VERSION, JSON, Object
 from athanor.api.registry import of
+from athanor.api.sweeps import Sweep
 from athanor.features.crons import observe as crons
+from athanor.features.sweeps import observe as sweeps
 from athanor.runtime.cache import Cache, Key, by_owner
 from athanor.runtime.children import WORK, Child, children
 from athanor.testing.world import Objects
@@ -100,4 +102,79 @@ def see_cron(objects: Objects, refusal: JSON | None) -> crons.Observed:
         children=children_of(objects, "maker"),
         invalid=crons.check(cron),
         refusal=crons.Refusal(**refusal) if refusal else None,
+    )
+
+
+@st.composite
+def sweep_worlds(draw: st.DrawFn) -> tuple[Objects, JSON | None, str]:
+    """A Sweep, its trials, the last refusal, and how the model stands."""
+    when = {"parameter": "a", "values": ["u"]}
+    spec: JSON = {
+        "parameters": [
+            {"name": "a", "type": "Choice", "choices": ["u", "v"]},
+            {"name": "x", "type": "Float", "min": 0, "max": 1, "when": when},
+        ],
+        "objective": {"metric": "loss", "goal": draw(st.sampled_from(["Minimize", "Maximize"]))},
+        "algorithm": {
+            "name": draw(st.sampled_from(["Random", "Grid", "TPE"])),
+            "startup": draw(st.integers(0, 3)),
+        },
+        "maxTrials": draw(st.integers(1, 6)), "parallelism": draw(st.integers(1, 30)),
+        "maxFailed": draw(st.integers(0, 2)),
+        "suspend": draw(st.sampled_from([False, False, True])),
+        "template": {"spec": {"framework": "generic", "roles": [
+            {"name": "w", "gpu": {"milli": 500}, "template": {"args": ["${parameters.x}"]}},
+        ]}},
+    }  # fmt: skip
+    if draw(st.booleans()):
+        spec["earlyStop"] = {"minSteps": draw(st.integers(1, 5)), "reduction": 2}
+    if draw(st.booleans()):
+        spec["budget"] = {"gpuHours": draw(st.sampled_from(["1m", "1", "100"]))}
+    if draw(st.booleans()):
+        spec["ttlSecondsAfterFinished"] = draw(st.sampled_from([0, 90]))
+    if draw(st.integers(0, 4)) == 0:
+        spec["template"]["spec"]["outputs"] = "/${parameters.z}"
+    status: JSON = {
+        "phase": draw(st.sampled_from(["Pending", "Running", "Suspended", "Running", "Succeeded"]))
+    }
+    if status["phase"] == "Succeeded":
+        status["finishedAt"] = STAMPS[1]
+    objects: Objects = {}
+    rows = []
+    for number in range(draw(st.integers(0, 5))):
+        if draw(st.integers(0, 3)):
+            state = ["Running", "Running", "Succeeded", "Pruned", "Failed", "Stopped"]
+            rows.append({
+                "number": number, "state": draw(st.sampled_from(state)), "parameters": {"a": "v"},
+                "since": draw(st.sampled_from(STAMPS)),
+            })  # fmt: skip
+        if draw(st.integers(0, 3)):
+            notes = {labels.TRIAL: str(number), labels.PARAMETERS: '{"a":"u","x":0.5}'}
+            said: JSON = {"startedAt": STAMPS[0]}
+            if draw(st.booleans()):
+                metrics = {"loss": draw(st.sampled_from([0.0, 0.5, 1.0]))}
+                said["progress"] = {"step": draw(st.integers(0, 9)), "metrics": metrics}
+            phase = draw(st.sampled_from(PHASES))
+            made = child("TrainingJob", f"m-{number}", "Sweep", phase, notes, **said)
+            objects["trainingjobs.athanor.dev", "default", f"m-{number}"] = made
+    status["trials"] = rows
+    meta = {"name": "m", "namespace": "default", "uid": "maker", "resourceVersion": "3"}
+    objects["sweeps.athanor.dev", "default", "m"] = {
+        "apiVersion": API_VERSION, "kind": "Sweep", "metadata": meta, "spec": spec,
+        "status": status,
+    }  # fmt: skip
+    refusal = draw(st.sampled_from([None, None, None, "Invalid", "Conflict"]))
+    model = draw(st.sampled_from(["ready", "ready", "loading", "there is none"]))
+    return objects, {"reason": refusal, "message": "no"} if refusal else None, model
+
+
+def see_sweep(objects: Objects, refusal: JSON | None, model: str) -> sweeps.Observed | None:
+    found = objects.get(("sweeps.athanor.dev", "default", "m"))
+    if found is None:
+        return None
+    return sweeps.Observed(
+        sweep=msgspec.convert(found, Sweep),
+        trials=children_of(objects, "maker"),
+        refusal=sweeps.Refusal(**refusal) if refusal else None,
+        model=model,
     )

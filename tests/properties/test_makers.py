@@ -7,7 +7,9 @@ from typing import Any
 from hypothesis import given, settings
 
 from athanor.features.crons import plan as crons
-from athanor.runtime.plan import Create
+from athanor.features.sweeps import plan as sweeps
+from athanor.features.sweeps.apply import NoModel
+from athanor.runtime.plan import Create, Plan
 from athanor.testing import world
 from tests.properties import makers
 from tests.properties.situations import NOW
@@ -29,3 +31,32 @@ def test_crons(given_world: Any) -> None:
         assert again.actions == ()
     settled = world.apply(after, again)
     assert crons.plan(makers.see_cron(settled, None), NOW).actions == ()
+
+
+def plan_sweep(observed: Any, now: float) -> Plan:
+    return sweeps.plan(observed, now, NoModel().suggest)
+
+
+@settings(derandomize=SAME)
+@given(makers.sweep_worlds())
+def test_sweeps(given_world: Any) -> None:
+    objects, refusal, model = given_world
+    observed = makers.see_sweep(objects, refusal, model)
+    assert observed is not None
+    planned = keeps_the_laws(plan_sweep, observed)
+    made = {a.manifest["metadata"]["name"] for a in planned.actions if isinstance(a, Create)}
+    ever: set[str] = set()
+    for _ in range(4):  # at most sixteen trials at a time, and what one look stops the next sees
+        assert not made & ever, "a trial is made once"
+        ever |= made
+        objects = world.apply(objects, planned)
+        again = makers.see_sweep(objects, None, model)
+        if again is None:
+            return
+        held = [row for row in again.sweep.status.trials if row.state == "Running"]
+        assert len(held) <= max(again.sweep.spec.parallelism, len(observed.trials) + 5)
+        planned = plan_sweep(again, NOW)
+        if planned.actions == ():
+            return
+        made = {a.manifest["metadata"]["name"] for a in planned.actions if isinstance(a, Create)}
+    raise AssertionError("it never comes to rest")

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import NODEFAULT, Struct
 from msgspec import inspect as types
 
-from athanor.api import scheduling, templates, training, training_rules
+from athanor.api import maker_tables, scheduling, templates, training, training_rules
 from athanor.api.meta import JSON, Condition
 from athanor.api.notes import NOTES
 from athanor.api.registry import OURS, Resource
@@ -28,6 +28,7 @@ LIST_KEYS: Mapping[type[Struct], str] = {
     scheduling.PoolQuota: "pool",
     scheduling.PoolUse: "pool",
     training.Role: "name",
+    **maker_tables.LIST_KEYS,
 }
 """Lists of these are maps: the field that tells their items apart."""
 
@@ -81,6 +82,7 @@ RULES: Mapping[type[Struct], list[JSON]] = {
         )
     ],
     **training_rules.RULES,
+    **maker_tables.RULES,
 }
 """CEL rules of a type, with the sentence a person reads when one is broken."""
 
@@ -126,27 +128,17 @@ COLUMNS: Mapping[str, list[tuple[str, str, str, int]]] = {
         ("Reason", "string", ".status.reason", 1),
         _AGE,
     ],
-    "Cron": [
-        ("Schedule", "string", ".spec.schedule", 0),
-        ("Time-Zone", "string", ".spec.timeZone", 0),
-        ("Kind", "string", ".spec.template.kind", 0),
-        ("Phase", "string", ".status.phase", 0),
-        ("Active", "integer", ".status.running", 0),
-        ("Next", "string", ".status.nextScheduleTime", 0),
-        ("Last", "string", ".status.lastScheduleTime", 1),
-        ("Message", "string", ".status.message", 1),
-        _AGE,
-    ],
+    **maker_tables.COLUMNS,
 }
 """Printer columns: name, type, JSON path, priority (1: only with -o wide)."""
 
-NAMES: Mapping[str, int] = dict.fromkeys(("Cron",), templates.LONGEST_MAKER)
+NAMES: Mapping[str, int] = dict.fromkeys(maker_tables.MAKERS, templates.LONGEST_MAKER)
 """Longest name, in characters, of kinds after whose objects others are named."""
 
 SELECTABLE: Mapping[str, list[str]] = {
     "Gang": [".spec.queue", ".status.phase"],
     "TrainingJob": [".spec.framework", ".status.phase"],
-    "Cron": [".status.phase"],
+    **maker_tables.SELECTABLE,
 }
 """Fields that `--field-selector` may name."""
 

@@ -18,6 +18,13 @@ CRON = f"{GROUP}/cron"
 SCHEDULED_AT = f"{GROUP}/scheduled-at"
 """Annotation: for which time of its Cron it was made."""
 
+SWEEP = f"{GROUP}/sweep"
+"""Label: the Sweep that made it."""
+TRIAL = f"{GROUP}/trial"
+"""Annotation: number of the trial in its Sweep."""
+PARAMETERS = f"{GROUP}/parameters"
+"""Annotation: the trial's parameters as JSON."""
+
 QUEUE = f"{GROUP}/queue"
 """Label of a Namespace: the queue of those who work there."""
 TEAM = f"{GROUP}/team"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from athanor.api import core, crons, scheduling, training
+from athanor.api import core, crons, scheduling, sweeps, training
 from athanor.api.meta import GROUP, VERSION, Object
 
 
@@ -73,6 +73,7 @@ OURS: tuple[Resource, ...] = (
     _ours("Reservation", "reservations", scheduling.Reservation, "ares", namespaced=False),
     _ours("TrainingJob", "trainingjobs", training.TrainingJob, "tj", namespaced=True),
     _ours("Cron", "crons", crons.Cron, "acron", namespaced=True),
+    _ours("Sweep", "sweeps", sweeps.Sweep, "sw", namespaced=True),
 )
 """Athanor's own kinds; they are CRDs on every server."""
 
@@ -95,6 +96,7 @@ BUILT_IN: tuple[Resource, ...] = (
         namespaced=False,
     ),
     _built_in("", "v1", "ResourceQuota", "resourcequotas", core.ResourceQuota, "quota"),
+    _built_in("", "v1", "LimitRange", "limitranges", None, "limits"),
     _built_in("coordination.k8s.io", "v1", "Lease", "leases", core.Lease),
     _built_in("events.k8s.io", "v1", "Event", "events", None, "ev"),
     _built_in("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", None),

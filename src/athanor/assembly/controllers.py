@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from athanor.assembly.layout import DataDir
+from athanor.assembly.models import LazyModel
 from athanor.assembly.visibility import door
 from athanor.client.http import Http
 from athanor.client.kubeconfig import load
@@ -25,6 +26,7 @@ from athanor.features.gangs import apply as gangs
 from athanor.features.nodes import apply as nodes
 from athanor.features.scheduling import apply as scheduling
 from athanor.features.scheduling.plan import Planner
+from athanor.features.sweeps import apply as sweeps
 from athanor.features.training import apply as training
 from athanor.features.training.build import Defaults
 from athanor.kit import loop, ready
@@ -55,6 +57,7 @@ def all_controllers(
         scheduling.singles(),
         training.controller(defaults),
         crons.controller(),
+        sweeps.controller(LazyModel()),
     ]
 
 

@@ -12,18 +12,19 @@ from typing import Any
 from msgspec import Struct, field
 
 from athanor.api import labels
-from athanor.api.meta import API_VERSION, JSON, Object, ObjectMeta
+from athanor.api.meta import API_VERSION, JSON, Condition, Object, ObjectMeta, set_condition
 from athanor.api.registry import Resource, by_kind, of
 from athanor.api.scheduling import Gang, Progress
+from athanor.api.sweeps import Sweep, SweepStatus
 from athanor.api.training import TrainingJob
 from athanor.runtime.cache import Changed, Key, World, by_owner
 from athanor.runtime.controller import Watch
-from athanor.runtime.plan import Delete
+from athanor.runtime.plan import Delete, Patch
 from athanor.wire.calls import Propagation
 
-Work = TrainingJob | Gang
+Work = TrainingJob | Gang | Sweep
 
-WORK: tuple[type[Work], ...] = (TrainingJob, Gang)
+WORK: tuple[type[Work], ...] = (TrainingJob, Gang, Sweep)
 """What comes to an end; `athanor.api.templates.WorkKind` has their names."""
 
 FINISHED = ("Succeeded", "Failed")
@@ -41,6 +42,7 @@ class Child(Struct, frozen=True, kw_only=True):
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     going: bool = False
+    suspended: bool = False
     phase: str = ""
     message: str = ""
     started: str = ""
@@ -118,6 +120,28 @@ def made(
     }  # fmt: skip
 
 
+def suspended(child: Child, namespace: str, to: bool) -> Patch:
+    """Stop a child, or let it go on."""
+    return Patch(
+        resource=child.resource, name=child.name, namespace=namespace,
+        body={"spec": {"suspend": to}},
+    )  # fmt: skip
+
+
+def phase_conditions(
+    known: list[Condition], phase: str, reason: str, message: str, now: str
+) -> list[Condition]:
+    """Conditions for `kubectl wait`: Running, Suspended, and Succeeded or Failed in the end."""
+    for type_ in ("Running", "Suspended", *FINISHED):
+        holds = phase == type_
+        held = next((c for c in known if c.type == type_), None)
+        if (held is None and not holds) or (held and held.status == str(holds)):
+            continue
+        news = Condition(type=type_, status=str(holds), reason=reason or phase, message=message)
+        known = set_condition(known, news, now)
+    return known
+
+
 def remove(child: Child, namespace: str, how: Propagation = "Background") -> Delete:
     """Delete a child and what it made."""
     return Delete(
@@ -140,5 +164,6 @@ def _child(value: Work) -> Child:
         message=status.message or status.reason,
         started=status.started_at or "",
         ended=status.finished_at or "",
-        progress=status.progress,
+        suspended=value.spec.suspend,
+        progress=None if isinstance(status, SweepStatus) else status.progress,
     )

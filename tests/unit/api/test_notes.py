@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import msgspec
 
-from athanor.api import crons, scheduling, templates, training
+from athanor.api import crons, scheduling, sweeps, templates, training
 from athanor.api.meta import Base, Condition, Object, ObjectReference
 from athanor.api.notes import NOTES
 
 
 def structs() -> dict[str, type[Base]]:
     """Our own Structs that are parts of objects."""
-    members = [item for module in (scheduling, templates, training, crons) for item in vars(module).items()]
+    members = [
+        item
+        for module in (scheduling, templates, training, crons, sweeps)
+        for item in vars(module).items()
+    ]
     return {
         name: value
         for name, value in members

@@ -1,0 +1,77 @@
+"""What the types of crons, sweeps and workflows cannot say: rules, list keys, printer columns.
+
+Part of the tables of `athanor.api.crd`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from athanor.api import sweeps
+from athanor.api.meta import JSON
+
+Columns = list[tuple[str, str, str, int]]
+
+MAKERS = ("Cron", "Sweep")
+"""Kinds after whose objects others are named."""
+
+
+def _rule(rule: str, message: str, path: str = "") -> JSON:
+    said: JSON = {"rule": rule, "message": message}
+    return {**said, "fieldPath": path} if path else said
+
+
+LIST_KEYS: Mapping[type[Struct], str] = {sweeps.SweepParameter: "name", sweeps.Trial: "number"}
+
+RULES: Mapping[type[Struct], list[JSON]] = {
+    sweeps.SweepParameter: [
+        _rule(
+            "self.type == 'Choice' ? (has(self.choices) && size(self.choices) > 0) : "
+            "(has(self.min) && has(self.max) && self.min <= self.max)",
+            "an Int or Float needs min and max, min not above max; a Choice needs choices",
+        ),
+        _rule(
+            "!has(self.log) || !self.log || (has(self.min) && self.min > 0.0)",
+            "a logarithmic scale needs a min above 0",
+            ".min",
+        ),
+    ],
+    sweeps.SweepSpec: [
+        _rule(
+            "self.parameters.all(p, !has(p.when) || "
+            "self.parameters.exists(q, q.name == p.when.parameter))",
+            "when.parameter must name another parameter",
+            ".parameters",
+        ),
+    ],
+}
+
+_AGE = ("Age", "date", ".metadata.creationTimestamp", 0)
+
+COLUMNS: Mapping[str, Columns] = {
+    "Cron": [
+        ("Schedule", "string", ".spec.schedule", 0),
+        ("Time-Zone", "string", ".spec.timeZone", 0),
+        ("Kind", "string", ".spec.template.kind", 0),
+        ("Phase", "string", ".status.phase", 0),
+        ("Active", "integer", ".status.running", 0),
+        ("Next", "string", ".status.nextScheduleTime", 0),
+        ("Last", "string", ".status.lastScheduleTime", 1),
+        ("Message", "string", ".status.message", 1),
+        _AGE,
+    ],
+    "Sweep": [
+        ("Phase", "string", ".status.phase", 0),
+        ("Metric", "string", ".spec.objective.metric", 0),
+        ("Best", "number", ".status.best.value", 0),
+        ("Done", "string", ".status.done", 0),
+        ("Running", "integer", ".status.running", 0),
+        ("GPU-Hours", "string", ".status.gpuHours", 1),
+        ("Message", "string", ".status.message", 1),
+        _AGE,
+    ],
+}
+
+SELECTABLE: Mapping[str, list[str]] = {kind: [".status.phase"] for kind in MAKERS}
