@@ -105,11 +105,12 @@ def create(scope: Scope, resource: Resource, manifest: JSON, *, dry_run: bool = 
 
 
 def patch(
-    scope: Scope, resource: Resource, name: str, body: JSON, *, namespace: str | None = None
-) -> Op[JSON]:
+    scope: Scope, resource: Resource, name: str, body: JSON, *, namespace: str | None = None,
+    dry_run: bool = False,
+) -> Op[JSON]:  # fmt: skip
     """Merge-patch an object and return it. Raises ApiError: NotFound, Invalid, Forbidden."""
     where = _where(scope, resource, namespace)
-    changed = yield from ask(calls.patch(resource, name, where, body))
+    changed = yield from ask(calls.patch(resource, name, where, body, dry_run=dry_run))
     return changed
 
 

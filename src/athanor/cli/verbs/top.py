@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from athanor.api.meta import JSON
     from athanor.api.training import TrainingJob
 
-EXAMPLES = "athanor top\nathanor top node -o json\nathanor top queue"
+EXAMPLES = "athanor top\nathanor top node -o json\nathanor top queue\nathanor top gpu"
 
 
 @verb(namespace=True, output=True, examples=EXAMPLES)
-@click.argument("what", type=click.Choice(["job", "node", "queue"]), default="job")
+@click.argument("what", type=click.Choice(["job", "node", "queue", "gpu"]), default="job")
 def command(world: World, what: str) -> None:
-    """Show who uses what: nodes, queues or jobs."""
-    {"job": _jobs, "node": _nodes, "queue": _queues}[what](world)
+    """Show who uses what: jobs, nodes, GPUs or queues."""
+    {"job": _jobs, "node": _nodes, "queue": _queues, "gpu": _gpus}[what](world)
 
 
 def _jobs(world: World) -> None:
@@ -105,3 +105,26 @@ def _queues(world: World) -> None:
     from athanor.cli.verbs.queue import show_queues
 
     show_queues(world)
+
+
+def _gpus(world: World) -> None:
+    """Every device: on which node, how much of it is taken, and by which pods."""
+    from athanor.cli.devices import devices
+
+    found = devices(world)
+    if world.output in ("json", "yaml"):
+        show.document(world, {"devices": found})
+        return
+    if world.output == "name":
+        for one in found:
+            show.line(f"{one['node']}/{one['index']}")
+        return
+    if not found:
+        show.note("no node has devices")
+        return
+    rows = [
+        [one["node"], str(one["index"]), one["resource"] + (" (simulated)" if one["simulated"]
+         else ""), one["model"] or "-", f"{one['used'] / 10:g} %", ", ".join(one["pods"]) or "-"]
+        for one in found
+    ]  # fmt: skip
+    show.rows(["NODE", "DEVICE", "RESOURCE", "MODEL", "TAKEN", "BY"], rows)

@@ -144,19 +144,20 @@ class Visibility:
     def _waiting(self, latest: _Latest, told: GangVisibility, row: int) -> GangVisibility:
         s, decisions = latest.snapshot, latest.decisions
         reasons = [_reason(one) for one in decisions.why(row)]
-        at = position.position(s, decisions, row)
+        found = position.position(s, decisions, row)
+        at = found and Position(
+            queue=s.queues.names[found.queue], place=found.place, waiting=found.waiting
+        )
         return msgspec.structs.replace(
             told,
-            position=at and Position(queue=s.queues.names[at.queue], place=at.place,
-                                     waiting=at.waiting),
+            position=at,
             reasons=reasons,
-            hints=list(dict.fromkeys(WAYS[r.code] for r in reasons if r.code in WAYS)),
+            hints=_hints(reasons, at.queue if at else ""),
             holders=_holders(latest, row),
         )  # fmt: skip
 
     def _start(self, latest: _Latest, gang: Gang) -> GangStart:
-        told = GangStart(metadata=_meta(gang), as_of=rfc3339(latest.decisions.now))
-        return told
+        return GangStart(metadata=_meta(gang), as_of=rfc3339(latest.decisions.now))
 
     def _changes(self, latest: _Latest, gang: Gang) -> GangChanges:
         told = GangChanges(metadata=_meta(gang), as_of=rfc3339(latest.decisions.now))
@@ -233,6 +234,12 @@ def _meta(gang: Gang) -> ObjectMeta:
 
 def _reason(one: Why) -> Reason:
     return Reason(code=one.code, message=one.message, details=dict(one.details))
+
+
+def _hints(reasons: list[Reason], queue: str) -> list[str]:
+    """What helps against each sort of reason, once."""
+    ways = dict.fromkeys(WAYS[r.code] for r in reasons if r.code in WAYS)
+    return [way.replace("QUEUE", queue) if queue else way for way in ways]
 
 
 def _holders(latest: _Latest, row: int) -> list[Holder]:

@@ -81,10 +81,22 @@ def scarce(snapshot: Snapshot, decisions: Decisions, gang: int) -> tuple[int, in
         resource = said.get("resource")
         if not isinstance(resource, str):
             lacking = [k.removeprefix("nodes lacking ") for k in said if k.startswith("nodes lac")]
-            resource = max(lacking, key=lambda r: (int(said[f"nodes lacking {r}"]), r), default="")
+            resource = max(
+                lacking, key=lambda r: (int(said[f"nodes lacking {r}"]), r),
+                default=_dearest(snapshot, gang),
+            )  # fmt: skip
         if resource in snapshot.resources:
             return snapshot.pools.names.index(pool), snapshot.resources.index(resource)
     return None
+
+
+def _dearest(s: Snapshot, gang: int) -> str:
+    """What a gang asks for of the rarest sort: devices, else cores."""
+    klass = int(s.gangs.klass[gang])
+    rows = slice(int(s.classes.first[klass]), int(s.classes.first[klass + 1]))
+    asked = s.shapes.request[s.pod_sets.shape[rows]].sum(axis=0)
+    kinds = [k for k in s.device_kinds if asked[s.resources.index(k)] > 0]
+    return kinds[0] if kinds else "cpu"
 
 
 def here(snapshot: Snapshot, decisions: Decisions, gang: int) -> tuple[Why, ...]:

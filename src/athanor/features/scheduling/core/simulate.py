@@ -27,10 +27,11 @@ from athanor.features.scheduling.core.snapshot import (
     UNSET,
     Gangs,
     GangState,
+    Lost,
     Running,
     Snapshot,
 )
-from athanor.features.scheduling.core.table import Bools, Floats, Ints, frozen
+from athanor.features.scheduling.core.table import Bools, Floats, Ints, frozen, smalls
 
 TICK = 60.0
 """Seconds after which waiting gangs are looked at again: rules of time may let them pass."""
@@ -139,10 +140,10 @@ class _Run:
         """From event to event."""
         self._decide()
         while True:
-            then = min(self._next(), until)
+            then = self._next()
             if math.isinf(then):
                 return
-            self._pass(then)
+            self._pass(min(then, until))
             if then >= until:
                 return
             self._decide()
@@ -257,7 +258,8 @@ class _Run:
         gangs = Gangs(names=names, **columns)
         at = {g: i for i, g in enumerate(rows.tolist())}
         pods = [(at[g], *pod) for g in sorted(self.held) for pod in self.held[g].pods]
-        return replace(self.ground, gangs=gangs, running=_running(pods), queues=self.queues)
+        return replace(self.ground, gangs=gangs, running=_running(pods), queues=self.queues,
+                       lost=NOBODY)  # fmt: skip
 
     def _running(self) -> dict[int, _Gang]:
         running, found = self.ground.running, {}
@@ -308,6 +310,10 @@ class _Run:
             used_seconds=self.busy, capacity=self.capacity, cycles=self.cycles,
             stuck=len(self.waiting),
         )  # fmt: skip
+
+
+NOBODY = Lost(gang=smalls(()), pod_set=smalls(()), rank=smalls(()))
+"""Nodes do not fail here."""
 
 
 def _pods(placed: tuple[Placed, ...]) -> list[tuple[int, int, int, int]]:

@@ -1,0 +1,94 @@
+"""athanor reserve: capacity kept for some queues for a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from athanor.cli import makers, shared
+from athanor.cli.failures import Failure
+from athanor.cli.verb import verb
+from athanor.cli.world import World
+
+if TYPE_CHECKING:
+    from athanor.api.meta import JSON
+
+EXAMPLES = """\
+athanor reserve create course --amounts gpu=8 --queue teaching --in 2h --for 4h
+athanor reserve create repair --node gpu-3 --for 1d
+athanor reserve list
+athanor reserve delete course --yes"""
+
+
+@click.group(epilog=makers.epilog(EXAMPLES))
+def command() -> None:
+    """Keep capacity for some queues for a time."""
+
+
+@verb(output=True, examples="athanor reserve create course --amounts gpu=8 --queue teaching")
+@click.argument("name")
+@click.option("--pool", default="default", show_default=True, metavar="POOL", help="Of which pool.")
+@click.option("--amounts", multiple=True, callback=shared.amounts, metavar="RES=N,...",
+              help="How much of the pool [all of it, unless nodes are named].")  # fmt: skip
+@click.option("--node", "nodes", multiple=True, metavar="NAME", help="These nodes; repeatable.")
+@click.option("--queue", "queues", multiple=True, metavar="QUEUE",
+              help="For whom; repeatable. Nobody when none is named.")  # fmt: skip
+@click.option("--in", "begin", callback=makers.seconds, metavar="TIME",
+              help="From when on [now].")  # fmt: skip
+@click.option("--for", "length", callback=makers.seconds, metavar="TIME",
+              help="For how long [until it is deleted].")  # fmt: skip
+@click.option("--start", default="", metavar="RFC3339", help="From this time on.")
+@click.option("--end", default="", metavar="RFC3339", help="Until this time.")
+@click.option("--dry-run", is_flag=True, help="Print what would be created; needs no server.")
+def create(world: World, name: str, dry_run: bool, **wishes: object) -> None:
+    """Keep nodes, or amounts of a pool, for some queues."""
+    shared.created(
+        world, shared.kind_of("reservations"), name, _spec(world, wishes), dry_run=dry_run
+    )
+
+
+@verb(output=True, examples="athanor reserve list\nathanor reserve list course -o yaml")
+@click.argument("name", required=False, default="")
+def list_(world: World, name: str) -> None:
+    """Show all reservations, or one."""
+    shared.listed(world, shared.kind_of("reservations"), name)
+
+
+@verb(examples="athanor reserve delete course --yes")
+@click.argument("names", nargs=-1, required=True)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def delete(world: World, names: tuple[str, ...], yes: bool) -> None:
+    """Give reserved capacity back."""
+    shared.removed(world, shared.kind_of("reservations"), names, yes=yes)
+
+
+for made, word in ((create, "create"), (list_, "list"), (delete, "delete")):
+    command.add_command(made, word)
+
+
+def _spec(world: World, wishes: dict[str, object]) -> JSON:
+    from athanor.kit.times import parse_rfc3339, rfc3339
+
+    now, start, end = world.clock.now(), str(wishes["start"]), str(wishes["end"])
+    for option, text in (("--start", start), ("--end", end)):
+        try:
+            parse_rfc3339(text) if text else None
+        except ValueError as wrong:
+            raise Failure(f"{option}: {wrong}", hint="for instance 2027-01-31T08:00:00Z") from None
+    if start and wishes["begin"] is not None:
+        raise click.UsageError("--in and --start say the same: use one")
+    begin, length = wishes["begin"], wishes["length"]
+    if isinstance(begin, int):
+        start = rfc3339(now + begin)
+    if isinstance(length, int):
+        end = rfc3339((parse_rfc3339(start) if start else now) + length)
+    said = {
+        "pool": wishes["pool"], "amounts": wishes["amounts"], "nodes": _names(wishes["nodes"]),
+        "queues": _names(wishes["queues"]), "start": start, "end": end,
+    }  # fmt: skip
+    return {key: value for key, value in said.items() if value}
+
+
+def _names(words: object) -> list[str]:
+    return [str(word) for word in words] if isinstance(words, tuple) else []

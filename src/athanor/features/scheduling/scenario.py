@@ -1,0 +1,140 @@
+"""Scenarios for the simulator: from objects of an API server, or from a file; and to a file.
+
+`live` is the cluster as it stands: what runs ends as expected, what waits runs as long as it said.
+`history` replays what the cluster remembers: every gang that has run comes when it came, on empty
+nodes, and needs as long as it needed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import TypeVar
+
+import msgspec
+import numpy as np
+
+from athanor.api.core import Namespace, Node, Pod, PriorityClass
+from athanor.api.meta import JSON, Object
+from athanor.api.scheduling import Gang, GangStatus, Pool, Queue, Reservation
+from athanor.features.scheduling import gangs
+from athanor.features.scheduling.core.decisions import Policy
+from athanor.features.scheduling.core.simulate import Scenario
+from athanor.features.scheduling.core.snapshot import GangState, Snapshot
+from athanor.features.scheduling.core.table import Floats, ShapeError
+from athanor.features.scheduling.observe import Observed, Observer
+from athanor.kit.times import parse_rfc3339
+from athanor.runtime.cache import Cache, Caches, Key
+from athanor.wire.status import ApiError
+
+FORMAT = "athanor.dev/scenario/v1"
+KINDS: tuple[type[Object], ...] = (
+    Gang, Queue, Pool, Reservation, Node, Pod, PriorityClass, Namespace
+)  # fmt: skip
+"""What a scenario is made of."""
+
+O = TypeVar("O", bound=Object)  # noqa: E741 - O for object
+Objects = Mapping[type[Object], Sequence[Object]]
+
+
+class _World:
+    """Objects as the caches a controller sees."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._caches = Caches()
+        for kind in KINDS:
+            self._caches.want(kind, {})
+            self._caches.cache(kind).replace(objects.get(kind, ()), "0")
+
+    def cache(self, view: type[O]) -> Cache[O]:
+        return self._caches.cache(view)
+
+    def problem(self, key: Key) -> ApiError | None:
+        return None
+
+
+def live(objects: Objects, policy: Policy, now: float, runtime: float) -> Scenario:
+    """The cluster now. Gangs that say nothing of their running time run `runtime` seconds."""
+    seen = _observed(objects)
+    s = seen.snapshot
+    work = _said(s, runtime)
+    for g in np.flatnonzero(s.gangs.state != GangState.WAITING).tolist():
+        end = float(s.gangs.expected_end[g])
+        begun = float(s.gangs.started[g])
+        if math.isnan(end):
+            end = (now if math.isnan(begun) else begun) + runtime
+        work[g] = max(end - now, 1.0)
+    return Scenario(snapshot=s, policy=policy, start=now, work=work)
+
+
+def history(objects: Objects, policy: Policy, now: float) -> Scenario:
+    """All that has run and is still remembered. Raises ValueError when nothing has."""
+    past = [gang for gang in _gangs(objects) if gang.status.started_at]
+    if not past:
+        raise ValueError("no gang that has run is remembered; without --history what is, is played")
+    lasted = {gangs.key_of(gang): _lasted(gang, now) for gang in past}
+    fresh = [_as_submitted(gang) for gang in past]
+    seen = _observed({**objects, Gang: fresh, Pod: ()})
+    s = seen.snapshot
+    work = np.array([lasted[name] for name in s.gangs.names], dtype=np.float64)
+    return Scenario(
+        snapshot=s, policy=policy, start=float(s.gangs.created.min()) - 1.0, work=work
+    )  # fmt: skip
+
+
+def write(scenario: Scenario) -> str:
+    """A scenario as the text of a file."""
+    return json.dumps({
+        "format": FORMAT,
+        "start": scenario.start,
+        "policy": asdict(scenario.policy),
+        "work": scenario.work.tolist(),
+        "snapshot": json.loads(scenario.snapshot.to_json()),
+    })  # fmt: skip
+
+
+def read(text: str) -> Scenario:
+    """The scenario of a file. Raises ValueError that says what is wrong with it."""
+    try:
+        said: JSON = json.loads(text)
+        if not isinstance(said, dict) or said.get("format") != FORMAT:
+            raise ValueError(f"no scenario: its format is not {FORMAT}")
+        return Scenario(
+            snapshot=Snapshot.from_json(json.dumps(said["snapshot"])),
+            policy=Policy(**said["policy"]),
+            start=float(said["start"]),
+            work=np.array([float(w) for w in said["work"]], dtype=np.float64),
+        )
+    except (KeyError, TypeError, ShapeError, json.JSONDecodeError) as wrong:
+        raise ValueError(f"no scenario: {wrong}") from None
+
+
+def _observed(objects: Objects) -> Observed:
+    seen = Observer()(_World(objects), Key("", "cluster"))
+    if seen is None:
+        raise ValueError("there is nothing to simulate")
+    return seen
+
+
+def _gangs(objects: Objects) -> Iterable[Gang]:
+    return (gang for gang in objects.get(Gang, ()) if isinstance(gang, Gang))
+
+
+def _said(s: Snapshot, runtime: float) -> Floats:
+    said: Floats = np.where(np.isnan(s.gangs.estimate), runtime, s.gangs.estimate)
+    return np.minimum(said, s.gangs.limit)
+
+
+def _lasted(gang: Gang, now: float) -> float:
+    """How long a gang has run."""
+    begun = parse_rfc3339(gang.status.started_at or "")
+    end = parse_rfc3339(gang.status.finished_at) if gang.status.finished_at else now
+    return max(end - begun, 1.0)
+
+
+def _as_submitted(gang: Gang) -> Gang:
+    spec = msgspec.structs.replace(gang.spec, suspend=False, outcome=None)
+    meta = msgspec.structs.replace(gang.metadata, deletion_timestamp=None)
+    return msgspec.structs.replace(gang, metadata=meta, spec=spec, status=GangStatus())
