@@ -141,6 +141,46 @@ def test_a_pod_runs_speaks_and_ends(world: World) -> None:
     world.until(lambda: world.leftovers() == [])
 
 
+def test_a_pod_that_fills_more_than_it_may_is_evicted(world: World) -> None:
+    script = "dd if=/dev/zero of=/data/much bs=1M count=3 2>&1; sleep 3600"
+    container = {
+        "name": "main", "image": "host", "command": ["sh", "-c", script],
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    }  # fmt: skip
+    volumes = [{"name": "data", "emptyDir": {"sizeLimit": "2Mi"}}]
+    world.create("full", "", containers=[container], volumes=volumes)
+    world.until(lambda: world.phase("full") == "Failed")
+    status = (world.pod("full") or {})["status"]
+    assert (status["reason"], status["message"]) == (
+        "Evicted", 'Usage of EmptyDir volume "data" exceeds the limit "2Mi". '
+    )  # fmt: skip
+    world.delete("full")
+
+
+def test_what_asks_for_another_user_is_refused_and_said(world: World) -> None:
+    world.create("root", "id", securityContext={"runAsUser": 0})
+
+    def why() -> str:
+        found = (world.pod("root") or {}).get("status", {}).get("containerStatuses") or [{}]
+        waiting = found[0].get("state", {}).get("waiting", {})
+        return f"{waiting.get('reason')} {waiting.get('message')}"
+
+    world.until(lambda: why().startswith("CreateContainerConfigError runAsUser 0: "))
+    world.delete("root")
+
+
+def test_a_command_that_is_not_there_ends_as_a_kubelet_says(world: World) -> None:
+    container = {"name": "main", "image": "host", "command": ["nosuch-program"]}
+    world.create("none", "", containers=[container])
+    world.until(lambda: world.phase("none") == "Failed")
+    found = world.pod("none")
+    assert found is not None
+    ended = found["status"]["containerStatuses"][0]["state"]["terminated"]
+    assert (ended["exitCode"], ended["reason"]) == (128, "StartError")
+    assert "nosuch-program" in ended["message"]
+    world.delete("none")
+
+
 def test_an_agent_that_is_killed_loses_no_exit_and_no_line(world: World) -> None:
     world.create("ends", "echo first; sleep 1; echo last; exit 7")
     world.create("stays", "echo up; sleep 3600")

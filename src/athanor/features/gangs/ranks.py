@@ -28,6 +28,12 @@ PLATFORM_REASONS = NODE_REASONS | {
 }  # fmt: skip
 """Pod and container reasons that are no fault of what ran. So is every "OutOf…" (OutOfcpu)."""
 
+OVERFILLED = (
+    "Usage of EmptyDir volume", "exceeded its local ephemeral storage limit",
+    "Pod ephemeral local storage usage exceeds",
+)  # fmt: skip
+"""What a kubelet says of an eviction that the pod itself is to blame for."""
+
 WAITING_BADLY = (
     "Err",
     "Invalid",
@@ -166,7 +172,8 @@ def failure_of(place: Place, pod: Pod, attempt: int) -> RankFailure:
     disrupted = [
         c for c in status.conditions if c.type == "DisruptionTarget" and c.status == "True"
     ]
-    platform = (
+    own = reason == "Evicted" and any(words in message for words in OVERFILLED)
+    platform = not own and (
         bool(disrupted)
         or reason in PLATFORM_REASONS
         or (ended is not None and ended.reason in PLATFORM_REASONS)

@@ -22,6 +22,7 @@ from athanor.local.agent.claims import Claims
 from athanor.local.agent.devices import Devices, Nvidia, Simulated
 from athanor.local.agent.directory import Directory
 from athanor.local.agent.events import Recorder
+from athanor.local.agent.evictions import Evictions
 from athanor.local.agent.executed import Executor
 from athanor.local.agent.follow import Follower
 from athanor.local.agent.heartbeat import Heartbeat
@@ -96,6 +97,7 @@ class Agent:
         jobs = [
             self.pods.run(), self.events.run(), self._heartbeat.run(), self._sweep(),
             Reports(self.client, self.workers).run(),
+            Evictions(self.workers, self.settings.logs).run(),
             self.supervised.run(self._met), self._services.run(), self.directory.run(),
             self.node.claims.run(), self._announce(), self._refresh(), kubelet.run(),
         ]  # fmt: skip

@@ -21,6 +21,7 @@ from athanor.local.agent.node import Node, log_path
 from athanor.local.agent.plan import probes
 from athanor.local.agent.plan.environ import Missing
 from athanor.local.agent.plan.observed import (
+    EVICTED,
     Action,
     Decision,
     Finish,
@@ -91,6 +92,13 @@ class Worker:
         self.pod = pod
         self.preparation.refer(pod)
         self.poke()
+
+    def evict(self, message: str) -> None:
+        """The pod takes more than it may: it ends now, and for good."""
+        if self.refused is None and not self.finished:
+            self.refused = Hold(EVICTED, message)
+            self._say(self.pod, "Warning", EVICTED, message)
+            self.poke()
 
     def vanish(self) -> None:
         """The pod object is gone: whatever is left ends now."""

@@ -63,6 +63,14 @@ def test_ranks_of_a_lost_node_are_displaced() -> None:
     assert view(PLACE, pod("Succeeded"), lost, 0).state == "succeeded"
 
 
+def test_who_fills_more_than_it_may_is_to_blame_itself() -> None:
+    told = 'Usage of EmptyDir volume "data" exceeds the limit "1Mi". '
+    overfilled = failure_of(PLACE, pod("Failed", reason="Evicted", message=told), 2)
+    assert (overfilled.reason, overfilled.platform) == ("Evicted", False)
+    low = "The node was low on resource: memory. "
+    assert failure_of(PLACE, pod("Failed", reason="Evicted", message=low), 2).platform
+
+
 def test_a_failure_tells_what_happened() -> None:
     failure = failure_of(PLACE, pod("Failed", containerStatuses=ended(7)), 2)
     assert (failure.pod_set, failure.rank, failure.node) == ("worker", 3, "node-1")

@@ -8,6 +8,9 @@ from msgspec import Struct, field
 
 from athanor.api.meta import JSON
 
+EVICTED = "Evicted"
+"""Why a pod ends that fills more of the machine than it may."""
+
 
 class Run(Struct, frozen=True, kw_only=True):
     """One run of a container as the supervisor knows it. Times are seconds since the epoch."""

@@ -14,6 +14,7 @@ from athanor.api.meta import JSON
 from athanor.kit.times import parse_rfc3339
 from athanor.local.agent.plan import status
 from athanor.local.agent.plan.observed import (
+    EVICTED,
     Action,
     Decision,
     Finish,
@@ -26,6 +27,7 @@ from athanor.local.agent.plan.observed import (
     Stop,
 )
 
+EVICTION_GRACE = 1.0  # seconds, a kubelet's for local storage
 BACK_OFF_FIRST, BACK_OFF_MOST, BACK_OFF_FORGET = 10.0, 300.0, 600.0
 _FINE = Health()
 
@@ -99,6 +101,8 @@ def stop_all(seen: Observed, now: float, turn: Round, reason: Hold | None) -> No
     grace = grace_of(seen.pod)
     if meta.get("deletionTimestamp"):
         grace = max(0.0, parse_rfc3339(meta["deletionTimestamp"]) - now)
+    if reason is not None and reason.reason == EVICTED:
+        grace = min(grace, EVICTION_GRACE)
     side = [c["name"] for c in spec.get("initContainers") or [] if is_sidecar(c)]
     running = [run for run in seen.runs if run.running]
     first = [run for run in running if run.name not in side]

@@ -184,6 +184,16 @@ def test_a_refused_pod_fails_at_once() -> None:
     assert found.status["containerStatuses"] is None and found.actions == (Finish(),)
 
 
+def test_an_evicted_pod_ends_at_once_and_says_why() -> None:
+    why = Hold("Evicted", 'Usage of EmptyDir volume "data" exceeds the limit "1Mi". ')
+    going = decide(pod(), ran(), refused=why)
+    assert [(s.name, s.grace) for s in going.actions if isinstance(s, Stop)] == [("main", 1.0)]
+    assert going.status["phase"] != "Failed"
+    gone = decide(pod(), ran(code=137), refused=why)
+    assert gone.status["phase"] == "Failed" and gone.actions == (Finish(),)
+    assert (gone.status["reason"], gone.status["message"]) == ("Evicted", why.message)
+
+
 def test_a_pod_that_is_over_keeps_what_was_said() -> None:
     which = pod("Never")
     which["status"] = {"phase": "Failed", "reason": "OutOfcpu"}
