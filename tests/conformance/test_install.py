@@ -208,8 +208,6 @@ def test_removing_keeps_the_data_unless_told_otherwise(cluster: Cluster) -> None
     assert "deployment.apps/athanor-controllers deleted" in said
     assert "gangs.athanor.dev" not in said
     assert "kept" in cluster.kubectl("get", "trainingjobs")
-    cluster.until("its namespace is gone", lambda: not cluster.kubectl(
-        "get", "namespace", HOME, "--ignore-not-found"))  # fmt: skip
     cluster.athanor("install", "--image", "athanor:test", "--wait", "0")
     assert "kept" in cluster.kubectl("get", "trainingjobs"), "upgrading loses nothing"
     cluster.athanor("uninstall", "--delete-data", "--yes")
@@ -231,8 +229,6 @@ def test_an_older_version_is_not_put_over_a_newer_one(cluster: Cluster) -> None:
 def test_the_guide(cluster: Cluster) -> None:
     cluster.athanor("uninstall", "--delete-data", "--yes")
     cluster.kubectl("label", "node", "--all", "athanor.dev/pool-")
-    cluster.until("its namespace is gone", lambda: not cluster.kubectl(
-        "get", "namespace", HOME, "--ignore-not-found"))  # fmt: skip
     started = False
     for command in commands("docs/cluster.md"):
         path = f"{Path(ATHANOR).parent}:{plane.kubectl().parent}:{os.environ['PATH']}"

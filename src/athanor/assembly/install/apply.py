@@ -164,8 +164,12 @@ def _rolled_out(found: JSON) -> bool:
 
 
 async def uninstall(client: Client, wishes: Wishes, told: Told, *, data: bool) -> None:
-    """Remove it, the last made first. With `data` also our kinds with every object of theirs."""
-    for manifest in reversed(_removable(manifests(wishes), data=data)):
+    """Remove it, the last made first. With `data` also our kinds with every object of theirs.
+
+    Returns when all of it is gone. Raises Refused when something stays for 120 s.
+    """
+    going = list(reversed(_removable(manifests(wishes), data=data)))
+    for manifest in going:
         resource, meta = resource_of(manifest), manifest["metadata"]
         try:
             await client(calls.delete(resource, meta["name"], meta.get("namespace")))
@@ -174,6 +178,16 @@ async def uninstall(client: Client, wishes: Wishes, told: Told, *, data: bool) -
                 raise
             continue
         told(title(manifest), "deleted")
+    for manifest in going:
+        await _gone(client, manifest)
+
+
+async def _gone(client: Client, manifest: JSON) -> None:
+    for _ in range(600):
+        if await _found(client, manifest) is None:
+            return
+        await asyncio.sleep(0.2)
+    raise Refused(f"{title(manifest)} is deleted but stays; its finalizers say what it waits for")
 
 
 def _removable(made: Iterable[JSON], *, data: bool) -> list[JSON]:

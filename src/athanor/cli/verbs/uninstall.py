@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from athanor.cli.failures import Failure
 from athanor.cli.verb import verb
 from athanor.cli.world import World
 
@@ -33,4 +34,7 @@ def command(world: World, home: str, delete_data: bool, yes: bool) -> None:
         async with apply.connected(world.kubeconfig, world.context) as client:
             await apply.uninstall(client, Wishes(image="", namespace=home), told, data=delete_data)
 
-    loop.run(work())
+    try:
+        loop.run(work())
+    except apply.Refused as refused:
+        raise Failure(str(refused)) from None
