@@ -36,11 +36,12 @@ _CONTINUATION, _TEXT, _BINARY, _END, _PING, _PONG = 0, 1, 2, 8, 9, 10
 
 
 class Refused(Exception):
-    """The server did not open the channel: `status` is HTTP's, `message` what it said."""
+    """The server did not open the channel: HTTP's status, and the whole answer."""
 
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, status: int, body: bytes, line: str) -> None:
+        super().__init__(_message(body) or line)
         self.status = status
+        self.body = body
 
 
 class Channels:
@@ -75,7 +76,7 @@ class Channels:
                 self._more()
         except EOFError:
             pass  # as much of the answer as there is
-        raise Refused(status, _message(self._buffer) or first)
+        raise Refused(status, self._buffer, first)
 
     def _more(self) -> None:
         data = self._socket.recv(1 << 16)

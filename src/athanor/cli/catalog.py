@@ -35,8 +35,23 @@ VERBS: dict[str, Verb] = {
     "top": Verb("top", _JOBS, "Show who uses what: jobs, nodes, GPUs or queues."),
     "suspend": Verb("suspend", _JOBS, "Stop a job and give its hardware back."),
     "resume": Verb("resume", _JOBS, "Put a suspended job back into its queue."),
+    "restart": Verb("restart", _JOBS, "Start all ranks of a job anew, in place."),
+    "resize": Verb("resize", _JOBS, "Give a job another number of ranks."),
+    "clone": Verb("clone", _JOBS, "Run a job again, under another name and with changes."),
+    "move": Verb("move", _JOBS, "Put a waiting or suspended job into another queue."),
+    "prioritize": Verb("prioritize", _JOBS, "Give a job another PriorityClass."),
+    "exec": Verb("exec_", _JOBS, "Run a command in a rank of a job; its exit code is ours."),
+    "attach": Verb(
+        "attach", _JOBS, "Follow what a running rank prints from now on, and pass input on."
+    ),
+    "cp": Verb("cp", _JOBS, "Copy a file or folder to or from a rank of a job."),
+    "debug": Verb("debug", _JOBS, "Start a copy of a job whose ranks wait; let them run."),
+    "prune": Verb(
+        "prune", _JOBS, "Delete jobs that finished a while ago, with their pods and logs."
+    ),
     "delete": Verb("delete", _JOBS, "Delete jobs, or objects of any kind."),
     "cron": Verb("cron", _JOBS, "Run jobs on a schedule."),
+    "sweep": Verb("sweep", _JOBS, "Search for good parameters."),
     "get": Verb("get", _OBJECTS, "Show objects of any kind."),
     "describe": Verb("describe", _OBJECTS, "Show everything about one object, with its events."),
     "events": Verb("events", _OBJECTS, "Show what happened."),

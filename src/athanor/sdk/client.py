@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
-from athanor.sdk import jobs, logs, objects, why
+from athanor.sdk import jobs, life, logs, objects, why
 from athanor.sdk.drive import SyncDriver
 from athanor.sdk.jobs import Scope
 from athanor.sdk.steps import Op
@@ -91,6 +91,12 @@ class _Operations:
     suspend = Operation(jobs.suspend)
     resume = Operation(jobs.resume)
     delete_job = Operation(jobs.delete_job)
+    restart = Operation(life.restart)
+    resize = Operation(life.resize)
+    prioritize = Operation(life.prioritize)
+    move = Operation(life.move)
+    clone = Operation(life.clone)
+    ranks = Operation(logs.ranks)
     logs = Flow(logs.logs, logs.LogLine)
     why = Operation(why.why)
     get = Operation(objects.get)

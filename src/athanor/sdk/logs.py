@@ -100,6 +100,14 @@ def find_pods(name: str, namespace: str) -> Op[tuple[list[Pod], tuple[str, str]]
     return [pod], ("", f"metadata.name={name}")
 
 
+def ranks(
+    scope: Scope, name: str, *, rank: str = "", namespace: str | None = None
+) -> Op[list[Pod]]:
+    """The pods of the job, gang or pod `name` in the order of their ranks. Raises NotFound."""
+    pods, _ = yield from find_pods(name, namespace or scope.namespace)
+    return ranked(pods, rank)
+
+
 def ranked(pods: Iterable[Pod], rank: str) -> list[Pod]:
     """The pods in the order of their ranks; only those of `rank` when it is given."""
     chosen = [pod for pod in pods if not rank or rank in (rank_of(pod), _index(pod), _name(pod))]

@@ -1,0 +1,21 @@
+"""athanor restart: start all ranks of a job anew."""
+
+from __future__ import annotations
+
+import click
+
+from athanor.cli import show
+from athanor.cli.verb import verb
+from athanor.cli.world import World
+
+
+@verb(namespace=True, examples="athanor restart hello")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+def command(world: World, names: tuple[str, ...]) -> None:
+    """Start all ranks of a job anew, in place.
+
+    They keep their hardware and go on from their checkpoint; it costs no retry.
+    """
+    for name in names:
+        world.client.restart(name)
+        show.line(f"trainingjob {name} is being restarted")
