@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from msgspec import Struct, field, structs
+from msgspec import structs
 
 from athanor.api.meta import JSON
 from athanor.api.scheduling import Gpu
 from athanor.api.training import RestartPolicy, Role
-
-if TYPE_CHECKING:
-    from athanor.sdk.submission import Submission
+from athanor.sdk.asked import RoleAsk, Submission
 
 LEADS: Mapping[str, tuple[str, str]] = {
     "mpi": ("launcher", "worker"),
@@ -33,22 +30,6 @@ LAUNCHER_CPU = "100m"
 
 _MOUNT = re.compile(r"(?P<source>[^:]+):(?P<path>/[^:]*)(:(?P<mode>ro|rw))?")
 _KINDS = {"configmap": "configMap", "secret": "secret"}
-
-
-class RoleAsk(Struct, frozen=True, kw_only=True):
-    """One role beside the workers, or another size of one that the framework has.
-
-    What is not said is as for the workers. `command` empty: the submission's.
-    """
-
-    name: str
-    replicas: int = 1
-    cpu: str = ""
-    memory: str = ""
-    gpus: str = ""
-    image: str = ""
-    command: Sequence[str] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
 
 
 def roles(asked: Submission) -> list[Role]:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Literal
-
-from msgspec import Struct, field, structs
 
 from athanor.api.meta import API_VERSION, JSON, ObjectMeta, to_manifest
 from athanor.api.training import (
@@ -14,87 +10,18 @@ from athanor.api.training import (
     Code,
     Elastic,
     Environment,
-    Framework,
     RanksRule,
-    RestartPolicy,
     RunPolicy,
     Scheduling,
     TrainingJob,
     TrainingJobSpec,
 )
-from athanor.sdk.shapes import LEADS, RoleAsk, roles
+from athanor.sdk.asked import Submission as Submission
+from athanor.sdk.shapes import LEADS, roles
 
 _QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LONGEST_NAME = 44  # pods are named {job}-{role}-{rank}, and a pod's name is a host name
-
-
-class Submission(Struct, frozen=True, kw_only=True):
-    """One training run: what to run, where, with how much. Times are seconds.
-
-    `gpus` of one worker: a whole number, or a share such as "0.5". `image` is a container image,
-    `python:3.12`, or empty; `venv` the path of a virtual environment. Without a `name` the server
-    makes one up. `roles` are those beside the workers. With `min_workers` and `max_workers` the
-    workers come and go. `data` are mounts, as in "claim:/path:ro". `success`: role → ranks whose
-    success is the job's.
-    """
-
-    framework: Framework
-    command: Sequence[str]
-    name: str = ""
-    namespace: str = "default"
-    workers: int = 1
-    gpus: str = "0"
-    gpu_resource: str = "nvidia.com/gpu"
-    gpu_models: Sequence[str] = ()
-    cpu: str = "1"
-    memory: str = ""
-    queue: str = ""
-    priority: str = ""
-    pools: Sequence[str] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
-    labels: Mapping[str, str] = field(default_factory=dict)
-    image: str = ""
-    venv: str = ""
-    requirements: Sequence[str] = ()
-    directory: str = ""
-    outputs: str = ""
-    checkpoint_dir: str = ""
-    checkpoint_grace: int | None = None
-    max_runtime: int | None = None
-    estimated_runtime: int | None = None
-    deadline: int | None = None
-    retries: int = 3
-    ttl: int | None = None
-    grace: int | None = None
-    processes: int | None = None
-    suspend: bool = False
-    roles: Sequence[RoleAsk] = ()
-    min_workers: int | None = None
-    max_workers: int | None = None
-    restart: RestartPolicy | None = None
-    retry_on: Sequence[int] = ()
-    success: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    clean: Literal["None", "All", "Unfinished"] = "Unfinished"
-    starting_deadline: int | None = None
-    debug: bool = False
-    git: str = ""
-    ref: str = ""
-    data: Sequence[str] = ()
-    secrets: Sequence[str] = ()
-    shared_memory: str = ""
-    annotations: Mapping[str, str] = field(default_factory=dict)
-    devices: Mapping[str, str] = field(default_factory=dict)
-    selector: Mapping[str, str] = field(default_factory=dict)
-    tolerations: Sequence[str] = ()
-    pull_secrets: Sequence[str] = ()
-    service_account: str = ""
-    host: Sequence[Literal["network", "ipc", "pid"]] = ()
-
-    def __post_init__(self) -> None:
-        """Amounts may be written as numbers, too."""
-        for name in ("gpus", "cpu", "memory"):
-            structs.force_setattr(self, name, str(getattr(self, name)))
 
 
 def training_job(asked: Submission) -> TrainingJob:

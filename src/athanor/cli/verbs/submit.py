@@ -14,7 +14,7 @@ from athanor.cli.verb import verb
 from athanor.cli.world import World
 
 if TYPE_CHECKING:
-    from athanor.sdk.shapes import RoleAsk
+    from athanor.sdk.asked import RoleAsk
     from athanor.sdk.submission import Submission
 
 FRAMEWORKS = (
@@ -199,7 +199,7 @@ def _submission(world: World, asked: dict[str, Any]) -> Submission:
 
 def _role(text: str) -> RoleAsk:
     """`ps=2,cpu=2,memory=4Gi` as a role."""
-    from athanor.sdk.shapes import RoleAsk
+    from athanor.sdk.asked import RoleAsk
 
     given = pairs("--role", text.split(","))
     (name, count), *more = given.items()
