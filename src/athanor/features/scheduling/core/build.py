@@ -21,6 +21,7 @@ from athanor.features.scheduling.core.snapshot import (
     UNSET,
     Classes,
     Gangs,
+    Lost,
     Nodes,
     PodSets,
     Pools,
@@ -86,6 +87,7 @@ def build(rows: Rows) -> Snapshot:
         queues=_queues(rows.queues, queues, pools, resources),
         gangs=_gangs(rows.gangs, asks, queues, pools, users, levels),
         running=_running(rows, asks, nodes, first),
+        lost=_lost(rows, asks, first),
         reservations=Reservations(
             names=tuple(r.name for r in rows.reservations),
             nodes=_marks([r.nodes for r in rows.reservations], nodes),
@@ -343,13 +345,28 @@ def _gangs(
     )
 
 
+def _lost(rows: Rows, asks: dict[AskRow, int], first: Smalls) -> Lost:
+    gangs = _first_sets(rows, asks, first) if rows.lost else {}
+    return Lost(
+        gang=smalls(gangs[row.gang][0] for row in rows.lost),
+        pod_set=smalls(gangs[row.gang][1] + row.pod_set for row in rows.lost),
+        rank=smalls(row.rank for row in rows.lost),
+    )
+
+
+def _first_sets(rows: Rows, asks: dict[AskRow, int], first: Smalls) -> dict[str, tuple[int, int]]:
+    """Each gang's row and that of its first pod set."""
+    return {gang.name: (i, int(first[asks[gang.ask]])) for i, gang in enumerate(rows.gangs)}
+
+
 def _running(rows: Rows, asks: dict[AskRow, int], nodes: dict[str, int], first: Smalls) -> Running:
-    gangs = {gang.name: (i, int(first[asks[gang.ask]])) for i, gang in enumerate(rows.gangs)}
+    gangs = _first_sets(rows, asks, first)
     return Running(
         gang=smalls(gangs[row.gang][0] for row in rows.running),
         pod_set=smalls(gangs[row.gang][1] + row.pod_set for row in rows.running),
         node=smalls(nodes[row.node] for row in rows.running),
         devices=ints(row.devices for row in rows.running),
         slot=smalls(row.slot for row in rows.running),
-        state=smalls(int(row.state) for row in rows.running),
+        rank=smalls(row.rank for row in rows.running),
+        leaving=bools(row.leaving for row in rows.running),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from athanor.features.scheduling.core.ledger import BrokenLedger
-from athanor.features.scheduling.core.snapshot import Admit, Eviction, GangState
+from athanor.features.scheduling.core.snapshot import Admit, Eviction, GangState, Move, Shrink
 from athanor.features.scheduling.core.state import State
 
 
@@ -36,8 +36,24 @@ def invariants(state: State, admitted: list[Admit], evicted: list[Eviction]) -> 
     _limits(state, admitted)
     gone = [e.gang for e in evicted]
     leaving = state.snapshot.gangs.state == GangState.LEAVING
-    if len(set(gone)) != len(gone) or any(leaving[g] or g not in state.held for g in gone):
+    known = state.held.keys() | set(state.snapshot.lost.gang.tolist())
+    if len(set(gone)) != len(gone) or any(leaving[g] or g not in known for g in gone):
         raise BrokenLedger("a gang is evicted that does not run")
+
+
+def resized(state: State, moved: list[Move], shrunk: list[Shrink]) -> None:
+    """Raise BrokenLedger when a gang would become too small or too large, or change twice."""
+    sizes = [(one.gang, tuple(len(placed.nodes) for placed in one.placed)) for one in moved]
+    sizes += [(one.gang, one.counts) for one in shrunk]
+    seen: set[int] = set()
+    for gang, counts in sizes:
+        name = state.snapshot.gangs.names[gang]
+        if gang in seen or gang in state.released:
+            raise BrokenLedger(f"gang {name} is changed twice")
+        seen.add(gang)
+        for one, count in zip(state.ask(gang).sets, counts, strict=True):
+            if not one.least <= count <= one.pods:
+                raise BrokenLedger(f"gang {name} would not be whole")
 
 
 def _check_shrunk(state: State, admitted: list[Admit]) -> None:

@@ -12,7 +12,7 @@ import heapq
 
 import numpy as np
 
-from athanor.features.scheduling.core import backfill, budget, check, memory, preempt
+from athanor.features.scheduling.core import backfill, budget, check, elastic, memory, preempt
 from athanor.features.scheduling.core.explain import Explainer
 from athanor.features.scheduling.core.line import Line, waiting
 from athanor.features.scheduling.core.line import lines as lines_of
@@ -23,9 +23,11 @@ from athanor.features.scheduling.core.snapshot import (
     Decisions,
     Eviction,
     Hold,
+    Move,
     Placed,
     Policy,
     QueueState,
+    Shrink,
     Snapshot,
     Why,
 )
@@ -46,6 +48,7 @@ def cycle(
     run = _Run(State(snapshot, policy, now, memo.ledger, memo.shapes), memo)
     run.consider_all()
     check.invariants(run.state, run.admitted, run.evicted)
+    check.resized(run.state, run.moved, run.shrunk)
     return run.decisions(), memo
 
 
@@ -55,6 +58,8 @@ class _Run:
         self.explain = Explainer(state, memo.empty, memo.possible)
         self.admitted: list[Admit] = []
         self.evicted: list[Eviction] = []
+        self.shrunk: list[Shrink] = []
+        self.moved: list[Move] = []
         self.held: list[Hold] = []
         self.whys: list[tuple[Why, ...]] = []
         self.numbers: dict[tuple[Why, ...], int] = {}
@@ -66,6 +71,7 @@ class _Run:
     def consider_all(self) -> None:
         """Take the lines' heads in order until nobody is left to consider."""
         self._refuse()
+        self.moved, self.evicted = elastic.repair(self.state)
         self.evicted += budget.overspent(self.state)
         heap: list[tuple[tuple[object, ...], int]] = []
         lines = lines_of(self.state.snapshot, self.line, self.states)
@@ -79,6 +85,7 @@ class _Run:
                 self._consider(line)
             if line.head() is not None:
                 heapq.heappush(heap, (self._key(line), number))
+        self.moved += elastic.grow(self.state, self.states)
 
     def _refuse(self) -> None:
         """Those that cannot be considered: refused by the API side, or by a queue's state."""
@@ -197,6 +204,16 @@ class _Run:
         state = self.state
         s = state.snapshot
         deadline = state.time
+        for one, counts in made.shrunk.items():
+            had, left = sum(state.held[one].counts), sum(counts)
+            text = f"shrinks from {had} to {left} ranks for work of queue {_queue_name(s, g)}"
+            ends = state.time + float(s.gangs.grace[one])
+            deadline = max(deadline, ends)
+            self.shrunk.append(
+                Shrink(gang=one, counts=counts, by=g, reason="Shrunk", message=text, deadline=ends)
+            )
+            state.shrinking[one] = counts
+            state.busy.add(one)
         for victim in made.victims:
             same = s.gangs.queue[victim] == s.gangs.queue[g]
             reason = "Preempted" if same else "Reclaimed"
@@ -209,8 +226,9 @@ class _Run:
         state.promise(g, made.pool, made.world, made.amounts, max(deadline, state.time))
         state.released |= set(made.victims)
         self.held.append(Hold(gang=g, pool=made.pool, start=deadline))
-        gone = len(made.victims) or len(state.leaving)
-        text = f"waits for {gone} gang{'s' * (gone > 1)} to leave pool {s.pools.names[made.pool]}"
+        gone = len(made.victims) + len(made.shrunk) or len(state.leaving) + len(state.shrinking)
+        ways = "shrink in" if made.shrunk and not made.victims else "leave"
+        text = f"waits for {gone} gang{'s' * (gone > 1)} to {ways} pool {s.pools.names[made.pool]}"
         self._say(g, (why(Code.WAITS_FOR_EVICTION, text, victims=gone),))
 
     def _say(self, g: int, reasons: tuple[Why, ...]) -> None:
@@ -243,6 +261,8 @@ class _Run:
             held_in_pool=state.now.tree.held,
             share=state.shares.all(),
             decayed=state.shares.past,
+            shrunk=tuple(self.shrunk),
+            moved=tuple(self.moved),
             committed=tuple(state.now.tree.committed),
         )
 

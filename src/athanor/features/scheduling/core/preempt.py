@@ -14,23 +14,25 @@ are put back (the most valuable first), and only what then still works is propos
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-import numpy as np
-
-from athanor.features.scheduling.core import place
-from athanor.features.scheduling.core.quota import BORROWED
-from athanor.features.scheduling.core.snapshot import UNSET, Consent
+from athanor.features.scheduling.core import place, rights, shrink
+from athanor.features.scheduling.core.snapshot import UNSET
 from athanor.features.scheduling.core.spots import Spots
 from athanor.features.scheduling.core.state import State, World
 from athanor.features.scheduling.core.table import Ints
 
 
 class Proposal(NamedTuple):
-    """Evicting `victims` makes room for the gang in `pool`; `world` is how it looks then."""
+    """Evicting `victims` makes room for the gang in `pool`; `world` is how it looks then.
+
+    `shrunk` gangs keep so many ranks, a set each.
+    """
 
     pool: int
     victims: tuple[int, ...]
+    shrunk: Mapping[int, tuple[int, ...]]
     spots: Spots
     amounts: Ints
     world: World
@@ -48,35 +50,38 @@ def propose(state: State, gang: int, pools: list[int]) -> Proposal | None:
     return None
 
 
-def lost(state: State, gang: int) -> float:
-    """Device-seconds (or core-seconds) that evicting a gang throws away."""
-    gangs = state.snapshot.gangs
-    known = [t for t in (float(gangs.saved[gang]), float(gangs.started[gang])) if not np.isnan(t)]
-    since = max(known, default=state.time)
-    amounts = state.held[gang].amounts
-    kinds = [state.snapshot.resources.index(k) for k in state.snapshot.device_kinds]
-    devices = float(amounts[kinds].sum()) / 1000.0 if kinds else 0.0
-    size = devices if devices else float(amounts.max(initial=0)) / 1e6
-    return size * (max(state.time - since, 0.0) + float(gangs.restart_cost[gang]))
-
-
 def _in_pool(state: State, gang: int, pool: int) -> Proposal | None:
     ask = state.ask(gang)
     amounts = ask.amounts(ask.least)
     future = state.future()
     candidates = _candidates(state, gang, pool, amounts)
-    if not candidates and not state.leaving and not state.released:
+    surplus = shrink.candidates(state, gang, pool, amounts)
+    someone_goes = state.leaving or state.shrinking or state.released
+    if not candidates and not surplus and not someone_goes:
         return None
     world = future.fork()
     victims: list[int] = []
+    shrunk: dict[int, tuple[int, ...]] = {}
     spots = _fits(state, world, gang, pool, amounts)
+    for one in surplus:
+        if spots is not None:
+            break
+        if shrink.allowed(state, world, gang, one, pool, amounts):
+            shrunk[one] = state.ask(one).least
+            state.cut(world, one, shrunk[one])
+            spots = _fits(state, world, gang, pool, amounts)
     for victim in candidates:
         if spots is not None or len(victims) == state.policy.max_evictions:
             break
-        if _allowed(state, world, gang, victim, pool, amounts):
+        if victim in shrunk:
+            state.uncut(world, victim, shrunk[victim], state.held[victim].counts)
+        if rights.allowed(state, world, gang, victim, pool, amounts):
             state.release(world, victim)
             victims.append(victim)
+            shrunk.pop(victim, None)
             spots = _fits(state, world, gang, pool, amounts)
+        elif victim in shrunk:
+            state.cut(world, victim, shrunk[victim])
     if spots is None:
         return None
     for victim in list(reversed(victims)):
@@ -84,7 +89,34 @@ def _in_pool(state: State, gang: int, pool: int) -> Proposal | None:
         if spared is not None:
             spots = spared
             victims.remove(victim)
-    return Proposal(pool, tuple(victims), spots, amounts, world)
+    for one in list(reversed(shrunk)):
+        spots = _regrow(state, world, gang, pool, amounts, spots, one, shrunk)
+    return Proposal(pool, tuple(victims), shrunk, spots, amounts, world)
+
+
+def _regrow(
+    state: State, world: World, gang: int, pool: int, amounts: Ints, spots: Spots, one: int,
+    shrunk: dict[int, tuple[int, ...]],
+) -> Spots:  # fmt: skip
+    """Give a gang that shrinks as many of its ranks back as the newcomer can spare."""
+    sets, had = state.ask(gang).sets, state.held[one].counts
+    low, high = 0, max(h - n for h, n in zip(had, shrunk[one], strict=True))
+    kept = shrunk[one]
+    while low < high:  # `low` further ranks fit, more than `high` do not
+        more = (low + high + 1) // 2
+        upto = tuple(min(n + more, h) for n, h in zip(kept, had, strict=True))
+        place.undo(world.ledger, sets, spots)
+        state.uncut(world, one, shrunk[one], upto)
+        again = _fits(state, world, gang, pool, amounts)
+        if again is None:
+            state.uncut_back(world, one, shrunk[one], upto)
+            place.redo(world.ledger, sets, spots)
+            high = more - 1
+        else:
+            spots, shrunk[one], low = again, upto, more
+    if shrunk[one] == had:
+        del shrunk[one]
+    return spots
 
 
 def _fits(state: State, world: World, gang: int, pool: int, amounts: Ints) -> Spots | None:
@@ -112,7 +144,7 @@ def _spare(
 
 
 def _candidates(state: State, gang: int, pool: int, amounts: Ints) -> list[int]:
-    gangs, policy = state.snapshot.gangs, state.snapshot.queues
+    gangs = state.snapshot.gangs
     if not gangs.preempts[gang]:
         return []
     found = []
@@ -121,40 +153,15 @@ def _candidates(state: State, gang: int, pool: int, amounts: Ints) -> list[int]:
             held.pool != pool
             or g in state.leaving
             or g in state.released
+            or g in state.busy
             or not gangs.preemptible[g]
         ):
             continue
-        if gangs.queue[g] == UNSET:
+        if gangs.queue[g] == UNSET or rights.protected(state, g):
             continue
-        started = float(gangs.started[g])
-        protected = float(policy.min_runtime[gangs.queue[g]])
-        if not np.isnan(started) and state.time - started < protected:
-            continue
-        if _allowed(state, state.future(), gang, g, pool, amounts):
+        if rights.allowed(state, state.future(), gang, g, pool, amounts):
             found.append(g)
     priority = gangs.priority
     return sorted(
-        found, key=lambda g: (int(priority[g]), lost(state, g), -_begun(state, g), -g)
+        found, key=lambda g: (int(priority[g]), rights.lost(state, g), -rights.begun(state, g), -g)
     )  # fmt: skip
-
-
-def _begun(state: State, gang: int) -> float:
-    started = float(state.snapshot.gangs.started[gang])
-    return state.time if np.isnan(started) else started
-
-
-def _allowed(state: State, world: World, gang: int, victim: int, pool: int, amounts: Ints) -> bool:
-    """Whether the rules let `gang` push `victim` out as the world is now."""
-    gangs, queues, tree = state.snapshot.gangs, state.snapshot.queues, world.tree
-    mine, theirs = int(gangs.queue[gang]), int(gangs.queue[victim])
-    lower = bool(gangs.priority[victim] < gangs.priority[gang])
-    if mine == theirs:
-        return lower and int(queues.within[mine]) == Consent.LOWER_PRIORITY
-    reclaim = int(queues.reclaim[mine])
-    if reclaim == Consent.NEVER or (reclaim == Consent.LOWER_PRIORITY and not lower):
-        return False
-    meet = tree.meeting(mine, theirs)
-    claim = tree.tier(mine, pool, amounts, below=meet)
-    if claim == BORROWED:
-        return False
-    return tree.over(theirs, pool, claim, meet, amounts)

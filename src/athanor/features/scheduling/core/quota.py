@@ -232,6 +232,21 @@ class Tree:
                 worst = DESERVED
         return worst
 
+    def standing(self, queue: int, pool: int, amounts: Ints, below: int = UNSET) -> int:
+        """The claim by which a queue holds what it has of the resources in `amounts`."""
+        amounts = self.priced(pool, amounts)
+        asked = (amounts > 0) & self.covered[pool]
+        worst = GUARANTEED if asked.any() else BORROWED
+        for q in self.path[queue]:
+            if q == below:
+                break
+            used = self.use[q, pool]
+            if (asked & (used > self.deserved[q, pool])).any():
+                return BORROWED
+            if (asked & (used > self.guaranteed[q, pool])).any():
+                worst = max(worst, DESERVED)
+        return worst
+
     def meeting(self, a: int, b: int) -> int:
         """The nearest queue that both are under (or are); UNSET when they share none."""
         above = set(self.path[b])

@@ -13,7 +13,6 @@ from athanor.features.scheduling.core.snapshot import (
     UNSET,
     Consent,
     GangState,
-    PodState,
     QueueState,
     Resize,
 )
@@ -163,7 +162,16 @@ class RunningRow(NamedTuple):
     node: str
     devices: int = 0
     slot: int = UNSET
-    state: int = PodState.KEPT
+    rank: int = UNSET
+    leaving: bool = False
+
+
+class LostRow(NamedTuple):
+    """A rank that lost its node."""
+
+    gang: str
+    pod_set: int
+    rank: int
 
 
 class ReservationRow(NamedTuple):
@@ -187,6 +195,7 @@ class Rows(NamedTuple):
     queues: Sequence[QueueRow]
     gangs: Sequence[GangRow] = ()
     running: Sequence[RunningRow] = ()
+    lost: Sequence[LostRow] = ()
     reservations: Sequence[ReservationRow] = ()
     resources: Sequence[str] = ()
     node_classes: int = 1

@@ -89,14 +89,6 @@ class Resize(IntEnum):
     LIVE = 2  # ranks come and go
 
 
-class PodState(IntEnum):
-    """Where a pod of a running gang stands, as the scheduler sees it."""
-
-    KEPT = 0
-    LEAVING = 1  # told to go alone; its place is free when it is gone
-    LOST = 2  # its node failed under it, and the gang takes another place for it
-
-
 class Consent(IntEnum):
     """Whom a queue's gangs may push out."""
 
@@ -285,15 +277,25 @@ class Gangs(Table):
 @table
 class Running(Table):
     """Pods that hold capacity. `pod_set` is a row of PodSets; `devices` a bit mask of the node's
-    device slots; `slot` the first slice of a cut device (UNSET: not cut); `state` a `PodState`.
-    Pods of a set are in the order of their ranks."""
+    device slots; `slot` the first slice of a cut device (UNSET: not cut). Pods of a set are in the
+    order of their ranks; those `leaving` were told to go, and hold their place until they do."""
 
     gang: Smalls = column(np.int32, "A")
     pod_set: Smalls = column(np.int32, "A")
     node: Smalls = column(np.int32, "A")
     devices: Ints = column(np.int64, "A")
     slot: Smalls = column(np.int32, "A")
-    state: Smalls = column(np.int32, "A")
+    rank: Smalls = column(np.int32, "A")
+    leaving: Bools = column(np.bool_, "A")
+
+
+@table
+class Lost(Table):
+    """Ranks whose node failed under them; their gangs take other places for them."""
+
+    gang: Smalls = column(np.int32, "O")
+    pod_set: Smalls = column(np.int32, "O")
+    rank: Smalls = column(np.int32, "O")
 
 
 @table
@@ -330,6 +332,7 @@ class Snapshot:
     queues: Queues
     gangs: Gangs
     running: Running
+    lost: Lost
     reservations: Reservations
 
     def __post_init__(self) -> None:
@@ -361,6 +364,8 @@ class Snapshot:
             ("running", "gang", self.running.gang, n["G"]),
             ("running", "node", self.running.node, n["N"]),
             ("running", "pod_set", self.running.pod_set, n["S"]),
+            ("lost", "gang", self.lost.gang, n["G"]),
+            ("lost", "pod_set", self.lost.pod_set, n["S"]),
         ]
 
     def _tables(self) -> dict[str, Table]:
@@ -392,5 +397,6 @@ class Snapshot:
 
 _TABLES: dict[str, type[Table]] = {
     "pools": Pools, "nodes": Nodes, "shapes": Shapes, "classes": Classes, "pod_sets": PodSets,
-    "queues": Queues, "gangs": Gangs, "running": Running, "reservations": Reservations,
+    "queues": Queues, "gangs": Gangs, "running": Running, "lost": Lost,
+    "reservations": Reservations,
 }  # fmt: skip

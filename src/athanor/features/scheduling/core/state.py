@@ -68,6 +68,12 @@ class Held(NamedTuple):
     amounts: Ints
 
 
+def tail(held: Held, ask: Ask, counts: tuple[int, ...]) -> tuple[Spots, Ints]:
+    """The places of the ranks from `counts` on, a set each, and what they hold."""
+    spots = tuple(one[n:] for one, n in zip(held.spots, counts, strict=True))
+    return spots, ask.amounts(tuple(len(one) for one in spots))
+
+
 class State:
     """The working state of a cycle. Only the phases change it, through the methods here."""
 
@@ -91,6 +97,8 @@ class State:
         self.leaving = {
             g for g in self.held if snapshot.gangs.state[g] == GangState.LEAVING
         }  # fmt: skip
+        self.shrinking = _shrinking(snapshot, self)
+        self.busy: set[int] = set(self.shrinking)
 
     def ask(self, gang: int) -> Ask:
         """What a gang asks for."""
@@ -136,15 +144,47 @@ class State:
 
     def release(self, world: World, gang: int) -> None:
         """Take a running gang out of a world."""
-        held = self.held[gang]
+        held = self._left(gang)
         undo(world.ledger, self.ask(gang).sets, held.spots)
         self.count(world.tree, gang, held.pool, -held.amounts)
 
     def restore(self, world: World, gang: int) -> None:
         """Put a gang that was released back to its old place."""
-        held = self.held[gang]
+        held = self._left(gang)
         force(world.ledger, self.ask(gang).sets, held.spots)
         self.count(world.tree, gang, held.pool, held.amounts)
+
+    def _left(self, gang: int) -> Held:
+        """What a gang holds in the future: less than now when it was told to shrink."""
+        held, counts = self.held[gang], self.shrinking.get(gang)
+        if counts is None:
+            return held
+        spots = tuple(one[:n] for one, n in zip(held.spots, counts, strict=True))
+        return Held(held.pool, counts, spots, self.ask(gang).amounts(counts))
+
+    def cut(self, world: World, gang: int, counts: tuple[int, ...]) -> None:
+        """Take the last ranks of a running gang out of a world; `counts` stay."""
+        spots, amounts = tail(self.held[gang], self.ask(gang), counts)
+        undo(world.ledger, self.ask(gang).sets, spots)
+        self.count(world.tree, gang, self.held[gang].pool, -amounts)
+
+    def uncut(
+        self, world: World, gang: int, counts: tuple[int, ...], upto: tuple[int, ...]
+    ) -> None:
+        """Put the ranks from `counts` on, before `upto`, back to their old places."""
+        held, ask = self.held[gang], self.ask(gang)
+        spots = tuple(one[n:m] for one, n, m in zip(held.spots, counts, upto, strict=True))
+        force(world.ledger, ask.sets, spots)
+        self.count(world.tree, gang, held.pool, ask.amounts(tuple(len(one) for one in spots)))
+
+    def uncut_back(
+        self, world: World, gang: int, counts: tuple[int, ...], upto: tuple[int, ...]
+    ) -> None:
+        """Undo `uncut`."""
+        held, ask = self.held[gang], self.ask(gang)
+        spots = tuple(one[n:m] for one, n, m in zip(held.spots, counts, upto, strict=True))
+        undo(world.ledger, ask.sets, spots)
+        self.count(world.tree, gang, held.pool, -ask.amounts(tuple(len(one) for one in spots)))
 
     def future(self) -> World:
         """The world once everyone who leaves has left, with all promises taken out."""
@@ -152,6 +192,9 @@ class State:
             later = self.now.fork()
             for gang in sorted(self.leaving):
                 self.release(later, gang)
+            for gang, counts in self.shrinking.items():
+                if gang not in self.leaving:
+                    self.cut(later, gang, counts)
             self.later = later
         return self.later
 
@@ -233,6 +276,11 @@ def _ask(snapshot: Snapshot, z: int, shapes: list[Shape]) -> Ask:
                     bool(sets.balanced[row]),
                     int(sets.slice_size[row]),
                     int(sets.slice_level[row]),
+                    int(sets.even[row]),
+                    int(sets.skew[row]),
+                    bool(sets.soft[row]),
+                    sets.beside[row],
+                    sets.prefer[row],
                 ),
             )
             for row in rows
@@ -259,6 +307,23 @@ def _held(snapshot: Snapshot, asks: list[Ask]) -> dict[int, Held]:
             pool = int(snapshot.nodes.pool[_first(placed).node])
         held[g] = Held(pool, counts, placed, ask.amounts(counts))
     return held
+
+
+def _shrinking(snapshot: Snapshot, state: State) -> dict[int, tuple[int, ...]]:
+    """How many ranks stay, a set each, of gangs that were told to shrink."""
+    running = snapshot.running
+    going: dict[tuple[int, int], int] = {}
+    for row in np.flatnonzero(running.leaving).tolist():
+        key = int(running.gang[row]), int(running.pod_set[row])
+        going[key] = going.get(key, 0) + 1
+    found = {}
+    for g in sorted({gang for gang, _ in going}):
+        sets = state.ask(g).sets
+        found[g] = tuple(
+            n - going.get((g, one.row), 0)
+            for one, n in zip(sets, state.held[g].counts, strict=True)
+        )  # fmt: skip
+    return found
 
 
 def _first(spots: Spots) -> Spot:

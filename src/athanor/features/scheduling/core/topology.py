@@ -23,6 +23,11 @@ class Near(NamedTuple):
     balanced: bool = False
     slice_size: int = 0
     slice_level: int = UNSET
+    even: int = UNSET
+    skew: int = 0
+    soft: bool = False
+    beside: tuple[tuple[int, int], ...] = ()
+    prefer: tuple[int, ...] = ()
 
     @property
     def asked(self) -> bool:

@@ -1,0 +1,56 @@
+"""Who may push whom out, and what that costs: the rules of reclaim and preemption."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from athanor.features.scheduling.core.quota import BORROWED
+from athanor.features.scheduling.core.snapshot import UNSET, Consent
+from athanor.features.scheduling.core.state import State, World
+from athanor.features.scheduling.core.table import Ints
+
+
+def lost(state: State, gang: int) -> float:
+    """Device-seconds (or core-seconds) that evicting a gang throws away."""
+    gangs = state.snapshot.gangs
+    known = [t for t in (float(gangs.saved[gang]), float(gangs.started[gang])) if not np.isnan(t)]
+    since = max(known, default=state.time)
+    amounts = state.held[gang].amounts
+    kinds = [state.snapshot.resources.index(k) for k in state.snapshot.device_kinds]
+    devices = float(amounts[kinds].sum()) / 1000.0 if kinds else 0.0
+    size = devices if devices else float(amounts.max(initial=0)) / 1e6
+    return size * (max(state.time - since, 0.0) + float(gangs.restart_cost[gang]))
+
+
+def begun(state: State, gang: int) -> float:
+    """Since when a gang runs."""
+    started = float(state.snapshot.gangs.started[gang])
+    return state.time if np.isnan(started) else started
+
+
+def protected(state: State, gang: int) -> bool:
+    """Whether a gang runs for less than its queue lets everyone run."""
+    queue, started = (
+        int(state.snapshot.gangs.queue[gang]),
+        float(state.snapshot.gangs.started[gang]),
+    )
+    if queue == UNSET or np.isnan(started):
+        return False
+    return bool(state.time - started < float(state.snapshot.queues.min_runtime[queue]))
+
+
+def allowed(state: State, world: World, gang: int, victim: int, pool: int, amounts: Ints) -> bool:
+    """Whether the rules let `gang` push `victim` out as the world is now."""
+    gangs, queues, tree = state.snapshot.gangs, state.snapshot.queues, world.tree
+    mine, theirs = int(gangs.queue[gang]), int(gangs.queue[victim])
+    lower = bool(gangs.priority[victim] < gangs.priority[gang])
+    if mine == theirs:
+        return lower and int(queues.within[mine]) == Consent.LOWER_PRIORITY
+    reclaim = int(queues.reclaim[mine])
+    if reclaim == Consent.NEVER or (reclaim == Consent.LOWER_PRIORITY and not lower):
+        return False
+    meet = tree.meeting(mine, theirs)
+    claim = tree.tier(mine, pool, amounts, below=meet)
+    if claim == BORROWED:
+        return False
+    return tree.over(theirs, pool, claim, meet, amounts)
