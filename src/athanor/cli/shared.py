@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from athanor.cli import makers, show
-from athanor.cli.verbs.delete import confirm
 from athanor.cli.world import World
 
 if TYPE_CHECKING:
@@ -58,10 +57,8 @@ def changed(world: World, kind: Resource, name: str, spec: JSON, *, dry_run: boo
     _said(world, now, f"{kind.singular} {name} changed")
 
 
-def removed(world: World, kind: Resource, names: Sequence[str], *, yes: bool) -> None:
-    """Delete cluster-wide objects, after asking."""
-    if not yes:
-        confirm(f"delete {kind.singular} {', '.join(names)}?")
+def removed(world: World, kind: Resource, names: Sequence[str]) -> None:
+    """Delete cluster-wide objects."""
     for name in names:
         world.client.delete(kind, name)
         show.line(f"{kind.singular} {name} deleted")

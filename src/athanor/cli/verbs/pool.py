@@ -9,6 +9,7 @@ import click
 
 from athanor.cli import makers, shared, show
 from athanor.cli.verb import Verb, verb
+from athanor.cli.verbs.delete import confirm
 from athanor.cli.world import World
 
 if TYPE_CHECKING:
@@ -89,7 +90,9 @@ def set_(world: World, name: str, dry_run: bool, **wishes: object) -> None:
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def delete(world: World, names: tuple[str, ...], yes: bool) -> None:
     """Delete pools; their nodes stay."""
-    shared.removed(world, shared.kind_of("pools"), names, yes=yes)
+    if not yes:
+        confirm(f"delete {', '.join(names)}?")
+    shared.removed(world, shared.kind_of("pools"), names)
 
 
 for made, word in (

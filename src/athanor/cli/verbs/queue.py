@@ -10,6 +10,7 @@ import click
 from athanor.cli import makers, shared, show
 from athanor.cli.failures import Failure
 from athanor.cli.verb import Verb, verb
+from athanor.cli.verbs.delete import confirm
 from athanor.cli.world import World
 
 if TYPE_CHECKING:
@@ -159,7 +160,9 @@ def set_(world: World, name: str, dry_run: bool, **wishes: object) -> None:
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def delete(world: World, names: tuple[str, ...], yes: bool) -> None:
     """Delete queues. What runs in them goes on; what waits is told that its queue is gone."""
-    shared.removed(world, shared.kind_of("queues"), names, yes=yes)
+    if not yes:
+        confirm(f"delete {', '.join(names)}?")
+    shared.removed(world, shared.kind_of("queues"), names)
 
 
 def _state(word: str, state: str, text: str) -> click.Command:

@@ -9,6 +9,7 @@ import click
 from athanor.cli import makers, shared
 from athanor.cli.failures import Failure
 from athanor.cli.verb import verb
+from athanor.cli.verbs.delete import confirm
 from athanor.cli.world import World
 
 if TYPE_CHECKING:
@@ -60,7 +61,9 @@ def list_(world: World, name: str) -> None:
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def delete(world: World, names: tuple[str, ...], yes: bool) -> None:
     """Give reserved capacity back."""
-    shared.removed(world, shared.kind_of("reservations"), names, yes=yes)
+    if not yes:
+        confirm(f"delete {', '.join(names)}?")
+    shared.removed(world, shared.kind_of("reservations"), names)
 
 
 for made, word in ((create, "create"), (list_, "list"), (delete, "delete")):

@@ -14,7 +14,6 @@ from dataclasses import asdict
 from typing import TypeVar
 
 import msgspec
-import numpy as np
 
 from athanor.api.core import Namespace, Node, Pod, PriorityClass
 from athanor.api.meta import JSON, Object
@@ -23,7 +22,7 @@ from athanor.features.scheduling import gangs
 from athanor.features.scheduling.core.decisions import Policy
 from athanor.features.scheduling.core.simulate import Scenario
 from athanor.features.scheduling.core.snapshot import GangState, Snapshot
-from athanor.features.scheduling.core.table import Floats, ShapeError
+from athanor.features.scheduling.core.table import ShapeError, floats
 from athanor.features.scheduling.observe import Observed, Observer
 from athanor.kit.times import parse_rfc3339
 from athanor.runtime.cache import Cache, Caches, Key
@@ -59,14 +58,25 @@ def live(objects: Objects, policy: Policy, now: float, runtime: float) -> Scenar
     """The cluster now. Gangs that say nothing of their running time run `runtime` seconds."""
     seen = _observed(objects)
     s = seen.snapshot
-    work = _said(s, runtime)
-    for g in np.flatnonzero(s.gangs.state != GangState.WAITING).tolist():
-        end = float(s.gangs.expected_end[g])
-        begun = float(s.gangs.started[g])
-        if math.isnan(end):
-            end = (now if math.isnan(begun) else begun) + runtime
-        work[g] = max(end - now, 1.0)
+    said = zip(
+        s.gangs.state.tolist(), s.gangs.expected_end.tolist(), s.gangs.started.tolist(),
+        s.gangs.estimate.tolist(), s.gangs.limit.tolist(), strict=True,
+    )  # fmt: skip
+    work = floats(_left(*one, now=now, runtime=runtime) for one in said)
     return Scenario(snapshot=s, policy=policy, start=now, work=work)
+
+
+def _left(
+    state: int, end: float, begun: float, estimate: float, limit: float, *,
+    now: float, runtime: float,
+) -> float:  # fmt: skip
+    """How long a gang still runs: to its expected end, or as long as it said."""
+    whole = min(runtime if math.isnan(estimate) else estimate, limit)
+    if state == GangState.WAITING:
+        return whole
+    if math.isnan(end):
+        end = (now if math.isnan(begun) else begun) + whole
+    return max(end - now, 1.0)
 
 
 def history(objects: Objects, policy: Policy, now: float) -> Scenario:
@@ -78,7 +88,7 @@ def history(objects: Objects, policy: Policy, now: float) -> Scenario:
     fresh = [_as_submitted(gang) for gang in past]
     seen = _observed({**objects, Gang: fresh, Pod: ()})
     s = seen.snapshot
-    work = np.array([lasted[name] for name in s.gangs.names], dtype=np.float64)
+    work = floats(lasted[name] for name in s.gangs.names)
     return Scenario(
         snapshot=s, policy=policy, start=float(s.gangs.created.min()) - 1.0, work=work
     )  # fmt: skip
@@ -105,7 +115,7 @@ def read(text: str) -> Scenario:
             snapshot=Snapshot.from_json(json.dumps(said["snapshot"])),
             policy=Policy(**said["policy"]),
             start=float(said["start"]),
-            work=np.array([float(w) for w in said["work"]], dtype=np.float64),
+            work=floats(float(w) for w in said["work"]),
         )
     except (KeyError, TypeError, ShapeError, json.JSONDecodeError) as wrong:
         raise ValueError(f"no scenario: {wrong}") from None
@@ -120,11 +130,6 @@ def _observed(objects: Objects) -> Observed:
 
 def _gangs(objects: Objects) -> Iterable[Gang]:
     return (gang for gang in objects.get(Gang, ()) if isinstance(gang, Gang))
-
-
-def _said(s: Snapshot, runtime: float) -> Floats:
-    said: Floats = np.where(np.isnan(s.gangs.estimate), runtime, s.gangs.estimate)
-    return np.minimum(said, s.gangs.limit)
 
 
 def _lasted(gang: Gang, now: float) -> float:
