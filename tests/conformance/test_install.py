@@ -232,7 +232,16 @@ def test_the_guide(cluster: Cluster) -> None:
     started = False
     for command in commands("docs/cluster.md"):
         path = f"{Path(ATHANOR).parent}:{plane.kubectl().parent}:{os.environ['PATH']}"
-        words = ("env", f"PATH={path}", f"HOME={cluster.folder}", "bash", "-c", f"cd; {command}")
+        words = (
+            "env",
+            "-u",
+            "ATHANOR_DATA",
+            f"PATH={path}",
+            f"HOME={cluster.folder}",
+            "bash",
+            "-c",
+            f"cd; {command}",
+        )
         cluster.run(*words)
         if command.startswith("athanor install --image") and not started:
             started = True
