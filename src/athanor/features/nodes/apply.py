@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from athanor.api.core import Lease, Node
-from athanor.features.nodes.observe import Observed, node_of, observe
+from athanor.api.core import Lease, Node, Pod
+from athanor.features.nodes.observe import (
+    PODS_LEFT,
+    Observed,
+    missing_of,
+    node_of,
+    observe,
+    on_node,
+)
 from athanor.features.nodes.plan import Memory
 from athanor.features.nodes.plan import plan as decide
 from athanor.runtime.controller import Controller, Watch
@@ -21,7 +28,11 @@ def controller() -> Controller[Observed]:
 
     return Controller(
         name="nodes",
-        watches=(Watch(Node), Watch(Lease, node_of)),
+        watches=(
+            Watch(Node),
+            Watch(Lease, node_of),
+            Watch(Pod, missing_of, indexes={PODS_LEFT: on_node}),
+        ),
         observe=observe,
         plan=plan,
     )

@@ -1,13 +1,19 @@
-"""Silent nodes, and machines that slept."""
+"""Silent nodes, machines that slept, and what a removed node leaves."""
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
-from athanor.api.core import Node
+from athanor.api.core import Node, Pod
+from athanor.api.registry import of
+from athanor.features.nodes.apply import controller
 from athanor.features.nodes.observe import Observed
-from athanor.features.nodes.plan import LOOK_EVERY, SILENT_AFTER, Memory, plan
-from athanor.runtime.plan import Patch
+from athanor.features.nodes.plan import LOOK_EVERY, QUARANTINE, SILENT_AFTER, Memory, plan
+from athanor.runtime.plan import Action, Delete, Patch
+from athanor.testing import lab, virtual
+from athanor.wire import calls
 
 NOW = 1_800_000_000.0
 
@@ -74,3 +80,58 @@ def test_what_the_agent_itself_says_is_left_alone() -> None:
     _, memory = watch({}, 60, node())
     planned, _ = plan(Observed(node("False", "DiskFull"), "b1"), memory, NOW + 65)
     assert planned.actions == ()
+
+
+def orphan(name: str, phase: str = "Running") -> Pod:
+    meta = {"name": name, "namespace": "d", "uid": f"u-{name}"}
+    return msgspec.convert(
+        {"metadata": meta, "spec": {"nodeName": "n"}, "status": {"phase": phase}}, Pod
+    )
+
+
+def clear(pods: tuple[Pod, ...], until: float, memory: Memory) -> dict[float, tuple[Action, ...]]:
+    done, at = {}, 0.0
+    while at <= until:
+        planned, memory = plan(Observed(None, pods=pods), memory, NOW + at)
+        if planned.actions:
+            done[at] = planned.actions
+        at += LOOK_EVERY
+    return done
+
+
+def test_what_a_removed_node_left_is_cleared_away_after_a_while() -> None:
+    left = (orphan("a"), orphan("b", "Succeeded"))
+    memory = {"n": plan(Observed(node(), "b0"), {}, NOW - 5)[1]["n"]}
+    done = clear(left, QUARANTINE, memory)
+    assert list(done) == [QUARANTINE]
+    said, *deletes = done[QUARANTINE]
+    assert isinstance(said, Patch) and said.name == "a" and said.body["status"]["phase"] == "Failed"
+    assert said.body["status"]["conditions"][0]["reason"] == "DeletionByPodGC"
+    told = [(d.name, d.uid, d.grace_seconds) for d in deletes if isinstance(d, Delete)]
+    assert told == [("a", "u-a", 0), ("b", "u-b", 0)]
+
+
+def test_waking_up_clears_nothing_away() -> None:
+    _, memory = plan(Observed(None, pods=(orphan("a"),)), {}, NOW)
+    planned, memory = plan(Observed(None, pods=(orphan("a"),)), memory, NOW + 5 * 3600)
+    assert planned.actions == ()
+
+
+def test_pods_of_a_deleted_node_go_with_it() -> None:
+    async def main() -> None:
+        async with lab.cluster([controller()], nodes=2) as bed:
+            for number in range(2):
+                container = {"name": "c", "image": "host"}
+                spec = {"nodeName": f"node-{number}", "containers": [container]}
+                await bed.create(
+                    {"metadata": {"name": f"p-{number}", "namespace": "default"}, "spec": spec}, Pod
+                )
+                await bed.until(Pod, f"p-{number}", lambda pod: pod.status.phase == "Running")
+            await bed.agents["node-0"].stop()
+            await bed.client(calls.delete(of(Node), "node-0"))
+            await asyncio.sleep(QUARANTINE - 5)
+            assert len(await bed.list(Pod, "default")) == 2
+            await asyncio.sleep(30)
+            assert [pod.metadata.name for pod in await bed.list(Pod, "default")] == ["p-1"]
+
+    virtual.run(main)
