@@ -1,0 +1,73 @@
+"""athanor import: jobs of other platforms as ours."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import click
+
+from athanor.cli import show
+from athanor.cli.failures import FAILED
+from athanor.cli.verb import verb
+from athanor.cli.world import World
+
+EXAMPLES = """\
+athanor import pytorchjob.yaml > job.yaml
+athanor import pytorchjob.yaml --submit
+athanor import - --strict < t9k.yaml"""
+
+
+@verb(namespace=True, output=True, examples=EXAMPLES)
+@click.argument("file")
+@click.option("--submit", is_flag=True, help="Create the jobs instead of printing them.")
+@click.option("--strict", is_flag=True, help="Fail when anything would be lost.")
+def command(world: World, file: str, submit: bool, strict: bool) -> int:
+    """Turn jobs of Kubeflow and T9k into ours.
+
+    Prints the objects; what could not be taken over is listed on standard error.
+    """
+    from athanor.sdk.foreign.convert import convert
+
+    lost = False
+    for manifest in _read(file):
+        try:
+            made = convert(manifest)
+        except ValueError as wrong:
+            raise click.UsageError(str(wrong)) from None
+        name = made.manifest["metadata"].get("name", "a job")
+        for field in made.lost:
+            show.note(f"{name}: lost {field}")
+        for said in made.notes:
+            show.note(f"{name}: {said}")
+        lost = lost or bool(made.lost or made.notes)
+        if submit and not (strict and lost):
+            job = world.client.submit(made.manifest)
+            show.line(f"trainingjob {job.metadata.name} created")
+        elif not submit:
+            if world.output in ("table", "wide"):
+                world.output = "yaml"
+            if world.output == "yaml":
+                show.line("---")
+            show.document(world, made.manifest)
+    return FAILED if strict and lost else 0
+
+
+def _read(file: str) -> Iterator[dict[str, object]]:
+    """The objects of a file with YAML or JSON; `-` is standard input."""
+    import yaml
+
+    if file == "-":
+        text = sys.stdin.read()
+    else:
+        with open(file, encoding="utf-8") as source:
+            text = source.read()
+    try:
+        documents = list(yaml.safe_load_all(text))
+    except yaml.YAMLError as wrong:
+        raise click.UsageError(f"{file} is no YAML: {str(wrong).splitlines()[0]}") from None
+    for document in documents:
+        if isinstance(document, dict) and str(document.get("kind", "")).endswith("List"):
+            yield from document.get("items") or []
+        elif isinstance(document, dict):
+            yield document
