@@ -90,6 +90,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "pool": "Pool that the gang runs in.",
         "placements": "Where the pods of each set go.",
         "admittedAt": "Since when.",
+        "changedAt": "When the placements changed last.",
         "expectedEnd": "When it will probably end.",
         "evict": "Set when the gang has to go.",
         "generation": "Grows when the placements of a running gang change.",

@@ -204,13 +204,14 @@ class Admission(Base, frozen=True, kw_only=True):
     """The scheduler's decision that a gang runs, and where.
 
     `generation` grows each time the placements of a running gang change (it grew, shrank, or ranks
-    were replaced). `maxRuntimeSeconds` is the queue's limit, where that is the nearer one.
+    were replaced), last at `changedAt`. `maxRuntimeSeconds` is the queue's, where that is nearer.
     """
 
     queue: str
     pool: str
     placements: list[Placement] = field(default_factory=list)
     admitted_at: str = ""
+    changed_at: str = ""
     expected_end: str | None = None
     evict: Evict | None = None
     generation: NonNegative = 0

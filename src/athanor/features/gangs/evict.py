@@ -54,6 +54,8 @@ def _deadline(gang: Gang, running: Sequence[Pod], now: float) -> float:
     admission, policy = gang.status.admission, gang.spec.checkpoint
     if admission is not None and admission.evict is not None and admission.evict.deadline:
         return parse_rfc3339(admission.evict.deadline)
+    if admission is not None and admission.shrink is not None and admission.shrink.deadline:
+        return parse_rfc3339(admission.shrink.deadline)
     told = [by for pod in running if (by := pod.metadata.annotations.get(labels.CHECKPOINT_BY))]
     if told:
         return parse_rfc3339(min(told))

@@ -48,9 +48,19 @@ class Situation(Struct, frozen=True, kw_only=True):
     def displaced(self) -> list[RankFailure]:
         """Faults of the platform after which the gang cannot go on where it is."""
         faults = [view.failure for view in self.ranks if view.state == "displaced" and view.failure]
+        if self.gang.spec.replace:  # for those that lost their node the scheduler finds another
+            faults = [fault for fault in faults if not is_node_bound(fault.reason)]
         if self.gang.spec.restart == "Gang":
             return faults
         return [fault for fault in faults if is_node_bound(fault.reason)]
+
+    @property
+    def resized(self) -> bool:
+        """Whether all ranks have to start again because others came, go or went elsewhere."""
+        gang, admission = self.gang, self.gang.status.admission
+        if admission is None or is_live(gang):
+            return False
+        return admission.shrink is not None or admission.generation != gang.status.generation
 
     @property
     def must_leave(self) -> bool:
@@ -87,6 +97,11 @@ def look(observed: Observed, now: float) -> Situation:
     )
 
 
+def is_live(gang: Gang) -> bool:
+    """Whether ranks come and go while the others run on."""
+    return gang.spec.resize == "Live" or gang.spec.restart == "Rank"
+
+
 def longest(gang: Gang) -> int | None:
     """How many seconds the gang may run: its own limit, or its queue's where that is nearer."""
     admission = gang.status.admission
@@ -116,7 +131,9 @@ def judge(s: Situation) -> Event:
         return "leave"
     if phase == "Restarting":
         return "steady" if s.old else "gone"
-    return "restart" if restart else _working(s)
+    if restart:
+        return "restart"
+    return "resize" if s.resized else _working(s)
 
 
 def _stopping(s: Situation, restart: bool) -> Event:
@@ -173,7 +190,7 @@ def _known(gang: Gang, view: RankView, done: set[tuple[str, int]]) -> RankView:
     place = view.place
     if (place.pod_set, place.rank) in done:
         return msgspec.structs.replace(view, state="succeeded")
-    if gang.status.phase == "Running" and gang.spec.restart == "Gang":
+    if gang.status.phase == "Running" and gang.spec.restart == "Gang" and not is_live(gang):
         return msgspec.structs.replace(view, state="displaced", failure=vanished(place, 0))
     return view
 

@@ -26,7 +26,7 @@ from athanor.features.gangs.ranks import (
     pod_name,
 )
 from athanor.features.gangs.states import PHASES, WORKING, move
-from athanor.features.gangs.tell import tell
+from athanor.features.gangs.tell import RESIZED, tell
 from athanor.kit.times import parse_rfc3339
 from athanor.runtime.plan import Action, Create, Delete, Patch, Plan, Record, difference, head
 
@@ -58,7 +58,7 @@ def plan(observed: Observed, now: float) -> Plan:
 def _write(gang: Gang, status: GangStatus) -> Iterator[Patch]:
     patch = difference(to_manifest(gang.status), to_manifest(status))
     if patch:
-        decides = status.phase != gang.status.phase
+        decides = status.phase != gang.status.phase or status.admission != gang.status.admission
         yield Patch(
             resource=GANGS, name=gang.metadata.name, namespace=gang.metadata.namespace,
             body={"status": patch}, subresource="status",
@@ -81,6 +81,8 @@ def _work(gang: Gang, observed: Observed, s: Situation, now: float) -> Iterator[
     phase = gang.status.phase
     if phase in WORKING:
         yield from _keep_running(gang, observed, s)
+    elif phase == "Restarting" and gang.status.reason == RESIZED:
+        yield from evicting(gang, s.old, False, now)
     elif phase == "Restarting":
         yield from (_delete(pod) for pod in s.old if _standing(pod))
     elif phase == "Evicting":
@@ -137,7 +139,7 @@ def _again(gang: Gang, observed: Observed, s: Situation, now: float) -> float | 
     status, limit = gang.status, longest(gang)
     if status.phase in WORKING and status.started_at and limit:
         moments.append(parse_rfc3339(status.started_at) + limit)
-    if status.phase == "Evicting":
+    if status.phase == "Evicting" or (status.phase, status.reason) == ("Restarting", RESIZED):
         moments += has_deadline(gang, observed.pods, now)
     told = status.progress
     if told is not None and told.updated_at and write.progress(observed.pods) != told:

@@ -76,22 +76,24 @@ def pod_name(gang: str, pod_set: str, rank: int) -> str:
 
 
 def run_of(gang: Gang) -> int:
-    """The number of the present run: it grows with each attempt and each lost admission."""
-    return gang.status.attempt + gang.status.evictions
+    """The number of the present run: it grows with each attempt, lost admission and new size."""
+    return gang.status.attempt + gang.status.evictions + gang.status.resizes
 
 
 def places(gang: Gang) -> list[Place]:
-    """Every rank of an admitted gang with its node, in the order of pod sets and ranks."""
+    """Every rank that stays in an admitted gang with its node, in the order of sets and ranks."""
     admission = gang.status.admission
     if admission is None:
         return []
+    stay = admission.shrink.counts if admission.shrink is not None else {}
     placed = {p.pod_set: p for p in admission.placements}
     found: list[Place] = []
     for pod_set in gang.spec.pod_sets:
         placement = placed.get(pod_set.name)
         if placement is None:
             continue
-        for rank, node in zip(range(placement.count), unpack(placement.nodes), strict=False):
+        count = min(placement.count, stay.get(pod_set.name, placement.count))
+        for rank, node in zip(range(count), unpack(placement.nodes), strict=False):
             devices = placement.devices[rank] if rank < len(placement.devices) else ""
             found.append(Place(pod_set.name, rank, len(found), node, devices))
     return found
@@ -115,12 +117,23 @@ def views(
 
 
 def sorted_by_run(gang: Gang, pods: Iterable[Pod], run: int) -> tuple[list[Pod], list[Pod]]:
-    """The pods of a run, and those of earlier ones."""
+    """The pods of a run, and those of earlier ones or of ranks that have gone elsewhere."""
     current: list[Pod] = []
     old: list[Pod] = []
+    nodes = _changed(gang)
     for pod in pods:
-        (current if is_current(gang, pod, run) else old).append(pod)
+        stays = nodes is None or nodes.get(pod.metadata.name) == pod.spec.node_name
+        (current if stays and is_current(gang, pod, run) else old).append(pod)
     return current, old
+
+
+def _changed(gang: Gang) -> dict[str, str] | None:
+    """Pod name → node, for a gang whose size or places have changed; None for others."""
+    admission = gang.status.admission
+    if admission is None or (admission.generation == 0 and admission.shrink is None):
+        return None
+    name = gang.metadata.name
+    return {pod_name(name, one.pod_set, one.rank): one.node for one in places(gang)}
 
 
 def is_current(gang: Gang, pod: Pod, run: int) -> bool:

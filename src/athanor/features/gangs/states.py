@@ -5,6 +5,7 @@ Events are judged from the whole situation each time (level, not edge), the firs
 verdict    the owner has decided the outcome, or the gang ran longer than it may
 leave      the admission must be given back: evicted, suspended, or a fault of the platform
 restart    the owner asks for a new attempt
+resize     its size or places changed, and all its ranks start again for it
 suspend    it shall not queue
 resume     it may queue again
 admitted   the scheduler has given it a place
@@ -27,8 +28,8 @@ from typing import Literal, get_args
 from athanor.api.scheduling import GangPhase
 
 Event = Literal[
-    "verdict", "leave", "restart", "suspend", "resume", "admitted", "invalid", "blocked", "failed",
-    "succeeded", "running", "starting", "well", "ill", "gone", "steady",
+    "verdict", "leave", "restart", "resize", "suspend", "resume", "admitted", "invalid", "blocked",
+    "failed", "succeeded", "running", "starting", "well", "ill", "gone", "steady",
 ]  # fmt: skip
 
 PHASES: tuple[GangPhase, ...] = get_args(GangPhase)
@@ -44,16 +45,19 @@ MOVES: Mapping[GangPhase, Mapping[Event, GangPhase]] = {
     },
     "Starting": {
         "verdict": "Stopping", "leave": "Evicting", "restart": "Restarting",
+        "resize": "Restarting",
         "invalid": "Stopping", "blocked": "Admitted", "failed": "Stopping",
         "succeeded": "Succeeded", "running": "Running",
     },
     "Admitted": {
         "verdict": "Stopping", "leave": "Evicting", "restart": "Restarting",
+        "resize": "Restarting",
         "invalid": "Stopping", "failed": "Stopping", "succeeded": "Succeeded",
         "running": "Running", "starting": "Starting",
     },
     "Running": {
         "verdict": "Stopping", "leave": "Evicting", "restart": "Restarting",
+        "resize": "Restarting",
         "invalid": "Stopping", "failed": "Stopping", "succeeded": "Succeeded",
     },
     "Restarting": {

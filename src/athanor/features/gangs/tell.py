@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import msgspec
 
-from athanor.api.scheduling import GangPhase, GangStatus
+from athanor.api.placement import pack, unpack
+from athanor.api.scheduling import Admission, GangPhase, GangStatus, Shrink
 from athanor.features.gangs import status as write
-from athanor.features.gangs.judge import Situation, first_words, longest
+from athanor.features.gangs.judge import Situation, first_words, is_live, longest
 from athanor.features.gangs.observe import OUT_OF_SERVICE, Observed
 from athanor.features.gangs.ranks import is_alive, run_of, sorted_by_run, stuck, views
 from athanor.features.gangs.states import FINISHED, WAITING, WORKING, Event
 from athanor.kit.times import rfc3339
+
+RESIZED = "Resized"
+"""The reason of a gang that starts again at another size, after a checkpoint."""
 
 
 def tell(
@@ -27,6 +31,7 @@ def tell(
             old.progress, write.progress(observed.pods), now, last=moved
         ),
     )  # fmt: skip
+    status = _size_told(s, event, status, released=released)
     if fresh or phase in WAITING:
         status = msgspec.structs.replace(status, attempt=s.gang.spec.attempt)
     if released:
@@ -38,6 +43,41 @@ def tell(
     reason, message = _words(s, observed, event, status)
     conditions = write.conditions(s.gang, phase, reason, message, now)
     return msgspec.structs.replace(status, reason=reason, message=message, conditions=conditions)
+
+
+def _size_told(s: Situation, event: Event, status: GangStatus, *, released: bool) -> GangStatus:
+    """Which placements the pods follow; ranks that have gone leave the placements."""
+    if released:
+        return msgspec.structs.replace(status, generation=0)
+    if event == "resize":
+        status = msgspec.structs.replace(status, resizes=status.resizes + 1)
+    admission = status.admission
+    if admission is None:
+        return status
+    arrived = event == "gone" or (is_live(s.gang) and not s.old)
+    if admission.shrink is not None and arrived and status.phase not in ("Evicting", *FINISHED):
+        admission = _without(admission, admission.shrink)
+        status = msgspec.structs.replace(status, admission=admission)
+    if is_live(s.gang) or event in ("resize", "gone"):
+        status = msgspec.structs.replace(status, generation=admission.generation)
+    return status
+
+
+def _without(admission: Admission, shrink: Shrink) -> Admission:
+    """The admission after the ranks have gone."""
+    placements = []
+    for one in admission.placements:
+        count = min(one.count, shrink.counts.get(one.pod_set, one.count))
+        nodes = list(unpack(one.nodes))[:count]
+        placements.append(
+            msgspec.structs.replace(
+                one, count=count, nodes=pack(nodes), devices=one.devices[:count],
+                slots=one.slots[:count],
+            )
+        )  # fmt: skip
+    return msgspec.structs.replace(
+        admission, placements=placements, shrink=None, generation=admission.generation + 1
+    )
 
 
 def _ranks_told(
@@ -90,6 +130,8 @@ def _words(s: Situation, observed: Observed, event: Event, status: GangStatus) -
     if event in ("invalid", "blocked") and observed.refusal is not None:
         reason = "InvalidPods" if event == "invalid" else "PodsRefused"
         return reason, observed.refusal.message
+    if event == "resize":
+        return _resized(s)
     if event == "failed":
         return first_words([f for f in status.failures if not f.platform])
     if event == "leave":
@@ -102,6 +144,18 @@ def _words(s: Situation, observed: Observed, event: Event, status: GangStatus) -
     if phase in ("Starting", "Admitted"):
         return stuck(s.pods) or ("", "")
     return "", ""
+
+
+def _resized(s: Situation) -> tuple[str, str]:
+    """Why all ranks start again."""
+    admission = s.gang.status.admission
+    if admission is not None and admission.shrink is not None:
+        return RESIZED, admission.shrink.message
+    lost = [f for f in s.gang.status.failures if f.platform and f.node]
+    if lost:
+        return "Replaced", f"another place for ranks that lost node {lost[0].node}"
+    size = sum(one.count for one in admission.placements) if admission is not None else 0
+    return RESIZED, f"goes on with {size} ranks"
 
 
 def _waits_for_node(observed: Observed) -> str:

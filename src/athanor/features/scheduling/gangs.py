@@ -19,7 +19,7 @@ from athanor.features.scheduling.core.rows import (
     RunningRow,
     ShapeRow,
 )
-from athanor.features.scheduling.core.snapshot import GangState
+from athanor.features.scheduling.core.snapshot import UNSET, GangState, Resize
 from athanor.features.scheduling.core.why import Code
 from athanor.features.scheduling.nodes import NodeClass
 from athanor.features.scheduling.pods import PodNeed, RequestError
@@ -27,6 +27,12 @@ from athanor.features.scheduling.rates import hourly
 from athanor.kit.times import parse_rfc3339
 
 FINISHED = ("Succeeded", "Failed")
+RESIZE = {"Never": Resize.NEVER, "Restart": Resize.RESTART, "Live": Resize.LIVE}
+NODE_FAULTS = frozenset({
+    "NodeLost", "NodeShutdown", "Shutdown", "Terminated", "NodeAffinity",
+    "UnexpectedAdmissionError", "Evicted", "DeletionByTaintManager", "DeletionByPodGC",
+})  # fmt: skip
+"""Reasons of failed ranks that would come again on the same node."""
 
 
 class Read(Struct, frozen=True):
@@ -132,6 +138,8 @@ def row(
         preempts=klass is None or klass.preemption_policy != "Never",
         estimate=float(min(declared)) if declared else NAN,
         limit=float(spec.max_runtime_seconds or "inf"),
+        resize=RESIZE[spec.resize] if steady(gang) else Resize.NEVER,
+        resized=_time(admission.changed_at) if admission and admission.changed_at else NAN,
         refused=refused.code if refused else 0,
         pool=admission.pool if admission else "",
         started=_time(admission.admitted_at) if admission else NAN,
@@ -158,20 +166,66 @@ def unknown_priority(gang: Gang, priorities: Mapping[str, PriorityClass]) -> Ref
     return Refused(Code.INVALID_REQUEST, text)
 
 
+def steady(gang: Gang) -> bool:
+    """Whether all ranks run where they were placed last: then their number may change."""
+    admission = gang.status.admission
+    return (
+        gang.status.phase == "Running"
+        and admission is not None
+        and admission.generation == gang.status.generation
+        and admission.evict is None
+        and admission.shrink is None
+    )
+
+
 def running(gang: Gang, nodes: Collection[str]) -> Iterator[RunningRow]:
-    """Every pod of an admitted gang; pods on nodes that are gone hold nothing."""
+    """Every pod of an admitted gang; ranks that lost their node hold nothing."""
     admission = gang.status.admission
     if admission is None:
         return
     names = [pod_set.name for pod_set in gang.spec.pod_sets]
+    gone = lost(gang, nodes)
+    stay = admission.shrink.counts if admission.shrink is not None else {}
     for placement in admission.placements:
         if placement.pod_set not in names:
             continue
         index = names.index(placement.pod_set)
         for rank, node in zip(range(placement.count), unpack(placement.nodes), strict=False):
-            if node in nodes:
+            if node in nodes and (index, rank) not in gone:
                 said = placement.devices[rank] if rank < len(placement.devices) else ""
-                yield RunningRow(key_of(gang), index, node, mask(said))
+                slot = placement.slots[rank] if rank < len(placement.slots) else UNSET
+                leaving = rank >= stay.get(placement.pod_set, placement.count)
+                yield RunningRow(key_of(gang), index, node, mask(said), slot, rank, leaving)
+
+
+def lost(gang: Gang, nodes: Collection[str]) -> set[tuple[int, int]]:
+    """(pod set, rank) of those that lost their node, in a gang that takes another one for them."""
+    admission = gang.status.admission
+    if (
+        not gang.spec.replace or admission is None or admission.evict is not None
+        or gang.spec.suspend or gang.spec.outcome is not None
+        or gang.status.phase not in ("Starting", "Running", "Admitted")
+        or admission.generation != gang.status.generation
+    ):  # fmt: skip
+        return set()
+    names = [pod_set.name for pod_set in gang.spec.pod_sets]
+    failed = {
+        (f.pod_set, f.rank, f.node)
+        for f in gang.status.failures
+        if f.platform and is_node_bound(f.reason)
+    }
+    return {
+        (names.index(placement.pod_set), rank)
+        for placement in admission.placements
+        if placement.pod_set in names
+        for rank, node in zip(range(placement.count), unpack(placement.nodes), strict=False)
+        if node not in nodes or (placement.pod_set, rank, node) in failed
+    }
+
+
+def is_node_bound(reason: str) -> bool:
+    """Whether a fault of the platform speaks against the node (see distrust)."""
+    return reason.startswith("OutOf") or reason in NODE_FAULTS
 
 
 def meter(gang: Gang, needs: Sequence[PodNeed], rates: Mapping[str, float]) -> Meter | None:

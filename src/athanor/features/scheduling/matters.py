@@ -63,5 +63,6 @@ def gangs_matter(change: Changed[Gang], world: World) -> Iterable[Key]:
 def _stand(gang: Gang) -> tuple[object, ...]:
     return (
         gang.metadata.uid, gang.metadata.generation, gang.metadata.deletion_timestamp is None,
-        gangs.holds(gang), gangs.waits(gang), gang.status.admission,
+        gangs.holds(gang), gangs.waits(gang), gang.status.admission, gangs.steady(gang),
+        [(f.pod_set, f.rank, f.node) for f in gang.status.failures if f.platform],
     )  # fmt: skip

@@ -17,6 +17,7 @@ from athanor.features.scheduling import gangs, nodes, pods, queues, rates, reser
 from athanor.features.scheduling.budgets import Meter
 from athanor.features.scheduling.core.build import build
 from athanor.features.scheduling.core.rows import (
+    LostRow,
     NodeRow,
     PoolRow,
     QueueRow,
@@ -132,6 +133,12 @@ class Observer:
                 for gang in chosen
                 if reads[gangs.key_of(gang)].needs
                 for row in gangs.running(gang, known)
+            ],
+            lost=[
+                LostRow(name, index, rank)
+                for gang in chosen
+                if reads[name := gangs.key_of(gang)].needs
+                for index, rank in sorted(gangs.lost(gang, known))
             ],
             reservations=[
                 row for one in reserved if (row := reservations.row(one, ground)) is not None

@@ -22,7 +22,11 @@ from athanor.features.scheduling.core.snapshot import (
     Admit,
     Decisions,
     Eviction,
+    Move,
+    Placed,
     Policy,
+    Shrink,
+    Snapshot,
     Why,
 )
 from athanor.features.scheduling.core.why import NAMES, Code
@@ -71,6 +75,8 @@ def write(seen: Observed, decisions: Decisions, spent: Mapping[str, Spent]) -> P
     s = seen.snapshot
     actions: list[Patch] = [_admit(seen, one, decisions.now) for one in decisions.admitted]
     actions += [_evict(seen, one) for one in decisions.evicted]
+    actions += [_shrink(seen, one) for one in decisions.shrunk]
+    actions += [_move(seen, one, decisions.now) for one in decisions.moved]
     actions += _reasons(seen, decisions)
     actions += report.of_queues(seen, decisions, spent)
     actions += report.of_pools(seen, decisions)
@@ -88,17 +94,7 @@ def write(seen: Observed, decisions: Decisions, spent: Mapping[str, Spent]) -> P
 def _admit(seen: Observed, one: Admit, now: float) -> Patch:
     s = seen.snapshot
     gang = seen.gangs[s.gangs.names[one.gang]]
-    placements = []
-    for placed in one.placed:
-        devices = [gangs.indices(mask) for mask in placed.devices.tolist()]
-        placements.append(
-            Placement(
-                pod_set=s.pod_sets.names[placed.pod_set],
-                count=len(placed.nodes),
-                nodes=pack(s.nodes.names[n] for n in placed.nodes.tolist()),
-                devices=devices if any(devices) else [],
-            )
-        )
+    placements = [_placement(s, placed) for placed in one.placed]
     # names of pod sets are the class's: equal asks have equal names
     longest = queues.longest(gangs.queue_of(gang), seen.queues)
     own = gang.spec.max_runtime_seconds
@@ -111,6 +107,43 @@ def _admit(seen: Observed, one: Admit, now: float) -> Patch:
         max_runtime_seconds=longest if longest and (own is None or longest < own) else None,
     )
     body: JSON = {"status": {"admission": to_manifest(admission), "reasons": None}}
+    return _patch(gang, body, gang.metadata.resource_version)
+
+
+def _placement(s: Snapshot, placed: Placed) -> Placement:
+    devices = [gangs.indices(mask) for mask in placed.devices.tolist()]
+    slots = placed.slots.tolist()
+    return Placement(
+        pod_set=s.pod_sets.names[placed.pod_set],
+        count=len(placed.nodes),
+        nodes=pack(s.nodes.names[n] for n in placed.nodes.tolist()),
+        devices=devices if any(devices) else [],
+        slots=slots if any(slot != UNSET for slot in slots) else [],
+    )
+
+
+def _move(seen: Observed, one: Move, now: float) -> Patch:
+    """A running gang's new places: more ranks, or others for those that lost their node."""
+    s = seen.snapshot
+    gang = seen.gangs[s.gangs.names[one.gang]]
+    before = gang.status.admission
+    admission: JSON = {
+        "placements": [to_manifest(_placement(s, placed)) for placed in one.placed],
+        "generation": (before.generation if before is not None else 0) + 1,
+        "changedAt": rfc3339(now),
+    }
+    return _patch(gang, {"status": {"admission": admission}}, gang.metadata.resource_version)
+
+
+def _shrink(seen: Observed, one: Shrink) -> Patch:
+    """Some ranks have to go; gangs takes them out of the placements when they have."""
+    s = seen.snapshot
+    gang = seen.gangs[s.gangs.names[one.gang]]
+    shrink = {
+        "counts": dict(zip((p.name for p in gang.spec.pod_sets), one.counts, strict=True)),
+        "deadline": rfc3339(one.deadline), "reason": one.reason, "message": one.message,
+    }  # fmt: skip
+    body: JSON = {"status": {"admission": {"shrink": shrink}}}
     return _patch(gang, body, gang.metadata.resource_version)
 
 
