@@ -5,6 +5,7 @@ Built-in kinds are fixed; those of CustomResourceDefinitions come and go with th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -74,12 +75,21 @@ class Served(Struct, frozen=True, kw_only=True):
     scale: JSON | None = None
     stored: bool = True
     storage: str = ""
+    hub: str = ""
+    """The apiVersion that objects are stored in, of a kind with several versions."""
+    warning: str = ""
+    """What everybody is told who uses it: that it is deprecated."""
     key: str = ""
     """The resource's name in the store; two groups may show one set of objects."""
 
     def __post_init__(self) -> None:
         """Asked for many times a request: said once."""
         force_setattr(self, "key", self.storage or self.resource.name)
+
+    @property
+    def second(self) -> bool:
+        """Whether it shows objects that another resource, or version, stores."""
+        return bool(self.storage or (self.hub and self.hub != self.resource.api_version))
 
     @property
     def has_status(self) -> bool:
@@ -125,8 +135,20 @@ class Catalog:
         self._by_name, self._by_kind = {}, {}
         for served in self.all():
             self._by_kind.setdefault((served.resource.api_version, served.resource.kind), served)
-            if served.stored and not served.storage:
+            if served.stored and not served.second:
                 self._by_name.setdefault(served.resource.name, served)
+
+
+_VERSION = re.compile(r"v([1-9][0-9]*)(?:(alpha|beta)([1-9][0-9]*))?")
+
+
+def age(version: str) -> tuple[int, int, int, str]:
+    """Sorts as Kubernetes prefers: v2, v1, v2beta1, v1beta2, v1alpha1, then other words."""
+    found = _VERSION.fullmatch(version)
+    if found is None:
+        return (3, 0, 0, version)
+    major, stage, minor = found.groups()
+    return ({None: 0, "beta": 1}.get(stage, 2), -int(major), -int(minor or 0), version)
 
 
 def _at(served: Served) -> tuple[str, str, str]:

@@ -28,6 +28,14 @@ Judge = Callable[["Call", JSON, JSON | None], None]
 decode: Callable[[bytes], JSON] = msgspec.json.Decoder(dict).decode
 
 
+def as_served(served: Served, body: bytes) -> JSON:
+    """A stored object, decoded, in the version in which it is served."""
+    obj = decode(body)
+    if served.hub:
+        obj["apiVersion"] = served.resource.api_version
+    return obj
+
+
 _KNOWN = 1000
 """Most objects kept decoded."""
 

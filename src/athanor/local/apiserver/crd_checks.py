@@ -40,7 +40,10 @@ def check(crd: JSON) -> list[Cause]:
     if len(versions) == 1 and versions[0].get("name"):
         causes += _name("spec.version", versions[0]["name"])
     conversion = _dict(spec.get("conversion"))
-    if conversion.get("strategy") == "Webhook":
+    if conversion.get("strategy") == "Webhook" and conversion.get("webhook"):
+        detail = "conversion webhooks are not served here: use None, which changes the apiVersion"
+        causes.append(errors.not_allowed("spec.conversion.webhook", detail))
+    elif conversion.get("strategy") == "Webhook":
         field = "spec.conversion.webhookClientConfig"
         causes.append(errors.required(field, "required when strategy is set to Webhook"))
         causes.append(errors.required("spec.conversion.conversionReviewVersions"))

@@ -1,8 +1,9 @@
 """CustomResourceDefinitions at work: from the object to the served resource, and away again.
 
 A definition is served as soon as it is written; its conditions follow. Deleting one deletes its
-objects first, as the finalizer `customresourcecleanup.apiextensions.k8s.io` says. Only the storage
-version is served: definitions with several versions are read, the others are not offered.
+objects first, as the finalizer `customresourcecleanup.apiextensions.k8s.io` says. Objects are
+stored in the storage version and shown in any that is served; only their apiVersion changes
+(conversion strategy None).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import msgspec
 from athanor.api import crd as ours
 from athanor.api.meta import JSON
 from athanor.api.registry import Resource
-from athanor.local.apiserver.catalog import VERBS, Served, Sub
+from athanor.local.apiserver.catalog import VERBS, Served, Sub, age
 from athanor.local.apiserver.collect.system import change, remove, system_call
 from athanor.local.apiserver.collect.work import Work
 from athanor.local.apiserver.core import Core, decode, encoder
@@ -37,13 +38,21 @@ def _schema(source: bytes) -> Schema:
     return Schema(decode(source))
 
 
-def served_of(crd: JSON) -> Served:
-    """How the objects of a definition are served. Raises KeyError or ValueError for a bad one.
+def served_of(crd: JSON) -> tuple[Served, ...]:
+    """How the objects of a definition are served: the storage version, then the others.
 
-    While the definition is being deleted its objects can go, but none can come.
+    Raises KeyError or ValueError for a bad one. While the definition is being deleted its objects
+    can go, but none can come.
     """
+    versions = [v for v in crd["spec"]["versions"] if v.get("served")]
+    versions.sort(key=lambda version: not version.get("storage"))
+    group = crd["spec"]["group"]
+    hub = f"{group}/{versions[0]['name']}" if len(crd["spec"]["versions"]) > 1 else ""
+    return tuple(_version_of(crd, version, hub) for version in versions)
+
+
+def _version_of(crd: JSON, version: JSON, hub: str) -> Served:
     spec = crd["spec"]
-    version = next(v for v in spec["versions"] if v.get("storage"))
     names = spec["names"]
     resource = Resource(
         group=spec["group"], version=version["name"], kind=names["kind"], plural=names["plural"],
@@ -75,7 +84,22 @@ def served_of(crd: JSON) -> Served:
         columns=tuple(version.get("additionalPrinterColumns") or ()),
         selectable=tuple(f["jsonPath"] for f in version.get("selectableFields") or ()),
         scale=scale,
+        hub=hub,
+        warning=_deprecation(crd, resource, version),
     )
+
+
+def _deprecation(crd: JSON, resource: Resource, version: JSON) -> str:
+    if not version.get("deprecated"):
+        return ""
+    if said := version.get("deprecationWarning"):
+        return str(said)
+    said = f"{resource.api_version} {resource.kind} is deprecated"
+    others = [v["name"] for v in crd["spec"]["versions"] if v["served"] and not v.get("deprecated")]
+    best = min(others, key=age, default="")
+    if not best or age(best) > age(resource.version):
+        return said
+    return f"{said}; use {resource.group}/{best} {resource.kind}"
 
 
 class Crds:
@@ -83,7 +107,7 @@ class Crds:
 
     def __init__(self, core: Core, work: Work) -> None:
         self._core, self._work = core, work
-        self._served: dict[str, tuple[bytes, Served]] = {}
+        self._served: dict[str, tuple[bytes, tuple[Served, ...]]] = {}
         work.on("crd", self.look)
         core.follow(self.observe, (NAME,))
         self._offer(ours.manifests())
@@ -158,7 +182,7 @@ class Crds:
         if known is not None:
             for row in self._core.store.rows(name):
                 if b'"deletionTimestamp"' not in row.body:
-                    call = system_call(known[1], row.key)
+                    call = system_call(known[1][0], row.key)
                     await remove(self._core, call, propagation="Background")
         if self._core.store.count(name):
             return
@@ -169,7 +193,7 @@ class Crds:
         """Which of a definition's names another one of its group already has."""
         names, group = crd["spec"]["names"], crd["spec"]["group"]
         for other, (_, served) in self._served.items():
-            r = served.resource
+            r = served[0].resource
             if other == crd["metadata"]["name"] or r.group != group:
                 continue
             if not _established(self._core.latest(NAME, "", other)):
@@ -202,7 +226,7 @@ class Crds:
                 _log.error("CustomResourceDefinition %s cannot be served: %r", name, error)
 
     def _publish(self) -> None:
-        self._core.catalog.set_custom(served for _, served in self._served.values())
+        self._core.catalog.set_custom(one for _, served in self._served.values() for one in served)
 
 
 def _established(crd: JSON | None) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 from athanor.api import visibility
 from athanor.api.meta import JSON
 from athanor.local.apiserver import errors, negotiate
-from athanor.local.apiserver.catalog import Catalog, Served, Sub
+from athanor.local.apiserver.catalog import Catalog, Served, Sub, age
 from athanor.wire import openapi
 from athanor.wire.request import Request, Response
 from athanor.wire.status import ApiError
@@ -106,7 +106,11 @@ class Discovery:
         for served in sorted(self._catalog.all(), key=lambda s: s.resource.plural):
             versions = found.setdefault(served.resource.group, {})
             versions.setdefault(served.resource.version, []).append(served)
-        return {group: versions for group, versions in found.items() if versions}
+        return {
+            group: dict(sorted(versions.items(), key=lambda item: age(item[0])))
+            for group, versions in found.items()
+            if versions
+        }
 
     def _openapi(self, parts: list[str], request: Request) -> Response | None:
         if parts[1:2] == ["v2"]:

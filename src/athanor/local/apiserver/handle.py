@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -187,6 +187,8 @@ class ApiServer:
             validation=request.param("fieldValidation") or "Warn",
             manager=_manager(request),
         )  # fmt: skip
+        if served.warning:
+            call.warnings.append(served.warning)
         if request.query and target.verb in _OPTIONS:
             _check_options(call)
         if target.subresource:
@@ -268,21 +270,28 @@ _OWN_SUBS: Mapping[str, Write] = {
 
 
 async def _get(core: Core, call: Call) -> Answer:
-    return show.one(core, call, read.get(core, call).body)
+    return _warned(call, show.one(core, call, read.get(core, call).body))
 
 
 async def _list(core: Core, call: Call) -> Answer:
-    return show.many(core, call, read.list_page(core, call))
+    return _warned(call, show.many(core, call, read.list_page(core, call)))
 
 
 async def _watch(core: Core, call: Call) -> Answer:
     wish = show.wish_of(call)
     plan = follow.Plan(core, call, show.view_of(core, call, wish), show.shape_of(call, wish))
-    return Stream(chunks=follow.frames_of(plan))
+    return _warned(call, Stream(chunks=follow.frames_of(plan)))
 
 
 def _answer(core: Core, call: Call, outcome: Outcome) -> Response:
-    answer = show.one(core, call, outcome.body, outcome.code)
+    return _warned(call, show.one(core, call, outcome.body, outcome.code))
+
+
+_Said = TypeVar("_Said", Response, Stream)
+
+
+def _warned(call: Call, answer: _Said) -> _Said:
+    """The answer with what the client should know."""
     if not call.warnings:
         return answer
     said = ", ".join(f"299 - {msgspec.json.encode(w).decode()}" for w in call.warnings)

@@ -32,6 +32,13 @@ class Refusal(Struct, frozen=True, kw_only=True):
 
 _JSON = {"content-type": "application/json"}
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_CRD_WITH_A_WEBHOOK = (
+    b'{"metadata":{"name":"foos.example.com"},"spec":{"group":"example.com","scope":"Cluster",'
+    b'"names":{"plural":"foos","kind":"Foo"},"conversion":{"strategy":"Webhook","webhook":{'
+    b'"conversionReviewVersions":["v1"],"clientConfig":{"url":"https://example.com"}}},'
+    b'"versions":[{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":'
+    b'{"type":"object"}}}]}}'
+)
 _CRD_WITH_A_MACRO = (
     b'{"metadata":{"name":"foos.example.com"},"spec":{"group":"example.com","scope":"Cluster",'
     b'"names":{"plural":"foos","kind":"Foo"},"versions":[{"name":"v1","served":true,'
@@ -132,10 +139,10 @@ REFUSALS: tuple[Refusal, ...] = (
         b'"spec":{"type":"NodePort","ports":[{"port":80}]}}',
     ),
     Refusal(
-        what="Versions of a custom kind other than its storage version; conversion webhooks",
-        why="planned",
-        instead="one version",
-        method="GET", path="/apis/athanor.dev/v2/gangs", code=404,
+        what="Conversion webhooks of CustomResourceDefinitions",
+        why="nothing foreign stands in a request's path",
+        instead="several versions with conversion strategy None",
+        method="POST", path=_CRDS, code=422, headers=_JSON, body=_CRD_WITH_A_WEBHOOK,
     ),
     Refusal(
         what="CEL: optional selection (`self.?a`), macros over two variables, cel.bind, sets.*, "

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import yaml
 
+from athanor.api.registry import Resource
 from athanor.local.apiserver import errors
 from athanor.local.apiserver.core import Call, Core, decode
 from athanor.local.apiserver.kinds.events import shown as event_shown
@@ -26,7 +28,7 @@ def wish_of(call: Call) -> Wish:
 
 def view_of(core: Core, call: Call, wish: Wish) -> View | None:
     """How single objects of this request are shown; None: as they are stored."""
-    convert = event_shown if call.served.storage else None
+    convert = _convert(call)
     if wish.as_ == "Table":
         layout, include = _layout(call), _include(call)
         return lambda body: tables.table(
@@ -35,6 +37,21 @@ def view_of(core: Core, call: Call, wish: Wish) -> View | None:
     if wish.as_.startswith("PartialObjectMetadata"):
         return tables.partial
     return convert
+
+
+def _convert(call: Call) -> View | None:
+    """How a stored object becomes one of the kind and version asked for, if it is another."""
+    if call.served.storage:
+        return event_shown
+    return partial(versioned, call.resource) if call.served.hub else None
+
+
+def versioned(resource: Resource, body: bytes) -> bytes:
+    """The JSON of a stored object in another version of its kind: only its name changes."""
+    head = b'{"kind":"%b","apiVersion":"' % resource.kind.encode()
+    if not body.startswith(head):
+        return body
+    return head + resource.api_version.encode() + body[body.index(b'"', len(head)) :]
 
 
 def _layout(call: Call) -> tables.Layout:
@@ -53,13 +70,14 @@ def _include(call: Call) -> tables.Include:
 
 def shape_of(call: Call, wish: Wish) -> str:
     """A name for the form, so that watchers of one form share its encoding."""
-    return f"{call.resource.name}:{wish.as_}:{call.request.param('includeObject') or ''}"
+    resource, include = call.resource, call.request.param("includeObject") or ""
+    return f"{resource.name}:{resource.version}:{wish.as_}:{include}"
 
 
 def one(core: Core, call: Call, body: bytes, code: int = 200) -> Response:
     """The answer with one object."""
     wish = wish_of(call)
-    if wish is PLAIN and not call.served.storage:
+    if wish is PLAIN and not call.served.storage and not call.served.hub:
         return Response(status=code, body=body)
     view = view_of(core, call, wish) if _is_object(call, body) else None
     return _written(view(body) if view is not None else body, wish, code)
@@ -77,8 +95,8 @@ def many(core: Core, call: Call, page: Page) -> Response:
     kind, version = f"{call.resource.kind}List", call.resource.api_version
     if wish.as_ == "Table":
         bodies: Sequence[bytes] = [row.body for row in page.rows]
-        if call.served.storage:
-            bodies = [event_shown(body) for body in bodies]
+        if (convert := _convert(call)) is not None:
+            bodies = [convert(body) for body in bodies]
         body = tables.table(
             _layout(call), bodies, core.clock.now(), include=_include(call), meta=list_meta(page)
         )

@@ -14,7 +14,7 @@ from athanor.api.meta import JSON
 from athanor.local.apiserver import body, errors, metadata
 from athanor.local.apiserver.admission import chain
 from athanor.local.apiserver.catalog import Served
-from athanor.local.apiserver.core import Call, Core, Outcome, decode, encoder
+from athanor.local.apiserver.core import Call, Core, Outcome, as_served, decode, encoder
 from athanor.local.apiserver.remove import finish_if_done
 from athanor.local.apiserver.schema.prune import OBJECT_META
 from athanor.local.apiserver.schema.quick import compile_quick
@@ -242,6 +242,8 @@ async def _put_new(core: Core, call: Call, obj: JSON) -> Outcome:
             raise errors.already_exists(call.resource, name)
         obj["metadata"].pop("resourceVersion", None)
         return Outcome(msgspec.json.encode(obj), 201)
+    if call.served.hub:
+        obj["apiVersion"] = call.served.hub
     encode = encoder(obj, body.OBJECT_LIMIT)
     if extra:
         future = core.store.apply([*extra, Write(key, encode, 0)])
@@ -292,8 +294,8 @@ async def change(core: Core, call: Call, make: Change, *, guarded: bool = False)
 
 
 async def _change_once(core: Core, call: Call, row: Row, make: Change) -> Outcome:
-    old = decode(row.body)
-    new = _merged(core, call, make(decode(row.body)), old)
+    old = as_served(call.served, row.body)
+    new = _merged(core, call, make(as_served(call.served, row.body)), old)
     meta = new["metadata"]
     meta["resourceVersion"] = old["metadata"]["resourceVersion"]
     if new == old:
@@ -301,6 +303,8 @@ async def _change_once(core: Core, call: Call, row: Row, make: Change) -> Outcom
     extra = chain.admit_update(core, call, new, old)
     if call.dry_run:
         return Outcome(msgspec.json.encode(new))
+    if call.served.hub:
+        new["apiVersion"] = call.served.hub
     removed = await finish_if_done(core, call.served, row, old, new)
     if removed is not None:
         return Outcome(removed)

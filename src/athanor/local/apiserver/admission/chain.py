@@ -5,6 +5,7 @@ from __future__ import annotations
 from athanor.api.meta import JSON
 from athanor.local.apiserver.admission import (
     accounts,
+    limits,
     namespaces,
     pods,
     quota,
@@ -15,12 +16,15 @@ from athanor.local.apiserver.admission import (
 from athanor.local.apiserver.core import Call, Core
 from athanor.local.store.model import Write
 
+_LIMITED = ("pods", "persistentvolumeclaims")
+
 
 def mutate(core: Core, call: Call, obj: JSON) -> None:
     """Fill in what the cluster decides for a new object. Raises ApiError."""
     namespaces.admit_create(core, call, obj)
     submitter.stamp(call, obj)
     if call.served.key == "pods":
+        limits.fill(core, call, obj)
         pods.admit_create(core, call, obj)
     elif call.served.key == "services":
         services.admit_create(core, obj)
@@ -32,6 +36,8 @@ def admit(core: Core, call: Call, obj: JSON) -> list[Write]:
     """Judge a new, named object; answers writes that must happen together with it."""
     for judge in core.judges:
         judge(call, obj, None)
+    if call.served.key in _LIMITED:
+        limits.judge(core, call, obj)
     if call.served.key == "namespaces":
         return [] if call.dry_run else accounts.furniture(core, obj["metadata"]["name"])
     return quota.charge(core, call, obj)
@@ -43,6 +49,7 @@ def admit_update(core: Core, call: Call, new: JSON, old: JSON) -> list[Write]:
     for judge in core.judges:
         judge(call, new, old)
     if call.served.key == "persistentvolumeclaims" and not call.target.subresource:
+        limits.judge(core, call, new)
         return quota.charge(core, call, new, old)
     return []
 

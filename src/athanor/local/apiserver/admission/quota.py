@@ -50,13 +50,26 @@ def usage(resource: str, obj: JSON) -> dict[str, int]:
 _ONE = Quantity(10**9).nano
 
 
-def _pod(pod: JSON, used: dict[str, int]) -> None:
+def pod_amounts(pod: JSON, group: str) -> dict[str, Quantity]:
+    """What a whole pod asks for; `group` is requests or limits."""
+    binary = ("memory", "ephemeral-storage")
+    return {
+        name: Quantity(amount, "binary" if name in binary else "decimal")
+        for name, amount in _total(pod, group).items()
+    }
+
+
+def _total(pod: JSON, group: str) -> dict[str, int]:
     spec = pod.get("spec") or {}
+    total = _sum(spec.get("containers") or (), group)
+    for name, amount in _largest(spec.get("initContainers") or (), group).items():
+        total[name] = max(total.get(name, 0), amount)
+    return total
+
+
+def _pod(pod: JSON, used: dict[str, int]) -> None:
     for group in ("requests", "limits"):
-        total = _sum(spec.get("containers") or (), group)
-        for name, amount in _largest(spec.get("initContainers") or (), group).items():
-            total[name] = max(total.get(name, 0), amount)
-        for name, amount in total.items():
+        for name, amount in _total(pod, group).items():
             used[f"{group}.{name}"] = amount
             if group == "requests" and name in _COMPUTE:
                 used[name] = amount
@@ -199,7 +212,7 @@ def counted(core: Core, quota: JSON) -> JSON:
     hard = (quota.get("spec") or {}).get("hard") or {}
     total = dict.fromkeys(hard, 0)
     for served in core.catalog.all():
-        if not served.resource.namespaced or not served.stored or served.storage:
+        if not served.resource.namespaced or not served.stored or served.second:
             continue
         if not _concerns(served.key, hard):
             continue

@@ -60,7 +60,7 @@ class NamespaceCollector:
             return
         left, doomed = 0, list[Awaitable[None]]()
         for served in core.catalog.all():
-            if not served.resource.namespaced or not served.stored or served.storage:
+            if not served.resource.namespaced or not served.stored or served.second:
                 continue
             for row in core.store.rows(served.key, name):
                 left += 1

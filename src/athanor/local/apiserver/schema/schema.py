@@ -111,11 +111,12 @@ class Schema:
         causes: list[Cause] = []
         if self._check is not None and not self._surely(obj):
             self._check(obj, "", "", causes)
-        blocked = any(cause.reason in BLOCKING for cause in causes)
+        # no rule can look at values that are of a wrong type, old as they may be
+        blind = any(cause.reason == "FieldValueTypeInvalid" for cause in causes)
         if causes and old is not None:
             causes = _not_old(self._check, causes, old)
         if self._rules is not None:
-            if blocked:
+            if blind or any(cause.reason in BLOCKING for cause in causes):
                 return [*causes, NOT_CHECKED] if causes else []
             self._rules(obj, old, "", "", causes)
         return causes
