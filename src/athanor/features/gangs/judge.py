@@ -190,7 +190,9 @@ def _known(gang: Gang, view: RankView, done: set[tuple[str, int]]) -> RankView:
     place = view.place
     if (place.pod_set, place.rank) in done:
         return msgspec.structs.replace(view, state="succeeded")
-    if gang.status.phase == "Running" and gang.spec.restart == "Gang" and not is_live(gang):
+    admission = gang.status.admission
+    settled = admission is not None and admission.generation == gang.status.generation
+    if gang.status.phase == "Running" and settled and not is_live(gang):
         return msgspec.structs.replace(view, state="displaced", failure=vanished(place, 0))
     return view
 
