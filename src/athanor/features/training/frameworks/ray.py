@@ -66,7 +66,7 @@ def wire(world: JobWorld) -> Wiring:
             **ports(2),
             "RAY_ADDRESS": f"{world.host(HEAD, 0)}:{PORT}",
             "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_DISABLE_IMPORT_WARNING": "1",
+            "RAY_raylet_start_wait_time_s": "120",  # a busy machine needs more than Ray's 30
             "RAY_DASHBOARD_PORT": port(1),
             "ATHANOR_RAY_NODES": str(sum(fewest.values())),
             "ATHANOR_RAY_WAIT": WAIT,

@@ -1,0 +1,230 @@
+"""Jobs of other platforms become ours, and nothing is lost unsaid."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from athanor.api.meta import JSON
+from athanor.api.training import TrainingJob
+from athanor.sdk.foreign.convert import Converted, convert
+from athanor.testing import lab, virtual
+
+POD = "{spec: {restartPolicy: X, containers: [{name: c, image: i, command: [python, t.py]}]}}"
+
+KUBEFLOW = f"""
+apiVersion: kubeflow.org/v1
+kind: PyTorchJob
+metadata: {{name: a, namespace: n, uid: u, labels: {{team: x}}}}
+spec:
+  nprocPerNode: "2"
+  elasticPolicy: {{minReplicas: 1, maxReplicas: 4, rdzvBackend: c10d, maxRestarts: 5, rdzvPort: 29400}}
+  runPolicy:
+    cleanPodPolicy: Running
+    backoffLimit: 2
+    activeDeadlineSeconds: 60
+    ttlSecondsAfterFinished: 9
+    suspend: true
+    schedulingPolicy: {{queue: q, priorityClass: high, scheduleTimeoutSeconds: 7}}
+  pytorchReplicaSpecs:
+    Worker: {{replicas: 4, restartPolicy: ExitCode, template: {POD}}}
+status: {{anything: 1}}
+"""  # noqa: E501
+TF = f"""
+apiVersion: kubeflow.org/v1
+kind: TFJob
+metadata: {{name: a}}
+spec:
+  successPolicy: AllWorkers
+  tfReplicaSpecs:
+    PS: {{replicas: 1, template: {POD}}}
+    Worker: {{replicas: 2, restartPolicy: OnFailure, template: {POD}}}
+"""
+MPI = f"""
+apiVersion: kubeflow.org/v2beta1
+kind: MPIJob
+metadata: {{name: a}}
+spec:
+  slotsPerWorker: 2
+  sshAuthMountPath: /home/x/.ssh
+  mpiImplementation: MPICH
+  runLauncherAsWorker: true
+  runPolicy: {{cleanPodPolicy: All}}
+  mpiReplicaSpecs:
+    Launcher: {{replicas: 1, template: {POD}}}
+    Worker:
+      replicas: 2
+      template: {{spec: {{containers: [{{name: w, image: i, command: [/usr/sbin/sshd, -De]}}]}}}}
+"""
+TRAIN = """
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob
+metadata: {name: a}
+spec:
+  runtimeRef: {name: torch-distributed}
+  suspend: true
+  initializer: {model: {storageUri: "hf://x"}}
+  trainer:
+    image: i
+    command: [torchrun, t.py]
+    numNodes: 3
+    numProcPerNode: auto
+    resourcesPerNode: {limits: {nvidia.com/gpu: 4}}
+"""
+T9K_TORCH = f"""
+apiVersion: batch.tensorstack.dev/v1beta1
+kind: PyTorchTrainingJob
+metadata: {{name: a}}
+spec:
+  torchrunConfig: {{enabled: true, procPerNode: "4", maxRestarts: 3, extraOptions: [--tee, "3"]}}
+  elastic: {{enabled: true, minReplicas: 1, maxReplicas: 5, expectedReplicas: 2}}
+  runPolicy: {{cleanUpPolicy: Unfinished, backoffLimit: 9}}
+  runMode: {{pause: {{enabled: true}}}}
+  scheduler: {{t9kScheduler: {{queue: q, priority: 50}}}}
+  tensorboardSpec: {{image: tb}}
+  replicaSpecs:
+  - {{type: node, replicas: 2, restartPolicy: OnFailure, template: {POD}}}
+"""
+T9K_GENERIC = f"""
+apiVersion: batch.tensorstack.dev/v1beta1
+kind: GenericJob
+metadata: {{name: a}}
+spec:
+  successRules: [{{worker: [0]}}]
+  failureRules: [{{worker: [0]}}, {{worker: [1]}}]
+  service: {{ports: [{{port: 80}}]}}
+  cleanUpPolicy: All
+  replicaSpecs:
+  - {{type: worker, replicas: 4, restartPolicy: {{policy: OnFailure, limit: 3}}, template: {POD}}}
+"""
+T9K_DEEPSPEED = f"""
+apiVersion: batch.tensorstack.dev/v1beta1
+kind: DeepSpeedJob
+metadata: {{name: a}}
+spec:
+  runMode: {{debug: {{enabled: true}}}}
+  config: {{slotsPerWorker: 2, run: {{module: [pkg, --x]}}, autotune: {{kind: run}}}}
+  worker: {{replicas: 3, template: {POD}}}
+"""
+T9K_MPI = f"""
+apiVersion: batch.tensorstack.dev/v1beta1
+kind: MPIJob
+metadata: {{name: a}}
+spec:
+  mpiHome: /usr/local
+  mca: {{btl: "tcp,self"}}
+  ssh: {{sshdPath: /x}}
+  worker: {{replicas: 2, cmd: [./train], extraMPIArgs: [--bind-to, none], template: {POD}}}
+"""
+EVERY = (KUBEFLOW, TF, MPI, TRAIN, T9K_TORCH, T9K_GENERIC, T9K_DEEPSPEED, T9K_MPI)
+
+
+def read(text: str) -> Converted:
+    manifest: JSON = yaml.safe_load(text)
+    return convert(manifest)
+
+
+def command(role: JSON) -> list[str]:
+    found: list[str] = role["template"]["spec"]["containers"][0].get("command", [])
+    return found
+
+
+def test_a_pytorch_job() -> None:
+    made = read(KUBEFLOW)
+    assert made.manifest["metadata"] == {"name": "a", "namespace": "n", "labels": {"team": "x"}}
+    spec = made.manifest["spec"]
+    assert spec["runPolicy"] == {
+        "backoffLimit": 2, "activeDeadlineSeconds": 60, "ttlSecondsAfterFinished": 9,
+        "cleanPods": "Unfinished", "startingDeadlineSeconds": 7,
+    }  # fmt: skip
+    assert spec["elastic"] == {"min": 1, "max": 4}
+    assert spec["scheduling"] == {"queue": "q", "priorityClassName": "high"}
+    assert (spec["processesPerReplica"], spec["suspend"]) == (2, True)
+    (worker,) = spec["roles"]
+    assert (worker["name"], worker["replicas"], worker["restartPolicy"]) == (
+        "worker",
+        4,
+        "ExitCode",
+    )
+    assert "restartPolicy" not in worker["template"]["spec"]
+    assert made.lost == ["spec.elasticPolicy.rdzvPort: 29400"]
+
+
+def test_a_tensorflow_job() -> None:
+    made = read(TF)
+    assert [one["name"] for one in made.manifest["spec"]["roles"]] == ["ps", "worker"]
+    assert made.manifest["spec"]["successRules"] == [{"ranks": {"worker": []}}]
+    assert not made.lost
+
+
+def test_an_mpi_job_needs_no_ssh_any_more() -> None:
+    made = read(MPI)
+    launcher, worker = made.manifest["spec"]["roles"]
+    assert command(launcher) == ["python", "t.py"]
+    assert command(worker) == []
+    assert made.manifest["spec"]["processesPerReplica"] == 2
+    assert made.lost == ["spec.runLauncherAsWorker: True"]
+
+
+def test_a_train_job() -> None:
+    made = read(TRAIN)
+    spec = made.manifest["spec"]
+    assert (spec["framework"], spec["processesPerReplica"]) == ("pytorch", 4)
+    assert spec["roles"][0]["replicas"] == 3
+    assert made.lost == ["spec.initializer.model.storageUri: hf://x"]
+
+
+def test_a_t9k_pytorch_job() -> None:
+    made = read(T9K_TORCH)
+    spec = made.manifest["spec"]
+    assert command(spec["roles"][0]) == ["torchrun", "--tee", "3", "t.py"]
+    assert spec["elastic"] == {"min": 1, "max": 5, "role": "node"}
+    assert spec["runPolicy"] == {"backoffLimit": 9, "cleanPods": "Unfinished"}
+    assert (spec["processesPerReplica"], spec["suspend"]) == (4, True)
+    assert spec["scheduling"] == {"queue": "q"}
+    assert not made.lost
+    assert [note.split(":")[0].split(" ")[0] for note in made.notes] == [
+        "spec.scheduler.t9kScheduler.priority", "spec.tensorboardSpec"
+    ]  # fmt: skip
+
+
+def test_a_t9k_generic_job() -> None:
+    made = read(T9K_GENERIC)
+    spec = made.manifest["spec"]
+    assert spec["successRules"] == [{"ranks": {"worker": [0]}}]
+    assert [rule["ranks"] for rule in spec["failureRules"]] == [{"worker": [0]}, {"worker": [1]}]
+    assert spec["runPolicy"] == {"backoffLimit": 3, "cleanPods": "All"}
+
+
+def test_a_t9k_deepspeed_job() -> None:
+    made = read(T9K_DEEPSPEED)
+    spec = made.manifest["spec"]
+    assert command(spec["roles"][0]) == ["python", "-m", "pkg", "--x"]
+    assert (spec["debug"], spec["processesPerReplica"]) == (True, 2)
+    assert made.lost == ["spec.config.autotune.kind: run"]
+
+
+def test_a_t9k_mpi_job() -> None:
+    launcher, worker = read(T9K_MPI).manifest["spec"]["roles"]
+    assert command(launcher) == [
+        "/usr/local/bin/mpirun", "-n", "2", "--bind-to", "none", "./train"
+    ]  # fmt: skip
+    env = launcher["template"]["spec"]["containers"][0]["env"]
+    assert env == [{"name": "OMPI_MCA_btl", "value": "tcp,self"}]
+    assert command(worker) == []
+
+
+def test_unknown_kinds_are_refused_with_those_that_are_known() -> None:
+    with pytest.raises(ValueError, match="TFJob"):
+        convert({"apiVersion": "batch/v1", "kind": "Job"})
+
+
+def test_what_is_made_is_accepted_by_the_server() -> None:
+    async def main() -> None:
+        async with lab.server() as world:
+            for number, text in enumerate(EVERY):
+                made = read(text).manifest
+                meta = {**made["metadata"], "name": f"a{number}", "namespace": "default"}
+                await world.create({**made, "metadata": meta}, TrainingJob)
+
+    virtual.run(main)
