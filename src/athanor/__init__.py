@@ -1,7 +1,7 @@
 """Athanor: one Kubernetes API for AI work, on a laptop and on a cluster.
 
-`athanor.Client()` and `athanor.AsyncClient()` are the Python face. The tree is the architecture;
-ARCHITECTURE.md walks through it. Imports point down.
+`athanor.Client()`, `athanor.AsyncClient()` and `athanor.train()` are the Python face. The tree is
+the architecture; ARCHITECTURE.md walks through it. Imports point down.
 """
 
 from __future__ import annotations
@@ -12,12 +12,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from athanor.sdk.client import AsyncClient as AsyncClient
     from athanor.sdk.client import Client as Client
+    from athanor.sdk.handle import AsyncJob as AsyncJob
+    from athanor.sdk.handle import Job as Job
+    from athanor.sdk.handle import train as train
+    from athanor.sdk.handle import train_async as train_async
     from athanor.sdk.submission import Submission as Submission
 
 _HOMES = {
     "Client": "athanor.sdk.client",
     "AsyncClient": "athanor.sdk.client",
     "Submission": "athanor.sdk.submission",
+    "Job": "athanor.sdk.handle",
+    "AsyncJob": "athanor.sdk.handle",
+    "train": "athanor.sdk.handle",
+    "train_async": "athanor.sdk.handle",
 }
 
 
