@@ -78,9 +78,10 @@ def options(kind: str, causes: Sequence[Cause]) -> ApiError:
     return invalid(kind, "meta.k8s.io", "", causes)
 
 
-def bad(message: str) -> ApiError:
-    """The request makes no sense as it is."""
-    return ApiError("BadRequest", message)
+def bad(message: str, field: str = "") -> ApiError:
+    """The request makes no sense as it is; `field` says where, when the words do not."""
+    where = [Cause(reason="FieldValueInvalid", message=message, field=field)] if field else ()
+    return ApiError("BadRequest", message, causes=where)
 
 
 def no_resource() -> ApiError:

@@ -42,7 +42,8 @@ class Plan:
         self.namespace = (call.target.namespace or None) if call.resource.namespaced else None
         seconds = request.param("timeoutSeconds") or "0"
         if not seconds.isdigit():
-            raise errors.bad(f'strconv.ParseInt: parsing "{seconds}": invalid syntax')
+            why = f'strconv.ParseInt: parsing "{seconds}": invalid syntax'
+            raise errors.bad(why, "timeoutSeconds")
         self.timeout = float(seconds) or TIMEOUT
         self._check()
 

@@ -49,7 +49,7 @@ def list_page(core: Core, call: Call) -> Page:
     """The rows a list asks for. Raises BadRequest, Invalid, Expired, Timeout."""
     request = call.request
     chosen = selection(request, call.target, call.served)
-    limit = _integer(request.param("limit"))
+    limit = _integer("limit", request)
     token = request.param("continue")
     match, asked = _check_versions(request, token)
     namespace = call.target.namespace if call.resource.namespaced else ""
@@ -160,7 +160,7 @@ def _check_versions(request: Request, token: str | None) -> tuple[str, int]:
         raise errors.bad("specifying resource version is not allowed when using continue")
     asked = revision_param(request)
     if request.param("limit") and asked and not match:
-        match = "Exact" if _integer(request.param("limit")) > 0 else ""
+        match = "Exact" if _integer("limit", request) > 0 else ""
     return match, asked
 
 
@@ -176,13 +176,15 @@ def revision_param(request: Request) -> int:
     return int(text)
 
 
-def _integer(text: str | None) -> int:
+def _integer(name: str, request: Request) -> int:
+    text = request.param(name)
     if not text:
         return 0
     try:
         return int(text)
     except ValueError:
-        raise errors.bad(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
+        why = f'strconv.ParseInt: parsing "{text}": invalid syntax'
+        raise errors.bad(why, name) from None
 
 
 def _write_token(last: Row, revision: int) -> str:

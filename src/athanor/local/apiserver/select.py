@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -19,6 +20,7 @@ from athanor.wire.selector import (
     parse_labels,
     selectable,
 )
+from athanor.wire.status import ApiError
 
 
 class _Meta(Struct):
@@ -62,18 +64,29 @@ class Selection(Struct, frozen=True):
         return self.fields.empty or self.fields.matches_object(_whole.decode(body))
 
 
+_T = TypeVar("_T")
+
+
+def _parsed(parse: Callable[[str | None], _T], request: Request, name: str) -> _T:
+    try:
+        return parse(request.param(name))
+    except ApiError as wrong:
+        raise errors.bad(wrong.message, name) from wrong
+
+
 def selection(request: Request, target: Target, served: Served) -> Selection:
     """The selectors of a request. Raises BadRequest for what cannot be selected by."""
-    labels = parse_labels(request.param("labelSelector"))
-    fields = parse_fields(request.param("fieldSelector"))
+    labels = _parsed(parse_labels, request, "labelSelector")
+    fields = _parsed(parse_fields, request, "fieldSelector")
     own = [path.lstrip(".") for path in served.selectable]
     supported = selectable(served.resource.name, own)
     for term in fields.terms:
         if term.path not in supported:
             if served.custom or served.resource.name in _LISTED:
-                raise errors.bad(f"field label not supported: {term.path}")
+                raise errors.bad(f"field label not supported: {term.path}", "fieldSelector")
             words = ", ".join(f'"{path}"' for path in supported)
-            raise errors.bad(f'"{term.path}" is not a known field selector: only {words}')
+            why = f'"{term.path}" is not a known field selector: only {words}'
+            raise errors.bad(why, "fieldSelector")
     if target.name:
         named = FieldTerm("metadata.name", target.name)
         fields = FieldSelector((*fields.terms, named))

@@ -49,7 +49,7 @@ async def bind(core: Core, call: Call) -> Outcome:
     binding = _read(call, "Binding")
     name, target = (binding.get("metadata") or {}).get("name"), binding.get("target") or {}
     if name != call.target.name:
-        raise errors.bad("name in URL does not match name in Binding object")
+        raise errors.bad("name in URL does not match name in Binding object", "metadata.name")
     causes = []
     if target.get("kind") not in (None, "", "Node"):
         causes.append(errors.unsupported("target.kind", target["kind"], ["Node", "<empty>"]))
@@ -87,7 +87,7 @@ async def evict(core: Core, call: Call) -> Outcome:
     """POST pods/x/eviction: a deletion with the options inside. There are no disruption budgets."""
     eviction = _read(call, "Eviction")
     if (eviction.get("metadata") or {}).get("name") != call.target.name:
-        raise errors.bad("name in URL does not match name in Eviction object")
+        raise errors.bad("name in URL does not match name in Eviction object", "metadata.name")
     asked = eviction.get("deleteOptions") or {}
     guard = asked.get("preconditions") or {}
     options = Options(

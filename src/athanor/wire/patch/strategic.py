@@ -13,7 +13,7 @@ import msgspec
 
 from athanor.api.meta import JSON
 from athanor.wire.patch.values import Value, type_name
-from athanor.wire.status import ApiError
+from athanor.wire.status import ApiError, Cause
 
 _PATCH = "$patch"
 _RETAIN = "$retainKeys"
@@ -28,8 +28,10 @@ def strategic(doc: JSON, patch: Value, schema: JSON) -> JSON:
     return _map(doc, patch, schema)
 
 
-def _bad(message: str) -> ApiError:
-    return ApiError("BadRequest", message)
+def _bad(message: str, field: str = "") -> ApiError:
+    """In Kubernetes' words, which do not always say where: `field` does."""
+    where = [Cause(reason="FieldValueInvalid", message=message, field=field)] if field else ()
+    return ApiError("BadRequest", message, causes=where)
 
 
 def _go(value: Value) -> str:
@@ -59,7 +61,7 @@ def _map(doc: JSON, patch: JSON, schema: JSON) -> JSON:
         elif value is None:
             merged.pop(key, None)
         else:
-            merged[key] = _member(merged.get(key), value, child(schema, key))
+            merged[key] = _member(merged.get(key), value, child(schema, key), key)
     for key, directive in ordered.items():
         merged_list = _ordered(merged.get(key), patch, key, patch[directive], child(schema, key))
         if merged_list is not None:
@@ -79,13 +81,13 @@ def child(schema: JSON, key: str) -> JSON:
     return known
 
 
-def _member(old: Value, new: Value, schema: JSON) -> Value:
+def _member(old: Value, new: Value, schema: JSON, name: str) -> Value:
     if isinstance(new, dict) and isinstance(old, dict):
         if "replace" in _strategy(schema):
             return _fresh(new)
         return _map(old, new, schema)
     if isinstance(new, list) and isinstance(old, list) and "merge" in _strategy(schema):
-        return _list(old, new, schema)
+        return _list(old, new, schema, name)
     return _fresh(new)
 
 
@@ -159,8 +161,8 @@ def _by(key: str) -> _Ident:
     return lambda item: _itself(item.get(key))
 
 
-def _list(old: list[Value], patch: list[Value], schema: JSON) -> list[Value]:
-    key = _merge_key(old, patch, schema)
+def _list(old: list[Value], patch: list[Value], schema: JSON, name: str) -> list[Value]:
+    key = _merge_key(old, patch, schema, name)
     if not key:
         merged = list({_itself(item): item for item in (*old, *patch)}.values())
         return _arrange(merged, patch, old, _itself)
@@ -170,11 +172,11 @@ def _list(old: list[Value], patch: list[Value], schema: JSON) -> list[Value]:
     return _arrange(_by_key(original, additions, key, schema), additions, old, _by(key))
 
 
-def _merge_key(old: list[Value], patch: list[Value], schema: JSON) -> str:
+def _merge_key(old: list[Value], patch: list[Value], schema: JSON, name: str) -> str:
     """The key of a list of objects; "" for a list of scalars. Mixed lists are refused."""
     sorts = {type_name(item) for item in (*old, *patch)}
     if len(sorts) > 1:
-        raise _bad(f"list element types are not identical: [{_go(old)} {_go(patch)}]")
+        raise _bad(f"list element types are not identical: [{_go(old)} {_go(patch)}]", name)
     if "object" not in sorts:
         return ""
     key = str(schema.get("x-kubernetes-patch-merge-key", ""))
@@ -236,12 +238,12 @@ def _ordered(old: Value, patch: JSON, key: str, order: Value, schema: JSON) -> l
     if old is None and changes is None:
         return None
     before, changes = old or [], changes or []
-    merge_key = _merge_key([*order, *before], changes, schema)
+    merge_key = _merge_key([*order, *before], changes, schema, key)
     ident = _by(merge_key) if merge_key else _itself
     _check_order(changes, order, ident)
     merged = before
     if changes:
-        merged = _fresh(changes) if old is None else _list(before, changes, schema)
+        merged = _fresh(changes) if old is None else _list(before, changes, schema, key)
     return _arrange(merged, order, before, ident)
 
 

@@ -85,6 +85,19 @@ def _problem(code: int, said: Any) -> str:
     return ""
 
 
+def _unnamed(where: tuple[Any, ...], code: int, said: Any) -> str:
+    """What is wrong when a refusal does not name the field that was bent, or what holds it."""
+    if code < 400 or code in (404, 409, 415) or not isinstance(said, dict):
+        return ""
+    fields = [cause.get("field", "") for cause in said.get("details", {}).get("causes", [])]
+    names = [step.lower() for step in where if isinstance(step, str)][-2:]
+    if names in (["apiversion"], ["kind"]):
+        names.append("kind")  # in Kubernetes' words, which give the version that was asked for
+    if any(name in said["message"].lower() for name in names) or any(fields):
+        return ""
+    return f"{code} names no field: {said}"
+
+
 @pytest.mark.parametrize(("number", "path"), [(i, path) for i, (path, _) in enumerate(SAMPLES)])
 def test_bent_objects_are_answered_with_words(number: int, path: str) -> None:
     async def main() -> None:
@@ -99,7 +112,7 @@ def test_bent_objects_are_answered_with_words(number: int, path: str) -> None:
             try:
                 for query in ({"dryRun": "All"}, {"dryRun": "All", "fieldValidation": "Strict"}):
                     code, said = await server.ask("POST", path, body, **query)
-                    if found := _problem(code, said):
+                    if found := _problem(code, said) or _unnamed(where, code, said):
                         problems.append((where, found))
             except Exception as crash:
                 problems.append((where, f"{body!r}: {crash!r}"))
@@ -135,7 +148,7 @@ def test_bent_updates_and_patches_are_answered_with_words(number: int) -> None:
                     code, said = await server.ask(
                         method, name, body, content or "application/json", dryRun="All", **query
                     )
-                    if found := _problem(code, said):
+                    if found := _problem(code, said) or _unnamed(where, code, said):
                         problems.append((content, where, found))
                 except Exception as crash:
                     problems.append((content, where, f"{body!r}: {crash!r}"))
@@ -249,7 +262,7 @@ def test_bent_bodies_of_subresources_are_answered_with_words(number: int) -> Non
             body = msgspec.json.encode(bent)
             try:
                 code, said = await server.ask("POST", path, body)
-                if found := _problem(code, said):
+                if found := _problem(code, said) or _unnamed(where, code, said):
                     problems.append((where, found))
             except Exception as crash:
                 problems.append((where, f"{body!r}: {crash!r}"))
@@ -270,7 +283,8 @@ def test_bent_requests_are_answered_with_words(start: int) -> None:
         for method, path, body, content, query in REQUESTS[start : start + 20]:
             try:
                 code, said = await server.ask(method, path, body, content, **query)
-                if found := _problem(code, said):
+                option = tuple(query)[:1] if method == "GET" and code == 400 else ()
+                if found := _problem(code, said) or (option and _unnamed(option, code, said)):
                     problems.append((method, path, body[:60], content, query, found))
             except Exception as crash:
                 problems.append((method, path, body[:60], content, query, repr(crash)))

@@ -158,7 +158,7 @@ class Tokens:
         if kind not in BINDABLE or reference.get("apiVersion", "v1") != "v1":
             said = f"{reference.get('apiVersion', '')}, Kind={kind}"
             said = said if "/" in said else f"/{said}"
-            raise errors.bad(f"cannot bind token to object of type {said}")
+            raise errors.bad(f"cannot bind token to object of type {said}", "spec.boundObjectRef")
         seen = self._object(Key(BINDABLE[kind], "" if kind == "Node" else namespace, name))
         uid = reference.get("uid")
         if uid and uid != seen.metadata.uid:
