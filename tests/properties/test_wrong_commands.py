@@ -7,6 +7,7 @@ server runs, so what is right by chance ends with "no server answers" or prints 
 from __future__ import annotations
 
 import random
+import re
 from functools import partial
 from pathlib import Path
 
@@ -57,6 +58,13 @@ def mutate(words: list[str], dice: random.Random) -> list[str]:
     return words
 
 
+def _names_what(words: list[str], said: str) -> bool:
+    """Whether a message says which word is wrong, or which is missing."""
+    parts = {part for word in words for part in (word, *word.split("=", 1)) if part.strip("-")}
+    shown = {part if part.isprintable() else repr(part).strip("'") for part in parts}
+    return any(part in said for part in shown) or re.search(r"[A-Z]{2,}|--[a-z]", said) is not None
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_wrong_command_lines(
     seed: int,
@@ -80,6 +88,8 @@ def test_wrong_command_lines(
         if code not in (failures.DONE,):
             assert said.err.startswith("error: "), (words, code, said)
             assert len(said.err.splitlines()) <= 2, (words, said.err)
+        if code == failures.USAGE:
+            assert _names_what(words, said.err), (words, said.err)
 
 
 @pytest.mark.parametrize("verb", sorted(VERBS))
