@@ -16,12 +16,16 @@ from athanor.features.scheduling.core.table import Ints
 
 
 class Promise(NamedTuple):
-    """From `start` on the gang fits in `pool`; `world` is the future with it placed."""
+    """From `start` on the gang fits in `pool`; `world` is the future with it placed.
+
+    `outlived` gangs run now and will have ended by then.
+    """
 
     pool: int
     start: float
     amounts: Ints
     world: World
+    outlived: tuple[int, ...]
 
 
 def earliest(state: State, gang: int, pools: list[int]) -> Promise | None:
@@ -56,7 +60,8 @@ def _after(state: State, gang: int, pool: int, ends: list[tuple[float, int]]) ->
     """The gang placed after these gangs have ended, or None."""
     ask = state.ask(gang)
     world = state.future().fork()
-    for _, g in ends:
+    outlived = tuple(g for _, g in ends if g not in state.outlived)
+    for g in outlived:
         state.release(world, g)
     amounts = ask.amounts(ask.least)
     if state.refusal(world.tree, gang, pool, amounts) is not None:
@@ -65,4 +70,5 @@ def _after(state: State, gang: int, pool: int, ends: list[tuple[float, int]]) ->
     if place.place(world.ledger, ask.sets, ask.least, pool, levels, inside) is None:
         return None
     leave = state.time + (state.policy.grace if state.leaving else 0.0)
-    return Promise(pool, max((end for end, _ in ends), default=leave), amounts, world)
+    start = max((end for end, _ in ends), default=leave)
+    return Promise(pool, start, amounts, world, outlived)

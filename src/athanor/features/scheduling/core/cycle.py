@@ -179,7 +179,9 @@ class _Run:
         if promise is None:
             return False
         line.holds += 1
-        state.promise(g, promise.pool, promise.world, promise.amounts, promise.start)
+        state.promise(
+            g, promise.pool, promise.world, promise.amounts, promise.start, promise.outlived
+        )
         self.held.append(Hold(gang=g, pool=promise.pool, start=promise.start))
         return True
 

@@ -153,6 +153,7 @@ def _candidates(state: State, gang: int, pool: int, amounts: Ints) -> list[int]:
             held.pool != pool
             or g in state.leaving
             or g in state.released
+            or g in state.outlived
             or g in state.busy
             or not gangs.preemptible[g]
         ):

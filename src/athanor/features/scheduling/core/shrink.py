@@ -24,7 +24,7 @@ def candidates(state: State, gang: int, pool: int, amounts: Ints) -> list[int]:
         for g, held in state.held.items()
         if held.pool == pool
         and gangs.resize[g] != Resize.NEVER
-        and g not in state.leaving | state.released | state.busy
+        and g not in state.leaving | state.released | state.outlived | state.busy
         and gangs.preemptible[g]
         and gangs.queue[g] != UNSET
         and any(have > least for have, least in zip(held.counts, state.ask(g).least, strict=True))

@@ -7,6 +7,7 @@ promise must fit both: `tight` is what is free in both.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -94,6 +95,7 @@ class State:
         self.tight: Ledger | None = None
         self.first_hold = INF
         self.released: set[int] = set()
+        self.outlived: set[int] = set()
         self.leaving = {
             g for g in self.held if snapshot.gangs.state[g] == GangState.LEAVING
         }  # fmt: skip
@@ -198,8 +200,15 @@ class State:
             self.later = later
         return self.later
 
-    def promise(self, gang: int, pool: int, world: World, amounts: Ints, start: float) -> None:
-        """`world` is the future with the gang placed in it: keep it so from `start` on."""
+    def promise(
+        self, gang: int, pool: int, world: World, amounts: Ints, start: float,
+        outlived: Iterable[int] = (),
+    ) -> None:  # fmt: skip
+        """`world` is the future with the gang placed in it: keep it so from `start` on.
+
+        `outlived` are gangs that run now and will have ended by then: they hold nothing there.
+        """
+        self.outlived.update(outlived)
         self.count(world.tree, gang, pool, amounts)
         self.later = world
         base = self.now.ledger if self.tight is None else self.tight
