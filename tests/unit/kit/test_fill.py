@@ -19,9 +19,12 @@ def lookup(name: str) -> fill.Json:
 
 
 def test_values_keep_their_type_and_texts_take_them_in() -> None:
-    given = {"replicas": "${p.n}", "args": ["--lr=${p.lr}", "${p.name}-${p.n}", "${HOME}", "$(A)"]}
+    given = {
+        "replicas": "${p.n}",
+        "args": ["--lr=${p.lr}", "${p.name}-${p.n}", "${HOME}", "$(A)", "${p.n}"],
+    }
     assert fill.fill(given, lookup) == {
-        "replicas": 3, "args": ["--lr=0.01", "adam-3", "${HOME}", "$(A)"],
+        "replicas": 3, "args": ["--lr=0.01", "adam-3", "${HOME}", "$(A)", "3"],
     }  # fmt: skip
     assert fill.fill("x ${p.list}", lookup) == "x [1, 2]"
     assert fill.fill(["${p.none}"], lookup) == [None]

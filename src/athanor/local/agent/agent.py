@@ -60,6 +60,7 @@ class Agent:
         self._executor = Executor(self.supervised)
         self._ledger = fit.Ledger()
         self.workers: dict[str, Worker] = {}
+        self._reports = Reports(self.client, self.workers)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._hello: JSON = {}
         self._listed: list[JSON] = []
@@ -96,7 +97,7 @@ class Agent:
         self._heartbeat = Heartbeat(self.node, await kubelet.start())
         jobs = [
             self.pods.run(), self.events.run(), self._heartbeat.run(), self._sweep(),
-            Reports(self.client, self.workers).run(),
+            self._reports.run(),
             Evictions(self.workers, self.settings.logs).run(),
             self.supervised.run(self._met), self._services.run(), self.directory.run(),
             self.node.claims.run(), self._announce(), self._refresh(), kubelet.run(),
@@ -166,6 +167,7 @@ class Agent:
         keys = [seen["key"] for seen in mine]
         worker = Worker(self.node, pod, preparation, runs, self.events.say, keys)
         preparation.poke = worker.retry
+        worker.last_words = lambda: self._reports.last(worker)
         preparation.freed = lambda: self._freed(uid)
         preparation.hosts = lambda: self.directory.text(worker)
         for seen in mine:

@@ -58,8 +58,8 @@ class Reports:
                 meta = worker.pod["metadata"]
                 if labels.POD_SET not in (meta.get("labels") or {}) or uid in self._over:
                     continue
-                if worker.finished:  # once more: its last words
-                    self._over.add(uid)
+                if worker.finished:
+                    continue
                 await self._look(uid, worker)
             self._over &= self._workers.keys()
             for uid in self._told.keys() - self._workers.keys():
@@ -67,6 +67,13 @@ class Reports:
             gone = [key for key in self._seen if key[0] not in self._workers]
             for key in gone:
                 del self._seen[key]
+
+    async def last(self, worker: Worker) -> None:
+        """Look once more at a rank that has ended, before its files go; never again after that."""
+        uid, meta = worker.uid, worker.pod["metadata"]
+        if labels.POD_SET in (meta.get("labels") or {}) and uid not in self._over:
+            self._over.add(uid)
+            await self._look(uid, worker)
 
     async def _look(self, uid: str, worker: Worker) -> None:
         for container in worker.pod["spec"]["containers"]:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import shutil
 import signal
-from collections.abc import Callable, Container
+from collections.abc import Awaitable, Callable, Container
 from typing import Any
 
 import msgspec
@@ -64,6 +64,7 @@ class Worker:
         self.health: dict[str, Health] = {}
         self.refused: Hold | None = None
         self.finished = False
+        self.last_words: Callable[[], Awaitable[None]] = _nothing
         self._listed = set(listed)
         self._say = say
         self._poke = asyncio.Event()
@@ -347,6 +348,7 @@ class Worker:
         self.pod = {**self.pod, "status": fresh.get("status", {})}
 
     async def _finish(self) -> None:
+        await self.last_words()  # its files go with the sandbox
         await self.node.supervised.ask("unsandbox", pod=self.uid)
         self.finished = True
         await self.preparation.release()
@@ -382,3 +384,7 @@ class Worker:
         await self.preparation.release()
         path = log_path(self.node.settings, self.pod, "c", 0).parent.parent
         shutil.rmtree(path, ignore_errors=True)
+
+
+async def _nothing() -> None:
+    """Nobody waits for last words."""
