@@ -17,7 +17,9 @@ from athanor.assembly.rights import controllers, edit, leader, reader, view
 from athanor.cli.catalog import SECTIONS, VERBS
 from athanor.cli.root import root
 from athanor.features.gangs import states as gangs
+from athanor.features.sweeps import states as sweeps
 from athanor.features.training import states as training
+from athanor.features.workflows import states as workflows
 from athanor.local.apiserver.refusals import REFUSALS
 
 ROOT = Path(__file__).parent.parent
@@ -100,7 +102,9 @@ def helps(name: str, parent: click.Context) -> Iterator[str]:
 def states() -> str:
     """The life of gangs and jobs, drawn from the tables that decide it."""
     parts = [HEAD, "# States\n"]
-    for kind, module in (("Gang", gangs), ("TrainingJob", training)):
+    for kind, module in (
+        ("Gang", gangs), ("TrainingJob", training), ("Sweep", sweeps), ("Workflow", workflows),
+    ):
         words = (module.__doc__ or "").split("\n", 1)[1].strip()
         parts.append(f"## {kind}\n\n```mermaid\n{module.diagram()}```\n\n```text\n{words}\n```\n")
     return "\n".join(parts)

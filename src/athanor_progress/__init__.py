@@ -10,7 +10,7 @@
             progress.saved(step)
 
 Outside of a job every call does nothing. The contract, for other languages: the file named by
-ATHANOR_PROGRESS_FILE holds one JSON object {step, total, metrics, lastCheckpointStep,
+ATHANOR_PROGRESS_FILE holds one JSON object {step, total, metrics, outputs, lastCheckpointStep,
 lastCheckpointTime, updatedAt}, replaced whole by rename. The file `checkpoint-requested` beside it
 exists while the platform asks for a checkpoint; its content is the time until which there is time
 for one (RFC 3339). SIGTERM means the same and that the end is near.
@@ -25,7 +25,14 @@ import threading
 import time
 from typing import Any
 
-__all__ = ["catch_sigterm", "checkpoint_dir", "checkpoint_requested", "report", "saved"]
+__all__ = [
+    "catch_sigterm",
+    "checkpoint_dir",
+    "checkpoint_requested",
+    "output",
+    "report",
+    "saved",
+]
 
 EVERY = 0.5
 """Seconds between two writes of mere steps; checkpoints and last steps are written at once."""
@@ -48,6 +55,13 @@ def report(step: int, total: int | None = None, **metrics: float) -> None:
         last = total is not None and step >= total - 1
         if last or time.monotonic() - _written >= EVERY:
             _write()
+
+
+def output(**results: str) -> None:
+    """Hand results on by name: a workflow's later steps find them as steps.NAME.outputs.RESULT."""
+    with _lock:
+        _said["outputs"] = {**_said.get("outputs", {}), **{k: str(v) for k, v in results.items()}}
+        _write()
 
 
 def saved(step: int) -> None:

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = ["README.md", *(f"docs/{name}.md" for name in ("laptop", "workstation", "training", "makers"))]
+PAGES = [
+    "README.md",
+    *(f"docs/{name}.md" for name in ("laptop", "workstation", "training", "makers")),
+]
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SET_UP = ("make ",)
 """Commands that make the environment which the others run in; `make demo` is its own stage."""
@@ -36,6 +39,7 @@ def test_commands_of(page: str, tmp_path: Path) -> None:
     env = {
         **os.environ,
         "HOME": str(tmp_path),
+        "ATHANOR_EXAMPLES_DIR": str(ROOT / "examples"),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "VIRTUAL_ENV": str(Path(sys.executable).parent.parent),
     }

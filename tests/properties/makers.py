@@ -10,8 +10,10 @@ from athanor.api.crons import Cron
 from athanor.api.meta import API_VERSION, JSON, Object
 from athanor.api.registry import of
 from athanor.api.sweeps import Sweep
+from athanor.api.workflows import Workflow
 from athanor.features.crons import observe as crons
 from athanor.features.sweeps import observe as sweeps
+from athanor.features.workflows import observe as workflows
 from athanor.runtime.cache import Cache, Key, by_owner
 from athanor.runtime.children import WORK, Child, children
 from athanor.testing.world import Objects
@@ -177,4 +179,82 @@ def see_sweep(objects: Objects, refusal: JSON | None, model: str) -> sweeps.Obse
         trials=children_of(objects, "maker"),
         refusal=sweeps.Refusal(**refusal) if refusal else None,
         model=model,
+    )
+
+
+@st.composite
+def workflow_worlds(draw: st.DrawFn) -> tuple[Objects, JSON | None]:
+    """A Workflow, its steps' objects, and the last refusal."""
+    names = ["a", "b", "c", "d"][: draw(st.integers(1, 4))]
+    steps = []
+    for place, name in enumerate(names):
+        roles = [{"name": "w", "template": {"spec": {"containers": [{"name": "main"}]}}}]
+        step: JSON = {"name": name, "template": {"spec": {"roles": roles}}}
+        if place and draw(st.booleans()):
+            step["dependsOn"] = [draw(st.sampled_from(names[:place]))]
+        if draw(st.integers(0, 9)) == 0:
+            step["dependsOn"] = [draw(st.sampled_from([*names, "z"]))]
+        if draw(st.integers(0, 3)) == 0:
+            step["withItems"] = draw(st.lists(st.sampled_from(["x", "y", 3]), max_size=3))
+        if draw(st.integers(0, 3)) == 0:
+            step["withParam"] = draw(st.sampled_from(["[1, 2]", "[]", "none"]))
+        if draw(st.integers(0, 3)) == 0:
+            step["when"] = draw(st.sampled_from(["true", "workflow.name != 'm'", "1 <", "3"]))
+        if draw(st.booleans()):
+            step["retries"] = {"limit": draw(st.integers(0, 2)),
+                               "backoffSeconds": draw(st.sampled_from([0, 1000]))}  # fmt: skip
+        step["continueOnFailure"] = draw(st.booleans())
+        step["parallelism"] = draw(st.integers(0, 1))
+        steps.append(step)
+    spec: JSON = {
+        "steps": steps, "parallelism": draw(st.integers(0, 2)),
+        "suspend": draw(st.sampled_from([False, False, True])), "resumes": draw(st.integers(0, 1)),
+    }  # fmt: skip
+    if draw(st.booleans()):
+        spec["onExit"] = {**steps[0], "name": "bye", "dependsOn": []}
+    if draw(st.booleans()):
+        spec["ttlSecondsAfterFinished"] = draw(st.sampled_from([0, 90]))
+    status: JSON = {
+        "phase": draw(st.sampled_from(["Pending", "Running", "Suspended", "Failed", "Succeeded"]))
+    }
+    if status["phase"] in ("Failed", "Succeeded"):
+        status["finishedAt"] = STAMPS[1]
+    objects: Objects = {}
+    rows = []
+    for name in names:
+        if draw(st.integers(0, 2)) == 0:
+            continue
+        attempt = draw(st.integers(1, 3))
+        suffix = "" if attempt == 1 else f"-r{attempt - 1}"
+        states = ["Running", "Succeeded", "Failed", "Waiting"]
+        if draw(st.integers(0, 3)):
+            rows.append({
+                "name": name, "phase": draw(st.sampled_from(states)), "attempt": attempt,
+                "object": f"m-{name}{suffix}", "since": draw(st.sampled_from(STAMPS)),
+                "finishedAt": STAMPS[2],
+            })  # fmt: skip
+        if draw(st.integers(0, 3)):
+            notes = {labels.STEP: f"{name}/-1/{attempt}"}
+            phase = draw(st.sampled_from(PHASES))
+            made = child("TrainingJob", f"m-{name}{suffix}", "Workflow", phase, notes)
+            objects["trainingjobs.athanor.dev", "default", f"m-{name}{suffix}"] = made
+    status["steps"] = rows
+    meta = {"name": "m", "namespace": "default", "uid": "maker", "resourceVersion": "3"}
+    objects["workflows.athanor.dev", "default", "m"] = {
+        "apiVersion": API_VERSION, "kind": "Workflow", "metadata": meta, "spec": spec,
+        "status": status,
+    }  # fmt: skip
+    refusal = draw(st.sampled_from([None, None, None, "Invalid", "Conflict"]))
+    return objects, {"reason": refusal, "message": "no"} if refusal else None
+
+
+def see_workflow(objects: Objects, refusal: JSON | None) -> workflows.Observed | None:
+    found = objects.get(("workflows.athanor.dev", "default", "m"))
+    if found is None:
+        return None
+    return workflows.Observed(
+        workflow=msgspec.convert(found, Workflow),
+        objects=children_of(objects, "maker"),
+        has_claim=("persistentvolumeclaims", "default", "m-artifacts") in objects,
+        refusal=workflows.Refusal(**refusal) if refusal else None,
     )

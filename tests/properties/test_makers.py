@@ -6,9 +6,12 @@ from typing import Any
 
 from hypothesis import given, settings
 
+from athanor.api import labels
 from athanor.features.crons import plan as crons
 from athanor.features.sweeps import plan as sweeps
 from athanor.features.sweeps.apply import NoModel
+from athanor.features.workflows import plan as workflows
+from athanor.features.workflows.artifacts import Places
 from athanor.runtime.plan import Create, Plan
 from athanor.testing import world
 from tests.properties import makers
@@ -60,3 +63,31 @@ def test_sweeps(given_world: Any) -> None:
             return
         made = {a.manifest["metadata"]["name"] for a in planned.actions if isinstance(a, Create)}
     raise AssertionError("it never comes to rest")
+
+
+def plan_workflow(observed: Any, now: float) -> Plan:
+    return workflows.plan(observed, now, Places())
+
+
+@settings(derandomize=SAME)
+@given(makers.workflow_worlds())
+def test_workflows(given_world: Any) -> None:
+    objects, refusal = given_world
+    observed = makers.see_workflow(objects, refusal)
+    assert observed is not None
+    planned = keeps_the_laws(plan_workflow, observed)
+    was = {(row.name, row.index) for row in observed.workflow.status.steps
+           if row.phase == "Succeeded"}  # fmt: skip
+    for _ in range(2):
+        for action in planned.actions:
+            if isinstance(action, Create) and action.resource.kind == "TrainingJob":
+                name, index, _ = action.manifest["metadata"]["annotations"][labels.STEP].split("/")
+                assert (name, None if index == "-1" else int(index)) not in was
+        objects = world.apply(objects, planned)
+        again = makers.see_workflow(objects, None)
+        if again is None:
+            return
+        planned = plan_workflow(again, NOW)
+        if planned.actions == ():
+            return
+    raise AssertionError(f"it does not come to rest: {planned.actions}")

@@ -156,4 +156,6 @@ def test_nodes(ready: str, reason: str, beat: str, known: tuple[str, float, floa
 def test_no_plan_is_forgotten() -> None:
     features = Path(gangs.__file__).parent.parent
     found = {path.parent.name for path in features.glob("*/plan.py")}
-    assert found == {"crons", "gangs", "nodes", "scheduling", "sweeps", "training"}
+    assert found == {
+        "crons", "gangs", "nodes", "scheduling", "sweeps", "training", "workflows",
+    }  # fmt: skip

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from athanor.api import sweeps
+from athanor.api import sweeps, workflows
 from athanor.api.meta import JSON
 
 Columns = list[tuple[str, str, str, int]]
 
-MAKERS = ("Cron", "Sweep")
+MAKERS = ("Cron", "Sweep", "Workflow")
 """Kinds after whose objects others are named."""
 
 
@@ -23,7 +23,10 @@ def _rule(rule: str, message: str, path: str = "") -> JSON:
     return {**said, "fieldPath": path} if path else said
 
 
-LIST_KEYS: Mapping[type[Struct], str] = {sweeps.SweepParameter: "name", sweeps.Trial: "number"}
+LIST_KEYS: Mapping[type[Struct], str] = {
+    sweeps.SweepParameter: "name", sweeps.Trial: "number",
+    workflows.Step: "name", workflows.WorkflowParameter: "name",
+}  # fmt: skip
 
 RULES: Mapping[type[Struct], list[JSON]] = {
     sweeps.SweepParameter: [
@@ -44,6 +47,32 @@ RULES: Mapping[type[Struct], list[JSON]] = {
             "self.parameters.exists(q, q.name == p.when.parameter))",
             "when.parameter must name another parameter",
             ".parameters",
+        ),
+    ],
+    workflows.WorkflowSpec: [
+        _rule(
+            "self.steps.all(s, !has(s.dependsOn) || "
+            "s.dependsOn.all(d, self.steps.exists(t, t.name == d)))",
+            "dependsOn must name other steps",
+            ".steps",
+        ),
+        _rule(
+            "!has(self.resumes) || !has(oldSelf.resumes) || self.resumes >= oldSelf.resumes",
+            "resumes only grows: raise it by one",
+            ".resumes",
+        ),
+    ],
+    workflows.Step: [
+        _rule(
+            "!has(self.dependsOn) || !(self.name in self.dependsOn)",
+            "a step cannot wait for itself",
+            ".dependsOn",
+        ),
+        _rule(
+            "!(has(self.withItems) && size(self.withItems) > 0 && has(self.withParam) && "
+            "self.withParam != '')",
+            "give either withItems or withParam",
+            ".withParam",
         ),
     ],
 }
@@ -69,6 +98,14 @@ COLUMNS: Mapping[str, Columns] = {
         ("Done", "string", ".status.done", 0),
         ("Running", "integer", ".status.running", 0),
         ("GPU-Hours", "string", ".status.gpuHours", 1),
+        ("Message", "string", ".status.message", 1),
+        _AGE,
+    ],
+    "Workflow": [
+        ("Phase", "string", ".status.phase", 0),
+        ("Done", "string", ".status.done", 0),
+        ("Running", "integer", ".status.running", 0),
+        ("Reason", "string", ".status.reason", 0),
         ("Message", "string", ".status.message", 1),
         _AGE,
     ],

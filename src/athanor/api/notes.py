@@ -133,6 +133,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "step": "Steps done.",
         "total": "Steps to do.",
         "metrics": "Last reported metrics.",
+        "outputs": "Results by name, for what comes after.",
         "lastCheckpointStep": "Step of the last checkpoint.",
         "lastCheckpointTime": "Time of the last checkpoint.",
         "updatedAt": "Time of the report.",

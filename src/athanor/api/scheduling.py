@@ -265,6 +265,7 @@ class Progress(Base, frozen=True, kw_only=True):
     step: int | None = None
     total: int | None = None
     metrics: dict[str, float] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
     last_checkpoint_step: int | None = None
     last_checkpoint_time: str | None = None
     updated_at: str | None = None

@@ -29,6 +29,8 @@ from athanor.features.scheduling.plan import Planner
 from athanor.features.sweeps import apply as sweeps
 from athanor.features.training import apply as training
 from athanor.features.training.build import Defaults
+from athanor.features.workflows import apply as workflows
+from athanor.features.workflows.artifacts import Places
 from athanor.kit import loop, ready
 from athanor.kit.clock import Clock, SystemClock
 from athanor.local.agent.launch import tag
@@ -58,6 +60,7 @@ def all_controllers(
         training.controller(defaults),
         crons.controller(),
         sweeps.controller(LazyModel()),
+        workflows.controller(Places(root=checkpoint_root)),
     ]
 
 

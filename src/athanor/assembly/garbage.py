@@ -31,16 +31,16 @@ class Needed(NamedTuple):
 
 def needed(client: Client) -> Needed:
     """Ask the server. Raises ApiError when none answers: then nothing may be deleted."""
-    pods, jobs, claims = (
+    pods, jobs, flows, claims = (
         client.list(kind, everywhere=True).get("items", [])
-        for kind in map(find, ("pods", "trainingjobs", "persistentvolumeclaims"))
+        for kind in map(find, ("pods", "trainingjobs", "workflows", "persistentvolumeclaims"))
         if kind is not None
     )
     return Needed(
         pods=frozenset(pod["metadata"]["uid"] for pod in pods),
         jobs=frozenset(
             f"{job['metadata']['namespace']}/{job['metadata']['name']}-{job['metadata']['uid'][:8]}"
-            for job in jobs
+            for job in [*jobs, *flows]
         ),
         claims=frozenset(
             f"{claim['metadata']['namespace']}_{claim['metadata']['name']}" for claim in claims

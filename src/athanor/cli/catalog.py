@@ -53,6 +53,7 @@ VERBS: dict[str, Verb] = {
     "delete": Verb("delete", _JOBS, "Delete jobs, or objects of any kind."),
     "cron": Verb("cron", _JOBS, "Run jobs on a schedule."),
     "sweep": Verb("sweep", _JOBS, "Search for good parameters."),
+    "flow": Verb("flow", _JOBS, "Run steps in an order: workflows."),
     "get": Verb("get", _OBJECTS, "Show objects of any kind."),
     "describe": Verb("describe", _OBJECTS, "Show everything about one object, with its events."),
     "events": Verb("events", _OBJECTS, "Show what happened."),

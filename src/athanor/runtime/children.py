@@ -17,14 +17,15 @@ from athanor.api.registry import Resource, by_kind, of
 from athanor.api.scheduling import Gang, Progress
 from athanor.api.sweeps import Sweep, SweepStatus
 from athanor.api.training import TrainingJob
+from athanor.api.workflows import Workflow, WorkflowStatus
 from athanor.runtime.cache import Changed, Key, World, by_owner
 from athanor.runtime.controller import Watch
 from athanor.runtime.plan import Delete, Patch
 from athanor.wire.calls import Propagation
 
-Work = TrainingJob | Gang | Sweep
+Work = TrainingJob | Gang | Sweep | Workflow
 
-WORK: tuple[type[Work], ...] = (TrainingJob, Gang, Sweep)
+WORK: tuple[type[Work], ...] = (TrainingJob, Gang, Sweep, Workflow)
 """What comes to an end; `athanor.api.templates.WorkKind` has their names."""
 
 FINISHED = ("Succeeded", "Failed")
@@ -165,5 +166,5 @@ def _child(value: Work) -> Child:
         started=status.started_at or "",
         ended=status.finished_at or "",
         suspended=value.spec.suspend,
-        progress=None if isinstance(status, SweepStatus) else status.progress,
+        progress=None if isinstance(status, SweepStatus | WorkflowStatus) else status.progress,
     )
