@@ -12,7 +12,13 @@ from athanor.local.apiserver.core import Call
 from athanor.wire.request import User
 
 STAMPED = frozenset(
-    ("pods", *(f"{plural}.{GROUP}" for plural in ("gangs", "trainingjobs", "crons", "sweeps", "workflows")))
+    (
+        "pods",
+        *(
+            f"{plural}.{GROUP}"
+            for plural in ("gangs", "trainingjobs", "crons", "sweeps", "workflows")
+        ),
+    )
 )
 _TRUSTED = "system:athanor-"
 
