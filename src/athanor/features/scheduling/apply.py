@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from athanor.api.core import Namespace, Node, Pod, PriorityClass
+from athanor.api.core import (
+    Namespace,
+    Node,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    Pod,
+    PriorityClass,
+)
 from athanor.api.scheduling import Gang, Pool, Queue, Reservation
 from athanor.features.scheduling import single
 from athanor.features.scheduling.core.snapshot import Policy
@@ -47,6 +54,8 @@ def controller(
             Watch(Node, nodes_matter),
             Watch(Pod, own_pods_aside),
             Watch(PriorityClass, whole),
+            Watch(PersistentVolumeClaim, spec_matters),
+            Watch(PersistentVolume, spec_matters),
             Watch(Namespace, whole),
         ),
         observe=observe,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -21,6 +22,7 @@ from athanor.features.scheduling.core.rows import (
 )
 from athanor.features.scheduling.core.snapshot import UNSET, GangState, Resize
 from athanor.features.scheduling.core.why import Code
+from athanor.features.scheduling.near import Topology
 from athanor.features.scheduling.nodes import NodeClass
 from athanor.features.scheduling.pods import PodNeed, RequestError
 from athanor.features.scheduling.rates import hourly
@@ -78,12 +80,23 @@ def waits(gang: Gang) -> bool:
 def read(gang: Gang, devices: Collection[str]) -> Read:
     """The gang's needs, or what cannot be read of them."""
     try:
-        return Read(tuple(pods.need(pod_set, devices) for pod_set in gang.spec.pod_sets))
+        needs = tuple(
+            pods.need(pod_set, devices, gang.metadata.namespace) for pod_set in gang.spec.pod_sets
+        )
+        return Read(needs)
     except RequestError as problem:
         return Read(problem=str(problem))
 
 
-def ask(gang: Gang, needs: Sequence[PodNeed], shapes: Mapping[PodNeed, ShapeRow]) -> AskRow:
+class Sited(NamedTuple):
+    """A need as the cluster answers it: node classes, its own pods' topology, preferred classes."""
+
+    shape: ShapeRow
+    topology: Topology = Topology()
+    prefer: tuple[int, ...] = ()
+
+
+def ask(gang: Gang, needs: Sequence[PodNeed], shapes: Mapping[PodNeed, Sited]) -> AskRow:
     """What the gang asks for; `shapes` are needs with the answer of every node class."""
     return AskRow(
         tuple(
@@ -99,18 +112,23 @@ def shape(one: PodNeed, classes: Sequence[NodeClass]) -> ShapeRow:
     return one.shape._replace(barred=pods.barred(one.where, classes))
 
 
-def _set(pod_set: PodSet, shape: ShapeRow) -> PodSetRow:
-    near = pod_set.topology
+def _set(pod_set: PodSet, sited: Sited) -> PodSetRow:
+    near, own = pod_set.topology, sited.topology
     return PodSetRow(
         name=pod_set.name,
-        shape=shape,
+        shape=sited.shape,
         pods=pod_set.count,
         least=pod_set.min_count,
-        required=(near.required or "") if near else "",
-        preferred=(near.preferred or "") if near else "",
+        required=((near.required or "") if near else "") or own.required,
+        preferred=((near.preferred or "") if near else "") or own.preferred,
         balanced=near.balanced if near else False,
         slice_size=(near.slice_size or 0) if near else 0,
         slice_level=(near.slice_level or "") if near else "",
+        even=own.even,
+        skew=own.skew,
+        soft=own.soft,
+        beside=own.counts,
+        prefer=sited.prefer,
     )
 
 
@@ -132,11 +150,11 @@ def row(
         ask=asked,
         state=state,
         priority=klass.value if klass else 0,
-        created=_time(gang.metadata.creation_timestamp),
+        created=parse_rfc3339(gang.metadata.creation_timestamp or "1970-01-01T00:00:00Z"),
         user=gang.metadata.annotations.get("athanor.dev/user", ""),
         preemptible=spec.preemptible is not False,
         preempts=klass is None or klass.preemption_policy != "Never",
-        estimate=float(min(declared)) if declared else NAN,
+        estimate=float(min(declared)) if declared and not overran(gang) else NAN,
         limit=float(spec.max_runtime_seconds or "inf"),
         resize=RESIZE[spec.resize] if steady(gang) else Resize.NEVER,
         resized=_time(admission.changed_at) if admission and admission.changed_at else NAN,
@@ -148,6 +166,11 @@ def row(
         restart_cost=float(checkpoint.restart_seconds) if checkpoint else 0.0,
         grace=float(checkpoint.grace_seconds) if checkpoint and checkpoint.enabled else 30.0,
     )
+
+
+def overran(gang: Gang) -> bool:
+    """Whether a gang ran into its queue's budget: what it said of its running time was wrong."""
+    return gang.status.reason == "BudgetSpent" and gang.spec.max_runtime_seconds is None
 
 
 def priority_of(gang: Gang, priorities: Mapping[str, PriorityClass]) -> PriorityClass | None:

@@ -25,6 +25,12 @@ MEMORY_LABELS = ("athanor.dev/gpu.memory", "nvidia.com/gpu.memory")
 """Labels that say a node's device model, and its memory in MiB (as GPU feature discovery does)."""
 
 
+SLICES = "athanor.dev/gpu.slices"
+"""Label: into how many memory slices each GPU of the node can be cut, where we cut them."""
+DEVICE_IDS = "athanor.dev/device-ids"
+"""Annotation: the ids (UUIDs) of the node's GPUs in the order of their indices."""
+
+
 Toleration = tuple[str, ...]
 """Key, operator, value, effect."""
 
@@ -49,16 +55,16 @@ def pool_of(node: Node, pools: Sequence[Pool]) -> str:
     return min(matching)[1] if matching else ""
 
 
-def class_of(node: Node, asked: Iterable[str]) -> NodeClass:
-    """The node's class when somebody asks for these labels."""
-    labels = {**node.metadata.labels, NAME: node.metadata.name}
+def class_of(node: Node, asked: Iterable[str], marks: Mapping[str, str] | None = None) -> NodeClass:
+    """The node's class when somebody asks for these labels; `marks` are made-up ones."""
+    labels = {**node.metadata.labels, NAME: node.metadata.name, **(marks or {})}
     ready = next((c.status for c in node.status.conditions if c.type == "Ready"), "True")
     taints = [t for t in node.spec.taints if t.effect in ("NoSchedule", "NoExecute")]
     return NodeClass(
         ready == "True",
         node.spec.unschedulable,
         tuple(sorted((t.key, t.value, t.effect) for t in taints)),
-        frozenset((key, labels[key]) for key in asked if key in labels),
+        frozenset((key, labels[key]) for key in (*asked, *(marks or ())) if key in labels),
     )
 
 
@@ -86,11 +92,14 @@ def capacity(node: Node) -> tuple[dict[str, int], tuple[DeviceRow, ...]]:
     memory = next((labels[key] for key in MEMORY_LABELS if key in labels), "0")
     mib = int(memory) if memory.isdecimal() else 0
     devices: list[DeviceRow] = []
+    slices = labels.get(SLICES, "0")
+    slots = int(slices) if slices.isdecimal() else 0
     for name in sorted(offered):
         count = offered[name]
         if is_device(name, count) and len(devices) + count <= MOST_DEVICES:
-            gpu = "gpu" in name
-            devices += [DeviceRow(name, model if gpu else "", mib if gpu else 0)] * count
+            gpu = name.endswith("/gpu") or ("gpu" in name and "/mig-" not in name)
+            row = DeviceRow(name, model, mib, slots) if gpu else DeviceRow(name)
+            devices += [row] * count
     kinds = {device.kind for device in devices}
     return {name: n for name, n in offered.items() if name not in kinds}, tuple(devices)
 

@@ -5,15 +5,15 @@ What reading costs is remembered by object version, so a look after a few change
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
 from athanor.api import labels
 from athanor.api.core import Namespace, Node, Pod, PriorityClass
 from athanor.api.scheduling import Gang, Pool, Queue, Reservation
-from athanor.features.scheduling import gangs, nodes, pods, queues, rates, reservations
+from athanor.features.scheduling import gangs, nodes, pods, queues, rates, reservations, sites
 from athanor.features.scheduling.budgets import Meter
 from athanor.features.scheduling.core.build import build
 from athanor.features.scheduling.core.rows import (
@@ -22,11 +22,11 @@ from athanor.features.scheduling.core.rows import (
     PoolRow,
     QueueRow,
     Rows,
-    ShapeRow,
 )
 from athanor.features.scheduling.core.snapshot import Snapshot
 from athanor.features.scheduling.core.why import Code
-from athanor.features.scheduling.gangs import Read, Refused
+from athanor.features.scheduling.gangs import Read, Refused, Sited
+from athanor.features.scheduling.near import Cluster
 from athanor.features.scheduling.pods import PodNeed
 from athanor.features.scheduling.queues import Problem
 from athanor.features.scheduling.reservations import Ground
@@ -53,6 +53,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     problems: dict[str, Problem]
     devices: frozenset[str]
     namespaces: dict[str, dict[str, str]] = {}
+    sharing: dict[str, str] = {}
     meters: dict[str, Meter] = {}
     ended: dict[str, Meter] = {}
     reservations: tuple[Reservation, ...] = ()
@@ -83,28 +84,19 @@ class Observer:
         priorities = {p.metadata.name: p for p in world.cache(PriorityClass)}
         refused = _refusals(world, chosen, reads, by_queue, problems, priorities)
         counted = rates.counted_by_memory(by_queue.values(), devices)
-        classes, shapes = _classes(all_nodes, reads.values(), counted)
         held = {gangs.key_of(gang) for gang in chosen if gangs.holds(gang)}
-        foreign = self.foreign(world, held, devices)
         known = {node.metadata.name for node in all_nodes}
-        machines = [
-            rates.with_room(
-                NodeRow(
-                    name=name,
-                    pool=nodes.pool_of(node, pools),
-                    capacity=offered[name][0],
-                    klass=classes[name],
-                    foreign=foreign.get(name, {}),
-                    domains=_domains(node, pools),
-                    devices=offered[name][1],
-                ),
-                counted,
-            )
-            for node in all_nodes
-            if (name := node.metadata.name)
+        lay = _lay(
+            world, pools, offered, [need for one in reads.values() for need in one.needs],
+            self.foreign(world, held, devices), counted,
+        )  # fmt: skip
+        read = [
+            (name, gang, reads[name].needs)
+            for name, gang in ((gangs.key_of(gang), gang) for gang in chosen)
+            if reads[name].needs
         ]
         ground = Ground(
-            pool_of={machine.name: machine.pool for machine in machines},
+            pool_of={machine.name: machine.pool for machine in lay.machines},
             offers=offered,
             pools={pool.metadata.name: pool for pool in pools},
             queues=frozenset(by_queue),
@@ -113,38 +105,30 @@ class Observer:
         reserved = sorted(world.cache(Reservation), key=lambda r: r.metadata.name)
         rows = Rows(
             pools=[
-                _pool(pool, rates.derived(pool, devices, counted, machines)) for pool in pools
+                _pool(pool, rates.derived(pool, devices, counted, lay.machines)) for pool in pools
             ],
-            nodes=machines,
+            nodes=lay.machines,
             queues=[
                 self._queue(queue, devices) if name not in problems or not problems[name].fatal
                 else QueueRow(name)
                 for name, queue in sorted(by_queue.items())
             ],
             gangs=[
-                gangs.row(
-                    gang, gangs.ask(gang, needs, shapes), priorities, refused.get(name)
-                )
-                for gang in chosen
-                if (needs := reads[name := gangs.key_of(gang)].needs)
+                gangs.row(gang, gangs.ask(gang, needs, lay.needs), priorities, refused.get(name))
+                for name, gang, needs in read
             ],
-            running=[
-                row
-                for gang in chosen
-                if reads[gangs.key_of(gang)].needs
-                for row in gangs.running(gang, known)
-            ],
+            running=[row for _, gang, _ in read for row in gangs.running(gang, known)],
             lost=[
                 LostRow(name, index, rank)
-                for gang in chosen
-                if reads[name := gangs.key_of(gang)].needs
+                for name, gang, _ in read
                 for index, rank in sorted(gangs.lost(gang, known))
             ],
             reservations=[
                 row for one in reserved if (row := reservations.row(one, ground)) is not None
             ],
             resources=("cpu", "memory", "pods"),
-            node_classes=max(classes.values(), default=0) + 1,
+            levels=lay.keys,
+            node_classes=max((machine.klass for machine in lay.machines), default=0) + 1,
         )  # fmt: skip
         return Observed(
             snapshot=build(rows),
@@ -155,6 +139,11 @@ class Observer:
             problems=problems,
             devices=devices,
             namespaces={n.metadata.name: n.metadata.labels for n in world.cache(Namespace)},
+            sharing={
+                node.metadata.name: told
+                for node in all_nodes
+                if (told := node.metadata.labels.get(pods.ISOLATION, ""))
+            },
             meters=self._meters(chosen, pools, devices),
             ended=self._ended(world, pools, devices),
             reservations=tuple(reserved),
@@ -223,6 +212,11 @@ class Observer:
             found = {**nodes.amounts(pods.requests(asked)), "pods": 1}
         except QuantityError:
             found = {"pods": 1}  # the API server lets no such pod in
+        for container in pod.spec.containers:
+            for port in container.ports:
+                number = port.host_port or (port.container_port if pod.spec.host_network else 0)
+                if number:
+                    found[f"{pods.HOST_PORT}{port.protocol or 'TCP'}/{number}"] = 1
         self._used[key] = (version, found)
         return found
 
@@ -231,6 +225,48 @@ class Observer:
         if self.past is not None and name in self.past.use:
             return queues.row(queue, devices, self.past.use[name], self.past.at)
         return queues.row(queue, devices, *queues.remembered(queue))
+
+
+class _Lay(NamedTuple):
+    """The nodes as rows, what every need is to them, and the domains somebody asks for."""
+
+    machines: list[NodeRow]
+    needs: dict[PodNeed, Sited]
+    keys: tuple[str, ...]
+
+
+def _lay(
+    world: World,
+    pools: Sequence[Pool],
+    offered: Mapping[str, tuple[dict[str, int], tuple[Any, ...]]],
+    needs: Sequence[PodNeed],
+    foreign: Mapping[str, dict[str, int]],
+    counted: frozenset[str],
+) -> _Lay:
+    """Nodes and needs together: who may go where, and what is counted there."""
+    all_nodes = sorted(world.cache(Node), key=lambda node: node.metadata.name)
+    matter = any(need.wishes.needed for need in needs) or any(
+        "podAntiAffinity" in (pod.spec.affinity or ()) for pod in world.cache(Pod)
+    )
+    cluster = Cluster(all_nodes, world.cache(Pod) if matter else ())
+    volumes = sites.bound_volumes(world) if matter else {}
+    classes, sited, keys = sites.sites(all_nodes, needs, cluster, volumes, counted)
+    bare = [
+        NodeRow(
+            name=name,
+            pool=nodes.pool_of(node, pools),
+            capacity=offered[name][0],
+            klass=classes[name],
+            foreign=foreign.get(name, {}),
+            domains=_domains(node, pools, keys),
+            devices=offered[name][1],
+        )
+        for name, node in ((node.metadata.name, node) for node in all_nodes)
+    ]
+    ids = {node.metadata.name: sites.device_ids(node) for node in all_nodes}
+    shapes = [one.shape for one in sited.values()]
+    machines = [rates.with_room(row, counted) for row in sites.machines(bare, ids, shapes)]
+    return _Lay(machines, sites.with_models(sited, machines), keys)
 
 
 def _container(container: Any) -> dict[str, Any]:
@@ -261,28 +297,9 @@ def _pool(pool: Pool, derived: Mapping[tuple[str, str], float]) -> PoolRow:
     )
 
 
-def _domains(node: Node, pools: Iterable[Pool]) -> dict[str, str]:
-    levels = {level for pool in pools for level in pool.spec.topology_levels}
+def _domains(node: Node, pools: Iterable[Pool], keys: Iterable[str]) -> dict[str, str]:
+    levels = {level for pool in pools for level in pool.spec.topology_levels} | set(keys)
     return {level: node.metadata.labels[level] for level in levels if level in node.metadata.labels}
-
-
-def _classes(
-    all_nodes: list[Node], reads: Iterable[Read], counted: frozenset[str]
-) -> tuple[dict[str, int], dict[PodNeed, ShapeRow]]:
-    """The number of each node's class, and every need with the answers of all classes."""
-    needs = dict.fromkeys(need for read in reads for need in read.needs)
-    asked = sorted({label for need in needs for label in need.where.labels})
-    numbers: dict[nodes.NodeClass, int] = {}
-    of_node = {
-        node.metadata.name: numbers.setdefault(nodes.class_of(node, asked), len(numbers))
-        for node in all_nodes
-    }
-    classes = list(numbers)
-    shapes = {
-        need: rates.with_memory(gangs.shape(need, classes) if classes else need.shape, counted)
-        for need in needs
-    }  # fmt: skip
-    return of_node, shapes
 
 
 def _refusals(

@@ -13,7 +13,7 @@ from athanor.api import registry
 from athanor.api.meta import JSON, to_manifest
 from athanor.api.placement import pack
 from athanor.api.scheduling import Admission, Gang, Placement, Reason
-from athanor.features.scheduling import budgets, gangs, queues, report, reservations
+from athanor.features.scheduling import budgets, gangs, pods, queues, report, reservations
 from athanor.features.scheduling.budgets import Books, Spent
 from athanor.features.scheduling.core.cycle import cycle
 from athanor.features.scheduling.core.memory import Memo
@@ -26,7 +26,6 @@ from athanor.features.scheduling.core.snapshot import (
     Placed,
     Policy,
     Shrink,
-    Snapshot,
     Why,
 )
 from athanor.features.scheduling.core.why import NAMES, Code
@@ -94,7 +93,7 @@ def write(seen: Observed, decisions: Decisions, spent: Mapping[str, Spent]) -> P
 def _admit(seen: Observed, one: Admit, now: float) -> Patch:
     s = seen.snapshot
     gang = seen.gangs[s.gangs.names[one.gang]]
-    placements = [_placement(s, placed) for placed in one.placed]
+    placements = [_placement(seen, placed) for placed in one.placed]
     # names of pod sets are the class's: equal asks have equal names
     longest = queues.longest(gangs.queue_of(gang), seen.queues)
     own = gang.spec.max_runtime_seconds
@@ -110,7 +109,10 @@ def _admit(seen: Observed, one: Admit, now: float) -> Patch:
     return _patch(gang, body, gang.metadata.resource_version)
 
 
-def _placement(s: Snapshot, placed: Placed) -> Placement:
+def _placement(seen: Observed, placed: Placed) -> Placement:
+    s = seen.snapshot
+    shape, nodes = int(s.pod_sets.shape[placed.pod_set]), set(placed.nodes.tolist())
+    offered = [seen.sharing.get(s.nodes.names[n], "None") for n in nodes]
     devices = [gangs.indices(mask) for mask in placed.devices.tolist()]
     slots = placed.slots.tolist()
     return Placement(
@@ -119,6 +121,7 @@ def _placement(s: Snapshot, placed: Placed) -> Placement:
         nodes=pack(s.nodes.names[n] for n in placed.nodes.tolist()),
         devices=devices if any(devices) else [],
         slots=slots if any(slot != UNSET for slot in slots) else [],
+        isolation=pods.isolation(s.shapes, shape, offered),
     )
 
 
@@ -128,7 +131,7 @@ def _move(seen: Observed, one: Move, now: float) -> Patch:
     gang = seen.gangs[s.gangs.names[one.gang]]
     before = gang.status.admission
     admission: JSON = {
-        "placements": [to_manifest(_placement(s, placed)) for placed in one.placed],
+        "placements": [to_manifest(_placement(seen, placed)) for placed in one.placed],
         "generation": (before.generation if before is not None else 0) + 1,
         "changedAt": rfc3339(now),
     }

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 from athanor.api.meta import JSON
 from athanor.api.scheduling import Gpu, PodSet
-from athanor.features.scheduling import nodes
+from athanor.features.scheduling import near, nodes
 from athanor.features.scheduling.core.rows import ShapeRow
-from athanor.features.scheduling.core.snapshot import Cause
+from athanor.features.scheduling.core.snapshot import UNSET, Cause, Shapes
+from athanor.features.scheduling.near import Wishes
 from athanor.features.scheduling.nodes import NodeClass
 from athanor.kit import quantity
 
@@ -17,35 +18,56 @@ Requirement = tuple[str, str, tuple[str, ...]]
 """Label, operator, values."""
 
 WHOLE = 1000
-HOSTNAME = "kubernetes.io/hostname"
+SLOTS = {"1": 1, "2": 2, "3": 4, "4": 4, "7": 8}
+"""Memory slices (of eight) that a MIG profile takes, by its number of compute slices."""
+HOST_PORT = "hostport/"
+"""Resources of this name are ports of a node; every node has each of them once."""
+CLASSES = ("None", "TimeSliced", "Memory", "Hardware")
+"""What keeps others from a share of a device, the weakest first."""
+ISOLATION = "athanor.dev/gpu.isolation"
+"""Label of a node: the isolation class of shares of its devices."""
 
 
 class RequestError(ValueError):
     """A pod template asks for something that cannot be read or is not supported; says where."""
 
 
+Terms = tuple[tuple[Requirement, ...], ...]
+"""One of these has to hold, with all its requirements."""
+
+
 class Where(NamedTuple):
-    """Which node classes a pod may use: all of `all_of`, one of `any_of` (if any)."""
+    """Which node classes a pod may use: all of `all_of`, one of `any_of` (if any).
+
+    `pods` is what other pods say of it (made-up labels), `volumes` what each volume says.
+    """
 
     all_of: tuple[Requirement, ...]
-    any_of: tuple[tuple[Requirement, ...], ...]
+    any_of: Terms
     tolerations: tuple[nodes.Toleration, ...]
+    pods: tuple[Requirement, ...] = ()
+    volumes: tuple[Terms, ...] = ()
 
     @property
     def labels(self) -> set[str]:
         """The labels it asks for."""
-        terms = [self.all_of, *self.any_of]
+        terms = [self.all_of, *self.any_of, *(term for group in self.volumes for term in group)]
         return {label for term in terms for label, _, _ in term}
 
 
 class PodNeed(NamedTuple):
-    """One pod's needs; `shape` lacks the node classes, which `barred` adds."""
+    """One pod's needs; `shape` lacks the node classes, which `barred` adds.
+
+    `liked` are preferred nodes, by weight; `wishes` what it asks of other pods and volumes.
+    """
 
     shape: ShapeRow
     where: Where
+    liked: tuple[tuple[int, tuple[Requirement, ...]], ...] = ()
+    wishes: Wishes = Wishes()
 
 
-def need(pod_set: PodSet, devices: Collection[str]) -> PodNeed:
+def need(pod_set: PodSet, devices: Collection[str], namespace: str = "default") -> PodNeed:
     """What a pod of the set needs; `devices` are the resources nodes offer as devices.
 
     Raises RequestError with the field's name.
@@ -53,16 +75,40 @@ def need(pod_set: PodSet, devices: Collection[str]) -> PodNeed:
     spec: JSON = pod_set.template.get("spec") or {}
     try:
         wanted = nodes.amounts(requests(spec))
+        wishes = near.read(namespace, pod_set.template)
     except quantity.QuantityError as problem:
         raise RequestError(f"pod set {pod_set.name}: resources: {problem}") from None
+    except (ValueError, TypeError, AttributeError) as problem:
+        raise RequestError(f"pod set {pod_set.name}: {problem}") from None
     wanted["pods"] = 1
-    shape = ShapeRow(per_node=_per_node(spec, pod_set.name))
+    wanted |= _host_ports(spec)
+    shape = ShapeRow(per_node=int(near.itself_apart(wishes)))
     gpu = pod_set.gpu
-    kind = _device(wanted, gpu, devices)
+    kind = _device(wanted, gpu, devices, pod_set.name)
     if kind:
         shape = _with_devices(shape, kind, wanted.pop(kind, 1), gpu, pod_set.name)
     asked = {name: n * WHOLE if name in devices else n for name, n in wanted.items() if n}
-    return PodNeed(shape._replace(request=tuple(sorted(asked.items()))), _where(spec))
+    where = _where(spec)
+    if gpu is not None and gpu.isolation and shape.kind and _shared(shape):
+        least = CLASSES[CLASSES.index(gpu.isolation) :] if gpu.isolation in CLASSES else ()
+        where = where._replace(all_of=(*where.all_of, (ISOLATION, "In", least)))
+    shape = shape._replace(request=tuple(sorted(asked.items())))
+    return PodNeed(shape, where, _liked(spec), wishes)
+
+
+def isolation(shapes: Shapes, k: int, offered: Sequence[str]) -> str:
+    """What keeps others from the devices of such pods; `offered` are their nodes' classes."""
+    if shapes.kind[k] == UNSET or not shapes.devices[k]:
+        return ""
+    if shapes.slice_slots[k] or (shapes.milli[k] == WHOLE and not shapes.mib[k]):
+        return "Hardware"
+    return min((one if one in CLASSES else "None" for one in offered), key=CLASSES.index,
+               default="None")  # fmt: skip
+
+
+def _shared(shape: ShapeRow) -> bool:
+    """Whether others may use the same device."""
+    return not shape.slice_slots and (shape.milli < WHOLE or shape.mib > 0)
 
 
 def requests(spec: JSON) -> dict[str, str]:
@@ -101,6 +147,11 @@ def _cause(where: Where, klass: NodeClass) -> Cause:
     if any(not nodes.tolerated(taint, where.tolerations) for taint in klass.taints):
         return Cause.TAINT
     labels = dict(klass.labels)
+    if not all(_holds(one, labels) for one in where.pods):
+        return Cause.OTHER_PODS
+    for group in where.volumes:
+        if not any(all(_holds(one, labels) for one in term) for term in group):
+            return Cause.VOLUME
     if not all(_holds(one, labels) for one in where.all_of):
         return Cause.SELECTOR
     if where.any_of and not any(all(_holds(o, labels) for o in term) for term in where.any_of):
@@ -135,18 +186,9 @@ def _where(spec: JSON) -> Where:
     selector = sorted((spec.get("nodeSelector") or {}).items())
     affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
     required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
-    terms = []
-    for term in required.get("nodeSelectorTerms") or []:
-        said = (term.get("matchExpressions") or []) + (term.get("matchFields") or [])
-        if said:  # an empty term matches nothing
-            terms.append(
-                tuple((e["key"], e["operator"], tuple(e.get("values") or ())) for e in said)
-            )
-    if required and not terms:
-        terms.append((("", "In", ()),))
     return Where(
         tuple((key, "In", (value,)) for key, value in selector),
-        tuple(terms),
+        terms_of(required.get("nodeSelectorTerms") or []) if required else (),
         tuple(
             tuple(t.get(name) or "" for name in ("key", "operator", "value", "effect"))
             for t in spec.get("tolerations") or ()
@@ -154,8 +196,48 @@ def _where(spec: JSON) -> Where:
     )
 
 
-def _device(wanted: Mapping[str, int], gpu: Gpu | None, devices: Collection[str]) -> str:
-    """The resource whose devices are chosen one by one: the set's, else the first asked for."""
+def terms_of(said: Sequence[JSON]) -> Terms:
+    """Node selector terms; an empty term matches nothing, and so do no terms at all."""
+    terms = tuple(one for term in said if (one := _term(term)))
+    return terms or ((("", "In", ()),),)
+
+
+def _term(term: JSON) -> tuple[Requirement, ...]:
+    said = (term.get("matchExpressions") or []) + (term.get("matchFields") or [])
+    return tuple((e["key"], e["operator"], tuple(e.get("values") or ())) for e in said)
+
+
+def _liked(spec: JSON) -> tuple[tuple[int, tuple[Requirement, ...]], ...]:
+    """Preferred nodes."""
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    return tuple(
+        (int(one.get("weight", 1)), term)
+        for one in affinity.get(near.PREFERRED) or []
+        if (term := _term(one.get("preference") or {}))
+    )
+
+
+def prefer(one: PodNeed, classes: Sequence[NodeClass], worth: str = "") -> tuple[int, ...]:
+    """How well each node class suits a pod; empty when all do alike.
+
+    `worth` is the made-up label that says what other pods make of a node.
+    """
+    found = []
+    for klass in classes:
+        labels = dict(klass.labels)
+        mine = sum(w for w, term in one.liked if all(_holds(r, labels) for r in term))
+        found.append(mine + int(labels.get(worth, "0")))
+    return tuple(found) if len(set(found)) > 1 else ()
+
+
+def _device(wanted: Mapping[str, int], gpu: Gpu | None, devices: Collection[str], name: str) -> str:
+    """The resource whose devices are chosen one by one: the set's, else the first asked for.
+
+    A hardware slice is a device of its own where nodes offer it so ("nvidia.com/mig-1g.10gb").
+    """
+    if gpu is not None and gpu.slice_profile:
+        cut = f"{gpu.resource.partition('/')[0]}/mig-{gpu.slice_profile}"
+        return cut if cut in devices else gpu.resource
     if gpu is not None:
         return gpu.resource
     return next((name for name in sorted(wanted) if name in devices and wanted[name]), "")
@@ -170,37 +252,26 @@ def _with_devices(shape: ShapeRow, kind: str, count: int, gpu: Gpu | None, name:
         least = -(-quantity.whole(gpu.min_memory) // 2**20) if gpu.min_memory else 0
     except quantity.QuantityError as problem:
         raise RequestError(f"pod set {name}: gpu: {problem}") from None
-    if gpu.slice_profile or gpu.uuids:
-        raise RequestError(f"pod set {name}: gpu: sliceProfile and uuids are not supported yet")
-    return shape._replace(
-        milli=gpu.milli or WHOLE, mib=mib, min_mib=least, models=tuple(gpu.models)
-    )
+    if gpu.isolation and gpu.isolation not in CLASSES:
+        raise RequestError(f"pod set {name}: gpu.isolation: one of {', '.join(CLASSES)}")
+    models = tuple(f"/{uuid}" for uuid in gpu.uuids) or tuple(gpu.models)
+    shape = shape._replace(min_mib=least, models=models)
+    if gpu.slice_profile and kind == gpu.resource:
+        slots = SLOTS.get(gpu.slice_profile.partition("g")[0], 0)
+        if not slots:
+            raise RequestError(f"pod set {name}: gpu.sliceProfile: {gpu.slice_profile} is no slice")
+        return shape._replace(slice_slots=slots, milli=WHOLE * slots // SLOTS["7"])
+    return shape if gpu.slice_profile else shape._replace(milli=gpu.milli or WHOLE, mib=mib)
 
 
-def _per_node(spec: JSON, name: str) -> int:
-    """1 when two pods of the set can never share a node (host ports, anti-affinity), else 0."""
-    affinity = spec.get("affinity") or {}
-    required = "requiredDuringSchedulingIgnoredDuringExecution"
-    if (affinity.get("podAffinity") or {}).get(required):
-        raise RequestError(
-            f"pod set {name}: required podAffinity is not supported: use the set's topology"
-        )
-    terms = (affinity.get("podAntiAffinity") or {}).get(required) or []
-    if any(term.get("topologyKey") != HOSTNAME for term in terms):
-        raise RequestError(f"pod set {name}: podAntiAffinity is supported by {HOSTNAME} alone")
-    for spread in spec.get("topologySpreadConstraints") or []:
-        if spread.get("whenUnsatisfiable", "DoNotSchedule") == "DoNotSchedule":
-            raise RequestError(
-                f"pod set {name}: topologySpreadConstraints with DoNotSchedule are not supported:"
-                " use the set's topology"
-            )
-    ports = [
-        port
-        for container in spec.get("containers") or []
+def _host_ports(spec: JSON) -> dict[str, int]:
+    """Ports of the node that a pod takes: each is there once."""
+    return {
+        f"{HOST_PORT}{port.get('protocol') or 'TCP'}/{number}": 1
+        for container in (spec.get("containers") or []) + (spec.get("initContainers") or [])
         for port in container.get("ports") or []
-        if port.get("hostPort") or spec.get("hostNetwork")
-    ]
-    return 1 if terms or ports else 0
+        if (number := port.get("hostPort") or (spec.get("hostNetwork") and port["containerPort"]))
+    }
 
 
 def _of_container(container: JSON) -> dict[str, quantity.Quantity]:

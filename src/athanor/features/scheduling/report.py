@@ -11,6 +11,7 @@ from athanor.features.scheduling import budgets
 from athanor.features.scheduling.budgets import Spent
 from athanor.features.scheduling.core.snapshot import UNITS, UNSET, Decisions, Snapshot
 from athanor.features.scheduling.observe import Observed
+from athanor.features.scheduling.pods import HOST_PORT
 from athanor.features.scheduling.rates import MEMORY, PLAIN
 from athanor.kit import quantity
 from athanor.kit.times import parse_rfc3339, rfc3339
@@ -18,6 +19,8 @@ from athanor.runtime.plan import Patch
 
 QUEUES, POOLS = of(Queue), of(Pool)
 TOP = 10
+COUNTED = (HOST_PORT, "attachable-")
+"""What only single nodes run short of."""
 SAVE_EVERY = 60.0
 """Seconds between two writes of past use that nothing else in a queue's status changed for."""
 
@@ -134,7 +137,7 @@ def _amounts(s: Snapshot, devices: frozenset[str], values: list[int]) -> Amounts
     return {
         name: amount(name, value, devices)
         for name, value in zip(s.resources, values, strict=True)
-        if value and not name.endswith(PLAIN)
+        if value and not name.endswith(PLAIN) and not name.startswith(COUNTED)
     }
 
 

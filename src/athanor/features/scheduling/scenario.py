@@ -15,7 +15,14 @@ from typing import TypeVar
 
 import msgspec
 
-from athanor.api.core import Namespace, Node, Pod, PriorityClass
+from athanor.api.core import (
+    Namespace,
+    Node,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    Pod,
+    PriorityClass,
+)
 from athanor.api.meta import JSON, Object
 from athanor.api.scheduling import Gang, GangStatus, Pool, Queue, Reservation
 from athanor.features.scheduling import gangs
@@ -30,7 +37,8 @@ from athanor.wire.status import ApiError
 
 FORMAT = "athanor.dev/scenario/v1"
 KINDS: tuple[type[Object], ...] = (
-    Gang, Queue, Pool, Reservation, Node, Pod, PriorityClass, Namespace
+    Gang, Queue, Pool, Reservation, Node, Pod, PriorityClass, Namespace, PersistentVolumeClaim,
+    PersistentVolume,
 )  # fmt: skip
 """What a scenario is made of."""
 

@@ -25,6 +25,7 @@ from athanor.features.scheduling.matters import (
     nodes_matter,
     own_pods_aside,
 )
+from athanor.features.scheduling.near import Wishes
 from athanor.features.scheduling.observe import Observer
 from athanor.kit.quantity import QuantityError
 from athanor.kit.times import rfc3339
@@ -43,6 +44,8 @@ _WORDS = {
     Cause.TAINT: "node(s) had untolerated taint(s)",
     Cause.SELECTOR: "node(s) didn't match Pod's node affinity/selector",
     Cause.AFFINITY: "node(s) didn't match Pod's node affinity/selector",
+    Cause.OTHER_PODS: "node(s) didn't match pod affinity/anti-affinity rules",
+    Cause.VOLUME: "node(s) had volume node affinity conflict",
 }
 
 
@@ -168,6 +171,7 @@ def plan(seen: Observed, memory: Memory, now: float) -> tuple[Plan, Memory]:
             continue
         try:
             need = pods.need(_as_set(pod), ())
+            _check(need.wishes)
         except pods.RequestError as problem:
             said = str(problem).removeprefix(f"pod set {pod.metadata.name}: ")
             actions += _tell(pod, said, now)
@@ -191,7 +195,19 @@ def plan(seen: Observed, memory: Memory, now: float) -> tuple[Plan, Memory]:
 
 
 def _as_set(pod: Pod) -> PodSet:
-    return PodSet(name=pod.metadata.name, template={"spec": msgspec.to_builtins(pod.spec)})
+    meta = {"labels": dict(pod.metadata.labels)}
+    return PodSet(
+        name=pod.metadata.name, template={"metadata": meta, "spec": msgspec.to_builtins(pod.spec)}
+    )
+
+
+def _check(wishes: Wishes) -> None:
+    """Raises RequestError for what only gangs get."""
+    if wishes.beside or any(not one.soft for one in wishes.spreads):
+        raise pods.RequestError(
+            "required podAffinity and topologySpreadConstraints with DoNotSchedule are for gangs: "
+            "give the pod schedulerName: athanor"
+        )
 
 
 def _against(
@@ -202,7 +218,7 @@ def _against(
         yield _WORDS[cause]
         return
     for resource, amount in asked.items():
-        if amount > free.get(resource, 0):
+        if amount > free.get(resource, 1 if resource.startswith(pods.HOST_PORT) else 0):
             yield "Too many pods" if resource == "pods" else f"Insufficient {resource}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -21,6 +21,7 @@ from athanor.features.scheduling.core.snapshot import (
     UNSET,
     Classes,
     Gangs,
+    Lifetimes,
     Lost,
     Nodes,
     PodSets,
@@ -50,7 +51,8 @@ def build(rows: Rows) -> Snapshot:
     asks = _number(gang.ask for gang in rows.gangs)
     sets = [pod_set for ask in asks for pod_set in ask.pod_sets]
     shapes = _number(pod_set.shape for pod_set in sets)
-    levels = _number(level for pool in rows.pools for level in pool.levels)
+    own = [level for pool in rows.pools for level in pool.levels]
+    levels = _number([*own, *rows.levels])
     pools = _number(pool.name for pool in rows.pools)
     queues = _number(queue.name for queue in rows.queues)
     kinds = _number(
@@ -78,7 +80,7 @@ def build(rows: Rows) -> Snapshot:
             cost=floats(pool.cost for pool in rows.pools),
             derive=_derive(rows, resources),
         ),
-        nodes=_nodes(rows.nodes, pools, resources, levels, kinds, models),
+        nodes=_nodes(rows.nodes, pools, resources, levels, kinds, models, set(own)),
         shapes=_shapes(list(shapes), resources, kinds, models, rows.node_classes),
         classes=Classes(
             first=first, pools=tuple(tuple(pools[p] for p in a.pools if p in pools) for a in asks)
@@ -88,6 +90,7 @@ def build(rows: Rows) -> Snapshot:
         gangs=_gangs(rows.gangs, asks, queues, pools, users, levels),
         running=_running(rows, asks, nodes, first),
         lost=_lost(rows, asks, first),
+        lifetimes=Lifetimes(ends=_lifetimes(rows.lifetimes)),
         reservations=Reservations(
             names=tuple(r.name for r in rows.reservations),
             nodes=_marks([r.nodes for r in rows.reservations], nodes),
@@ -146,6 +149,11 @@ def _derive(rows: Rows, resources: dict[str, int]) -> Floats:
     return derive
 
 
+def _lifetimes(rows: Sequence[Sequence[float]]) -> Floats:
+    width = len(rows[0]) if rows else 0
+    return np.array(rows, dtype=np.float64).reshape(len(rows), width)
+
+
 def _marks(rows: Sequence[Sequence[str]], numbers: dict[str, int]) -> Bools:
     marks = np.zeros((len(rows), len(numbers)), dtype=np.bool_)
     for i, row in enumerate(rows):
@@ -160,7 +168,8 @@ def _nodes(
     levels: dict[str, int],
     kinds: dict[str, int],
     models: dict[str, int],
-) -> Nodes:
+    nested: Collection[str],
+) -> Nodes:  # fmt: skip
     wide = max([len(node.devices) for node in nodes], default=0)
     kind = np.full((len(nodes), wide), UNSET, dtype=np.int32)
     model = np.full((len(nodes), wide), UNSET, dtype=np.int32)
@@ -181,7 +190,7 @@ def _nodes(
         klass=smalls(node.klass for node in nodes),
         capacity=capacity,
         foreign=_matrix([node.foreign for node in nodes], resources),
-        domains=_domains(nodes, levels),
+        domains=_domains(nodes, levels, nested),
         retry_at=floats(node.retry_at for node in nodes),
         kind=kind,
         model=model,
@@ -191,11 +200,15 @@ def _nodes(
     )
 
 
-def _domains(nodes: Sequence[NodeRow], levels: dict[str, int]) -> Smalls:
-    """Domain numbers a level. A domain is what it is called and all wider ones of its node."""
+def _domains(nodes: Sequence[NodeRow], levels: dict[str, int], nested: Collection[str]) -> Smalls:
+    """Domain numbers a level. A domain is what it is called and all wider ones of its node.
+
+    Levels that are not `nested` stand alone.
+    """
     found = np.full((len(levels), len(nodes)), UNSET, dtype=np.int32)
     for level, row in levels.items():
-        wider = [name for name in levels if levels[name] <= row]
+        wider = [name for name in levels if levels[name] <= row and name in nested]
+        wider = wider if level in nested else [level]
         seen: dict[tuple[str, ...], int] = {}
         for i, node in enumerate(nodes):
             if level in node.domains:
@@ -342,6 +355,10 @@ def _gangs(
         resize=smalls(int(row.resize) for row in rows),
         resized=floats(float(row.resized) for row in rows),
         within=smalls(_level(row.within, levels) for row in rows),
+        attained=floats(float(row.attained) for row in rows),
+        lifetime=smalls(int(row.lifetime) for row in rows),
+        remaining=floats(float(row.remaining) for row in rows),
+        remaining_at=floats(float(row.remaining_at) for row in rows),
     )
 
 

@@ -21,6 +21,8 @@ CAUSES = {
     Cause.TAINT: "tainted",
     Cause.SELECTOR: "outside the node selector",
     Cause.AFFINITY: "outside the node affinity",
+    Cause.OTHER_PODS: "excluded by pod (anti-)affinity",
+    Cause.VOLUME: "out of reach of a volume",
 }
 
 
@@ -101,13 +103,13 @@ class Explainer:
         possible = self._possible(ask, pool)
         for one in ask.sets:
             room = self._room(state.now.ledger, one.shape, pool)
-            bare = one.near.asked and self._room(self.empty, one.shape, pool) >= one.least
+            bare = one.near.binds and self._room(self.empty, one.shape, pool) >= one.least
             if room < one.least and bare and not possible:
                 return self._far(one, pool, possible=False)
             if room < one.least:
                 return self._short(one, pool, room, possible=possible)
         for one in ask.sets:
-            if one.near.asked:
+            if one.near.binds:
                 return self._far(one, pool, possible=possible)
         code = Code.GANG_SPLIT if possible else Code.NEVER_FITS
         text = f"each pod set fits alone, but not all {sum(ask.least)} pods together"
@@ -157,8 +159,8 @@ class Explainer:
         s, near = self.state.snapshot, one.near
         level = near.required if near.required != UNSET else near.slice_level
         if level == UNSET:
-            level = near.preferred
-        label = s.levels[level] if level < len(s.levels) else "unknown"
+            level = near.even if near.evenly else near.preferred
+        label = s.levels[level] if UNSET < level < len(s.levels) else "part"
         where, name = s.pools.names[pool], s.pod_sets.names[one.row]
         text = (
             f"pod set {name}: no {label} of pool {where} has room for its {_some(one.least, 'pod')}"

@@ -220,7 +220,8 @@ class Ledger:
         if not want.needed:
             return 0, UNSET
         if device != UNSET and want.needed == 1:
-            return 1 << device, UNSET
+            at = int(self.cut[node, device]), int(self.nodes.slots[node, device])
+            return 1 << device, gpu.slot_of(want, *at) if want.slots else UNSET
         mask = gpu.choose(
             want, self._sort(shape)[node], self.milli[node], self.mib[node], self.cut[node],
             self.nodes.slots[node],

@@ -87,7 +87,9 @@ def _place_set(
         return _fill(ledger, ask.shape, pods, pool, inside)
     view = ledger.view(ask.shape, pool)
     room = view.room if inside is None else np.where(inside, view.room, 0)
-    for way in topology.parts(ask.near, pods, room, ledger.nodes.domains, levels):
+    for way in topology.parts(
+        ask.near, pods, room, ledger.nodes.domains, levels, ledger.nodes.klass
+    ):
         spots: tuple[Spot, ...] = ()
         for part in way:
             more = _fill(ledger, ask.shape, part.pods, pool, part.nodes)

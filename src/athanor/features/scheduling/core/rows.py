@@ -152,6 +152,10 @@ class GangRow(NamedTuple):
     resize: int = Resize.NEVER
     resized: float = NAN
     within: str = ""
+    attained: float = 0.0
+    lifetime: int = UNSET
+    remaining: float = NAN
+    remaining_at: float = NAN
 
 
 class RunningRow(NamedTuple):
@@ -188,7 +192,10 @@ class ReservationRow(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Everything of a snapshot, as rows. The order of `nodes` breaks ties."""
+    """Everything of a snapshot, as rows. The order of `nodes` breaks ties.
+
+    `levels` are domains that no pool's topology has.
+    """
 
     pools: Sequence[PoolRow]
     nodes: Sequence[NodeRow]
@@ -199,3 +206,5 @@ class Rows(NamedTuple):
     reservations: Sequence[ReservationRow] = ()
     resources: Sequence[str] = ()
     node_classes: int = 1
+    lifetimes: Sequence[Sequence[float]] = ()
+    levels: Sequence[str] = ()

@@ -33,7 +33,7 @@ def exactly(
 
     Sets that are cut into slices are beyond it: they are placed best first or not at all.
     """
-    if any(one.near.slice_size for one in sets):
+    if any(one.near.slice_size or one.near.evenly for one in sets):
         return None
     if any(
         int(np.minimum(ledger.view(sets[i].shape, pool).room, counts[i]).sum()) < counts[i]

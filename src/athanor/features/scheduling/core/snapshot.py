@@ -170,6 +170,8 @@ class Cause(IntEnum):
     TAINT = 3
     SELECTOR = 4
     AFFINITY = 5
+    OTHER_PODS = 6
+    VOLUME = 7
 
 
 @table
@@ -249,6 +251,9 @@ class Gangs(Table):
     `saved` is the time of the last checkpoint; `restart_cost` and `grace` are seconds. `limit`
     is how many seconds it may run at most (infinite: no limit), `resize` a `Resize`, `resized` when
     its size last changed (NaN: never). All of its pods share a domain of level `within`, if asked.
+    `attained` is how long earlier runs of it lasted together; `lifetime` its row in `Lifetimes`
+    (UNSET: nothing learned); `remaining` the seconds that its own progress says were left at
+    `remaining_at` (NaN: it does not say).
     """
 
     names: tuple[str, ...] = texts("G")
@@ -272,6 +277,18 @@ class Gangs(Table):
     resize: Smalls = column(np.int32, "G")
     resized: Floats = column(np.float64, "G")
     within: Smalls = column(np.int32, "G")
+    attained: Floats = column(np.float64, "G")
+    lifetime: Smalls = column(np.int32, "G")
+    remaining: Floats = column(np.float64, "G")
+    remaining_at: Floats = column(np.float64, "G")
+
+
+@table
+class Lifetimes(Table):
+    """What ended runs taught (`core.lifetimes`): the chance that a run which comes to a bin of
+    runtimes ends in it, a row for each kind of gangs; in units of the declared runtime, if any."""
+
+    ends: Floats = column(np.float64, "HB")
 
 
 @table
@@ -334,6 +351,7 @@ class Snapshot:
     running: Running
     lost: Lost
     reservations: Reservations
+    lifetimes: Lifetimes
 
     def __post_init__(self) -> None:
         """Check that the tables agree on their axes and that indices point at something."""
@@ -360,6 +378,7 @@ class Snapshot:
             ("gangs", "klass", self.gangs.klass, n["Z"]),
             ("gangs", "pool", self.gangs.pool, n["P"]),
             ("gangs", "user", self.gangs.user, len(self.users)),
+            ("gangs", "lifetime", self.gangs.lifetime, n["H"]),
             ("reservations", "pool", self.reservations.pool, n["P"]),
             ("running", "gang", self.running.gang, n["G"]),
             ("running", "node", self.running.node, n["N"]),
@@ -399,4 +418,5 @@ _TABLES: dict[str, type[Table]] = {
     "pools": Pools, "nodes": Nodes, "shapes": Shapes, "classes": Classes, "pod_sets": PodSets,
     "queues": Queues, "gangs": Gangs, "running": Running, "lost": Lost,
     "reservations": Reservations,
+    "lifetimes": Lifetimes,
 }  # fmt: skip

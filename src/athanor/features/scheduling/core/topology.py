@@ -34,6 +34,16 @@ class Near(NamedTuple):
         """Whether the topology matters at all."""
         return self != Near()
 
+    @property
+    def binds(self) -> bool:
+        """Whether pods may have to wait for it."""
+        return self.evenly or self.required != UNSET or self.slice_size > 0
+
+    @property
+    def evenly(self) -> bool:
+        """Whether the pods must be spread over domains."""
+        return self.even != UNSET and not self.soft
+
 
 class Part(NamedTuple):
     """`pods` of the set go to these nodes."""
@@ -43,15 +53,22 @@ class Part(NamedTuple):
 
 
 def parts(
-    near: Near, pods: int, room: Ints, domains: Smalls, levels: Sequence[int]
-) -> Iterator[list[Part]]:
+    near: Near, pods: int, room: Ints, domains: Smalls, levels: Sequence[int],
+    klass: Smalls | None = None,
+) -> Iterator[list[Part]]:  # fmt: skip
     """Ways to share the pods out among domains, best first; none when it cannot be.
 
     `room` is pods a node takes, `domains` a level's domain a node (levels × nodes), `levels` the
-    pool's levels from the widest to the nearest.
+    pool's levels from the widest to the nearest, `klass` the nodes' classes.
     """
     everywhere = np.ones(len(room), dtype=np.bool_)
     for inside in _outer(near, pods, room, domains, levels, everywhere):
+        if near.even != UNSET:
+            way = _even(near, pods, room, domains, inside)
+            if way is not None:
+                yield way
+            if near.evenly:
+                continue
         if near.slice_size and near.slice_level != UNSET:
             cut = _slices(near, pods, room, domains, inside)
             if cut is not None:
@@ -60,8 +77,55 @@ def parts(
             yield _spread(near.preferred, pods, room, domains, inside)
         elif near.preferred != UNSET:
             yield _fewest(near.preferred, pods, room, domains, levels, inside)
+        elif near.prefer and klass is not None:
+            yield _liked(near.prefer, pods, room, inside, klass)
         else:
             yield [Part(inside, pods)]
+
+
+def _even(near: Near, pods: int, room: Ints, domains: Smalls, inside: Bools) -> list[Part] | None:
+    """Pods dealt out one by one to the domain with fewest; None if that is not even enough.
+
+    Dealing to the fewest is as even as it can be, so a "no" is a proof. Pods that are there
+    already count; a domain that takes none of these counts as well, as long as it has nodes.
+    """
+    if near.even >= len(domains):
+        return None
+    total = per_domain(near.even, room, domains, inside)
+    there = np.unique(domains[near.even][inside & (domains[near.even] != UNSET)])
+    have = np.zeros(len(total), dtype=np.int64)
+    for node, count in near.beside:
+        if domains[near.even, node] != UNSET:
+            have[domains[near.even, node]] += count
+    share = np.zeros(len(total), dtype=np.int64)
+    most = -near.skew if near.skew < 0 else pods
+    for _ in range(pods):
+        open_ = there[(share[there] < total[there]) & (share[there] < most)]
+        if not len(open_):
+            return None
+        share[open_[np.argmin((have + share)[open_])]] += 1
+    if near.skew > 0:
+        after = (have + share)[there]
+        touched = after[share[there] > 0]
+        if len(touched) and touched.max() - after.min() > near.skew:
+            return None
+    return [Part(inside & (domains[near.even] == d), int(share[d])) for d in there if share[d]]
+
+
+def _liked(
+    prefer: Sequence[int], pods: int, room: Ints, inside: Bools, klass: Smalls
+) -> list[Part]:
+    """The most preferred nodes first, each as full as can be."""
+    worth = np.array(prefer)[klass]
+    found: list[Part] = []
+    rest = pods
+    for value in sorted(set(worth[inside].tolist()), reverse=True):
+        here = inside & (worth == value)
+        share = min(rest, int(np.minimum(room[here], rest).sum()))
+        if share:
+            found.append(Part(here, share))
+        rest -= share
+    return found if not rest else [*found, Part(inside, rest)]
 
 
 def per_domain(level: int, room: Ints, domains: Smalls, inside: Bools) -> Ints:

@@ -1,0 +1,188 @@
+"""Needs against nodes: node classes with every need's answer, and devices that somebody names.
+
+What other pods and volumes say of a node becomes made-up labels of it (see `near`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from athanor.api.core import Node, PersistentVolume, PersistentVolumeClaim
+from athanor.api.meta import JSON
+from athanor.features.scheduling import gangs, near, nodes, pods, rates
+from athanor.features.scheduling.core.rows import DeviceRow, NodeRow, ShapeRow
+from athanor.features.scheduling.gangs import Sited
+from athanor.features.scheduling.pods import PodNeed
+from athanor.runtime.cache import World
+
+MARK = "scheduling.athanor.dev/"
+UNLIMITED = 10**6
+
+
+class Sites(NamedTuple):
+    """The number of each node's class, every need with its answers, and the domains asked for."""
+
+    classes: dict[str, int]
+    needs: dict[PodNeed, Sited]
+    keys: tuple[str, ...]
+
+
+Volumes = Mapping[tuple[str, str], JSON]
+"""(namespace, claim) → spec of the volume that it is bound to."""
+
+
+def bound_volumes(world: World) -> dict[tuple[str, str], JSON]:
+    """The volumes of the claims that have one."""
+    by_name = {volume.metadata.name: volume.spec for volume in world.cache(PersistentVolume)}
+    return {
+        (claim.metadata.namespace, claim.metadata.name): by_name[name]
+        for claim in world.cache(PersistentVolumeClaim)
+        if (name := claim.spec.get("volumeName", "")) in by_name
+    }
+
+
+def sites(
+    all_nodes: Sequence[Node], needs: Iterable[PodNeed], cluster: near.Cluster, volumes: Volumes,
+    counted: frozenset[str],
+) -> Sites:  # fmt: skip
+    """Every need with the answers of all nodes."""
+    asked = list(dict.fromkeys(needs))
+    names = frozenset(node.metadata.name for node in all_nodes)
+    marks: dict[str, dict[str, str]] = {}
+    wheres = {}
+    for number, need in enumerate(asked):
+        wheres[need] = _answered(need, number, names, cluster, volumes, marks)
+    labels = sorted({label for where in wheres.values() for label in where.labels}
+                    | {r[0] for need in asked for _, term in need.liked for r in term})  # fmt: skip
+    numbers: dict[nodes.NodeClass, int] = {}
+    of_node = {
+        node.metadata.name: numbers.setdefault(
+            nodes.class_of(node, labels, marks.get(node.metadata.name)), len(numbers)
+        )
+        for node in all_nodes
+    }
+    classes = list(numbers)
+    found = {}
+    for number, need in enumerate(asked):
+        alone = need._replace(where=wheres[need])
+        more = attached(need, volumes)
+        shape = gangs.shape(alone, classes) if classes else need.shape
+        if more:
+            shape = shape._replace(request=tuple(sorted((*shape.request, *more.items()))))
+        found[need] = Sited(
+            rates.with_memory(shape, counted),
+            cluster.topology(need.wishes) if need.wishes.needed else near.Topology(),
+            pods.prefer(need, classes, f"{MARK}worth-{number}"),
+        )
+    return Sites(of_node, found, tuple(near.keys(need.wishes for need in asked)))
+
+
+def _answered(
+    need: PodNeed, number: int, names: frozenset[str], cluster: near.Cluster, volumes: Volumes,
+    marks: dict[str, dict[str, str]],
+) -> pods.Where:  # fmt: skip
+    """Where the need may go as other pods and volumes are; nodes get the marks it refers to."""
+    wishes, where = need.wishes, need.where
+    if not wishes.needed and not cluster.guarded:
+        return where
+    open_ = cluster.open(wishes)
+    allowed = (names if open_ is None else open_) - cluster.closed(wishes)
+    if allowed != names:
+        label = f"{MARK}near-{number}"
+        for name in allowed:
+            marks.setdefault(name, {})[label] = "yes"
+        where = where._replace(pods=((label, "Exists", ()),))
+    for name, worth in cluster.worth(wishes).items():
+        marks.setdefault(name, {})[f"{MARK}worth-{number}"] = str(worth)
+    tied = near.volume_terms(wishes.claims, wishes.namespace, volumes)
+    return where._replace(volumes=tuple(pods.terms_of(terms) for terms in tied))
+
+
+def attached(need: PodNeed, volumes: Volumes) -> dict[str, int]:
+    """How many volumes of each sort a pod attaches: "attachable-volumes-…" → number."""
+    found: dict[str, int] = {}
+    for claim in dict.fromkeys(need.wishes.claims):
+        sort = attachable(volumes.get((need.wishes.namespace, claim)))
+        if sort:
+            found[sort] = found.get(sort, 0) + 1
+    return found
+
+
+def attachable(volume: JSON | None) -> str:
+    """The resource that a volume takes of its node; empty for one that is not attached."""
+    if not volume:
+        return ""
+    driver = (volume.get("csi") or {}).get("driver")
+    if driver:
+        return f"attachable-volumes-csi-{driver}"
+    old = {"awsElasticBlockStore": "aws-ebs", "gcePersistentDisk": "gce-pd", "cinder": "cinder",
+           "azureDisk": "azure-disk"}  # fmt: skip
+    return next((f"attachable-volumes-{name}" for key, name in old.items() if key in volume), "")
+
+
+def device_ids(node: Node) -> tuple[str, ...]:
+    """The ids of the node's GPUs in the order of their indices, where it tells them."""
+    told = node.metadata.annotations.get(nodes.DEVICE_IDS, "")
+    return tuple(filter(None, told.split(",")))
+
+
+def machines(
+    rows: Sequence[NodeRow], ids: Mapping[str, Sequence[str]], shapes: Iterable[ShapeRow]
+) -> list[NodeRow]:
+    """The nodes with what is only counted where somebody asks: host ports, devices by their id.
+
+    A device that is asked for by id is a model of its own. What others use of a resource that
+    nobody here knows is left out.
+    """
+    shapes = list(shapes)
+    ports = {
+        name for shape in shapes for name, _ in shape.request if name.startswith(pods.HOST_PORT)
+    }
+    limits = {
+        name for shape in shapes for name, _ in shape.request if name.startswith("attachable-")
+    }
+    wanted = {m[1:] for shape in shapes for m in shape.models if m.startswith("/")}
+    known = {"cpu", "memory", "pods"} | {n for shape in shapes for n, _ in shape.request}
+    known |= {name for row in rows for name in (*row.capacity, *(d.kind for d in row.devices))}
+    found = []
+    for row in rows:
+        more = dict.fromkeys(ports, 1) | {n: UNLIMITED for n in limits if n not in row.capacity}
+        foreign = {name: amount for name, amount in row.foreign.items() if name in known}
+        found.append(row._replace(
+            capacity={**more, **row.capacity}, foreign=foreign,
+            devices=_named(row, ids.get(row.name, ()), wanted),
+        ))  # fmt: skip
+    return found
+
+
+def _named(row: NodeRow, ids: Sequence[str], wanted: set[str]) -> tuple[DeviceRow, ...]:
+    if not wanted:
+        return row.devices
+    own = iter(ids)
+    return tuple(
+        device._replace(model=f"{device.model}/{uuid}")
+        if device.kind.endswith("/gpu") and (uuid := next(own, "")) in wanted
+        else device
+        for device in row.devices
+    )
+
+
+def with_models(needs: Mapping[PodNeed, Sited], rows: Iterable[NodeRow]) -> dict[PodNeed, Sited]:
+    """Models as the nodes name them: "A100" is also every A100 that goes by its id."""
+    models = {device.model for row in rows for device in row.devices}
+    return {
+        need: one._replace(shape=_with_models(one.shape, sorted(models)))
+        for need, one in needs.items()
+    }
+
+
+def _with_models(shape: ShapeRow, models: Sequence[str]) -> ShapeRow:
+    if not shape.models:
+        return shape
+    fitting = tuple(
+        model for model in models
+        if model.partition("/")[0] in shape.models
+        or (model.partition("/")[2] and f"/{model.partition('/')[2]}" in shape.models)
+    )  # fmt: skip
+    return shape._replace(models=fitting or shape.models)

@@ -1,0 +1,214 @@
+"""Where pods go because of other pods, ports, volumes and devices: objects in, admissions out."""
+
+from athanor.api.core import Node, PersistentVolume, PersistentVolumeClaim, Pod
+from athanor.api.meta import JSON, Object
+from athanor.api.registry import of
+from athanor.api.scheduling import Gang, Pool, Queue
+from athanor.features.scheduling.matters import KEY
+from athanor.features.scheduling.observe import Observer
+from athanor.features.scheduling.plan import Planner
+from athanor.runtime.plan import Patch
+from athanor.testing.world import Objects
+from tests.properties.situations import NOW, caches_of
+
+GPU = "nvidia.com/gpu"
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+WEB: JSON = {"matchLabels": {"app": "web"}}
+MINE: JSON = {"matchLabels": {"app": "mine"}}
+
+
+class World:
+    """Four nodes in two zones, of 4 cores each; what is put in; and where a gang goes."""
+
+    def __init__(self, **node: JSON) -> None:
+        self.objects: Objects = {}
+        self.put(Pool, "default", spec={})
+        self.put(Queue, "q", spec={"pools": [{"pool": "default"}]})
+        for i in range(4):
+            name = f"n{i}"
+            labels = {
+                "zone": "ab"[i // 2],
+                "kubernetes.io/hostname": name,
+                **node.get("labels", {}),
+            }
+            size = {"cpu": "4", "memory": "8Gi", "pods": "20", **node.get("more", {})}
+            self.put(Node, name, labels=labels, status={"allocatable": size}, spec={})
+
+    def put(self, view: type[Object], name: str, namespace: str = "", **more: JSON) -> None:
+        meta: JSON = {"name": name, "uid": name, "resourceVersion": "5", "generation": 1}
+        meta |= {"namespace": namespace} if namespace else {}
+        meta |= {key: more.pop(key) for key in ("labels", "annotations") if key in more}
+        resource = of(view)
+        head = {"apiVersion": resource.api_version, "kind": resource.kind}
+        self.objects[resource.name, namespace, name] = {**head, "metadata": meta, **more}
+
+    def pod(self, name: str, node: str, spec: JSON | None = None, app: str = "web") -> None:
+        self.put(
+            Pod, name, "default", labels={"app": app}, status={"phase": "Running"},
+            spec={"nodeName": node, "containers": [], **(spec or {})},
+        )  # fmt: skip
+
+    def gang(self, count: int, spec: JSON, gpu: JSON | None = None, **more: object) -> list[str]:
+        """The nodes of its ranks, sorted; or the first reason."""
+        container = {"name": "main", "resources": {"requests": {"cpu": "1"}}, **more}
+        template = {
+            "metadata": {"labels": {"app": "mine"}}, "spec": {"containers": [container], **spec}
+        }  # fmt: skip
+        one: JSON = {"name": "w", "count": count, "template": template}
+        one |= {"gpu": gpu} if gpu else {}
+        gang = {"podSets": [one], "queue": "q"}
+        self.put(Gang, "g", "default", spec=gang, status={"phase": "Pending"})
+        return self.decide()
+
+    def decide(self) -> list[str]:
+        seen = Observer()(caches_of(self.objects), KEY)
+        assert seen is not None
+        for action in Planner()(seen, NOW).actions:
+            if isinstance(action, Patch) and action.resource == of(Gang):
+                status = action.body["status"]
+                if status.get("reasons"):
+                    return [status["reasons"][0]["code"], status["reasons"][0]["message"]]
+                self.admission: JSON = status["admission"]
+                found: list[str] = []
+                for placement in self.admission["placements"]:
+                    for r in placement["nodes"]:
+                        last = r.get("last", 0)
+                        names = [f"{r['prefix']}{i}" for i in range(r.get("first", 0), last + 1)]
+                        found += [name for name in names for _ in range(r.get("each", 1))]
+                return sorted(found)
+        return []
+
+
+def affinity(kind: str, selector: JSON, key: str) -> JSON:
+    return {"affinity": {kind: {REQUIRED: [{"labelSelector": selector, "topologyKey": key}]}}}
+
+
+def test_beside_and_apart_from_running_pods() -> None:
+    world = World()
+    world.pod("web", "n2")
+    assert set(world.gang(3, affinity("podAffinity", WEB, "zone"))) <= {"n2", "n3"}
+    assert world.gang(1, affinity("podAffinity", WEB, "kubernetes.io/hostname")) == ["n2"]
+    assert set(world.gang(3, affinity("podAntiAffinity", WEB, "zone"))) <= {"n0", "n1"}
+    code, said = world.gang(1, affinity("podAffinity", {"matchLabels": {"app": "no"}}, "zone"))
+    assert code == "NodesExcluded" and "4 excluded by pod (anti-)affinity" in said
+
+
+def test_what_pods_ask_of_their_own_gang_becomes_topology() -> None:
+    world = World()
+    assert set(world.gang(8, affinity("podAffinity", MINE, "zone"))) == {"n0", "n1"}
+    one_each = affinity("podAntiAffinity", MINE, "kubernetes.io/hostname")
+    assert world.gang(4, one_each) == ["n0", "n1", "n2", "n3"]
+    zones = world.gang(2, affinity("podAntiAffinity", MINE, "zone"))
+    assert [node in ("n0", "n1") for node in zones] == [True, False]
+    assert world.gang(3, affinity("podAntiAffinity", MINE, "zone"))[0] in ("Topology", "NeverFits")
+
+
+def test_running_pods_keep_others_away() -> None:
+    world = World()
+    world.pod("shy", "n0", affinity("podAntiAffinity", MINE, "zone"), app="shy")
+    assert set(world.gang(4, {})) <= {"n2", "n3"}
+
+
+def test_spread_over_domains() -> None:
+    def spread(when: str) -> JSON:
+        one = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": when,
+               "labelSelector": MINE}  # fmt: skip
+        return {"topologySpreadConstraints": [one]}
+
+    world = World()
+    nodes = world.gang(6, spread("DoNotSchedule"))
+    assert sum(node in ("n0", "n1") for node in nodes) == 3
+    for i in range(3):
+        world.pod(f"old-{i}", "n0", app="mine")
+    nodes = world.gang(5, spread("DoNotSchedule"))
+    assert sum(node in ("n0", "n1") for node in nodes) == 1
+    asks: JSON = {"requests": {"cpu": "3"}}
+    world.pod("full-2", "n2", {"containers": [{"name": "c", "resources": asks}]})
+    world.pod("full-3", "n3", {"containers": [{"name": "c", "resources": asks}]})
+    assert world.gang(8, spread("DoNotSchedule"))[0] == "Topology"
+    assert len(world.gang(8, spread("ScheduleAnyway"))) == 8
+
+
+def test_preferred_nodes_come_first() -> None:
+    term = {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["b"]}]}
+    spec = {"affinity": {"nodeAffinity": {PREFERRED: [{"weight": 5, "preference": term}]}}}
+    world = World()
+    assert set(world.gang(8, spec)) == {"n2", "n3"}
+    assert world.gang(9, spec).count("n2") == 4
+    liked = {"labelSelector": WEB, "topologyKey": "kubernetes.io/hostname"}
+    world.pod("web", "n1")
+    prefer = {"affinity": {"podAffinity": {PREFERRED: [{"weight": 9, "podAffinityTerm": liked}]}}}
+    assert world.gang(2, prefer) == ["n1", "n1"]
+
+
+def test_volumes_hold_pods_where_they_are() -> None:
+    world = World()
+    here = {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["b"]}]}
+    tied = {"nodeAffinity": {"required": {"nodeSelectorTerms": [here]}}}
+    world.put(PersistentVolume, "disk", spec=tied)
+    world.put(PersistentVolumeClaim, "data", "default", spec={"volumeName": "disk"})
+    mount = {"volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]}
+    assert set(world.gang(3, mount)) <= {"n2", "n3"}
+    code, said = world.gang(9, mount)
+    assert "2 out of reach of a volume" in said
+
+
+def test_attached_volumes_are_limited() -> None:
+    limit = "attachable-volumes-csi-disks.example"
+    world = World(more={limit: "1"})
+    for name in ("x", "y"):
+        world.put(PersistentVolume, name, spec={"csi": {"driver": "disks.example"}})
+        world.put(PersistentVolumeClaim, name, "default", spec={"volumeName": name})
+    mounts = [{"name": n, "persistentVolumeClaim": {"claimName": n}} for n in ("x", "y")]
+    assert world.gang(3, {"volumes": mounts[:1]}) == ["n0", "n1", "n2"]
+    assert world.gang(1, {"volumes": mounts})[0] == "NeverFits"
+
+
+def test_a_port_of_a_node_is_there_once() -> None:
+    world = World()
+    ports = [{"containerPort": 80, "hostPort": 8080}]
+    world.pod("old", "n1", {"containers": [{"name": "c", "ports": ports}]})
+    assert world.gang(3, {}, ports=ports) == ["n0", "n2", "n3"]
+    assert world.gang(4, {}, ports=ports)[0] in ("NoCapacity", "Fragmented")
+
+
+def gpus(**labels: str) -> World:
+    more = {GPU: "2"}
+    return World(more=more, labels={"nvidia.com/gpu.product": "A100", **labels})
+
+
+def test_devices_by_id_model_slice_and_isolation() -> None:
+    world = gpus()
+    node = world.objects["nodes", "", "n3"]
+    node["metadata"]["annotations"] = {"athanor.dev/device-ids": "GPU-a,GPU-b"}
+    assert world.gang(1, {}, {"uuids": ["GPU-b"]}) == ["n3"]
+    assert world.admission["placements"][0]["devices"] == ["1"]
+    assert world.admission["placements"][0]["isolation"] == "Hardware"
+    assert len(world.gang(8, {}, {"models": ["A100"]})) == 8
+    assert world.gang(1, {}, {"models": ["H100"]})[0] == "NeverFits"
+    assert world.gang(1, {}, {"milli": 500}) != []
+    assert world.admission["placements"][0]["isolation"] == "None"
+    assert world.gang(1, {}, {"milli": 500, "isolation": "Memory"})[0] == "NodesExcluded"
+    world = gpus(**{"athanor.dev/gpu.isolation": "Memory"})
+    world.gang(1, {}, {"milli": 500, "isolation": "Memory"})
+    assert world.admission["placements"][0]["isolation"] == "Memory"
+
+
+def test_slices_of_a_device() -> None:
+    world = gpus(**{"athanor.dev/gpu.slices": "8"})
+    nodes = world.gang(16, {}, {"sliceProfile": "3g.40gb"})
+    assert len(nodes) == 16
+    assert world.admission["placements"][0]["slots"][:2] == [0, 4]
+    assert world.gang(17, {}, {"sliceProfile": "3g.40gb"})[0] == "NeverFits"
+    world = World(more={"nvidia.com/mig-1g.10gb": "3"})
+    assert len(world.gang(12, {}, {"sliceProfile": "1g.10gb"})) == 12
+
+
+def test_what_nobody_honours_is_refused_by_name() -> None:
+    world = World()
+    two = [{"topologyKey": key, "maxSkew": 1, "labelSelector": MINE} for key in ("zone", "rack")]
+    code, said = world.gang(1, {"topologySpreadConstraints": two})
+    assert (code, "topologySpreadConstraints" in said) == ("InvalidRequest", True)
+    code, said = world.gang(1, {}, {"isolation": "Magic"})
+    assert (code, "gpu.isolation" in said) == ("InvalidRequest", True)
