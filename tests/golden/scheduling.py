@@ -4,6 +4,10 @@
     queue q parent=root strict guaranteed=4 deserved=6 limit=8 lendable=2 weight=3 (in cores)
     gang x queue=q pods=3 cpu=4 gpu=1 milli=500 least=2 required=rack priority=5 age=20 runs=60
     running y … on=a,a age=100 ends=50      leaving y … on=a
+    node b cpu=8 down
+    queue q pools=own:60,cloud budget=5 (GPU-hours left) longest=3600 user=2 reserve=600
+    gang x … resize=live|restart user=ann longest=60        lost y ranks=1,2
+    kept r nodes=c for=q spares
 
 Cores and devices; ages and times in seconds from now. One pool `p` exists unless others do.
 """
@@ -15,10 +19,12 @@ from collections.abc import Iterator
 from athanor.features.scheduling.core import rows as r
 from athanor.features.scheduling.core.build import build
 from athanor.features.scheduling.core.cycle import cycle
-from athanor.features.scheduling.core.snapshot import GangState, Policy
+from athanor.features.scheduling.core.snapshot import GangState, Policy, Resize
 
 NOW = 1_000_000.0
 GPU = "nvidia.com/gpu"
+
+RESIZE = {"": Resize.NEVER, "live": Resize.LIVE, "restart": Resize.RESTART}
 
 Words = dict[str, str]
 
@@ -36,7 +42,7 @@ def run(script: str) -> str:
         elif line.strip():
             kind, name, *rest = line.split()
             said = dict(word.split("=", 1) if "=" in word else (word, "yes") for word in rest)
-            things = [t for t in things if t[:2] != (kind, name) and t[1] != name]
+            things = [t for t in things if t[1] != name or (kind == "lost") != (t[0] == "lost")]
             if kind != "gone":
                 things.append((kind, name, said))
     return "\n".join(told) + "\n"
@@ -53,8 +59,10 @@ def decide(things: list[tuple[str, str, Words]]) -> Iterator[str]:
         [_node(n, w, pools) for n, w in machines],
         [_queue(n, w, pools) for kind, n, w in things if kind == "queue"],
         [_gang(kind, n, w) for kind, n, w in gangs],
-        [r.RunningRow(n, 0, node, int(w.get("devices", "0"), 2))
-         for _, n, w in gangs for node in filter(None, w.get("on", "").split(","))],
+        [row for _, n, w in gangs for row in _running(n, w, things)],
+        [r.LostRow(n, 0, rank) for n in dict.fromkeys(n for _, n, _ in gangs)
+         for rank in _lost(n, things)],
+        [_kept(n, w, pools) for kind, n, w in things if kind == "kept"],
         resources=("cpu", GPU),
     )  # fmt: skip
     s = build(rows)
@@ -66,11 +74,44 @@ def decide(things: list[tuple[str, str, Words]]) -> Iterator[str]:
         yield f"{s.gangs.names[one.gang]} starts on {told}"
     for gone in d.evicted:
         yield f"{s.gangs.names[gone.gang]} has to go: {gone.reason}, {gone.message}"
+    for less in d.shrunk:
+        yield f"{s.gangs.names[less.gang]} has to shrink: {less.message}"
+    for move in d.moved:
+        names = " ".join(s.nodes.names[n] for p in move.placed for n in p.nodes.tolist())
+        yield (
+            f"{s.gangs.names[move.gang]} has {move.message}, now on {names}"
+            if (move.reason == "Replaced")
+            else f"{s.gangs.names[move.gang]} {move.message}, now on {names}"
+        )
     for held in d.held:
         yield f"{s.gangs.names[held.gang]} is promised its place in {held.start - NOW:g} s"
     for g, name in enumerate(s.gangs.names):
         for why in d.why(g):
             yield f"{name} waits: {why.code}: {why.message}"
+
+
+def _running(name: str, w: Words, things: list[tuple[str, str, Words]]) -> Iterator[r.RunningRow]:
+    gone = _lost(name, things)
+    stay = int(w.get("stay", "999"))
+    for rank, node in enumerate(filter(None, w.get("on", "").split(","))):
+        if rank not in gone:
+            mask = int(w.get("devices", "0"), 2)
+            yield r.RunningRow(name, 0, node, mask, rank=rank, leaving=rank >= stay)
+
+
+def _lost(name: str, things: list[tuple[str, str, Words]]) -> list[int]:
+    """The ranks of a gang that lost their node."""
+    said = next((w["ranks"] for kind, n, w in things if (kind, n) == ("lost", name)), "")
+    return [int(rank) for rank in filter(None, said.split(","))]
+
+
+def _kept(name: str, w: Words, pools: list[r.PoolRow]) -> r.ReservationRow:
+    amounts = {"cpu": int(w["cpu"]) * 1000} if "cpu" in w else {}
+    return r.ReservationRow(
+        name, tuple(filter(None, w.get("nodes", "").split(","))), (w["for"],),
+        NOW + float(w.get("from", "-inf")), NOW + float(w.get("until", "inf")),
+        pools[0].name if amounts else "", amounts, "spares" in w,
+    )  # fmt: skip
 
 
 def _node(name: str, w: Words, pools: list[r.PoolRow]) -> r.NodeRow:
@@ -79,6 +120,7 @@ def _node(name: str, w: Words, pools: list[r.PoolRow]) -> r.NodeRow:
         name, w.get("pool", pools[0].name), {"cpu": int(w.get("cpu", "8")) * 1000},
         domains={level: w[level] for level in levels if level in w},
         devices=(r.DeviceRow(GPU, w.get("model", "")),) * int(w.get("gpu", "0")),
+        retry_at=r.INF if "down" in w else -r.INF,
     )  # fmt: skip
 
 
@@ -87,9 +129,14 @@ def _queue(name: str, w: Words, pools: list[r.PoolRow]) -> r.QueueRow:
         return {"cpu": int(w[word]) * 1000} if word in w else {}
 
     quota = r.QuotaRow(*(amounts(x) for x in ("guaranteed", "deserved", "limit", "lendable")))
+    order = [one.partition(":") for one in w["pools"].split(",")] if "pools" in w else []
+    quotas = {pool: quota._replace(spill_after=float(after or 0)) for pool, _, after in order}
     return r.QueueRow(
-        name, w.get("parent", ""), {pool.name: quota for pool in pools}, strict="strict" in w,
-        weight=int(w.get("weight", "1")),
+        name, w.get("parent", ""), quotas or {pool.name: quota for pool in pools},
+        strict="strict" in w, weight=int(w.get("weight", "1")),
+        min_runtime=float(w.get("safe", "0")), max_runtime=float(w.get("longest", "inf")),
+        user_limit={"cpu": int(w["user"]) * 1000} if "user" in w else {},
+        budget_left=float(w.get("budget", "inf")),
     )  # fmt: skip
 
 
@@ -107,9 +154,11 @@ def _gang(kind: str, name: str, w: Words) -> r.GangRow:
     state = {"gang": GangState.WAITING, "running": GangState.RUNNING}.get(kind, GangState.LEAVING)
     return r.GangRow(
         name, w["queue"], ask, state, int(w.get("priority", "0")), NOW - age,
-        preemptible="firm" not in w, estimate=float(w.get("runs", "nan")),
+        preemptible="firm" not in w, estimate=float(w.get("runs", w.get("longest", "nan"))),
         pool=w.get("pool", "") if kind == "gang" else w.get("pool", "p"),
         started=NOW - age if kind != "gang" else r.NAN,
         expected_end=NOW + float(w["ends"]) if "ends" in w else r.NAN,
         saved=NOW - float(w["saved"]) if "saved" in w else r.NAN,
+        limit=float(w.get("longest", "inf")), resize=RESIZE[w.get("resize", "")],
+        restart_cost=float(w.get("restart", "0")), user=w.get("user", ""),
     )  # fmt: skip

@@ -8,7 +8,7 @@ nodes that answer alike stay one class; what a gang's own pods ask of each other
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -257,7 +257,7 @@ def marks(node: str, answers: Answers) -> frozenset[tuple[str, str]]:
 
 
 def volume_terms(
-    claims: Collection[str], namespace: str, bound: Mapping[tuple[str, str], Any]
+    claims: Collection[str], namespace: str, bound: Mapping[tuple[str, str], JSON]
 ) -> list[list[JSON]]:
     """For each claim on a volume that is tied to nodes the node selector terms of the volume."""
     found = []

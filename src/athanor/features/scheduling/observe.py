@@ -29,7 +29,7 @@ from athanor.features.scheduling.gangs import Read, Refused, Sited
 from athanor.features.scheduling.near import Cluster
 from athanor.features.scheduling.pods import PodNeed
 from athanor.features.scheduling.queues import Problem
-from athanor.features.scheduling.reservations import Ground
+from athanor.features.scheduling.reservations import Ground, Offers
 from athanor.kit.quantity import QuantityError
 from athanor.runtime.cache import Key, World, key_of
 from athanor.wire.selector import from_object
@@ -85,7 +85,6 @@ class Observer:
         refused = _refusals(world, chosen, reads, by_queue, problems, priorities)
         counted = rates.counted_by_memory(by_queue.values(), devices)
         held = {gangs.key_of(gang) for gang in chosen if gangs.holds(gang)}
-        known = {node.metadata.name for node in all_nodes}
         lay = _lay(
             world, pools, offered, [need for one in reads.values() for need in one.needs],
             self.foreign(world, held, devices), counted,
@@ -117,11 +116,11 @@ class Observer:
                 gangs.row(gang, gangs.ask(gang, needs, lay.needs), priorities, refused.get(name))
                 for name, gang, needs in read
             ],
-            running=[row for _, gang, _ in read for row in gangs.running(gang, known)],
+            running=[row for _, gang, _ in read for row in gangs.running(gang, offered)],
             lost=[
                 LostRow(name, index, rank)
                 for name, gang, _ in read
-                for index, rank in sorted(gangs.lost(gang, known))
+                for index, rank in sorted(gangs.lost(gang, offered))
             ],
             reservations=[
                 row for one in reserved if (row := reservations.row(one, ground)) is not None
@@ -238,7 +237,7 @@ class _Lay(NamedTuple):
 def _lay(
     world: World,
     pools: Sequence[Pool],
-    offered: Mapping[str, tuple[dict[str, int], tuple[Any, ...]]],
+    offered: Offers,
     needs: Sequence[PodNeed],
     foreign: Mapping[str, dict[str, int]],
     counted: frozenset[str],

@@ -151,7 +151,7 @@ class Explainer:
             return why(Code.NEVER_FITS, f"{text}; not even when it is empty", **details)
         if not len(eligible) or (causes and not possible):
             return why(Code.NODES_EXCLUDED, text, **details)
-        if self._in_pieces(one, eligible):
+        if self._in_pieces(one, eligible[self.state.now.ledger.open[eligible]]):
             return why(Code.FRAGMENTED, f"{text}; enough is free, but in pieces", **details)
         return why(Code.NO_CAPACITY, text, **details)
 
