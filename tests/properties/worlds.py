@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from athanor.features.scheduling.core import rows as r
 from athanor.features.scheduling.core.build import build
-from athanor.features.scheduling.core.snapshot import Decisions, GangState, Snapshot
+from athanor.features.scheduling.core.snapshot import Decisions, GangState, Resize, Snapshot
 
 NOW = 10_000.0
 GPU = "gpu/x"
@@ -98,6 +98,7 @@ def rows(draw: st.DrawFn, most_gangs: int = 6) -> r.Rows:
             priority=draw(st.integers(0, 2)), created=float(draw(st.integers(0, 9_999))),
             preemptible=draw(st.booleans()),
             estimate=float(draw(st.sampled_from([60, 600, 6000]))),
+            resize=draw(st.sampled_from([Resize.NEVER, Resize.LIVE, Resize.RESTART])),
         )
         for i in range(count)
     ]  # fmt: skip
@@ -128,7 +129,43 @@ def admit(rows: r.Rows, s: Snapshot, d: Decisions) -> r.Rows:
     for gone in d.evicted:
         name = s.gangs.names[gone.gang]
         gangs[name] = gangs[name]._replace(state=GangState.LEAVING)
-    return rows._replace(gangs=list(gangs.values()), running=running)
+    for moved in d.moved:
+        name = s.gangs.names[moved.gang]
+        running = [row for row in running if row.gang != name]
+        for i, placed in enumerate(moved.placed):
+            running += [
+                r.RunningRow(name, i, s.nodes.names[node], devices, slot, rank)
+                for rank, (node, devices, slot) in enumerate(
+                    zip(placed.nodes.tolist(), placed.devices.tolist(), placed.slots.tolist(),
+                        strict=True)
+                )
+            ]  # fmt: skip
+        gangs[name] = gangs[name]._replace(resized=d.now)
+    for less in d.shrunk:
+        running = _shrunk(running, s.gangs.names[less.gang], less.counts)
+    return rows._replace(gangs=list(gangs.values()), running=running, lost=())
+
+
+def _shrunk(
+    running: Sequence[r.RunningRow], name: str, counts: Sequence[int]
+) -> list[r.RunningRow]:
+    """The last ranks of a gang are told to go."""
+    seen: dict[int, int] = {}
+    found = []
+    for row in running:
+        if row.gang == name:
+            rank = seen.get(row.pod_set, 0)
+            seen[row.pod_set] = rank + 1
+            found.append(row._replace(leaving=rank >= counts[row.pod_set]))
+        else:
+            found.append(row)
+    return found
+
+
+def less(rows: r.Rows, name: str, counts: Sequence[int]) -> r.Rows:
+    """The world after a gang has shrunk."""
+    marked = _shrunk(rows.running, name, counts)
+    return rows._replace(running=[row for row in marked if not row.leaving])
 
 
 def leave(rows: r.Rows, gone: set[str], *, forever: bool) -> r.Rows:
@@ -141,7 +178,7 @@ def leave(rows: r.Rows, gone: set[str], *, forever: bool) -> r.Rows:
             gangs.append(
                 g._replace(state=GangState.WAITING, pool="", started=r.NAN, expected_end=r.NAN)
             )
-    running = [row for row in rows.running if row.gang not in gone]
+    running = [row for row in rows.running if row.gang not in gone and not row.leaving]
     return rows._replace(gangs=gangs, running=running)
 
 
@@ -175,12 +212,19 @@ def use(rows: r.Rows) -> Use:
     return found
 
 
-def fits(nodes: Sequence[r.NodeRow], ask: r.AskRow, pool: str) -> bool:
-    """Whether the least of a gang fits empty nodes: every way of placing every pod is tried."""
+def fits(nodes: Sequence[r.NodeRow], ask: r.AskRow, pool: str, beside: Use | None = None) -> bool:
+    """Whether the least of a gang fits: every way of placing every pod is tried.
+
+    On empty nodes, or `beside` what is used of them.
+    """
     pods = [s for s in ask.pod_sets for _ in range(s.pods if s.least is None else s.least)]
     cpu = [n.capacity["cpu"] for n in nodes]
     devices = [[1000] * len(n.devices) for n in nodes]
     racks: dict[str, str] = {}
+    for i, node in enumerate(nodes if beside is not None else ()):
+        cpu[i] -= beside.cpu.get(node.name, 0) if beside is not None else 0
+        for d in range(len(devices[i])):
+            devices[i][d] -= beside.devices.get((node.name, d), 0) if beside is not None else 0
 
     def ways(pod: r.PodSetRow, n: int) -> Iterator[tuple[int, ...]]:
         shape = pod.shape
