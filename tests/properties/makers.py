@@ -9,11 +9,16 @@ from athanor.api import labels
 from athanor.api.crons import Cron
 from athanor.api.meta import API_VERSION, JSON, Object
 from athanor.api.registry import of
+from athanor.api.scheduling import Gang
 from athanor.api.sweeps import Sweep
 from athanor.api.workflows import Workflow
+from athanor.api.workspaces import Workspace
 from athanor.features.crons import observe as crons
 from athanor.features.sweeps import observe as sweeps
 from athanor.features.workflows import observe as workflows
+from athanor.features.workspaces import observe as workspaces
+from athanor.features.workspaces import rules as workspace_rules
+from athanor.features.workspaces.states import PHASES as WORKSPACE_PHASES
 from athanor.runtime.cache import Cache, Key, by_owner
 from athanor.runtime.children import WORK, Child, children
 from athanor.testing.world import Objects
@@ -257,4 +262,55 @@ def see_workflow(objects: Objects, refusal: JSON | None) -> workflows.Observed |
         objects=children_of(objects, "maker"),
         has_claim=("persistentvolumeclaims", "default", "m-artifacts") in objects,
         refusal=workflows.Refusal(**refusal) if refusal else None,
+    )
+
+
+@st.composite
+def workspace_worlds(draw: st.DrawFn) -> tuple[Objects, JSON | None]:
+    """A Workspace, its Gang, its claim, and the last refusal."""
+    spec: JSON = {
+        "app": draw(st.sampled_from(["jupyter", "command"])), "stopped": draw(st.booleans()),
+        "starts": draw(st.integers(0, 1)), "requests": {"cpu": "1", "nvidia.com/gpu": 1},
+        "idle": {"afterSeconds": draw(st.sampled_from([0, 30, 1800])),
+                 "stopAfterSeconds": draw(st.sampled_from([0, 90, 3600]))},
+    }  # fmt: skip
+    if draw(st.booleans()):
+        spec["command"] = ["serve"]
+    if draw(st.booleans()):
+        spec["hours"] = {"start": draw(st.sampled_from(["0 8 * * *", "59 7 * * *"])),
+                         "stop": "*/15 * * * *"}  # fmt: skip
+    status: JSON = {
+        "phase": draw(st.sampled_from(WORKSPACE_PHASES)), "starts": draw(st.integers(0, 1)),
+        "stopped": draw(st.sampled_from(["", "", "Idle", "Hours"])),
+    }  # fmt: skip
+    for field in ("runningSince", "hoursUntil", "stoppedAt"):
+        if draw(st.booleans()):
+            status[field] = draw(st.sampled_from(STAMPS))
+    if draw(st.booleans()):
+        status["activity"] = {"web": draw(st.sampled_from(STAMPS)), "gpuBusySeconds": 9.0}
+    meta = {"name": "m", "namespace": "default", "uid": "maker", "resourceVersion": "3"}
+    objects: Objects = {
+        ("workspaces.athanor.dev", "default", "m"): {
+            "apiVersion": API_VERSION, "kind": "Workspace", "metadata": meta, "spec": spec,
+            "status": status,
+        }
+    }  # fmt: skip
+    if draw(st.booleans()):
+        phases = ["Pending", "Starting", "Running", "Running", "Suspended", "Evicting", "Failed"]
+        gang = child("Gang", "ws-m", "Workspace", draw(st.sampled_from(phases)))
+        gang["spec"] = {"podSets": [{"name": "main"}], "suspend": draw(st.booleans())}
+        objects["gangs.athanor.dev", "default", "ws-m"] = gang
+    refusal = draw(st.sampled_from([None, None, None, "Invalid", "Conflict"]))
+    return objects, {"reason": refusal, "message": "no"} if refusal else None
+
+
+def see_workspace(objects: Objects, refusal: JSON | None) -> workspaces.Observed:
+    found = msgspec.convert(objects["workspaces.athanor.dev", "default", "m"], Workspace)
+    gang = objects.get(("gangs.athanor.dev", "default", "ws-m"))
+    return workspaces.Observed(
+        workspace=found,
+        gang=msgspec.convert(gang, Gang) if gang is not None else None,
+        has_claim=("persistentvolumeclaims", "default", "ws-m-home") in objects,
+        wrong=workspace_rules.wrong(found),
+        refusal=workspaces.Refusal(**refusal) if refusal else None,
     )

@@ -12,6 +12,8 @@ from athanor.features.sweeps import plan as sweeps
 from athanor.features.sweeps.apply import NoModel
 from athanor.features.workflows import plan as workflows
 from athanor.features.workflows.artifacts import Places
+from athanor.features.workspaces import plan as workspaces
+from athanor.features.workspaces.build import Gateway
 from athanor.runtime.plan import Create, Plan
 from athanor.testing import world
 from tests.properties import makers
@@ -88,6 +90,23 @@ def test_workflows(given_world: Any) -> None:
         if again is None:
             return
         planned = plan_workflow(again, NOW)
+        if planned.actions == ():
+            return
+    raise AssertionError(f"it does not come to rest: {planned.actions}")
+
+
+def plan_workspace(observed: Any, now: float) -> Plan:
+    return workspaces.plan(observed, now, Gateway(url="https://here", secret="s"))
+
+
+@settings(derandomize=SAME)
+@given(makers.workspace_worlds())
+def test_workspaces(given_world: Any) -> None:
+    objects, refusal = given_world
+    planned = keeps_the_laws(plan_workspace, makers.see_workspace(objects, refusal))
+    for _ in range(3):  # a phase may let a rule speak, and its word changes the phase
+        objects = world.apply(objects, planned)
+        planned = plan_workspace(makers.see_workspace(objects, None), NOW)
         if planned.actions == ():
             return
     raise AssertionError(f"it does not come to rest: {planned.actions}")

@@ -157,5 +157,5 @@ def test_no_plan_is_forgotten() -> None:
     features = Path(gangs.__file__).parent.parent
     found = {path.parent.name for path in features.glob("*/plan.py")}
     assert found == {
-        "crons", "gangs", "nodes", "scheduling", "sweeps", "training", "workflows",
+        "crons", "gangs", "nodes", "scheduling", "sweeps", "training", "workflows", "workspaces",
     }  # fmt: skip

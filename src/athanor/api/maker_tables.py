@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from athanor.api import sweeps, workflows
+from athanor.api import sweeps, workflows, workspaces
 from athanor.api.meta import JSON
 
 Columns = list[tuple[str, str, str, int]]
 
-MAKERS = ("Cron", "Sweep", "Workflow")
+MAKERS = ("Cron", "Sweep", "Workflow", "Workspace")
 """Kinds after whose objects others are named."""
 
 
@@ -62,6 +62,26 @@ RULES: Mapping[type[Struct], list[JSON]] = {
             ".resumes",
         ),
     ],
+    workspaces.WorkspaceSpec: [
+        _rule(
+            "self.app != 'command' || (has(self.command) && size(self.command) > 0)",
+            "app command needs the command that serves $(ATHANOR_PORT) of its loopback",
+            ".command",
+        ),
+        _rule(
+            "!has(self.starts) || !has(oldSelf.starts) || self.starts >= oldSelf.starts",
+            "starts only grows: raise it by one",
+            ".starts",
+        ),
+    ],
+    workspaces.Idle: [
+        _rule(
+            "!has(self.afterSeconds) || !has(self.stopAfterSeconds) || self.stopAfterSeconds == 0 "
+            "|| self.afterSeconds <= self.stopAfterSeconds",
+            "a workspace is idle before it is stopped for it",
+            ".afterSeconds",
+        ),
+    ],
     workflows.Step: [
         _rule(
             "!has(self.dependsOn) || !(self.name in self.dependsOn)",
@@ -106,6 +126,17 @@ COLUMNS: Mapping[str, Columns] = {
         ("Done", "string", ".status.done", 0),
         ("Running", "integer", ".status.running", 0),
         ("Reason", "string", ".status.reason", 0),
+        ("Message", "string", ".status.message", 1),
+        _AGE,
+    ],
+    "Workspace": [
+        ("App", "string", ".spec.app", 0),
+        ("Phase", "string", ".status.phase", 0),
+        ("Reason", "string", ".status.reason", 0),
+        ("GPUs", "string", ".status.gpus", 0),
+        ("Last-Used", "date", ".status.lastActivity", 0),
+        ("Use", "string", ".status.use", 0),
+        ("URL", "string", ".status.url", 1),
         ("Message", "string", ".status.message", 1),
         _AGE,
     ],

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from athanor.api import core, crons, scheduling, sweeps, training, workflows
+from athanor.api import core, crons, scheduling, sweeps, training, workflows, workspaces
 from athanor.api.meta import GROUP, VERSION, Object
 
 
@@ -75,6 +75,7 @@ OURS: tuple[Resource, ...] = (
     _ours("Cron", "crons", crons.Cron, "acron", namespaced=True),
     _ours("Sweep", "sweeps", sweeps.Sweep, "sw", namespaced=True),
     _ours("Workflow", "workflows", workflows.Workflow, "wf", namespaced=True),
+    _ours("Workspace", "workspaces", workspaces.Workspace, "ws", namespaced=True),
 )
 """Athanor's own kinds; they are CRDs on every server."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from athanor.api import crons, scheduling, sweeps, templates, training, workflows
+from athanor.api import crons, scheduling, sweeps, templates, training, workflows, workspaces
 from athanor.api.meta import Base, Condition, Object, ObjectReference
 from athanor.api.notes import NOTES
 
@@ -13,7 +13,7 @@ def structs() -> dict[str, type[Base]]:
     """Our own Structs that are parts of objects."""
     members = [
         item
-        for module in (scheduling, templates, training, crons, sweeps, workflows)
+        for module in (scheduling, templates, training, crons, sweeps, workflows, workspaces)
         for item in vars(module).items()
     ]
     return {

@@ -43,8 +43,11 @@ class Step(Struct, frozen=True, kw_only=True):
     message: str | None = None
 
 
-def plan(observed: Observed, now: float) -> Plan:
-    """The next actions for one Cron. Pure; `now` in seconds since the epoch."""
+def plan(observed: Observed, now: float, look: float = LOOK) -> Plan:
+    """The next actions for one Cron. Pure; `now` in seconds since the epoch.
+
+    The clock is read anew after `look` seconds at the latest.
+    """
     cron = observed.cron
     running = [c for c in observed.children if not c.finished and not c.going]
     until = handled_until(cron, observed.children)
@@ -62,7 +65,7 @@ def plan(observed: Observed, now: float) -> Plan:
     actions = (*step.actions, *_write(cron, status), *_history(observed))
     if following is None:
         return Plan(actions)
-    return Plan(actions, min(LOOK, max(following - now, 0.001)))
+    return Plan(actions, min(look, max(following - now, 0.001)))
 
 
 def _start(

@@ -16,7 +16,7 @@ STAMPED = frozenset(
         "pods",
         *(
             f"{plural}.{GROUP}"
-            for plural in ("gangs", "trainingjobs", "crons", "sweeps", "workflows")
+            for plural in ("gangs", "trainingjobs", "crons", "sweeps", "workflows", "workspaces")
         ),
     )
 )
