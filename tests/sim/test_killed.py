@@ -8,8 +8,8 @@ import pytest
 
 from tests.sim.killed import live
 
-EVERY = 1 if int(os.environ.get("ATHANOR_SIM_SEEDS", "20")) >= 200 else 23
-MOST = 60
+EVERY = 1 if int(os.environ.get("ATHANOR_SIM_SEEDS", "20")) >= 200 else 7
+MOST = 21
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
