@@ -148,8 +148,10 @@ def _gang(kind: str, name: str, w: Words) -> r.GangRow:
     )  # fmt: skip
     pods = int(w.get("pods", "1"))
     least = int(w["least"]) if "least" in w else None
-    near = {x: w[x] for x in ("required", "preferred") if x in w}
-    ask = r.AskRow((r.PodSetRow("worker", shape, pods, least, **near),))
+    near = {x: w[x] for x in ("required", "preferred", "slice_level") if x in w}
+    one = r.PodSetRow("worker", shape, pods, least, **near, balanced="balanced" in w)
+    one = one._replace(slice_size=int(w.get("slice", "0")))
+    ask = r.AskRow((one,), within=w.get("within", ""))
     age = float(w.get("age", "10"))
     state = {"gang": GangState.WAITING, "running": GangState.RUNNING}.get(kind, GangState.LEAVING)
     return r.GangRow(

@@ -61,6 +61,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "rankAttempts": 'Attempts of single ranks, "worker-3" → 1.',
         "outcome": "The owner's verdict: remaining pods are deleted, then it is so.",
         "decides": "Who decides what a failure means: the gang itself, or its owner.",
+        "within": "Level in one domain of which all pods of the gang must run.",
         "resize": "What it does when it may grow or has to shrink while it runs.",
         "replace": "Whether ranks that lose their node get another one at once.",
     },

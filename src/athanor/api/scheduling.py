@@ -126,7 +126,8 @@ class GangSpec(Base, frozen=True, kw_only=True):
     with sets of `minCount` < `count` does when it may grow or has to shrink while it runs: keep its
     size (Never), go on from a checkpoint with all ranks started again (Restart), or let ranks come
     and go (Live). With `replace`, ranks that lose their node get another one, beside those that
-    run on (or all start again, see `restart`); otherwise such a gang goes back in line.
+    run on (or all start again, see `restart`); otherwise such a gang goes back in line. All pods
+    share one domain of the level `within`; pod sets may need smaller ones inside it.
     """
 
     pod_sets: Annotated[list[PodSet], Meta(min_length=1, max_length=64)] = field(
@@ -145,6 +146,7 @@ class GangSpec(Base, frozen=True, kw_only=True):
     rank_attempts: dict[str, NonNegative] = field(default_factory=dict)
     outcome: Outcome | None = None
     decides: Literal["Gang", "Owner"] = "Gang"
+    within: str = ""
     resize: Literal["Never", "Restart", "Live"] = "Never"
     replace: bool = False
 

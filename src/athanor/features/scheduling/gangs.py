@@ -104,6 +104,7 @@ def ask(gang: Gang, needs: Sequence[PodNeed], shapes: Mapping[PodNeed, Sited]) -
             for pod_set, one in zip(gang.spec.pod_sets, needs, strict=True)
         ),
         tuple(gang.spec.pools),
+        gang.spec.within,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from athanor.features.scheduling.core import place
+from athanor.features.scheduling.core.seat import seat
 from athanor.features.scheduling.core.state import State, World
 from athanor.features.scheduling.core.table import Ints
 
@@ -66,8 +66,7 @@ def _after(state: State, gang: int, pool: int, ends: list[tuple[float, int]]) ->
     amounts = ask.amounts(ask.least)
     if state.refusal(world.tree, gang, pool, amounts) is not None:
         return None
-    levels, inside = state.levels(pool), state.inside(gang)
-    if place.place(world.ledger, ask.sets, ask.least, pool, levels, inside) is None:
+    if seat(state, world.ledger, gang, ask.least, pool) is None:
         return None
     leave = state.time + (state.policy.grace if state.leaving else 0.0)
     start = max((end for end, _ in ends), default=leave)

@@ -354,7 +354,7 @@ def _gangs(
         limit=floats(float(row.limit) for row in rows),
         resize=smalls(int(row.resize) for row in rows),
         resized=floats(float(row.resized) for row in rows),
-        within=smalls(_level(row.within, levels) for row in rows),
+        within=smalls(_level(row.ask.within, levels) for row in rows),
         attained=floats(float(row.attained) for row in rows),
         lifetime=smalls(int(row.lifetime) for row in rows),
         remaining=floats(float(row.remaining) for row in rows),

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from athanor.features.scheduling.core import place, rights, shrink
+from athanor.features.scheduling.core.seat import seat
 from athanor.features.scheduling.core.snapshot import UNSET
 from athanor.features.scheduling.core.spots import Spots
 from athanor.features.scheduling.core.state import State, World
@@ -121,12 +122,9 @@ def _regrow(
 
 def _fits(state: State, world: World, gang: int, pool: int, amounts: Ints) -> Spots | None:
     """The gang's places in a world (booked there), or None."""
-    ask = state.ask(gang)
     if state.refusal(world.tree, gang, pool, amounts) is not None:
         return None
-    return place.place(
-        world.ledger, ask.sets, ask.least, pool, state.levels(pool), state.inside(gang)
-    )
+    return seat(state, world.ledger, gang, state.ask(gang).least, pool)
 
 
 def _spare(

@@ -96,6 +96,7 @@ class AskRow(NamedTuple):
 
     pod_sets: tuple[PodSetRow, ...]
     pools: tuple[str, ...] = ()
+    within: str = ""
 
 
 class QuotaRow(NamedTuple):
@@ -151,7 +152,6 @@ class GangRow(NamedTuple):
     limit: float = INF
     resize: int = Resize.NEVER
     resized: float = NAN
-    within: str = ""
     attained: float = 0.0
     lifetime: int = UNSET
     remaining: float = NAN

@@ -9,6 +9,7 @@ import numpy as np
 from athanor.features.scheduling.core import place
 from athanor.features.scheduling.core.ledger import Ledger
 from athanor.features.scheduling.core.quota import Refusal
+from athanor.features.scheduling.core.seat import seat
 from athanor.features.scheduling.core.snapshot import UNSET
 from athanor.features.scheduling.core.spots import Spots
 from athanor.features.scheduling.core.state import Ask, State
@@ -116,7 +117,7 @@ def _with(
     ledger = binding(state, gang)
     if keep is not None:
         place.undo(ledger, ask.sets, keep.spots)
-    spots = place.place(ledger, ask.sets, counts, pool, state.levels(pool), state.inside(gang))
+    spots = seat(state, ledger, gang, counts, pool)
     if spots is not None:
         return Started(pool, spots, amounts)
     if keep is not None:
