@@ -65,7 +65,7 @@ RULES: Mapping[type[Struct], list[JSON]] = {
     workspaces.WorkspaceSpec: [
         _rule(
             "self.app != 'command' || (has(self.command) && size(self.command) > 0)",
-            "app command needs the command that serves $(ATHANOR_PORT) of its loopback",
+            "app command needs the command that serves $(ATHANOR_WORKSPACE_PORT) of its loopback",
             ".command",
         ),
         _rule(

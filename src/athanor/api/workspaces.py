@@ -36,7 +36,7 @@ class Hours(Base, frozen=True, kw_only=True):
 class WorkspaceSpec(Base, frozen=True, kw_only=True):
     """What runs, with how much, and how long it may stand idle.
 
-    `app`: JupyterLab, code-server, or any command that serves HTTP on $(ATHANOR_PORT) of its
+    `app`: JupyterLab, code-server, or any command that serves HTTP on $(ATHANOR_WORKSPACE_PORT) of its
     loopback. Raising `starts` starts a workspace that was stopped for being idle.
     """
 

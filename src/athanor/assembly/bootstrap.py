@@ -18,6 +18,7 @@ from athanor.wire.status import ApiError
 
 RBAC = "rbac.authorization.k8s.io"
 CONTROLLERS = "system:athanor-controllers"
+GATEWAY = "system:athanor-gateway"
 HOME = "kube-system"
 """Where the lease of the controllers lies."""
 OWNED = {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
@@ -42,6 +43,14 @@ def _namespaces() -> Iterable[JSON]:
 def _rights() -> Iterable[JSON]:
     yield from _granted("", rights.controllers())
     yield from _granted(HOME, rights.leader())
+
+
+    for manifest in _granted("", rights.gateway()):
+        manifest["metadata"] = {"name": "athanor:gateway"}
+        if "roleRef" in manifest:
+            manifest["roleRef"] = {**manifest["roleRef"], "name": "athanor:gateway"}
+            manifest["subjects"] = [{**manifest["subjects"][0], "name": GATEWAY}]
+        yield manifest
 
 
 def _granted(namespace: str, granted: Iterable[rights.Right]) -> Iterable[JSON]:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import random
 import signal
+import time
 from functools import partial
 
 from msgspec import Struct
@@ -17,6 +18,8 @@ from athanor.assembly.controllers import all_controllers
 from athanor.client.http import Http
 from athanor.client.protocol import Client
 from athanor.client.target import Target
+from athanor.features.scheduling.metrics import Meters
+from athanor.features.scheduling.plan import Planner
 from athanor.kit.clock import Clock, SystemClock
 from athanor.kit.exchange import Exchange
 from athanor.kit.http import HttpServer
@@ -52,6 +55,8 @@ class Replica:
         self.metrics.add(
             Gauge("athanor_leader", "1 while this replica holds the lease", self._leads)
         )
+        self._meters = Meters(time.perf_counter)
+        self._meters.join(self.metrics)
 
     def _leads(self) -> dict[tuple[str, ...], float]:
         return {(): float(self.elector.leading)}
@@ -71,7 +76,9 @@ class Replica:
 
     async def _work(self) -> None:
         log.info("%s leads", self._seat.identity)
-        controllers = [c for c in all_controllers() if c.name not in _LAPTOP_ONLY]
+        planner = Planner(meters=self._meters)
+        every = all_controllers(planner=planner)
+        controllers = [c for c in every if c.name not in _LAPTOP_ONLY]
         self._manager = Manager(self._client, controllers, self._clock, random.random)
         try:
             await self._manager.run()

@@ -10,11 +10,13 @@ import random
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from athanor.assembly import gateway
 from athanor.assembly.layout import DataDir
 from athanor.assembly.models import LazyModel
 from athanor.assembly.visibility import door
@@ -25,12 +27,15 @@ from athanor.features.crons import apply as crons
 from athanor.features.gangs import apply as gangs
 from athanor.features.nodes import apply as nodes
 from athanor.features.scheduling import apply as scheduling
+from athanor.features.scheduling.metrics import Meters
 from athanor.features.scheduling.plan import Planner
 from athanor.features.sweeps import apply as sweeps
 from athanor.features.training import apply as training
 from athanor.features.training.build import Defaults
 from athanor.features.workflows import apply as workflows
 from athanor.features.workflows.artifacts import Places
+from athanor.features.workspaces import apply as workspaces
+from athanor.features.workspaces.build import Gateway
 from athanor.kit import loop, ready
 from athanor.kit.clock import Clock, SystemClock
 from athanor.local.agent.launch import tag
@@ -44,7 +49,7 @@ LEASE = ("kube-system", "athanor-controllers")
 
 
 def all_controllers(
-    checkpoint_root: str = "", planner: Planner | None = None
+    checkpoint_root: str = "", planner: Planner | None = None, where: Gateway | None = None
 ) -> Sequence[Controller[Any]]:
     """Every controller of ours. Checkpoints go below `checkpoint_root`, or to claims without it.
 
@@ -61,15 +66,23 @@ def all_controllers(
         crons.controller(),
         sweeps.controller(LazyModel()),
         workflows.controller(Places(root=checkpoint_root)),
+        workspaces.controller(where),
     ]
 
 
 async def work(
     client: Client, clock: Clock, data: DataDir, filled: Callable[[], None] = ready.announce
 ) -> None:
-    """Run all controllers until cancelled; `filled` is called when their caches are."""
-    planner = Planner()
-    controllers = all_controllers(str(data.checkpoints), planner)
+    """Run all controllers and the gateway until cancelled; `filled` is called when caches are."""
+    async with gateway.serving(data, clock) as where:
+        await _control(client, clock, data, filled, where)
+
+
+async def _control(
+    client: Client, clock: Clock, data: DataDir, filled: Callable[[], None], where: Gateway
+) -> None:
+    planner = Planner(meters=Meters(time.perf_counter))
+    controllers = all_controllers(str(data.checkpoints), planner, where)
     manager = Manager(client, controllers, clock, random.random)
     running = asyncio.ensure_future(manager.run())
     try:

@@ -76,6 +76,18 @@ def leader() -> list[Right]:
     return [Right("coordination.k8s.io", "leases", "get create update patch", "leader election")]
 
 
+def gateway() -> list[Right]:
+    """What the gateway may do: look workspaces up, reach into their pods, ask who may."""
+    reviews = "authorization.k8s.io", "authentication.k8s.io"
+    return [
+        Right(GROUP, "workspaces", READ, "which workspaces there are"),
+        Right(GROUP, "workspaces/status", "patch", "when they were used last"),
+        Right("", "pods/portforward", "get create", "the road into a workspace's pod"),
+        Right(reviews[0], "subjectaccessreviews", "create", "who may open a workspace"),
+        Right(reviews[1], "tokenreviews", "create", "whose token it is"),
+    ]
+
+
 def reader() -> list[Right]:
     """What everybody who is known to the cluster may see."""
     shared = _ours(namespaced=False)

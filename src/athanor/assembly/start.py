@@ -31,6 +31,7 @@ NODE = socket.gethostname().split(".")[0].lower() or "laptop"
 IDENTITIES: dict[str, tuple[str, tuple[str, ...]]] = {
     "admin": ("athanor-admin", ("system:masters",)),
     "controllers": ("system:athanor-controllers", ()),
+    "gateway": ("system:athanor-gateway", ()),
     "agent": (f"system:node:{NODE}", ("system:nodes",)),
 }
 """Who the platform's own processes are: user and groups; rights are RBAC's (bootstrap)."""

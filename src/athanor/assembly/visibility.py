@@ -21,6 +21,7 @@ from athanor.features.scheduling.plan import Planner
 from athanor.features.scheduling.visibility import Visibility
 from athanor.kit.clock import Clock
 from athanor.kit.http import Exchange, HttpServer, server_tls
+from athanor.kit.telemetry import CONTENT_TYPE
 from athanor.local.pki import Pki
 from athanor.wire import calls
 from athanor.wire.request import Request, Response
@@ -36,10 +37,13 @@ class Door:
 
     def __init__(self, planner: Planner) -> None:
         self._visibility = Visibility(planner)
+        self._metrics = planner.meters.registry()
         self._one = asyncio.Lock()
 
     async def handle(self, request: Request) -> Response:
         """Answer a request that has been authorized."""
+        if request.path.rstrip("/").endswith("/metrics"):
+            return Response(200, self._metrics.text(), content_type=CONTENT_TYPE)
         if not request.path.rstrip("/").endswith(_LONG):
             return self._visibility.answer(request)
         async with self._one:

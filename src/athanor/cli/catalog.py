@@ -54,6 +54,9 @@ VERBS: dict[str, Verb] = {
     "cron": Verb("cron", _JOBS, "Run jobs on a schedule."),
     "sweep": Verb("sweep", _JOBS, "Search for good parameters."),
     "flow": Verb("flow", _JOBS, "Run steps in an order: workflows."),
+    "workspace": Verb(
+        "workspace", _JOBS, "Development environments that stop when nobody uses them."
+    ),
     "get": Verb("get", _OBJECTS, "Show objects of any kind."),
     "describe": Verb("describe", _OBJECTS, "Show everything about one object, with its events."),
     "events": Verb("events", _OBJECTS, "Show what happened."),

@@ -26,8 +26,13 @@ _LOST = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
 class Onward:
     """Connections to the servers that requests are passed on to."""
 
-    def __init__(self, ca: str = "", certificate: str = "", key: str = "") -> None:
-        """`ca` is PEM text, `certificate` and `key` are file names."""
+    def __init__(
+        self, ca: str = "", certificate: str = "", key: str = "", unix: str = ""
+    ) -> None:
+        """`ca` is PEM text, `certificate` and `key` are file names; `unix` is a socket file that
+        all requests go through.
+        """
+        self._unix = unix
         self._ca = ca
         self._identity = (certificate, key)
         self._session: aiohttp.ClientSession | None = None
@@ -66,6 +71,16 @@ class Onward:
         finally:
             answer.close()
 
+    async def fetch(self, url: str, headers: Mapping[str, str]) -> bytes:
+        """The body of a successful GET. Raises Unreachable for everything else."""
+        try:
+            async with self._pool().get(URL(url, encoded=True), headers=headers) as answer:
+                if answer.status != 200:
+                    raise Unreachable(f"{url} answers {answer.status}")
+                return await answer.read()
+        except _LOST as error:
+            raise Unreachable(f"{_origin(url)} does not answer: {error}") from error
+
     async def close(self) -> None:
         """Close all connections."""
         if self._session is not None:
@@ -96,6 +111,7 @@ class Onward:
     def _pool(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
+                connector=aiohttp.UnixConnector(self._unix) if self._unix else None,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
                 cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False,
             )  # fmt: skip

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-
 from msgspec import Struct
 
-from athanor.api import labels
+from athanor.api import labels, reach
 from athanor.api.meta import JSON, to_manifest
 from athanor.api.registry import of
 from athanor.api.scheduling import DEFAULT_QUEUE, Gang
@@ -15,7 +12,7 @@ from athanor.api.workspaces import Workspace
 
 WORKSPACES, GANGS = of(Workspace), of(Gang)
 HOME = "/home/workspace"
-PORT = "$(ATHANOR_PORT)"
+PORT = "$(ATHANOR_WORKSPACE_PORT)"
 TOKEN = "ATHANOR_WORKSPACE_TOKEN"
 
 
@@ -28,16 +25,11 @@ class Gateway(Struct, frozen=True, kw_only=True):
 
     def path(self, workspace: Workspace) -> str:
         """Where a workspace begins, on the gateway and in its own program."""
-        return f"/workspaces/{workspace.metadata.namespace}/{workspace.metadata.name}/"
+        return reach.path(workspace.metadata.namespace, workspace.metadata.name)
 
     def token(self, uid: str) -> str:
         """What a workspace's program asks for, so that nobody else talks to it."""
-        return token(self.secret, uid)
-
-
-def token(secret: str, uid: str) -> str:
-    """The token of one workspace's program: of its uid, with the gateway's secret."""
-    return hmac.new(secret.encode(), f"workspace/{uid}".encode(), hashlib.sha256).hexdigest()
+        return reach.token(self.secret, uid)
 
 
 def gang(workspace: Workspace, gateway: Gateway, *, suspend: bool) -> JSON:
@@ -112,6 +104,7 @@ def _container(workspace: Workspace, gateway: Gateway) -> JSON:
     spec = workspace.spec
     base = gateway.path(workspace)
     env = {"HOME": HOME, "ATHANOR_BASE_URL": base, TOKEN: gateway.token(workspace.metadata.uid)}
+    env["ATHANOR_WORKSPACE_PORT"] = str(reach.port(workspace.metadata.uid))
     variables = [{"name": name, "value": value} for name, value in {**env, **spec.env}.items()]
     mounts = [{"name": "home", "mountPath": HOME}]
     mounts += [{"name": f"mount-{i}", "mountPath": path} for i, path in enumerate(spec.mounts)]

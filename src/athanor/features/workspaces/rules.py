@@ -67,7 +67,7 @@ def wrong(workspace: Workspace) -> str:
     """What makes no sense, with its field; "" when all is well."""
     spec, hours = workspace.spec, workspace.spec.hours
     if spec.app == "command" and not spec.command:
-        return "spec.command: app command needs the command that serves $(ATHANOR_PORT)"
+        return "spec.command: app command needs the command that serves $(ATHANOR_WORKSPACE_PORT)"
     if hours is None:
         return ""
     for name, text in (("start", hours.start), ("stop", hours.stop)):

@@ -1,0 +1,93 @@
+"""The gateway beside the controllers: an identity and a port of its own, on loopback.
+
+Its secret and its port stay the same over restarts, so that open pages stay good.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from athanor.api.workspaces import Workspace
+from athanor.assembly.layout import DataDir
+from athanor.client.http import Http
+from athanor.client.kubeconfig import load
+from athanor.client.portforward import PortForward
+from athanor.client.protocol import Client
+from athanor.features.workspaces.build import Gateway
+from athanor.gateway.activity import EVERY, Activities
+from athanor.gateway.proxy import Proxy
+from athanor.kit.clock import Clock
+from athanor.kit.http import HttpServer, server_tls
+from athanor.local.pki import Pki, write_private
+from athanor.runtime.cache import Cache
+from athanor.runtime.informer import Informer
+
+Up = Callable[[], Mapping[str, Workspace]]
+"""The workspaces that run, by uid."""
+
+
+@asynccontextmanager
+async def serving(data: DataDir, clock: Clock) -> AsyncIterator[Gateway]:
+    """Serve until left; what it gives tells the controllers where workspaces are reached."""
+    secret = _secret(data)
+    target = load([data.kubeconfig("gateway")]).target()
+    transport = Http(target)
+    client, cache = Client(transport), Cache[Workspace]()
+    with tempfile.TemporaryDirectory(prefix="athanor-gateway-") as folder:
+        proxy = Proxy(client, PortForward(target), clock, secret, cache.get, Path(folder))
+        activities = Activities(client, clock, secret, proxy.road)
+        proxy.notes = activities
+        server = HttpServer(proxy.serve)
+        proxy.url = f"https://127.0.0.1:{await _listen(server, data, clock)}"
+
+        def up() -> Mapping[str, Workspace]:
+            return {w.metadata.uid: w for w in cache if w.status.phase in ("Running", "Idle")}
+
+        informer = Informer(client, Workspace, cache, lambda change: None, random.random)
+        tasks = [
+            asyncio.ensure_future(informer.run()),
+            asyncio.ensure_future(_roads(proxy, up)),
+            asyncio.ensure_future(activities.run(up)),
+        ]
+        try:
+            yield Gateway(url=proxy.url, secret=secret)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await server.close(0.2)
+            await proxy.close()
+            await transport.close()
+
+
+async def _roads(proxy: Proxy, up: Up) -> None:
+    while True:
+        await proxy.ready(up())
+        await asyncio.sleep(EVERY / 2)
+
+
+def _secret(data: DataDir) -> str:
+    path = data.pki / "gateway.secret"
+    if not path.exists():
+        write_private(path, secrets.token_hex(32).encode())
+    return path.read_text(encoding="ascii")
+
+
+async def _listen(server: HttpServer, data: DataDir, clock: Clock) -> int:
+    """Take the port of last time, or a free one."""
+    shown = Pki(data.pki, clock.now()).server()
+    tls = server_tls(str(shown.certificate), str(shown.key), str(shown.authority))
+    file = data.run / "gateway.port"
+    last = file.read_text(encoding="ascii") if file.exists() else "0"
+    try:
+        port = await server.start("127.0.0.1", int(last), tls)
+    except OSError:
+        port = await server.start("127.0.0.1", 0, tls)
+    write_private(file, str(port).encode())
+    return port
