@@ -43,7 +43,7 @@ class Door:
     async def handle(self, request: Request) -> Response:
         """Answer a request that has been authorized."""
         if request.path.rstrip("/").endswith("/metrics"):
-            return Response(200, self._metrics.text(), content_type=CONTENT_TYPE)
+            return Response(body=self._metrics.text(), content_type=CONTENT_TYPE)
         if not request.path.rstrip("/").endswith(_LONG):
             return self._visibility.answer(request)
         async with self._one:

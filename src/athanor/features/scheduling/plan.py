@@ -30,6 +30,7 @@ from athanor.features.scheduling.core.snapshot import (
 )
 from athanor.features.scheduling.core.why import NAMES, Code
 from athanor.features.scheduling.distrust import Distrust
+from athanor.features.scheduling.metrics import Meters
 from athanor.features.scheduling.observe import Observed, Past
 from athanor.kit.times import rfc3339
 from athanor.runtime.plan import Patch, Plan
@@ -48,8 +49,9 @@ class Planner:
     Nodes that refused or lost a gang's pods are left alone for a while, longer each time.
     """
 
-    def __init__(self, policy: Policy | None = None) -> None:
+    def __init__(self, policy: Policy | None = None, meters: Meters | None = None) -> None:
         self.policy = policy or Policy()
+        self.meters = meters or Meters(lambda: 0.0)
         self.memo: Memo | None = None
         self.past: Past | None = None
         self.distrust = Distrust()
@@ -63,7 +65,8 @@ class Planner:
         spent = self.books.charge(seen.queues, seen.meters, seen.ended, now)
         snapshot = budgets.mark(seen.snapshot, seen.queues, spent)
         seen = msgspec.structs.replace(seen, snapshot=snapshot)
-        decisions, self.memo = cycle(seen.snapshot, self.policy, now, self.memo)
+        decisions, self.memo = cycle(seen.snapshot, self.policy, now, self.memo, self.meters.enter)
+        self.meters.decided(seen.snapshot, decisions, spent)
         self.past = Past(now, report.by_name(seen.snapshot, decisions))
         self.latest = seen, decisions
         return write(seen, decisions, spent)

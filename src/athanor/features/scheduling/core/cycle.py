@@ -9,6 +9,7 @@ belongs to the cycle it is given to; throwing it away changes nothing but the ti
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 
 import numpy as np
 
@@ -36,25 +37,37 @@ from athanor.features.scheduling.core.state import State
 from athanor.features.scheduling.core.table import Ints, ints, smalls
 from athanor.features.scheduling.core.why import Code, why
 
+Enter = Callable[[str], None]
+
+
+def _quietly(phase: str) -> None:
+    """Nobody measures."""
+
 
 def cycle(
-    snapshot: Snapshot, policy: Policy, now: float, memo: Memo | None = None
-) -> tuple[Decisions, Memo]:
+    snapshot: Snapshot, policy: Policy, now: float, memo: Memo | None = None,
+    enter: Enter = _quietly,
+) -> tuple[Decisions, Memo]:  # fmt: skip
     """Decide what starts, who goes, who is promised what, and why everyone else waits.
+
+    `enter` is told which phase begins.
 
     Raises BrokenLedger when a decision would break an invariant: then nothing is decided.
     """
+    enter("quota")
     memo = memory.current(memo, snapshot, policy, now)
-    run = _Run(State(snapshot, policy, now, memo.ledger, memo.shapes), memo)
+    run = _Run(State(snapshot, policy, now, memo.ledger, memo.shapes), memo, enter)
     run.consider_all()
+    enter("check")
     check.invariants(run.state, run.admitted, run.evicted)
     check.resized(run.state, run.moved, run.shrunk)
     return run.decisions(), memo
 
 
 class _Run:
-    def __init__(self, state: State, memo: Memo) -> None:
+    def __init__(self, state: State, memo: Memo, enter: Enter) -> None:
         self.state = state
+        self.enter = enter
         self.explain = Explainer(state, memo.empty, memo.possible)
         self.admitted: list[Admit] = []
         self.evicted: list[Eviction] = []
@@ -71,8 +84,10 @@ class _Run:
     def consider_all(self) -> None:
         """Take the lines' heads in order until nobody is left to consider."""
         self._refuse()
+        self.enter("repair")
         self.moved, self.evicted = elastic.repair(self.state)
         self.evicted += budget.overspent(self.state)
+        self.enter("order")
         heap: list[tuple[tuple[object, ...], int]] = []
         lines = lines_of(self.state.snapshot, self.line, self.states)
         for line in lines.values():
@@ -85,6 +100,7 @@ class _Run:
                 self._consider(line)
             if line.head() is not None:
                 heapq.heappush(heap, (self._key(line), number))
+        self.enter("grow")
         self.moved += elastic.grow(self.state, self.states)
 
     def _refuse(self) -> None:
@@ -128,12 +144,16 @@ class _Run:
             return
         state = self.state
         tries = open_pools(state, g, self._pools(g))
+        self.enter("start")
         tried = start(state, g, tries)
+        self.enter("order")
         if isinstance(tried, Started):
             self._admit(g, tried)
             line.take()
             return
+        self.enter("why")
         reasons = self.explain.barred(g, tried)
+        self.enter("preempt")
         if self._budget_left():
             made = preempt.propose(state, g, tries)
             if made is not None:
@@ -142,6 +162,7 @@ class _Run:
                 self._close(line, g)
                 return
         by_quota = bool(tried) and all(b.refusal is not None for b in tried)
+        self.enter("backfill")
         promised = not by_quota and (self._reserve(line, g, tries) or line.holds > 0)
         if any(b.code == Code.USER_LIMIT for b in tried):
             self._say(g, reasons)
