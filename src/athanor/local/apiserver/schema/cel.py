@@ -18,6 +18,7 @@ from typing import Any
 
 from athanor.local.apiserver.schema.causes import Value
 from athanor.local.apiserver.schema.functions import FUNCTIONS, NAMESPACES
+from athanor.local.apiserver.schema.needs import needs_of, trim
 
 _BUILT_IN = frozenset(
     (
@@ -84,11 +85,13 @@ class Expression:
         used = {name: FUNCTIONS[name] for name in functions if name in FUNCTIONS}
         spaces = {name: NAMESPACES[name] for name in variables if name in NAMESPACES}
         self._context = engine.Context(spaces, used)
+        self._needs = needs_of(text)
 
     def evaluate(self, variables: Mapping[str, Value]) -> Value:
         """The value for these variables. Raises EvaluationError."""
         for name, value in variables.items():
-            self._context.add_variable(name, value)
+            if name in self._needs:
+                self._context.add_variable(name, trim(value, self._needs[name]))
         try:
             return self._program.execute(self._context)
         except KeyError as error:
