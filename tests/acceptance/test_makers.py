@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -85,8 +84,7 @@ def test_a_sweep_of_thirty_trials_that_stops_early(console: Console) -> None:
     console.run("sweep", "delete", "find", "--yes")
 
 
-def test_a_workflow_with_a_failing_step_is_resumed(console: Console, tmp_path: Path) -> None:
-    mended = console.project / "mended"
+def test_a_workflow_with_a_failing_step_is_resumed(console: Console) -> None:
     put = "import athanor_progress as p; p.output(parts='[1, 2, 3]')"
     write = (
         "import os, sys; d = os.environ['ATHANOR_OUTPUT_DIR']; os.makedirs(d, exist_ok=True); "
@@ -97,7 +95,10 @@ def test_a_workflow_with_a_failing_step_is_resumed(console: Console, tmp_path: P
         "found = glob.glob(sys.argv[1] + '/*/number'); "
         "p.output(total=str(sum(int(open(name).read()) for name in found)))"
     )
-    fragile = f"import os, sys; sys.exit(0 if os.path.exists({str(mended)!r}) else 3)"
+    fragile = (
+        "import os, sys; "
+        "sys.exit(0 if os.path.exists(os.environ['ATHANOR_ARTIFACTS'] + '/mended') else 3)"
+    )
     say = "import sys; print('said:', *sys.argv[1:])"
     text = FLOW.format(
         split=template(put), work=template(write, "${item.value}"),
@@ -117,7 +118,9 @@ def test_a_workflow_with_a_failing_step_is_resumed(console: Console, tmp_path: P
     steps = console.run("flow", "steps", "story")
     assert "fragile" in steps and "Omitted" in steps and "Skipped" in steps
     before = {row["name"]: row for row in rows(console) if row["phase"] == "Succeeded"}
-    mended.write_text("")
+    uid = json.loads(console.run("flow", "get", "story", "-o", "json"))["metadata"]["uid"]
+    shared = console.data.checkpoints / "default" / f"story-{uid[:8]}"
+    (shared / "mended").write_text("")
     console.kill("controllers")
     console.run("flow", "resume", "story")
     console.until(lambda: phase() if phase() == "Succeeded" else None, seconds=200)
