@@ -136,6 +136,9 @@ def test_our_own_kinds_say_what_is_wrong() -> None:
     queue = _object({"pools": [{"pool": "a", "guaranteed": {"cpu": 4}, "limit": {"cpu": "3"}}]})
     found = schemas["Queue"].validate(queue)
     assert found[0].field == "spec.pools[0].guaranteed"
-    old = _object({"framework": "jax", "roles": [{"name": "w"}]})
-    new = _object({"framework": "pytorch", "roles": [{"name": "w"}]})
+    role = {"name": "w", "template": {"spec": {"containers": [{"name": "main"}]}}}
+    old, new = (
+        schemas["TrainingJob"].default(_object({"framework": name, "roles": [role]}))
+        for name in ("jax", "pytorch")
+    )
     assert [c.field for c in schemas["TrainingJob"].validate(new, old)] == ["spec.framework"]
