@@ -192,7 +192,16 @@ async def _users(sim: Simulation, dice: random.Random, jobs: int) -> None:
         fate = dice.random()
         if fate < 0.15:
             await asyncio.sleep(dice.uniform(0, 30))
-            await sim.lab.patch(TrainingJob, name, {"spec": {"suspend": True}})
+            await _suspend(sim, name)
+
+
+async def _suspend(sim: Simulation, name: str) -> None:
+    """Refused for a job that has finished meanwhile, and for no other."""
+    try:
+        await sim.lab.patch(TrainingJob, name, {"spec": {"suspend": True}})
+    except ApiError as error:
+        phase = (await sim.lab.get(TrainingJob, name)).status.phase
+        assert error.reason == "Invalid" and phase in ("Succeeded", "Failed"), error
 
 
 async def _calm(sim: Simulation) -> None:
