@@ -20,6 +20,7 @@ from athanor.features.gangs import states as gangs
 from athanor.features.sweeps import states as sweeps
 from athanor.features.training import states as training
 from athanor.features.workflows import states as workflows
+from athanor.features.workspaces import states as workspaces
 from athanor.local.apiserver.refusals import REFUSALS
 
 ROOT = Path(__file__).parent.parent
@@ -104,6 +105,7 @@ def states() -> str:
     parts = [HEAD, "# States\n"]
     for kind, module in (
         ("Gang", gangs), ("TrainingJob", training), ("Sweep", sweeps), ("Workflow", workflows),
+        ("Workspace", workspaces),
     ):
         words = (module.__doc__ or "").split("\n", 1)[1].strip()
         parts.append(f"## {kind}\n\n```mermaid\n{module.diagram()}```\n\n```text\n{words}\n```\n")

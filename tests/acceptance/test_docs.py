@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [
     "README.md",
-    *(f"docs/{name}.md" for name in ("laptop", "workstation", "training", "makers")),
+    *(f"docs/{name}.md" for name in ("laptop", "workstation", "training", "makers", "workspaces")),
 ]
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SET_UP = ("make ",)

@@ -35,7 +35,7 @@ def sign(ticket: Ticket, secret: str) -> str:
 def read(text: str, secret: str, use: str, now: float) -> Ticket | None:
     """The ticket of a text; None when it is not ours, for another use, or out of date."""
     body, _, mark = text.partition(".")
-    if not hmac.compare_digest(_mark(body.encode(), secret), mark):
+    if not hmac.compare_digest(_mark(body.encode(), secret).encode(), mark.encode()):
         return None
     try:
         padded = body + "=" * (-len(body) % 4)
