@@ -12,7 +12,7 @@ from athanor.api.core import Namespace, Node, Pod
 from athanor.api.meta import JSON, Object, to_manifest
 from athanor.api.placement import pack
 from athanor.api.registry import of
-from athanor.api.scheduling import Gang, Pool, Queue
+from athanor.api.scheduling import Gang, Pool, Queue, Reservation
 from athanor.api.training import TrainingJob
 from athanor.features.gangs import observe as gangs
 from athanor.features.gangs.states import PHASES as GANG_PHASES
@@ -55,6 +55,8 @@ def gang_specs(draw: st.DrawFn) -> JSON:
         "suspend": draw(st.sampled_from([False, False, True])),
         "restart": draw(st.sampled_from(["Gang", "Rank"])),
         "decides": draw(st.sampled_from(["Gang", "Owner"])),
+        "resize": draw(st.sampled_from(["Never", "Never", "Restart", "Live"])),
+        "replace": draw(maybe),
     }
     if draw(maybe):
         spec["checkpoint"] = {"enabled": draw(maybe), "graceSeconds": draw(st.integers(0, 60))}
@@ -82,6 +84,11 @@ def admissions(draw: st.DrawFn, sets: list[JSON]) -> JSON:
     if draw(st.integers(0, 3)) == 0:
         deadline = draw(st.sampled_from([EARLIER, "2027-01-15T08:00:30Z"]))
         admission["evict"] = {"deadline": deadline, "reason": "Preempted", "message": "by others"}
+    admission["generation"] = draw(st.sampled_from([0, 0, 1]))
+    if draw(st.integers(0, 5)) == 0:
+        deadline = draw(st.sampled_from([EARLIER, "2027-01-15T08:00:30Z"]))
+        counts = {s["name"]: draw(st.integers(0, s["count"])) for s in sets}
+        admission["shrink"] = {"deadline": deadline, "reason": "Shrunk", "counts": counts}
     return admission
 
 
@@ -100,6 +107,9 @@ def gang_manifests(draw: st.DrawFn, owner: JSON | None = None) -> JSON:
         "phase": draw(st.sampled_from(GANG_PHASES)),
         "attempt": draw(st.integers(0, spec["attempt"])),
         "evictions": draw(small),
+        "resizes": draw(st.sampled_from([0, 0, 1])),
+        "generation": draw(st.sampled_from([0, 0, 1])),
+        "reason": draw(st.sampled_from(["", "", "Resized"])),
     }
     if draw(st.integers(0, 3)):
         status["admission"] = draw(admissions(spec["podSets"]))
@@ -121,7 +131,7 @@ def gang_manifests(draw: st.DrawFn, owner: JSON | None = None) -> JSON:
 
 @st.composite
 def pods(draw: st.DrawFn, gang: JSON, pod_set: str, rank: int) -> JSON:
-    run = gang["status"]["attempt"] + gang["status"]["evictions"]
+    run = sum(gang["status"][name] for name in ("attempt", "evictions", "resizes"))
     told = {
         labels.GANG: "g", labels.POD_SET: pod_set, labels.RANK: str(rank),
         labels.ATTEMPT: str(run - draw(st.sampled_from([0, 0, 0, 1]))),
@@ -276,13 +286,38 @@ def clusters(draw: st.DrawFn) -> Objects:
         share = draw(st.integers(0, 6))
         quota |= {"guaranteed": {"cpu": str(share)}, "deserved": {"cpu": str(share + 1)}}
         ordering = draw(st.sampled_from(["StrictFIFO", "BestEffortFIFO"]))
-        put(Queue, name, spec={"pools": [quota], "ordering": ordering})
+        spec: JSON = {"pools": [quota], "ordering": ordering}
+        if draw(maybe):
+            period = draw(st.sampled_from(["Day", "Month", "Total"]))
+            spec["budget"] = {"gpuHours": str(draw(small)), "period": period}
+            spec["userLimit"] = {"cpu": str(draw(st.integers(1, 6)))}
+        if draw(maybe):
+            spec["maxRuntimeSeconds"] = draw(st.sampled_from([60, 6000]))
+            spec["state"] = draw(st.sampled_from(["Open", "Open", "Hold", "Drain", "Closed"]))
+        put(Queue, name, spec=spec)
+    if draw(maybe):
+        kept: JSON = {"pool": draw(st.sampled_from(["default", "nowhere"])), "queues": ["red"]}
+        kept["amounts"] = {"cpu": str(draw(st.integers(1, 9)))}
+        kept["spares"] = draw(maybe)
+        put(Reservation, "kept", spec=kept)
     for number in range(draw(st.integers(0, 4))):
         asks = {"requests": {"cpu": str(draw(st.integers(1, 4)))}}
         template = {"spec": {"containers": [{"name": "main", "resources": asks}]}}
-        sets = [{"name": "worker", "count": draw(st.integers(1, 3)), "template": template}]
+        count = draw(st.integers(1, 3))
+        sets = [{"name": "worker", "count": count, "template": template, "minCount": 1}]
         spec = {"podSets": sets, "queue": draw(st.sampled_from(["red", "blue"]))}
-        put(Gang, f"g{number}", "default", spec=spec, status={"phase": "Pending"})
+        spec["resize"] = draw(st.sampled_from(["Never", "Restart", "Live"]))
+        status: JSON = {"phase": "Pending"}
+        if draw(maybe) and (ours := [n for v, _, n in objects if v == of(Node).name]):
+            node = draw(st.sampled_from(ours))
+            places = [to_manifest(place) for place in pack([node])]
+            placed = [{"podSet": "worker", "count": 1, "nodes": places}]
+            status = {"phase": draw(st.sampled_from(["Running", "Starting"]))}
+            status["admission"] = {
+                "queue": spec["queue"], "pool": "default", "placements": placed,
+                "admittedAt": EARLIER,
+            }  # fmt: skip
+        put(Gang, f"g{number}", "default", spec=spec, status=status)
     return objects
 
 

@@ -13,12 +13,14 @@ from athanor.api import labels
 from athanor.api.core import Node, Pod
 from athanor.api.meta import JSON
 from athanor.api.registry import of
-from athanor.api.scheduling import Pool, Queue
+from athanor.api.scheduling import Gang, Pool, Queue, Reservation
 from athanor.api.training import TrainingJob
 from athanor.features.gangs import apply as gangs
 from athanor.features.nodes import apply as nodes
 from athanor.features.scheduling import apply as scheduling
+from athanor.features.scheduling.core.decisions import Policy
 from athanor.features.training import apply as training
+from athanor.kit.times import rfc3339
 from athanor.runtime.manager import Manager
 from athanor.testing import lab, virtual
 from athanor.testing.faults import NONE, ROUGH, Faulty, Rates
@@ -61,7 +63,8 @@ class Simulation:
 
     def start_controllers(self) -> None:
         """A process with all controllers; it knows nothing of an earlier one."""
-        every = [gangs.controller(), nodes.controller(), scheduling.controller()]
+        quick = scheduling.controller(Policy(resize_every=10.0))
+        every = [gangs.controller(), nodes.controller(), quick]
         manager = Manager(
             self.wire(), [*every, training.controller()], self.lab.clock, self.dice.random
         )
@@ -103,6 +106,23 @@ class Simulation:
             starts=dice.uniform(0.1, 3), runs=dice.uniform(3, 60), exit_code=code,
             refused=refused, goes=dice.uniform(0.05, 5),
         )  # fmt: skip
+
+
+def stretch(name: str, dice: random.Random) -> JSON:
+    """A random gang that grows and shrinks, or takes other nodes for ranks that lost theirs."""
+    asks = {"requests": {"cpu": "1"}}
+    template = {"spec": {"containers": [{"name": "main", "image": "host", "resources": asks}]}}
+    count = dice.randint(2, 6)
+    one = {"name": "worker", "count": count, "minCount": dice.randint(1, count)}
+    spec = {
+        "podSets": [{**one, "template": template}],
+        "queue": dice.choice(["red", "blue"]),
+        "resize": dice.choice(["Live", "Live", "Restart"]),
+        "restart": dice.choice(["Gang", "Rank"]),
+        "replace": dice.random() < 0.7,
+        "checkpoint": {"enabled": dice.random() < 0.5, "graceSeconds": 5, "restartSeconds": 1},
+    }
+    return {"metadata": {"name": name, "namespace": "default"}, "spec": spec}
 
 
 def job(name: str, dice: random.Random) -> JSON:
@@ -150,6 +170,12 @@ async def _lay_out(bed: lab.Lab, dice: random.Random) -> None:
         quota = {"pool": "default", "guaranteed": {"cpu": str(share)},
                  "deserved": {"cpu": str(share + 2)}, "limit": {"cpu": "16"}}  # fmt: skip
         await bed.create({"metadata": {"name": name}, "spec": {"pools": [quota]}}, Queue)
+    if dice.random() < 0.3:
+        spare = {"nodes": ["node-0"], "queues": ["red"], "spares": True}
+        end = rfc3339(bed.clock.now() + TROUBLE)
+        await bed.create(
+            {"metadata": {"name": "spare"}, "spec": {**spare, "end": end}}, Reservation
+        )
 
 
 async def _trouble(sim: Simulation, dice: random.Random) -> None:
@@ -189,6 +215,8 @@ async def _users(sim: Simulation, dice: random.Random, jobs: int) -> None:
         name = f"job-{number}"
         await sim.lab.create(job(name, dice), TrainingJob)
         sim.invariants.submitted.add(name)
+        if number % 2:
+            await sim.lab.create(stretch(f"stretch-{number}", dice), Gang)
         fate = dice.random()
         if fate < 0.15:
             await asyncio.sleep(dice.uniform(0, 30))
@@ -219,7 +247,9 @@ async def _calm(sim: Simulation) -> None:
         lost = sim.invariants.submitted - found.keys()
         assert not lost, f"jobs were lost: {lost}"
         assert not sim.invariants.broken, sim.invariants.broken[0]
-        left = [j for j in found.values() if j.status.phase not in ("Succeeded", "Failed")]
+        left: list[TrainingJob | Gang] = list(found.values())
+        left += await sim.lab.list(Gang)
+        left = [j for j in left if j.status.phase not in ("Succeeded", "Failed")]
         if not left:
             return
         assert sim.lab.clock.monotonic() < end, f"{left[0].metadata.name} never ends: {left[0]}"
