@@ -82,6 +82,7 @@ def gateway() -> list[Right]:
     return [
         Right(GROUP, "workspaces", READ, "which workspaces there are"),
         Right(GROUP, "workspaces/status", "patch", "when they were used last"),
+        Right("", "pods", "get", "how much a workspace's pod works"),
         Right("", "pods/portforward", "get create", "the road into a workspace's pod"),
         Right(reviews[0], "subjectaccessreviews", "create", "who may open a workspace"),
         Right(reviews[1], "tokenreviews", "create", "whose token it is"),

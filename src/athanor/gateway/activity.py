@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping
 import msgspec
 from msgspec import Struct
 
-from athanor.api import reach
+from athanor.api import labels, reach
+from athanor.api.core import Pod
 from athanor.api.meta import JSON, to_manifest
 from athanor.api.registry import of
 from athanor.api.workspaces import Activity, Workspace
@@ -79,6 +80,8 @@ class Activities:
             with contextlib.suppress(Unreachable, msgspec.MsgspecError):
                 for kind, at in (await self._asked(workspace)).items():
                     watcher.seen[kind] = max(at, watcher.seen.get(kind, 0.0))
+        for kind, at in (await self._worked(workspace)).items():
+            watcher.seen[kind] = max(at, watcher.seen.get(kind, 0.0))
         now = self._clock.now()
         passed = min(now - watcher.looked, RECENT) if watcher.looked else 0.0
         watcher.looked = now
@@ -93,6 +96,17 @@ class Activities:
             )
         except ApiError as problem:
             log.info("activity of %s/%s: %s", meta.namespace, meta.name, problem.message)
+
+    async def _worked(self, workspace: Workspace) -> Seen:
+        """What the node says of the pod's processors and GPUs."""
+        meta = workspace.metadata
+        try:
+            pod = await self._client(calls.get(Pod, reach.pod(meta.name), meta.namespace))
+        except ApiError:
+            return {}  # it is on its way, or gone: there is another look soon
+        notes = pod.metadata.annotations
+        kinds = {"cpu": labels.BUSY, "gpu": labels.GPU_BUSY}
+        return {kind: parse_rfc3339(notes[note]) for kind, note in kinds.items() if note in notes}
 
     async def _asked(self, workspace: Workspace) -> Seen:
         """What JupyterLab says of its kernels and terminals."""

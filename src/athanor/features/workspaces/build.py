@@ -46,7 +46,10 @@ def gang(workspace: Workspace, gateway: Gateway, *, suspend: bool) -> JSON:
         {"name": f"mount-{i}", "hostPath": {"path": path, "type": "Directory"}}
         for i, path in enumerate(spec.mounts)
     ]
-    pod_set: JSON = {"name": "main", "count": 1, "template": {**given, "spec": pod}}
+    about = given.get("metadata") or {}
+    marks = {**(about.get("labels") or {}), labels.WORKSPACE: meta.name}
+    template = {**given, "metadata": {**about, "labels": marks}, "spec": pod}
+    pod_set: JSON = {"name": "main", "count": 1, "template": template}
     if spec.gpu is not None:
         pod_set["gpu"] = to_manifest(spec.gpu)
     scheduling = to_manifest(spec.scheduling)

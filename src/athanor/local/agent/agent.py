@@ -18,6 +18,7 @@ from athanor.client.protocol import Client
 from athanor.kit import ready
 from athanor.kit.clock import Clock
 from athanor.local.agent import leftovers, prepare, reach, recall
+from athanor.local.agent.busy import Busy
 from athanor.local.agent.claims import Claims
 from athanor.local.agent.devices import Devices, Nvidia, Simulated
 from athanor.local.agent.directory import Directory
@@ -97,7 +98,7 @@ class Agent:
         self._heartbeat = Heartbeat(self.node, await kubelet.start())
         jobs = [
             self.pods.run(), self.events.run(), self._heartbeat.run(), self._sweep(),
-            self._reports.run(),
+            self._reports.run(), Busy(self.node, self.workers).run(),
             Evictions(self.workers, self.settings.logs).run(),
             self.supervised.run(self._met), self._services.run(), self.directory.run(),
             self.node.claims.run(), self._announce(), self._refresh(), kubelet.run(),

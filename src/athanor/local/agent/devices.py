@@ -36,6 +36,9 @@ class Plugin(Protocol):
     def find(self) -> Sequence[Device]:
         """All there are now, with their health."""
 
+    def load(self, device: Device) -> int:
+        """How much of its time a device works, in percent."""
+
     def environment(self, devices: Sequence[Device]) -> Mapping[str, str]:
         """Variables by which programs find the devices given to them."""
 
@@ -60,6 +63,10 @@ class Simulated:
             Device(resource=GPU, id=str(i), model=self._model, simulated=True)
             for i in range(self._count)
         ]
+
+    def load(self, device: Device) -> int:
+        """They only pretend."""
+        return 0
 
     def environment(self, devices: Sequence[Device]) -> Mapping[str, str]:
         """As for real ones, and a word that they are not."""
@@ -86,6 +93,17 @@ class Nvidia:
         if self._nvml.nvmlDeviceGetCount_v2(ctypes.byref(count)):
             return []
         return [self._one(index) for index in range(count.value)]
+
+    def load(self, device: Device) -> int:
+        """How much of a GPU's time it works, in percent, over the last second or so."""
+        if self._nvml is None:
+            return 0
+        handle, rates = ctypes.c_void_p(), (ctypes.c_uint * 2)()
+        if self._nvml.nvmlDeviceGetHandleByIndex_v2(int(device.id), ctypes.byref(handle)):
+            return 0
+        if self._nvml.nvmlDeviceGetUtilizationRates(handle, ctypes.byref(rates)):
+            return 0
+        return int(rates[0])
 
     def environment(self, devices: Sequence[Device]) -> Mapping[str, str]:
         """CUDA's own variable; indexes in the order of the PCI bus, as NVML counts."""
@@ -184,6 +202,20 @@ class Devices:
         """Resource → ids that a container holds."""
         found = self._held.get((pod, container), {})
         return {name: list(ids) for name, ids in found.items() if ids}
+
+    def load(self, pod: str) -> int:
+        """How busy the busiest device of a pod is, in percent."""
+        return max(
+            (
+                self._makers[resource].load(self._found[resource][number])
+                for (holder, _), given in self._held.items()
+                if holder == pod
+                for resource, numbers in given.items()
+                for number in numbers
+                if number in self._found.get(resource, {})
+            ),
+            default=0,
+        )
 
     def release(self, pod: str) -> None:
         """Everything a pod holds is free again."""

@@ -131,7 +131,11 @@ async def channels(socket: WebSocket, ports: list[int], dial: Dial) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(_CHUNK):
                 await socket.send(bytes([channel]) + data)
+        ended.add(channel)
+        if ended == links.keys():  # as a kubelet: nothing is left to say
+            await socket.close()
 
+    ended: set[int] = set()
     try:
         for index, port in enumerate(ports):
             head = struct.pack("<H", port)
