@@ -17,11 +17,13 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from athanor.features.scheduling.core import fast
 from athanor.features.scheduling.core import rows as r
 from athanor.features.scheduling.core.build import build
 from athanor.features.scheduling.core.frag import Learner
 from athanor.features.scheduling.core.ledger import Ledger, Shape, shape_of
 from athanor.features.scheduling.core.place import place
+from athanor.features.scheduling.core.score import How, Rater
 from athanor.features.scheduling.core.snapshot import Snapshot
 from athanor.features.scheduling.core.spots import SetAsk
 from athanor.features.scheduling.core.topology import Near
@@ -81,18 +83,22 @@ def row(want: control.Shape) -> r.ShapeRow:
 class Scheduler:
     """The production placement, one pod at a time."""
 
-    def __init__(self, s: Snapshot) -> None:
+    def __init__(self, s: Snapshot, large: int = fast.LARGE) -> None:
         self.shapes: list[Shape] = [
             shape_of(s.shapes, int(k)) for k in s.pod_sets.shape.tolist()
         ]  # fmt: skip
         self.asks = [(SetAsk(k, shape, 1, 1, Near()),) for k, shape in enumerate(self.shapes)]
         self.learner = Learner(self.shapes, s.resources.index("cpu"))
-        self.ledger = Ledger(s.nodes, self.learner.rater)
+        self.scale = np.max(s.nodes.capacity, axis=0)
+        self.ledger = Ledger(s.nodes, self._rater(), large)
+
+    def _rater(self) -> Rater:
+        return Rater(How.GRADIENT, self.scale, self.learner.mix)
 
     def place(self, k: int) -> int:
         """The node that takes one pod of shape `k`, or -1."""
         if self.learner.saw(k):
-            self.ledger.rerate(self.learner.rater)
+            self.ledger.rerate(self._rater())
         spots = place(self.ledger, self.asks[k], (1,), 0, ())
         return -1 if spots is None else spots[0][0].node
 

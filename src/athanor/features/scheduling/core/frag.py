@@ -1,34 +1,42 @@
 """The fragmentation gradient (FGD: Weng et al., USENIX ATC 2023): place where least gets unusable.
 
 The fragmentation of a node is the idle device capacity that a task drawn from the task mix could
-not use there, because of too little on each device, too few devices, too little CPU or the wrong
-model. A pod goes where it lets this grow least. All of a mix's types with the same devices differ
-only by CPU: their weights are summed once, by CPU, and looked up.
+not use there, because of too little on each device, too few devices, too little CPU, the wrong
+kind or model, or slices that do not fit. A pod goes where it lets this grow least. Everything is a
+whole number: weights are parts of `SCALE`, capacity is thousandths of a device, and the logistic
+curve of the score is a table of bounds. All of a mix's types with the same devices differ only by
+CPU: their weights are summed once, by CPU, and looked up.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from athanor.features.scheduling.core import gpu
-from athanor.features.scheduling.core.ledger import Ledger, Scorer, Shape, View
-from athanor.features.scheduling.core.table import Bools, Floats, Ints, Smalls
+from athanor.features.scheduling.core.ledger import Ledger, Shape
+from athanor.features.scheduling.core.shapes import Devs
+from athanor.features.scheduling.core.table import Bools, Ints, Smalls
 
 COVERED = 0.95
 """The most frequent types that together make up this part of the mix are looked at."""
+SCALE = 1 << 20
+STEPS = 100
 
 
 class Mix(NamedTuple):
     """The task mix: J sorts of devices × the CPU steps at which types start to fit."""
 
-    milli: Smalls  # J
-    needed: Smalls  # J
+    cpu: int  # the number of the CPU resource
+    wants: tuple[gpu.Devices, ...]  # J
     models: Bools  # J × (M + 1), the last for devices of unknown model
     cpus: Ints  # CPU amounts of the types, ascending
-    weight: Floats  # J × (len(cpus) + 1): part of the mix that fits with so much CPU
+    weight: Ints  # J × (len(cpus) + 1): part of the mix that fits with so much CPU
+    whole: int  # all weights, types without devices included
+    bounds: Ints  # the gains at which the score gets 1, 2, …
 
 
 def mix(shapes: Sequence[Shape], weights: Sequence[float], cpu: int) -> Mix:
@@ -36,111 +44,134 @@ def mix(shapes: Sequence[Shape], weights: Sequence[float], cpu: int) -> Mix:
 
     Shapes with equal CPU and devices are one type; ties are broken by size, the larger first.
     """
-    types: dict[tuple[int, int, int, tuple[bool, ...]], float] = {}
+    types: dict[tuple[int, gpu.Devices, tuple[bool, ...]], float] = {}
     for shape, weight in zip(shapes, weights, strict=True):
-        wanted = shape.devices
-        milli = wanted.milli if wanted.needed else 0
-        key = (shape.request[cpu], wanted.needed, milli, shape.models)
+        key = (shape.request[cpu], _wanted(shape.devices), shape.models)
         types[key] = types.get(key, 0.0) + weight
-    ordered = sorted(types.items(), key=lambda t: (-t[1], *(-x for x in t[0][:3]), t[0][3]))
+    ordered = sorted(types.items(), key=lambda t: (-t[1], -t[0][0], _size(t[0][1]), t[0][2]))
     total, covered = sum(types.values()), 0.0
-    kept: list[tuple[tuple[int, int, int, tuple[bool, ...]], float]] = []
+    kept: list[tuple[tuple[int, gpu.Devices, tuple[bool, ...]], float]] = []
     for one in ordered:
         if covered >= COVERED * total:
             break
         kept.append(one)
         covered += one[1]
-    groups = list(dict.fromkeys((milli, n, models) for (_, n, milli, models), _ in kept if n))
+    groups = list(dict.fromkeys((want, models) for (_, want, models), _ in kept if want.needed))
     cpus = sorted({key[0] for key, _ in kept})
-    table = np.zeros((len(groups), len(cpus) + 1))
-    for (asked, n, milli, models), part in kept:
-        if n:
-            table[groups.index((milli, n, models)), cpus.index(asked) + 1 :] += part / covered
+    table = np.zeros((len(groups), len(cpus) + 1), dtype=np.int64)
+    whole = 0
+    for (asked, want, models), count in kept:
+        part = round(SCALE * count / covered)
+        whole += part
+        if want.needed:
+            table[groups.index((want, models)), cpus.index(asked) + 1 :] += part
     width = len(shapes[0].models) + 1 if shapes else 1
+    whole = whole or SCALE
     return Mix(
-        np.array([g[0] for g in groups], dtype=np.int32),
-        np.array([g[1] for g in groups], dtype=np.int32),
-        np.array([[*g[2], all(g[2])] for g in groups], dtype=np.bool_).reshape(-1, width),
+        cpu,
+        tuple(want for want, _ in groups),
+        np.array([[*m, all(m)] for _, m in groups], dtype=np.bool_).reshape(-1, width),
         np.array(cpus, dtype=np.int64),
         table,
+        whole,
+        _bounds(whole),
     )
 
 
-def fragmentation(mix: Mix, cpu: Ints, free: Smalls, model: Smalls) -> Floats:
-    """Idle thousandths of devices a node (row) that the mix cannot use; `free` ≥ 0 a device."""
-    idle: Floats = free.sum(axis=1).astype(np.float64)
-    if not len(mix.milli):
-        return idle
-    enough = free[:, None, :] >= mix.milli[None, :, None]
-    usable = (free[:, None, :] * enough).sum(axis=2)
-    usable *= enough.sum(axis=2) >= mix.needed
-    usable *= mix.models.T[model]
-    fits = mix.weight[:, np.searchsorted(mix.cpus, cpu, side="right")].T
-    lost: Floats = idle - (fits * usable).sum(axis=1)
+def _wanted(want: gpu.Devices) -> gpu.Devices:
+    return want if want.needed else gpu.Devices(-1, 0, 0, 0, 0)
+
+
+def _size(want: gpu.Devices) -> tuple[int, ...]:
+    return (-want.needed, -want.milli, -want.mib, -want.slots, want.kind)
+
+
+def _bounds(whole: int) -> Ints:
+    """score = floor(STEPS / (1 + exp(-gain / one device))), gain in thousandths × `whole`."""
+    unit = float(whole) * gpu.WHOLE
+    return np.array(
+        [math.ceil(-math.log(STEPS / s - 1.0) * unit) for s in range(1, STEPS)], dtype=np.int64
+    )
+
+
+def fragmentation(mix: Mix, cpu: Ints, devs: Devs) -> Ints:
+    """Idle thousandths of devices a node (row) that the mix cannot use, times `mix.whole`."""
+    idle = gpu.idle(devs.milli, devs.cut, devs.slots).sum(axis=1)
+    lost: Ints = idle * mix.whole
+    fits = mix.weight[:, np.searchsorted(mix.cpus, cpu, side="right")]
+    for j, want in enumerate(mix.wants):
+        ok = (devs.kind == want.kind) & mix.models[j][devs.model]
+        each = np.where(ok, gpu.usable(want, devs.milli, devs.mib, devs.cut, devs.slots), 0)
+        if want.needed > 1:
+            each *= (each > 0).sum(axis=1, keepdims=True) >= want.needed
+        lost -= fits[j] * each.sum(axis=1)
     return lost
 
 
-def gradient(mix: Mix, cpu: int, steps: int = 100) -> Scorer:
-    """Rate nodes by how little fragmentation grows, in `steps` steps (a logistic curve)."""
-
-    def rate(ledger: Ledger, shape: Shape, view: View, nodes: Smalls) -> None:
-        have = ledger.free[nodes, cpu]
-        free = np.maximum(ledger.milli[nodes], 0)
-        model = ledger.nodes.model[nodes].max(axis=1, initial=-1)
-        before = fragmentation(mix, have, free, model)
-        left = have - shape.request[cpu]
-        want = shape.devices
-        if want.needed == 1 and want.milli < gpu.WHOLE:
-            row, device = _options(view.fits[nodes], free, want.milli)
-            after = free[row]
-            after[np.arange(len(row)), device] -= want.milli
-            lost = fragmentation(mix, left[row], after, model[row])
-            score = _curve(before[row] - lost, steps)
-            best = np.lexsort((device, -score, row))
-            first = best[np.flatnonzero(np.diff(row[best], prepend=-1))]
-            view.score[nodes] = score[first]
-            view.device[nodes] = device[first]
-            return
-        if want.needed:
-            free = _taken(view.fits[nodes], free, want.milli, want.needed)
-        lost = fragmentation(mix, left, free, model)
-        view.score[nodes] = _curve(before - lost, steps)
-
-    return rate
+def gradient(
+    mix: Mix, ledger: Ledger, shape: Shape, fits: Bools, nodes: Smalls
+) -> tuple[Ints, Smalls]:
+    """How little fragmentation grows, 0 to STEPS - 1, and the device to take (-1: by `gpu`)."""
+    have = ledger.free[nodes, mix.cpu]
+    left = have - shape.request[mix.cpu]
+    devs = ledger.devs(nodes)
+    before = fragmentation(mix, have, devs)
+    want = shape.devices
+    device = np.full(len(nodes), -1, dtype=np.int32)
+    if not want.needed:
+        return score(mix, before - fragmentation(mix, left, devs)), device
+    if want.needed > 1:
+        after = _taken(want, fits[nodes], devs)
+        return score(mix, before - fragmentation(mix, left, after)), device
+    row, tried = _options(want, fits[nodes], devs)
+    after = devs.rows(row)
+    at = np.arange(len(row)), tried
+    after.milli[at], after.mib[at], after.cut[at] = gpu.after(
+        want, after.milli[at], after.mib[at], after.cut[at], after.memory[at], after.slots[at]
+    )
+    found = score(mix, before[row] - fragmentation(mix, left[row], after))
+    best = np.lexsort((tried, -found, row))
+    first = best[np.flatnonzero(np.diff(row[best], prepend=-1))]
+    return found[first], tried[first]
 
 
-def _curve(gain: Floats, steps: int) -> Smalls:
-    score: Smalls = np.floor(steps / (1.0 + np.exp(-gain / gpu.WHOLE))).astype(np.int32)
-    return score
+def score(mix: Mix, gain: Ints) -> Ints:
+    """The logistic curve in steps."""
+    return np.searchsorted(mix.bounds, gain, side="right").astype(np.int64)
 
 
-def _options(fits: Bools, free: Smalls, milli: int) -> tuple[Smalls, Smalls]:
-    """Node rows and devices to try: of devices with equal room the first."""
-    ok = fits & (free >= milli)
-    for d in range(1, free.shape[1]):
-        ok[:, d] &= ~((free[:, :d] == free[:, d : d + 1]) & ok[:, :d]).any(axis=1)
+def _options(want: gpu.Devices, fits: Bools, devs: Devs) -> tuple[Smalls, Smalls]:
+    """Node rows and devices to try: of equal devices the first."""
+    ok = gpu.each(want, fits, devs.milli, devs.mib, devs.cut, devs.slots) > 0
+    for d in range(1, ok.shape[1]):
+        alike = ok[:, :d].copy()
+        for column in devs:
+            alike &= column[:, :d] == column[:, d : d + 1]
+        ok[:, d] &= ~alike.any(axis=1)
     rows, devices = np.nonzero(ok)
     return rows.astype(np.int32), devices.astype(np.int32)
 
 
-def _taken(fits: Bools, free: Smalls, milli: int, needed: int) -> Smalls:
-    """`free` with the devices taken that `gpu.choose` would take."""
-    most = np.iinfo(np.int32).max
-    key = np.where(fits & (free >= milli), free if needed == 1 else -free, most)
-    order = np.argsort(key, axis=1, kind="stable")[:, :needed]
-    after = free.copy()
-    np.put_along_axis(after, order, np.take_along_axis(free, order, axis=1) - milli, axis=1)
-    return after
+def _taken(want: gpu.Devices, fits: Bools, devs: Devs) -> Devs:
+    """The devices left when those are taken that `gpu.choose` would take."""
+    milli, mib, cut = devs.milli.copy(), devs.mib.copy(), devs.cut.copy()
+    order = gpu.order(want, fits, devs.milli, devs.mib, devs.cut, devs.slots)
+    for i in range(want.needed):
+        at = np.arange(len(milli)), order[:, i]
+        milli[at], mib[at], cut[at] = gpu.after(
+            want, milli[at], mib[at], cut[at], devs.memory[at], devs.slots[at]
+        )
+    return devs._replace(milli=milli, mib=mib, cut=cut)
 
 
 class Learner:
-    """The task mix learned from what arrives, renewed when a quarter more has arrived.
+    """The task mix learned from what arrives, renewed when a tenth more has arrived.
 
     Each renewal voids every score, so they come at geometric intervals: their number grows with
     the logarithm of the arrivals.
     """
 
-    GROWTH = 1.25
+    GROWTH = 1.1
 
     def __init__(self, shapes: Sequence[Shape], cpu: int) -> None:
         self.shapes = list(shapes)
@@ -148,7 +179,7 @@ class Learner:
         self.seen = [0] * len(self.shapes)
         self.arrived = 0
         self.due = 1.0
-        self.rater = gradient(mix([], [], cpu), cpu)
+        self.mix = mix([], [], cpu)
 
     def saw(self, k: int) -> bool:
         """One more pod of shape `k`; True when the mix, and so every score, is new."""
@@ -158,6 +189,5 @@ class Learner:
             return False
         self.due = max(self.arrived * self.GROWTH, self.arrived + 1.0)
         known = [i for i, n in enumerate(self.seen) if n]
-        learned = mix([self.shapes[i] for i in known], [self.seen[i] for i in known], self.cpu)
-        self.rater = gradient(learned, self.cpu)
+        self.mix = mix([self.shapes[i] for i in known], [self.seen[i] for i in known], self.cpu)
         return True

@@ -7,14 +7,16 @@ copy to try evictions and reservations on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from athanor.features.scheduling.core import gpu
-from athanor.features.scheduling.core.snapshot import UNSET, Nodes, Shapes, Snapshot
+from athanor.features.scheduling.core import fast, gpu
+from athanor.features.scheduling.core.shapes import Devs, Shape, View, shape_of
+from athanor.features.scheduling.core.snapshot import UNSET, Nodes, Snapshot
 from athanor.features.scheduling.core.table import Bools, Ints, Smalls
+
+__all__ = ["Booked", "BrokenLedger", "Ledger", "Scorer", "Shape", "View", "booked", "shape_of"]
 
 MANY = 64
 """From so many nodes on it pays to look for those in equal states."""
@@ -25,72 +27,27 @@ class BrokenLedger(RuntimeError):
     """An invariant does not hold: capacity would be given twice."""
 
 
-class Shape(NamedTuple):
-    """One pod's needs, hashable: equal shapes of two snapshots are the same key."""
+class Scorer(Protocol):
+    """A way to compare nodes by their own state; `rules` says the same in arrays."""
 
-    request: tuple[int, ...]
-    devices: gpu.Devices
-    min_mib: int
-    models: tuple[bool, ...]
-    per_node: int
-    barred: tuple[int, ...]
+    def __call__(self, ledger: Ledger, shape: Shape, view: View, nodes: Smalls) -> None:
+        """Fill `score` (and `device`) of the given nodes, all of which have room."""
 
-
-def shape_of(shapes: Shapes, k: int) -> Shape:
-    """Row `k` as a value."""
-    return Shape(
-        request=tuple(shapes.request[k].tolist()),
-        devices=gpu.Devices(
-            kind=int(shapes.kind[k]),
-            needed=int(shapes.devices[k]),
-            milli=int(shapes.milli[k]),
-            mib=int(shapes.mib[k]),
-            slots=int(shapes.slice_slots[k]),
-        ),
-        min_mib=int(shapes.min_mib[k]),
-        models=tuple(shapes.models[k].tolist()),
-        per_node=int(shapes.per_node[k]),
-        barred=tuple(shapes.barred[k].tolist()),
-    )
-
-
-class View:
-    """One shape on all nodes: `room` for pods, `score` (greater is better; -1: no room)."""
-
-    def __init__(self, allowed: Bools, fits: Bools, size: int) -> None:
-        self.allowed = allowed
-        self.fits = fits
-        self.room = np.zeros(size, dtype=np.int64)
-        self.score = np.full(size, -1, dtype=np.int32)
-        self.device = np.full(size, UNSET, dtype=np.int32)
-        self.seen = -1
-        self.shared = False
-
-    def fork(self) -> View:
-        """The same view, copied when either side is next written."""
-        other = View.__new__(View)
-        other.__dict__.update(self.__dict__)
-        self.shared = other.shared = True
-        return other
-
-    def own(self) -> None:
-        """Make sure that nobody else sees what is written next."""
-        if self.shared:
-            self.room, self.score = self.room.copy(), self.score.copy()
-            self.device = self.device.copy()
-            self.shared = False
-
-
-Scorer = Callable[["Ledger", Shape, View, Smalls], None]
-"""Fill `score` (and `device`) of the given nodes, all of which have room."""
+    def rules(self) -> fast.Rules:
+        """For the compiled loops."""
 
 
 class Ledger:
     """Free capacity of every node. `rater` compares nodes; it must depend on the node alone."""
 
-    def __init__(self, nodes: Nodes, rater: Scorer) -> None:
+    def __init__(self, nodes: Nodes, rater: Scorer, large: int = fast.LARGE) -> None:
         self.nodes = nodes
         self.rater = rater
+        self.has = (nodes.kind != UNSET).any(axis=1)
+        self.pattern = np.full(len(nodes.names), UNSET, dtype=np.int32)
+        self.engine = fast.engine(nodes, large)
+        if self.engine is not None:
+            self.engine.rerate(rater.rules())
         self.free = (nodes.capacity - nodes.foreign).copy()
         usable = (nodes.kind != UNSET) & nodes.healthy
         self.milli = np.where(usable, gpu.WHOLE, gpu.NO_DEVICE).astype(np.int32)
@@ -98,7 +55,7 @@ class Ledger:
         self.cut = np.zeros_like(nodes.slots)
         self.open = np.ones(len(nodes.names), dtype=np.bool_)
         self.count: dict[Shape, Smalls] = {}
-        self.journal: list[int] = []
+        self.journal = fast.Journal()
         self.views: dict[tuple[Shape, int], View] = {}
         self.sorts: dict[Shape, Bools] = {}
         self.ground = _ground(nodes)
@@ -109,10 +66,9 @@ class Ledger:
         """A copy that can be changed without this one noticing."""
         other = Ledger.__new__(Ledger)
         other.__dict__.update(self.__dict__)
-        for name in ("free", "milli", "mib", "cut", "open"):
+        for name in ("free", "milli", "mib", "cut", "open", "pattern", "journal"):
             setattr(other, name, getattr(self, name).copy())
         other.count = {shape: count.copy() for shape, count in self.count.items()}
-        other.journal = list(self.journal)
         other.views = {key: view.fork() for key, view in self.views.items()}
         return other
 
@@ -130,8 +86,40 @@ class Ledger:
         changed |= both.open != self.open
         for shape, count in both.count.items():
             changed |= count != self.count.get(shape, 0)
-        both.journal.extend(np.flatnonzero(changed).tolist())
+        both._changed(np.flatnonzero(changed))
         return both
+
+    def devs(self, nodes: Smalls) -> Devs:
+        """The devices of these nodes."""
+        known = self.nodes
+        return Devs(
+            known.kind[nodes], known.model[nodes], known.memory[nodes], known.slots[nodes],
+            self.milli[nodes], self.mib[nodes], self.cut[nodes],
+        )  # fmt: skip
+
+    def _held(self) -> tuple[fast.Array, ...]:
+        """What is free, for the compiled loops."""
+        return (
+            self.free, self.milli, self.mib, self.cut, self.open, self.pattern, self.has,
+            self.nodes.capacity,
+        )  # fmt: skip
+
+    def _changed(self, nodes: Ints) -> None:
+        """Views look at these nodes again."""
+        self.pattern[nodes] = UNSET
+        self.journal.extend(nodes)
+
+    def grab(self, node: int, shape: Shape, device: int = UNSET) -> tuple[int, int]:
+        """Pick the devices for one more pod (see `pick`) and take them: their mask, the slot."""
+        if self.engine is None or shape.per_node:
+            devices, slot = self.pick(node, shape, device)
+            self.take(node, shape, devices, slot)
+            return devices, slot
+        found = self.engine.take(self._held(), shape, node, device)
+        if found is None:
+            raise BrokenLedger(f"node {self.nodes.names[node]} would be given twice")
+        self.journal.append(node)
+        return found
 
     def take(self, node: int, shape: Shape, devices: int, slot: int = UNSET) -> None:
         """Give a pod its place. Raises BrokenLedger when it is not free."""
@@ -155,6 +143,7 @@ class Ledger:
                 masks[i // want.needed] |= 1 << device
         if self._newly_negative(node, shape):
             raise BrokenLedger(f"node {self.nodes.names[node]} would be given twice")
+        self.pattern[node] = UNSET
         self.journal.append(node)
         return masks
 
@@ -190,6 +179,7 @@ class Ledger:
         if shape.per_node:
             count = self.count.setdefault(shape, np.zeros(len(self.open), dtype=np.int32))
             count[node] += sign
+        self.pattern[node] = UNSET
         self.journal.append(node)
 
     def become(self, truth: Booked) -> None:
@@ -201,7 +191,7 @@ class Ledger:
             changed |= self.count.get(shape, 0) != truth.beside.get(shape, 0)
         self.free, self.milli, self.mib = truth.free, truth.milli, truth.mib
         self.cut, self.open, self.count = truth.cut, truth.open, truth.beside
-        self.journal.extend(np.flatnonzero(changed).tolist())
+        self._changed(np.flatnonzero(changed))
 
     def reground(self, nodes: Nodes) -> None:
         """The same nodes with other capacities."""
@@ -210,7 +200,7 @@ class Ledger:
 
     def forget_journal(self) -> None:
         """Start the journal anew; every view is computed again when it is next asked for."""
-        self.journal, self.hashed = [], -1
+        self.journal, self.hashed = fast.Journal(), -1
         for view in self.views.values():
             view.seen = -1
 
@@ -243,6 +233,8 @@ class Ledger:
     def rerate(self, rater: Scorer) -> None:
         """Compare nodes by another rater from now on."""
         self.rater = rater
+        if self.engine is not None:
+            self.engine.rerate(rater.rules())
         for view in self.views.values():
             view.seen = -1
 
@@ -257,16 +249,18 @@ class Ledger:
         if view.seen == here:
             return view
         if view.seen < 0 or here - view.seen > len(self.open):
-            changed = np.flatnonzero(view.allowed)
-        elif here - view.seen == 1:
-            changed = np.array(self.journal[-1:])
+            changed = np.arange(len(self.open), dtype=np.int32)
         else:
-            changed = np.array(sorted(set(self.journal[view.seen :])))
-        changed = changed[view.allowed[changed]]
+            changed = self.journal.since(view.seen)
         view.seen = here
+        view.own()
+        if self.engine is not None:
+            self.engine.refresh(self._held(), shape, view, changed, self.count.get(shape))
+            return view
+        changed = np.unique(changed)
+        changed = changed[view.allowed[changed]]
         if len(changed):
-            view.own()
-            self._refresh(shape, view, changed.astype(np.int32))
+            self._refresh(shape, view, changed)
         return view
 
     def _refresh(self, shape: Shape, view: View, nodes: Smalls) -> None:
@@ -298,7 +292,7 @@ class Ledger:
         if self.hashed < 0:
             changed = np.arange(len(self.open))
         else:
-            changed = np.array(sorted(set(self.journal[self.hashed :])), dtype=np.int64)
+            changed = np.unique(self.journal.since(self.hashed))
         if len(changed):
             key = self.ground[changed] * 2 + self.open[changed]
             for held in (self.free, self.milli, self.mib, self.cut):

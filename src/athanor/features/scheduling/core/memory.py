@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from athanor.features.scheduling.core import frag, score
+from athanor.features.scheduling.core import frag
 from athanor.features.scheduling.core.ledger import Ledger, Scorer, Shape, booked, shape_of
+from athanor.features.scheduling.core.score import How, Rater
 from athanor.features.scheduling.core.snapshot import GangState, Nodes, Policy, Snapshot
-from athanor.features.scheduling.core.table import Floats, same
+from athanor.features.scheduling.core.table import Ints, same
 
 STATIC = ("names", "pool", "klass", "domains", "kind", "model", "memory", "slots", "healthy")
 """Columns of Nodes that views are built on."""
@@ -75,8 +76,8 @@ def _same_ground(old: Nodes, new: Nodes) -> bool:
     return old is new or all(same(getattr(old, name), getattr(new, name)) for name in STATIC)
 
 
-def _largest(snapshot: Snapshot) -> Floats:
-    largest: Floats = np.max(snapshot.nodes.capacity, axis=0, initial=0).astype(np.float64)
+def _largest(snapshot: Snapshot) -> Ints:
+    largest: Ints = np.max(snapshot.nodes.capacity, axis=0, initial=0)
     return largest
 
 
@@ -93,14 +94,13 @@ def _rating(snapshot: Snapshot, policy: Policy, shapes: list[Shape]) -> object:
 
 def _rater(snapshot: Snapshot, policy: Policy, shapes: list[Shape]) -> Scorer:
     """The policy's way to compare nodes: by fragmentation where nodes have devices."""
+    scale = _largest(snapshot)
     if policy.score == "spread":
-        return score.spreading()
-    packing = score.packing(_largest(snapshot))
+        return Rater(How.SPREAD, scale)
     if policy.score != "fgd" or not snapshot.device_kinds:
-        return packing
+        return Rater(How.PACK, scale)
     cpu = snapshot.resources.index("cpu") if "cpu" in snapshot.resources else 0
-    mixed = frag.mix(shapes, task_mix(snapshot), cpu)
-    return score.devices_last(packing, frag.gradient(mixed, cpu))
+    return Rater(How.GRADIENT, scale, frag.mix(shapes, task_mix(snapshot), cpu))
 
 
 def task_mix(snapshot: Snapshot) -> list[float]:

@@ -121,14 +121,12 @@ def _fill(
             return None
         here = min(int(view.room[node]), pods - len(spots))
         first = int(view.device[node])
-        if pods > 1 and _whole(shape):
+        if pods > 1 and ledger.engine is None and _whole(shape):
             masks = ledger.take_whole(node, shape, here)
             spots += [Spot(node, mask, UNSET) for mask in masks]
             here = 0
         for i in range(here):
-            devices, slot = ledger.pick(node, shape, first if i == 0 else -1)
-            ledger.take(node, shape, devices, slot)
-            spots.append(Spot(node, devices, slot))
+            spots.append(Spot(node, *ledger.grab(node, shape, first if i == 0 else UNSET)))
         if len(spots) < pods:
             score[node] = -1
     return tuple(spots)
