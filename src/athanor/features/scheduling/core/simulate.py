@@ -18,10 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from athanor.features.scheduling.core import frag
 from athanor.features.scheduling.core.cycle import cycle
 from athanor.features.scheduling.core.decisions import Decisions, Placed, Policy
-from athanor.features.scheduling.core.ledger import shape_of
 from athanor.features.scheduling.core.memory import Memo, task_mix
 from athanor.features.scheduling.core.snapshot import (
     UNSET,
@@ -31,10 +29,8 @@ from athanor.features.scheduling.core.snapshot import (
     Running,
     Snapshot,
 )
-from athanor.features.scheduling.core.table import Bools, Floats, Ints, frozen, smalls
+from athanor.features.scheduling.core.table import Floats, Ints, frozen, smalls
 
-TICK = 60.0
-"""Seconds after which waiting gangs are looked at again: rules of time may let them pass."""
 POINTS = 2000
 """About so many points of a story are kept."""
 
@@ -193,12 +189,27 @@ class _Run:
             self._remember(decisions)
             if not at_once:
                 break
-        self.again = self.now + TICK if self.waiting and self._may_change(decisions) else math.inf
+        self.again = self._moment()
         self._note(decisions)
 
-    def _may_change(self, decisions: Decisions) -> bool:
-        """Whether time alone may let somebody pass: promises, spill times, budgets, decay."""
-        return bool(self.held or self.coming or decisions.held)
+    def _moment(self) -> float:
+        """The next time at which time alone may let somebody pass.
+
+        A gang has waited long enough for a promise, or for its next pool; or what runs has lost
+        its protection.
+        """
+        queues, gangs = self.ground.queues, self.ground.gangs
+        waits = [self.policy.reserve_after]
+        spills = queues.spill_after[np.isfinite(queues.spill_after) & (queues.spill_after > 0)]
+        waits += np.unique(spills).tolist() + ([float(spills.sum())] if len(spills) else [])
+        since = gangs.created[self.waiting] if self.waiting else np.zeros(0)
+        found = [since + wait for wait in waits]
+        if self.waiting and self.held and queues.min_runtime.any():
+            running = list(self.held)
+            safe = queues.min_runtime[gangs.queue[running]]
+            found.append(self.columns["started"][running] + safe)
+        times = np.concatenate(found)
+        return float(times[times > self.now + 1e-6].min(initial=math.inf))
 
     def _carry_out(self, rows: Ints, decisions: Decisions) -> bool:
         """Make what was decided true; whether the cycle has to be asked again at once."""
@@ -284,7 +295,7 @@ class _Run:
         self.using = used
         lost = 0.0
         if memo is not None and self.devices:
-            lost = _fragmented(self.ground, memo) / self.capacity
+            lost = _fragmented(self.ground, memo, self.devices) / self.capacity
         point = Point(
             self.now, used / self.capacity, lost, len(self.waiting), len(self.held),
             tuple(float(x) for x in decisions.share),
@@ -336,16 +347,17 @@ def _running(pods: Sequence[tuple[int, ...]]) -> Running:
     return Running(**columns)
 
 
-def _fragmented(s: Snapshot, memo: Memo) -> float:
-    """Idle device capacity that the task mix cannot use."""
-    cpu = s.resources.index("cpu") if "cpu" in s.resources else 0
-    shapes = [shape_of(s.shapes, k) for k in range(len(s.shapes.kind))]
-    ledger = memo.ledger
-    has: Bools = (ledger.nodes.kind >= 0).any(axis=1) & ledger.open
-    if not has.any():
-        return 0.0
-    lost = frag.fragmentation(
-        frag.mix(shapes, task_mix(s), cpu), ledger.free[has, cpu],
-        np.maximum(ledger.milli[has], 0), ledger.nodes.model[has].max(axis=1, initial=-1),
-    )  # fmt: skip
-    return float(lost.sum())
+def _fragmented(s: Snapshot, memo: Memo, devices: Sequence[int]) -> float:
+    """Idle device capacity that a task drawn from the present mix could not use, on average."""
+    ledger, weights = memo.ledger, task_mix(s)
+    idle = np.maximum(ledger.free[:, devices], 0).sum(axis=1)
+    lost, total = 0.0, 0.0
+    for k, weight in enumerate(weights):
+        asked = int(s.shapes.request[k, devices].sum())
+        if not weight or not asked:
+            continue
+        shape = memo.shapes[k]
+        room = sum(ledger.view(shape, p).room for p in range(len(s.pools.names)))
+        lost += weight * float((idle - np.minimum(room * asked, idle)).sum())
+        total += weight
+    return lost / total if total else 0.0
