@@ -15,7 +15,7 @@ import yaml
 
 from bench.harness import Figure
 
-GROUPS = ("up", "cli", "latency", "requests", "watch", "lists", "pods")
+GROUPS = ("up", "cli", "latency", "requests", "watch", "lists", "pods", "makers")
 """Modules with `run(full) -> list[Figure]`."""
 RANGES = Path(__file__).with_name("ranges.yaml")
 

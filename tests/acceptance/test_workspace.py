@@ -59,10 +59,13 @@ def ask(link: str, cookie: str = "") -> tuple[int, str, str]:
     connection = http.client.HTTPSConnection(
         origin, context=ssl._create_unverified_context(), timeout=20
     )
-    connection.request("GET", f"/{path}", headers={"Cookie": cookie} if cookie else {})
-    answer = connection.getresponse()
-    given = (answer.getheader("Set-Cookie") or "").partition(";")[0]
-    return answer.status, answer.read().decode(errors="replace"), given
+    try:
+        connection.request("GET", f"/{path}", headers={"Cookie": cookie} if cookie else {})
+        answer = connection.getresponse()
+        given = (answer.getheader("Set-Cookie") or "").partition(";")[0]
+        return answer.status, answer.read().decode(errors="replace"), given
+    finally:
+        connection.close()
 
 
 def test_a_command_of_ones_own_behind_the_door(console: Console) -> None:

@@ -53,7 +53,8 @@ def listed(world: World, kind: Resource, name: str = "", *, everywhere: bool = F
     table = world.client.table(kind, name, everywhere=everywhere)
     if not table.rows:
         where = "in any namespace" if everywhere else f"in namespace {world.where}"
-        show.note(f"no {kind.plural} {where}; athanor {kind.singular} --help shows how to make one")
+        verb = "flow" if kind.singular == "workflow" else kind.singular
+        show.note(f"no {kind.plural} {where}; athanor {verb} --help shows how to make one")
         return
     show.table(world, table, namespaces=everywhere)
 
@@ -74,7 +75,8 @@ def document(path: str) -> JSON:
     except yaml.YAMLError as wrong:
         raise click.UsageError(f"{path} is no YAML: {wrong}".replace("\n", " ")) from None
     if len(found) != 1 or not isinstance(found[0], dict):
-        raise click.UsageError(f"{path}: one object is wanted, it holds {len(found)} documents")
+        said = f"it holds {len(found)}" if len(found) != 1 else "it holds something else"
+        raise click.UsageError(f"{path}: one object is wanted, {said}")
     return found[0]
 
 

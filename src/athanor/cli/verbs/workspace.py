@@ -118,6 +118,9 @@ def open_(world: World, name: str, browser: bool) -> None:
     found = world.client.get(makers.kind_of("workspaces"), name)
     status = found.get("status") or {}
     if not status.get("url"):
+        if status.get("phase") in ("Running", "Idle"):
+            raise Failure(f"workspace {name} runs, but no gateway serves it here",
+                          hint=f"kubectl port-forward pod/ws-{name}-main-0", code=FAILED)  # fmt: skip
         why = status.get("message") or f"it is {status.get('phase', 'Pending')}"
         raise Failure(f"workspace {name} cannot be opened: {why}",
                       hint=f"athanor workspace start {name}", code=FAILED)  # fmt: skip
@@ -183,7 +186,7 @@ def _image(given: object) -> str:
     if not path:
         return ""
     path = os.path.abspath(os.path.expanduser(path))
-    if not os.path.exists(os.path.join(path, "bin", "python")):
+    if given is not None and not os.path.exists(os.path.join(path, "bin", "python")):
         raise click.UsageError(f"--venv {path}: there is no {path}/bin/python")
     return f"venv://{path}"
 
