@@ -18,7 +18,7 @@ from athanor.assembly.aggregated import HOME, NAME, SERVICE
 from athanor.assembly.layout import DataDir
 from athanor.client.protocol import Client
 from athanor.features.scheduling.plan import Planner
-from athanor.features.scheduling.visibility import Visibility
+from athanor.features.scheduling.visibility import ROOT, Visibility
 from athanor.kit.clock import Clock
 from athanor.kit.http import Exchange, HttpServer, server_tls
 from athanor.kit.telemetry import CONTENT_TYPE
@@ -42,7 +42,7 @@ class Door:
 
     async def handle(self, request: Request) -> Response:
         """Answer a request that has been authorized."""
-        if request.path.rstrip("/").endswith("/metrics"):
+        if request.path.rstrip("/") == f"{ROOT}/metrics":  # cluster-wide, as RBAC sees it
             return Response(body=self._metrics.text(), content_type=CONTENT_TYPE)
         if not request.path.rstrip("/").endswith(_LONG):
             return self._visibility.answer(request)

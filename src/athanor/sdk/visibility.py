@@ -113,7 +113,7 @@ def _start(start: GangStart, half: Span) -> str:
     text = f"it will probably start {_span(half, start.as_of)}"
     if start.most is not None:
         text += f", nine times in ten {_span(start.most, start.as_of)}"
-    return text
+    return f"{text} ({start.message})" if start.message else text
 
 
 def _span(span: Span, now: str) -> str:

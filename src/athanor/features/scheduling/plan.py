@@ -5,7 +5,7 @@ Everything else here is an observation, written when it differs from what the ob
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
@@ -45,7 +45,8 @@ LOOK_AGAIN = 30.0
 class Planner:
     """`plan` with the memo of the cycle before; `past` is what it leaves for the next look.
 
-    `latest` is what was last seen and decided, for those who ask why.
+    `latest` is what was last seen and decided, for those who ask why; `after` is called when it is
+    new.
     Nodes that refused or lost a gang's pods are left alone for a while, longer each time.
     """
 
@@ -57,6 +58,7 @@ class Planner:
         self.distrust = Distrust()
         self.books = Books()
         self.latest: tuple[Observed, Decisions] | None = None
+        self.after: Callable[[], None] = lambda: None
 
     def __call__(self, seen: Observed, now: float) -> Plan:
         """Decide, and say what has to be written."""
@@ -69,6 +71,7 @@ class Planner:
         self.meters.decided(seen.snapshot, decisions, spent)
         self.past = Past(now, report.by_name(seen.snapshot, decisions))
         self.latest = seen, decisions
+        self.after()
         return write(seen, decisions, spent)
 
 

@@ -30,9 +30,12 @@ from athanor.api.visibility import (
     GangVisibilityList,
     Holder,
     Position,
+    Span,
 )
 from athanor.features.scheduling.core import position, whatif
+from athanor.features.scheduling.core.forecast import LEAST, Waits, features, start_interval
 from athanor.features.scheduling.core.snapshot import UNSET, Decisions, GangState, Snapshot, Why
+from athanor.features.scheduling.core.table import Floats
 from athanor.features.scheduling.core.why import NAMES, WAYS, Code
 from athanor.features.scheduling.observe import Observed
 from athanor.features.scheduling.plan import Planner
@@ -50,6 +53,16 @@ _LINE = re.compile(rf"{ROOT}/queues/({_NAME})")
 _SNAPSHOT = f"{ROOT}/snapshots/latest"
 MOST = 500
 """Gangs in one list."""
+FOLLOWED = 100
+"""With more in line than this, no new ones are followed: what is learned is a sample."""
+NEVER = {
+    NAMES[code]
+    for code in (
+        Code.INVALID_REQUEST, Code.QUEUE_NOT_FOUND, Code.QUEUE_INVALID, Code.NO_POOL,
+        Code.NAMESPACE_NOT_ALLOWED, Code.QUEUE_CLOSED, Code.QUEUE_ON_HOLD, Code.NEVER_FITS,
+    )
+}  # fmt: skip
+"""Reasons that time alone does not take away."""
 
 
 class _Latest(NamedTuple):
@@ -69,7 +82,10 @@ class Visibility:
 
     def __init__(self, planner: Planner) -> None:
         self.planner = planner
+        planner.after = self.look
         self.asker = whatif.Asker(planner.policy)
+        self.waits = Waits()
+        self._followed: dict[str, Floats] = {}
         self._known: _Latest | None = None
 
     def answer(self, request: Request) -> Response:
@@ -157,7 +173,48 @@ class Visibility:
         )  # fmt: skip
 
     def _start(self, latest: _Latest, gang: Gang) -> GangStart:
-        return GangStart(metadata=_meta(gang), as_of=rfc3339(latest.decisions.now))
+        told = GangStart(metadata=_meta(gang), as_of=rfc3339(latest.decisions.now))
+        row = latest.rows.get(f"{gang.metadata.namespace}/{gang.metadata.name}")
+        s, decisions = latest.snapshot, latest.decisions
+        if row is None or position.position(s, decisions, row) is None:
+            return told
+        if any(why.code in NEVER for why in decisions.why(row)):
+            return msgspec.structs.replace(told, message="not before something is changed")
+        found = start_interval(s, self.planner.policy, decisions.now, row, self.waits)
+        known = len(self.waits.waited)
+        basis = f"from {known} past waits" if known >= LEAST else "from expected ends alone"
+        return msgspec.structs.replace(
+            told, half=_span(found.p25, found.p75, decisions.now),
+            most=_span(found.p5, found.p95, decisions.now), message=basis,
+        )  # fmt: skip
+
+    def look(self) -> None:
+        """Learn from what was decided since the last look: how long gangs waited that looked so.
+
+        Called after each cycle; with many in line only some of the new ones are followed.
+        """
+        held = self.planner.latest
+        if held is None:
+            return
+        s, decisions = held[0].snapshot, held[1]
+        for one in decisions.admitted:
+            seen = self._followed.pop(s.gangs.names[one.gang], None)
+            if seen is not None:
+                waited = decisions.now - float(s.gangs.created[one.gang])
+                self.waits.add(seen, max(waited, 0.0))
+        if len(decisions.line) > FOLLOWED:
+            return
+        started = {one.gang for one in decisions.admitted}
+        fresh = {}
+        for g in decisions.line.tolist():
+            name = s.gangs.names[g]
+            if g in started or s.gangs.queue[g] == UNSET:
+                continue
+            seen = self._followed.get(name)
+            fresh[name] = (
+                features(s, self.planner.policy, decisions.now, g) if seen is None else seen
+            )
+        self._followed = fresh
 
     def _changes(self, latest: _Latest, gang: Gang) -> GangChanges:
         told = GangChanges(metadata=_meta(gang), as_of=rfc3339(latest.decisions.now))
@@ -234,6 +291,12 @@ def _meta(gang: Gang) -> ObjectMeta:
 
 def _reason(one: Why) -> Reason:
     return Reason(code=one.code, message=one.message, details=dict(one.details))
+
+
+def _span(earliest: float, latest: float, now: float) -> Span:
+    """In whole minutes: what somebody else's work will take is told no closer."""
+    begin = max(earliest, now) // 60 * 60
+    return Span(earliest=rfc3339(max(begin, now)), latest=rfc3339(-(-max(latest, now) // 60) * 60))
 
 
 def _hints(reasons: list[Reason], queue: str) -> list[str]:
