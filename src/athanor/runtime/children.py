@@ -7,7 +7,6 @@ makers (crons, sweeps, workflows) know of it. Pure values.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from msgspec import Struct, field
 
@@ -75,15 +74,15 @@ def children(world: World, owner: str) -> tuple[Child, ...]:
     return tuple(sorted(found, key=lambda child: (child.kind, child.name)))
 
 
-def watches(maker: str) -> tuple[Watch[Any], ...]:
+def watches(maker: str) -> tuple[Watch[Object], ...]:
     """Follow everything that objects of kind `maker` have made."""
     return tuple(Watch(view, makers(maker), {"owner": by_owner}, SETTLE) for view in WORK)
 
 
-def makers(maker: str) -> Callable[[Changed[Any], World], Iterable[Key]]:
+def makers(maker: str) -> Callable[[Changed[Object], World], Iterable[Key]]:
     """The makers of a changed object that are of one kind."""
 
-    def keys(change: Changed[Any], world: World) -> Iterable[Key]:
+    def keys(change: Changed[Object], world: World) -> Iterable[Key]:
         meta: ObjectMeta = change.newest.metadata
         return [Key(meta.namespace, o.name) for o in meta.owner_references if o.kind == maker]
 

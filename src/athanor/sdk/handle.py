@@ -126,10 +126,10 @@ def as_html(job: TrainingJob) -> str:
 
 
 def train(
-    function: Callable[..., Any],
+    function: Callable[..., object],
     *,
     framework: Framework = "generic",
-    arguments: Mapping[str, Any] | None = None,
+    arguments: Mapping[str, object] | None = None,
     client: Client | None = None,
     **asked: Any,
 ) -> Job:
@@ -145,10 +145,10 @@ def train(
 
 
 async def train_async(
-    function: Callable[..., Any],
+    function: Callable[..., object],
     *,
     framework: Framework = "generic",
-    arguments: Mapping[str, Any] | None = None,
+    arguments: Mapping[str, object] | None = None,
     client: AsyncClient | None = None,
     **asked: Any,
 ) -> AsyncJob:
@@ -160,9 +160,12 @@ async def train_async(
 
 
 def _prepared(
-    function: Callable[..., Any], framework: Framework, arguments: Mapping[str, Any], scope: Scope,
-    asked: Mapping[str, Any],
-) -> tuple[JSON, str]:  # fmt: skip
+    function: Callable[..., object],
+    framework: Framework,
+    arguments: Mapping[str, object],
+    scope: Scope,
+    asked: JSON,
+) -> tuple[JSON, str]:
     """The manifest, and where the outputs will be."""
     said = dict(asked)
     text = shipping.packed(function, arguments)

@@ -15,7 +15,6 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from types import CodeType, FunctionType, ModuleType
-from typing import Any
 
 LIMIT = 96 * 1024
 """Bytes of a program: it travels in one environment variable (Linux allows 128 KiB)."""
@@ -45,7 +44,7 @@ class NotShippable(Exception):
     """The function refers to something that cannot go with it; the message names the way out."""
 
 
-def packed(function: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
+def packed(function: Callable[..., object], arguments: Mapping[str, object]) -> str:
     """`program`, as the environment carries it. Raises NotShippable."""
     text = base64.b64encode(program(function, arguments).encode()).decode()
     if len(text) > LIMIT:
@@ -56,7 +55,7 @@ def packed(function: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
     return text
 
 
-def program(function: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
+def program(function: Callable[..., object], arguments: Mapping[str, object]) -> str:
     """The text of a program that calls `function`. Raises NotShippable."""
     try:
         given = json.dumps(dict(arguments))
@@ -70,7 +69,7 @@ def program(function: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
     return text + _END.format(call=f"{call}(**_given)")
 
 
-def _pickled(function: Callable[..., Any]) -> tuple[str, str]:
+def _pickled(function: Callable[..., object]) -> tuple[str, str]:
     cloudpickle = importlib.import_module("cloudpickle")
     module = sys.modules.get(function.__module__)
     mine = module is not None and not _is_installed(module)
@@ -92,7 +91,7 @@ def _is_installed(module: ModuleType) -> bool:
     return "site-packages" in path or path.startswith(sys.base_prefix)
 
 
-def _source(function: Callable[..., Any]) -> str:
+def _source(function: Callable[..., object]) -> str:
     if not isinstance(function, FunctionType):
         raise NotShippable(f"{function!r} is no plain function; install cloudpickle to ship it")
     parts: dict[str, str] = {}
@@ -127,12 +126,13 @@ def _parts(function: FunctionType, seen: set[str]) -> Iterator[tuple[str, str]]:
 
 
 def _needed(
-    function: FunctionType, name: str, value: Any, seen: set[str]
+    function: FunctionType, name: str, value: object, seen: set[str]
 ) -> Iterator[tuple[str, str]]:
     if isinstance(value, ModuleType):
         yield name, f"import {value.__name__} as {name}"
     elif getattr(value, "__module__", None) not in (None, function.__module__, "builtins"):
-        yield name, f"from {value.__module__} import {value.__name__} as {name}"
+        known = getattr(value, "__name__", name)
+        yield name, f"from {value.__module__} import {known} as {name}"
     elif isinstance(value, FunctionType):
         yield from _parts(value, seen)
     elif isinstance(value, _PLAIN):

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
 
 from athanor.api.meta import GROUP, JSON
 from athanor.api.registry import Resource, by_kind
@@ -135,7 +134,7 @@ async def _established(client: Client, manifest: JSON) -> None:
     raise Refused(f"{title(manifest)} was not established within 30 s; its conditions say why")
 
 
-def _holds(found: Mapping[str, Any], wanted: str) -> bool:
+def _holds(found: JSON, wanted: str) -> bool:
     conditions = (found.get("status") or {}).get("conditions") or ()
     return any(c["type"] == wanted and c["status"] == "True" for c in conditions)
 

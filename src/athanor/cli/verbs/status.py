@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from typing import Any
 
 from athanor.cli import paint, show
 from athanor.cli.failures import UNREACHABLE
@@ -30,13 +29,13 @@ def command(world: World) -> int:
     return UNREACHABLE if "problem" in said else 0
 
 
-def _parts(world: World) -> dict[str, Any]:
+def _parts(world: World) -> JSON:
     """What the watchman last wrote, checked against the processes there are."""
     from athanor.assembly import processes, supervisor
     from athanor.assembly.layout import DataDir
 
     data = DataDir(world.data)
-    said: dict[str, Any] = {"data": str(data.root), "up": processes.held(data.lock)}
+    said: JSON = {"data": str(data.root), "up": processes.held(data.lock)}
     try:
         state = json.loads(data.status.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -52,7 +51,7 @@ def _parts(world: World) -> dict[str, Any]:
     return said
 
 
-def _cluster(world: World) -> dict[str, Any]:
+def _cluster(world: World) -> JSON:
     from athanor.api.registry import find
 
     node_kind, pod_kind = find("nodes"), find("pods")
@@ -70,7 +69,7 @@ def _cluster(world: World) -> dict[str, Any]:
     }
 
 
-def node_line(node: dict[str, Any], pods: list[dict[str, Any]]) -> dict[str, Any]:
+def node_line(node: JSON, pods: list[JSON]) -> JSON:
     """A node's state and, of each resource, how much is asked for by its pods of how much."""
     from athanor.kit.quantity import NANO, parse
 
@@ -101,7 +100,7 @@ def node_line(node: dict[str, Any], pods: list[dict[str, Any]]) -> dict[str, Any
     }
 
 
-def _print(world: World, said: dict[str, Any]) -> None:
+def _print(world: World, said: JSON) -> None:
     word = paint.paint("up", paint.GREEN, sys.stdout) if said["up"] else "down"
     show.line(f"platform   {word}, data in {said['data']}")
     rows = [

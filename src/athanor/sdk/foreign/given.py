@@ -49,7 +49,7 @@ class Given:
         return found
 
 
-def _leaves(value: Any, path: str) -> Iterator[str]:
+def _leaves(value: object, path: str) -> Iterator[str]:
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _leaves(inner, f"{path}.{key}" if path else key)
@@ -74,7 +74,7 @@ def head(given: Given) -> JSON:
     return kept | ({"labels": labels} if labels else {}) | ({"annotations": notes} if notes else {})
 
 
-def role(name: str, replicas: Any, policy: str, template: JSON) -> JSON:
+def role(name: str, replicas: object, policy: str, template: JSON) -> JSON:
     """One of our roles. The pods' own restart policy is the role's to say."""
     spec = {k: v for k, v in (template.get("spec") or {}).items() if k != "restartPolicy"}
     made: JSON = {"name": name.lower()}

@@ -5,8 +5,6 @@ Fields are those of kubeflow.org/v1, /v2beta1 and trainer.kubeflow.org/v1alpha1.
 
 from __future__ import annotations
 
-from typing import Any
-
 from athanor.api.meta import JSON
 from athanor.sdk.foreign.given import CLEAN, Given, container, job, role, with_command
 
@@ -126,10 +124,10 @@ def _policy(given: Given) -> JSON:
     }  # fmt: skip
 
 
-def _processes(given: Given, each: Any, roles: list[JSON]) -> int:
+def _processes(given: Given, each: object, roles: list[JSON]) -> int:
     """A number of processes; `auto` and `gpu` mean one for each device that is asked for."""
     if str(each).isdecimal():
-        return int(each)
+        return int(str(each))
     limits = (container(roles[-1]["template"]).get("resources") or {}).get("limits") or {}
     devices = [int(v) for k, v in limits.items() if "/" in k and str(v).isdecimal()]
     if each == "cpu":
@@ -137,11 +135,11 @@ def _processes(given: Given, each: Any, roles: list[JSON]) -> int:
     return max(devices, default=1)
 
 
-def _set(target: JSON, name: str, value: Any) -> None:
+def _set(target: JSON, name: str, value: object) -> None:
     if value not in (None, ""):
         target[name] = value
 
 
-def _more(spec: JSON, name: str, value: Any) -> None:
+def _more(spec: JSON, name: str, value: object) -> None:
     if value is not None:
         spec["runPolicy"] = {name: value, **spec.get("runPolicy", {})}

@@ -5,8 +5,6 @@ PyTorchTrainingJob, TensorFlowTrainingJob, XGBoostTrainingJob, GenericJob, DeepS
 
 from __future__ import annotations
 
-from typing import Any
-
 from athanor.api.meta import JSON
 from athanor.sdk.foreign.given import CLEAN, Given, container, job, role, with_command
 
@@ -125,7 +123,7 @@ def _torchrun(given: Given, spec: JSON) -> None:
         elastic.take("expectedReplicas")
 
 
-def _with_torchrun(one: JSON, options: list[Any]) -> JSON:
+def _with_torchrun(one: JSON, options: list[str]) -> JSON:
     main = container(one["template"])
     words = [*(main.get("command") or []), *(main.get("args") or [])]
     if not words or words[0].rsplit("/", 1)[-1] == "torchrun":
