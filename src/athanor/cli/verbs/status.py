@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from athanor.cli import paint, show
 from athanor.cli.failures import UNREACHABLE
 from athanor.cli.verb import verb
 from athanor.cli.world import World
+
+if TYPE_CHECKING:
+    from athanor.api.meta import JSON
 
 
 @verb(namespace=True, output=True, examples="athanor status\nathanor status -o json")
