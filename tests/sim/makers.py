@@ -70,7 +70,8 @@ class Rules:
         name = new["metadata"]["name"]
         before = (old.get("status") or {}).get("phase", "Pending")
         after = (new.get("status") or {}).get("phase", "Pending")
-        if before != after and after not in set(MOVES[kind][before].values()):  # type: ignore[index]
+        allowed: Any = MOVES[kind]
+        if before != after and after not in set(allowed[before].values()):
             self.broken.append(f"{kind} {name} went from {before} to {after}")
         field = {"Sweep": "trials", "Workflow": "steps"}.get(kind)
         if field is None:

@@ -162,7 +162,8 @@ MAKERS: Mapping[str, Mapping[str, str]] = {
     },
     "WorkspaceSpec": {
         "app": "What runs: JupyterLab, code-server, or a command of yours.",
-        "command": "Serves HTTP on $(ATHANOR_WORKSPACE_PORT) of its loopback, below $(ATHANOR_BASE_URL).",
+        "command": "Serves HTTP on $(ATHANOR_WORKSPACE_PORT) of its loopback, below "
+        "$(ATHANOR_BASE_URL).",
         "image": "Container image, the path of a virtual environment as venv:///PATH, or host.",
         "env": "Environment variables.",
         "requests": "What it claims, by resource.",

@@ -36,8 +36,8 @@ class Hours(Base, frozen=True, kw_only=True):
 class WorkspaceSpec(Base, frozen=True, kw_only=True):
     """What runs, with how much, and how long it may stand idle.
 
-    `app`: JupyterLab, code-server, or any command that serves HTTP on $(ATHANOR_WORKSPACE_PORT) of its
-    loopback. Raising `starts` starts a workspace that was stopped for being idle.
+    `app`: JupyterLab, code-server, or any command that serves HTTP on $(ATHANOR_WORKSPACE_PORT) of
+    its loopback. Raising `starts` starts a workspace that was stopped for being idle.
     """
 
     app: Literal["jupyter", "code-server", "command"] = "jupyter"

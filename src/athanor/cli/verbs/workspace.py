@@ -119,8 +119,8 @@ def open_(world: World, name: str, browser: bool) -> None:
     status = found.get("status") or {}
     if not status.get("url"):
         if status.get("phase") in ("Running", "Idle"):
-            raise Failure(f"workspace {name} runs, but no gateway serves it here",
-                          hint=f"kubectl port-forward pod/ws-{name}-main-0", code=FAILED)  # fmt: skip
+            forward = f"kubectl port-forward pod/ws-{name}-main-0"
+            raise Failure(f"workspace {name} runs, but no gateway serves it here", hint=forward)
         why = status.get("message") or f"it is {status.get('phase', 'Pending')}"
         raise Failure(f"workspace {name} cannot be opened: {why}",
                       hint=f"athanor workspace start {name}", code=FAILED)  # fmt: skip
