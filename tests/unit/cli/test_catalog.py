@@ -48,7 +48,7 @@ def test_every_verb_module_is_in_the_catalog() -> None:
 
 def parses(line: str) -> None:
     """Raises UsageError when a documented command line is none."""
-    words = shlex.split(re.split(r"\s[>#|&]", line)[0])[1:]
+    words = shlex.split(re.split(r"\s[<>#|&]", line)[0])[1:]
     with root.make_context("athanor", words, resilient_parsing=False) as ctx:
         name, command, rest = root.resolve_command(ctx, [*ctx.protected_args, *ctx.args])
         assert command is not None

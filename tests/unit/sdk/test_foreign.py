@@ -18,7 +18,8 @@ kind: PyTorchJob
 metadata: {{name: a, namespace: n, uid: u, labels: {{team: x}}}}
 spec:
   nprocPerNode: "2"
-  elasticPolicy: {{minReplicas: 1, maxReplicas: 4, rdzvBackend: c10d, maxRestarts: 5, rdzvPort: 29400}}
+  elasticPolicy:
+    {{minReplicas: 1, maxReplicas: 4, rdzvBackend: c10d, maxRestarts: 5, rdzvPort: 29400}}
   runPolicy:
     cleanPodPolicy: Running
     backoffLimit: 2
