@@ -26,9 +26,7 @@ _LOST = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
 class Onward:
     """Connections to the servers that requests are passed on to."""
 
-    def __init__(
-        self, ca: str = "", certificate: str = "", key: str = "", unix: str = ""
-    ) -> None:
+    def __init__(self, ca: str = "", certificate: str = "", key: str = "", unix: str = "") -> None:
         """`ca` is PEM text, `certificate` and `key` are file names; `unix` is a socket file that
         all requests go through.
         """
