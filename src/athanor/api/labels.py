@@ -5,6 +5,10 @@ from __future__ import annotations
 from athanor.api.meta import GROUP
 
 GANG = f"{GROUP}/gang"
+GROUP_OF = f"{GROUP}/group"
+"""Pods of others with this label, or Gangs made for such: which of them start together."""
+GROUP_SIZE = f"{GROUP}/group-size"
+"""Annotation of such a pod: how many there will be."""
 POD_SET = f"{GROUP}/pod-set"
 RANK = f"{GROUP}/rank"
 """Index within the pod set."""

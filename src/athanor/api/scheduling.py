@@ -127,7 +127,8 @@ class GangSpec(Base, frozen=True, kw_only=True):
     size (Never), go on from a checkpoint with all ranks started again (Restart), or let ranks come
     and go (Live). With `replace`, ranks that lose their node get another one, beside those that
     run on (or all start again, see `restart`); otherwise such a gang goes back in line. All pods
-    share one domain of the level `within`; pod sets may need smaller ones inside it.
+    share one domain of the level `within`; pod sets may need smaller ones inside it. `adopts` names
+    pods that exist already, a set's in the order of its ranks: they are bound, none is made.
     """
 
     pod_sets: Annotated[list[PodSet], Meta(min_length=1, max_length=64)] = field(
@@ -149,6 +150,7 @@ class GangSpec(Base, frozen=True, kw_only=True):
     within: str = ""
     resize: Literal["Never", "Restart", "Live"] = "Never"
     replace: bool = False
+    adopts: dict[str, list[str]] = field(default_factory=dict)
 
 
 class NodeRange(Base, frozen=True, kw_only=True):

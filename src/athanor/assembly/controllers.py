@@ -59,6 +59,7 @@ def all_controllers(
     defaults = Defaults(checkpoint_root=checkpoint_root, launch_agent=agent)
     return [
         gangs.controller(),
+        gangs.adopter(),
         nodes.controller(),
         scheduling.controller(planner=planner),
         scheduling.singles(),

@@ -1,13 +1,16 @@
-"""The gangs controller as data, for a manager to run."""
+"""The gangs controllers as data, for a manager to run: of our gangs, and of the pods of others."""
 
 from __future__ import annotations
 
 from athanor.api.core import Node, Pod, Service
 from athanor.api.scheduling import Gang
+from athanor.features.gangs import foreign
 from athanor.features.gangs.observe import (
+    ADOPTS,
     PODS_OF_GANG,
     PODS_ON_NODE,
     Observed,
+    adopted_by,
     gang_of,
     gangs_on,
     node_of,
@@ -26,11 +29,24 @@ def controller() -> Controller[Observed]:
     return Controller(
         name="gangs",
         watches=(
-            Watch(Gang),
+            Watch(Gang, indexes={ADOPTS: adopted_by}),
             Watch(Pod, gang_of, {PODS_OF_GANG: pods_of_gang, PODS_ON_NODE: node_of}, SETTLE),
             Watch(Service, gang_of),
             Watch(Node, gangs_on),
         ),
         observe=observe,
         plan=plan,
+    )
+
+
+def adopter() -> Controller[foreign.Observed]:
+    """Pods of others that name this scheduler → Gangs that adopt them."""
+    return Controller(
+        name="foreign-pods",
+        watches=(
+            Watch(Pod, foreign.group_of, {foreign.GROUP: foreign.grouped}, SETTLE),
+            Watch(Gang, foreign.group_of_gang, {foreign.GANGS_OF: foreign.made_for}),
+        ),
+        observe=foreign.observe,
+        plan=foreign.plan,
     )

@@ -12,10 +12,11 @@ from athanor.api.meta import Object
 from athanor.api.placement import unpack
 from athanor.api.scheduling import Gang
 from athanor.kit.times import parse_rfc3339
-from athanor.runtime.cache import Changed, Key, World, by_label
+from athanor.runtime.cache import Changed, Key, World, by_label, key_of
 
 PODS_OF_GANG = "gang"
 PODS_ON_NODE = "node"
+ADOPTS = "adopts"
 
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 _LONG_AGO = "1970-01-01T00:00:00Z"
@@ -52,8 +53,14 @@ def observe(world: World, key: Key) -> Observed | None:
     gang = world.cache(Gang).get(key)
     if gang is None or gang.metadata.deletion_timestamp is not None:
         return None
+    adopted = [
+        pod
+        for names in gang.spec.adopts.values()
+        for name in names
+        if (pod := world.cache(Pod).get(Key(key.namespace, name))) is not None
+    ]
     pods = sorted(
-        world.cache(Pod).by(PODS_OF_GANG, f"{key.namespace}/{key.name}"),
+        adopted or world.cache(Pod).by(PODS_OF_GANG, f"{key.namespace}/{key.name}"),
         key=lambda pod: pod.metadata.name,
     )
     problem = world.problem(key)
@@ -63,6 +70,8 @@ def observe(world: World, key: Key) -> Observed | None:
     shut: set[str] = set()
     for pod in pods:
         name = pod.spec.node_name
+        if not name:
+            continue  # a pod of others that waits
         node = nodes.get(Key("", name))
         if node is None:
             gone.add(name)
@@ -88,10 +97,20 @@ def observe(world: World, key: Key) -> Observed | None:
 
 
 def gang_of(change: Changed[Pod] | Changed[Service], world: World) -> Iterable[Key]:
-    """The gang that a pod (or Service) names."""
+    """The gang that a pod (or Service) names, or that has adopted it."""
     told = change.newest.metadata
     name = told.labels.get(labels.GANG)
-    return () if name is None else (Key(told.namespace, name),)
+    if name is not None:
+        return (Key(told.namespace, name),)
+    return [key_of(g) for g in world.cache(Gang).by(ADOPTS, f"{told.namespace}/{told.name}")]
+
+
+def adopted_by(gang: Object) -> Iterable[str]:
+    """Index: the pods of others that a gang has adopted."""
+    if not isinstance(gang, Gang):
+        return ()
+    space = gang.metadata.namespace
+    return [f"{space}/{name}" for names in gang.spec.adopts.values() for name in names]
 
 
 def gangs_on(change: Changed[Node], world: World) -> Iterable[Key]:

@@ -23,12 +23,12 @@ from athanor.features.gangs.observe import Observed
 from athanor.features.gangs.ranks import (
     is_alive,
     is_node_bound,
-    pod_name,
+    name_of,
 )
 from athanor.features.gangs.states import PHASES, WORKING, move
 from athanor.features.gangs.tell import RESIZED, tell
 from athanor.kit.times import parse_rfc3339
-from athanor.runtime.plan import Action, Create, Delete, Patch, Plan, Record, difference, head
+from athanor.runtime.plan import Action, Bind, Create, Delete, Patch, Plan, Record, difference, head
 
 GANGS, PODS, SERVICES = of(Gang), of(Pod), of(Service)
 
@@ -98,6 +98,9 @@ def _keep_running(gang: Gang, observed: Observed, s: Situation) -> Iterator[Acti
     done = write.succeeded_before(gang)
     present = {pod.metadata.name for pod in observed.pods}
     yield from (_delete(pod) for pod in s.old if _standing(pod))
+    if gang.spec.adopts:
+        yield from _bound(gang, s)
+        return
     if not observed.has_service:
         yield Create(SERVICES, manifests.service(gang))
     for view in s.ranks:
@@ -106,9 +109,22 @@ def _keep_running(gang: Gang, observed: Observed, s: Situation) -> Iterator[Acti
             if _standing(view.pod):
                 yield _delete(view.pod)
             continue
-        name = pod_name(gang.metadata.name, place.pod_set, place.rank)
+        name = name_of(gang, place.pod_set, place.rank)
         if name not in present and (place.pod_set, place.rank) not in done:
             yield Create(PODS, manifests.pod(gang, place, len(s.ranks)))
+
+
+def _bound(gang: Gang, s: Situation) -> Iterator[Action]:
+    """Pods of others get their nodes. Which of them there are is their makers' business."""
+    for view in s.ranks:
+        pod = view.pod
+        if pod is not None and not pod.spec.node_name and _standing(pod):
+            name, namespace = pod.metadata.name, pod.metadata.namespace
+            yield Bind(resource=PODS, name=name, namespace=namespace, node=view.place.node)
+            yield Record(
+                about=head(PODS, namespace, name, pod.metadata.uid), reason="Scheduled",
+                message=f"Successfully assigned {namespace}/{name} to {view.place.node}",
+            )  # fmt: skip
 
 
 def _forced(observed: Observed, work: list[Action], now: float) -> Iterator[Action]:

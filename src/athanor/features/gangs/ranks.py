@@ -75,6 +75,14 @@ def pod_name(gang: str, pod_set: str, rank: int) -> str:
     return f"{gang}-{pod_set}-{rank}"
 
 
+def name_of(gang: Gang, pod_set: str, rank: int) -> str:
+    """The name of a rank's pod: its own, or that of a pod of others that the gang adopts."""
+    adopted = gang.spec.adopts.get(pod_set)
+    if adopted is not None:
+        return adopted[rank] if rank < len(adopted) else ""
+    return pod_name(gang.metadata.name, pod_set, rank)
+
+
 def run_of(gang: Gang) -> int:
     """The number of the present run: it grows with each attempt, lost admission and new size."""
     return gang.status.attempt + gang.status.evictions + gang.status.resizes
@@ -108,7 +116,7 @@ def views(
     return [
         view(
             place,
-            by_name.get(pod_name(gang.metadata.name, place.pod_set, place.rank)),
+            by_name.get(name_of(gang, place.pod_set, place.rank)),
             lost_nodes,
             attempts.get(rank_name(place.pod_set, place.rank), 0) if attempts else 0,
         )
@@ -132,12 +140,13 @@ def _changed(gang: Gang) -> dict[str, str] | None:
     admission = gang.status.admission
     if admission is None or (admission.generation == 0 and admission.shrink is None):
         return None
-    name = gang.metadata.name
-    return {pod_name(name, one.pod_set, one.rank): one.node for one in places(gang)}
+    return {name_of(gang, one.pod_set, one.rank): one.node for one in places(gang)}
 
 
 def is_current(gang: Gang, pod: Pod, run: int) -> bool:
     """Whether a pod belongs to this run, and to its rank's present attempt."""
+    if gang.spec.adopts:
+        return any(pod.metadata.name in names for names in gang.spec.adopts.values())
     told = pod.metadata.labels
     if told.get(labels.ATTEMPT) != str(run):
         return False

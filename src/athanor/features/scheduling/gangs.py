@@ -77,6 +77,11 @@ def waits(gang: Gang) -> bool:
     )
 
 
+def matters(gang: Gang) -> bool:
+    """Whether the scheduler has to know of the gang."""
+    return holds(gang) or waits(gang)
+
+
 def read(gang: Gang, devices: Collection[str]) -> Read:
     """The gang's needs, or what cannot be read of them."""
     try:

@@ -75,11 +75,9 @@ class Observer:
         offered = {node.metadata.name: _capacity(node) for node in all_nodes}
         devices = frozenset(d.kind for _, found in offered.values() for d in found)
         by_queue = {queue.metadata.name: queue for queue in world.cache(Queue)}
-        problems = queues.problems(
-            list(by_queue.values()), frozenset(pool.metadata.name for pool in pools)
-        )
-        chosen = [gang for gang in world.cache(Gang) if gangs.holds(gang) or gangs.waits(gang)]
-        chosen.sort(key=gangs.key_of)
+        names = frozenset(pool.metadata.name for pool in pools)
+        problems = queues.problems(list(by_queue.values()), names)
+        chosen = sorted(filter(gangs.matters, world.cache(Gang)), key=gangs.key_of)
         reads = {gangs.key_of(gang): self._reading(gang, devices) for gang in chosen}
         priorities = {p.metadata.name: p for p in world.cache(PriorityClass)}
         refused = _refusals(world, chosen, reads, by_queue, problems, priorities)
@@ -186,12 +184,19 @@ class Observer:
     ) -> dict[str, dict[str, int]]:
         """What pods outside admitted gangs use, a node."""
         total: dict[str, dict[str, int]] = {}
+        adopted = {
+            f"{gang.metadata.namespace}/{name}"
+            for gang in world.cache(Gang) if gang.spec.adopts and gangs.key_of(gang) in held
+            for names in gang.spec.adopts.values() for name in names
+        }  # fmt: skip
         for pod in world.cache(Pod):
             node = pod.spec.node_name
             if not node or pod.status.phase in ("Succeeded", "Failed"):
                 continue
             name = pod.metadata.labels.get(labels.GANG)
             if name is not None and f"{pod.metadata.namespace}/{name}" in held:
+                continue
+            if f"{pod.metadata.namespace}/{pod.metadata.name}" in adopted:
                 continue
             here = total.setdefault(node, {})
             for resource, amount in self._use_of(pod).items():

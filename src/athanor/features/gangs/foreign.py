@@ -1,0 +1,265 @@
+"""Pods of other people's controllers (schedulerName: athanor) become Gangs that adopt them.
+
+Which pods start together is one table: labels and annotations of what is in use out there. A group
+without a stated size is complete when nobody has joined it for a moment; whoever comes after the
+group has started makes a Gang of its own. Pods whose maker says nothing start alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from athanor.api import labels
+from athanor.api.core import Pod
+from athanor.api.meta import JSON, Condition, Object, set_condition, to_manifest
+from athanor.api.registry import of
+from athanor.api.scheduling import Gang
+from athanor.kit.times import parse_rfc3339, rfc3339
+from athanor.runtime.cache import Changed, Key, World
+from athanor.runtime.plan import Action, Create, Delete, Patch, Plan
+
+SCHEDULER = "athanor"
+GROUP, GANGS_OF = "group", "gangs-of"
+QUIET = 2.0
+"""Seconds without a newcomer after which a group of unknown size is complete."""
+GANGS, PODS = of(Gang), of(Pod)
+LONGEST = 50
+
+
+class Grouper(NamedTuple):
+    """Pods with this label (or annotation) and equal values of all `keys` start together.
+
+    `size`: the annotation that says how many they are.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    size: str = labels.GROUP_SIZE
+
+
+GROUPERS: tuple[Grouper, ...] = (
+    Grouper("group", (labels.GROUP_OF,)),
+    Grouper(
+        "lws",
+        ("leaderworkerset.sigs.k8s.io/name", "leaderworkerset.sigs.k8s.io/group-index"),
+        "leaderworkerset.sigs.k8s.io/size",
+    ),
+    Grouper("volcano", ("scheduling.k8s.io/group-name",)),
+    Grouper("volcano", ("volcano.sh/job-name",)),
+    Grouper("pod-group", ("scheduling.x-k8s.io/pod-group",)),
+    Grouper("pod-group", ("pod-group.scheduling.sigs.k8s.io",)),
+    Grouper("kubeflow", ("training.kubeflow.org/job-name",)),
+    Grouper("jobset", ("jobset.sigs.k8s.io/jobset-name",)),  # TrainJobs make JobSets
+    Grouper("ray", ("ray.io/cluster",)),
+    Grouper("job", ("batch.kubernetes.io/job-name",)),
+)
+"""The first that applies counts; pods of a Deployment match none and start alone."""
+
+
+class Observed(Struct, frozen=True):
+    """A group: its pods, and the Gangs made for it."""
+
+    group: str
+    pods: tuple[Pod, ...]
+    gangs: tuple[Gang, ...]
+
+
+def grouper_of(pod: Pod) -> Grouper | None:
+    """The row of the table that applies to a pod; None: it starts alone."""
+    told = {**pod.metadata.annotations, **pod.metadata.labels}
+    return next((one for one in GROUPERS if all(key in told for key in one.keys)), None)
+
+
+def name_of_group(pod: Pod) -> str:
+    """The group's name, fit to be a Gang's."""
+    told = {**pod.metadata.annotations, **pod.metadata.labels}
+    one = grouper_of(pod)
+    words = [one.name, *(told[key] for key in one.keys)] if one else ["pod", pod.metadata.name]
+    text = "-".join(words).lower()
+    plain = "".join(c if c.isalnum() and c.isascii() else "-" for c in text)
+    return f"{plain[:LONGEST].strip('-')}-{_digest(text)}"
+
+
+def grouped(pod: Object) -> Iterable[str]:
+    """Index: the group of a pod of others."""
+    if not isinstance(pod, Pod) or pod.spec.scheduler_name != SCHEDULER:
+        return ()
+    if labels.GANG in pod.metadata.labels or pod.spec.scheduling_gates:
+        return ()
+    return (f"{pod.metadata.namespace}/{name_of_group(pod)}",)
+
+
+def made_for(gang: Object) -> Iterable[str]:
+    """Index: the group that a Gang was made for."""
+    name = gang.metadata.labels.get(labels.GROUP_OF)
+    adopts = isinstance(gang, Gang) and bool(gang.spec.adopts)
+    return (f"{gang.metadata.namespace}/{name}",) if name and adopts else ()
+
+
+def group_of(change: Changed[Pod], world: World) -> Iterable[Key]:
+    """The group of a pod that changed."""
+    return [Key(*name.split("/", 1)) for name in grouped(change.newest)]
+
+
+def group_of_gang(change: Changed[Gang], world: World) -> Iterable[Key]:
+    """The group of a Gang that changed."""
+    return [Key(*name.split("/", 1)) for name in made_for(change.newest)]
+
+
+def observe(world: World, key: Key) -> Observed | None:
+    """The group as it is; None when nothing of it is left."""
+    name = f"{key.namespace}/{key.name}"
+    pods = sorted(world.cache(Pod).by(GROUP, name), key=_order)
+    made = sorted(world.cache(Gang).by(GANGS_OF, name), key=lambda gang: gang.metadata.name)
+    return Observed(key.name, tuple(pods), tuple(made)) if pods or made else None
+
+
+def _order(pod: Pod) -> tuple[int, str, str]:
+    """Ranks are in the order of completion indexes where there are, else of names."""
+    index = pod.metadata.labels.get("batch.kubernetes.io/job-completion-index", "")
+    return int(index) if index.isdecimal() else 0, pod.metadata.name, pod.metadata.uid
+
+
+def plan(seen: Observed, now: float) -> Plan:
+    """A Gang for those that no Gang has adopted yet; the end of Gangs whose pods are gone."""
+    present = {pod.metadata.name for pod in seen.pods}
+    actions: list[Action] = []
+    taken: set[str] = set()
+    open_: Gang | None = None
+    for gang in seen.gangs:
+        names = {name for adopted in gang.spec.adopts.values() for name in adopted}
+        if not names & present:
+            actions.append(_delete(gang))
+        elif gang.status.admission is None and gang.status.phase == "Pending":
+            open_ = gang
+            actions += _tell(gang, [pod for pod in seen.pods if pod.metadata.name in names], now)
+        else:
+            taken |= names
+    free = [
+        pod for pod in seen.pods
+        if pod.metadata.name not in taken and not pod.spec.node_name
+        and pod.status.phase in ("", "Pending") and pod.metadata.deletion_timestamp is None
+    ]  # fmt: skip
+    if not free:
+        return Plan(tuple(actions))
+    wait = _incomplete(free, now) if not taken else 0.0
+    if wait > 0 and open_ is None:
+        return Plan(tuple(actions), wait)
+    wanted = _gang(seen.group, free, second=bool(taken))
+    if open_ is None:
+        actions.append(Create(GANGS, wanted))
+    elif to_manifest(open_.spec).get("adopts") != wanted["spec"]["adopts"]:
+        body = {name: wanted["spec"][name] for name in ("podSets", "adopts")}
+        gone = {name: None for name in open_.spec.adopts if name not in body["adopts"]}
+        actions.append(Patch(
+            resource=GANGS, name=open_.metadata.name, namespace=open_.metadata.namespace,
+            body={"spec": {**body, "adopts": {**body["adopts"], **gone}}},
+            resource_version=open_.metadata.resource_version,
+        ))  # fmt: skip
+    return Plan(tuple(actions))
+
+
+def _incomplete(free: Sequence[Pod], now: float) -> float:
+    """Seconds to wait for others of the group; 0 when it is complete."""
+    one = grouper_of(free[0])
+    if one is None:
+        return 0.0
+    said = max(
+        (int(text) for pod in free
+         if (text := pod.metadata.annotations.get(one.size, "")).isdecimal()),
+        default=0,
+    )  # fmt: skip
+    if said:
+        return 0.0 if len(free) >= said else 60.0
+    born = [parse_rfc3339(p.metadata.creation_timestamp or rfc3339(now)) for p in free]
+    return max(max(born) + QUIET - now, 0.0)
+
+
+def _gang(group: str, pods: Sequence[Pod], *, second: bool) -> JSON:
+    """The Gang of these pods: a set for each sort of them."""
+    sorts: dict[str, list[Pod]] = {}
+    for pod in pods:
+        sorts.setdefault(_digest(_asks(pod)), []).append(pod)
+    sets = [
+        {"name": f"sort-{digest}", "count": len(same), "template": _template(same[0])}
+        for digest, same in sorts.items()
+    ]
+    first = pods[0]
+    name = f"{group}-{_digest(''.join(p.metadata.uid for p in pods))}" if second else group
+    owner = next((o for o in first.metadata.owner_references if o.controller), None)
+    return {
+        "apiVersion": GANGS.api_version,
+        "kind": GANGS.kind,
+        "metadata": {
+            "name": name,
+            "namespace": first.metadata.namespace,
+            "labels": {labels.GROUP_OF: group},
+            "annotations": {
+                k: v for k, v in first.metadata.annotations.items() if k == labels.USER
+            },
+            "ownerReferences": [
+                {**to_manifest(owner), "controller": False, "blockOwnerDeletion": False}
+            ] if owner else [],
+        },
+        "spec": {
+            "podSets": sets,
+            "adopts": {f"sort-{d}": [p.metadata.name for p in same] for d, same in sorts.items()},
+            "queue": first.metadata.labels.get(labels.QUEUE, ""),
+            "priorityClassName": first.spec.priority_class_name,
+            "restart": "Rank",
+        },
+    }  # fmt: skip
+
+
+def _template(pod: Pod) -> JSON:
+    return {
+        "metadata": {"labels": dict(pod.metadata.labels)},
+        "spec": to_manifest(pod.spec),
+    }
+
+
+def _asks(pod: Pod) -> str:
+    """All that decides where a pod may go."""
+    spec = to_manifest(pod.spec)
+    kept = {k: spec.get(k) for k in ("nodeSelector", "affinity", "tolerations", "overhead",
+                                     "topologySpreadConstraints", "hostNetwork")}  # fmt: skip
+    kept["containers"] = [
+        [c.get("resources"), c.get("ports"), c.get("restartPolicy")]
+        for field in ("containers", "initContainers") for c in spec.get(field) or []
+    ]  # fmt: skip
+    claims = [v.get("persistentVolumeClaim") for v in spec.get("volumes") or []]
+    return msgspec.json.encode([kept, claims], order="sorted").decode()
+
+
+def _tell(gang: Gang, pods: Iterable[Pod], now: float) -> Iterator[Action]:
+    """Why pods wait, as kube-scheduler would say it of them."""
+    if not gang.status.reasons:
+        return
+    text = gang.status.reasons[0].message
+    for pod in pods:
+        have = next((c for c in pod.status.conditions if c.type == "PodScheduled"), None)
+        if pod.spec.node_name or (have is not None and have.message == text):
+            continue
+        news = Condition(type="PodScheduled", status="False", reason="Unschedulable", message=text)
+        conditions = set_condition(pod.status.conditions, news, rfc3339(now))
+        yield Patch(
+            resource=PODS, name=pod.metadata.name, namespace=pod.metadata.namespace,
+            body={"status": {"conditions": [to_manifest(c) for c in conditions]}},
+            subresource="status",
+        )  # fmt: skip
+
+
+def _delete(gang: Gang) -> Delete:
+    return Delete(
+        resource=GANGS, name=gang.metadata.name, namespace=gang.metadata.namespace,
+        uid=gang.metadata.uid,
+    )  # fmt: skip
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()

@@ -1,0 +1,114 @@
+"""Pods of other people's controllers: grouped, admitted together, bound, told why they wait."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from athanor.api.core import Pod
+from athanor.api.meta import JSON
+from athanor.api.registry import of
+from athanor.api.scheduling import Gang, Pool, Queue
+from athanor.features.gangs.apply import adopter, controller
+from athanor.features.gangs.foreign import GROUPERS, Grouper, grouper_of
+from athanor.features.scheduling.apply import controller as scheduling
+from athanor.testing.lab import Lab, cluster
+from athanor.testing.nodes import Life
+from athanor.testing.virtual import run
+from athanor.wire import calls
+
+JOB = "batch.kubernetes.io/job-name"
+LWS = "leaderworkerset.sigs.k8s.io/"
+
+
+async def tree(lab: Lab) -> None:
+    await lab.create({"metadata": {"name": "default"}, "spec": {"exclusive": False}}, Pool)
+    usual: JSON = {"metadata": {"name": "default"}, "spec": {"pools": [{"pool": "default"}]}}
+    await lab.create(usual, Queue)
+
+
+async def pod(lab: Lab, name: str, cpu: str = "3", **meta: JSON) -> None:
+    container = {"name": "main", "image": "host", "resources": {"requests": {"cpu": cpu}}}
+    spec = {"schedulerName": "athanor", "containers": [container], "restartPolicy": "Never"}
+    await lab.create(
+        {"metadata": {"name": name, "namespace": "default", **meta}, "spec": spec}, Pod
+    )
+
+
+async def placed(lab: Lab, name: str) -> str:
+    found = await lab.until(Pod, name, lambda p: bool(p.spec.node_name), within=60)
+    return found.spec.node_name
+
+
+def test_the_pods_of_a_job_start_together_or_wait_together() -> None:
+    def script(pod: Pod) -> Life:
+        return Life(runs=30.0 if pod.metadata.name.startswith("a-") else None)
+
+    async def main() -> None:
+        async with cluster([controller(), adopter(), scheduling()], nodes=2, script=script) as lab:
+            await tree(lab)
+            for i in range(3):
+                await pod(lab, f"a-{i}", labels={JOB: "a"})
+            nodes = [await placed(lab, f"a-{i}") for i in range(3)]
+            assert sorted(nodes) == ["node-0", "node-0", "node-1"]
+            assert len(await lab.list(Gang)) == 1
+            for i in range(2):
+                await pod(lab, f"b-{i}", labels={JOB: "b"})
+            told = await lab.until(
+                Pod, "b-0", lambda p: any(c.type == "PodScheduled" for c in p.status.conditions)
+            )
+            assert "room for 1 of 2 pods" in told.status.conditions[0].message
+            assert told.spec.node_name == ""
+            for i in range(2):  # the first job has ended: its capacity is free
+                await placed(lab, f"b-{i}")
+            for i in range(3):
+                await lab.client(calls.delete(of(Pod), f"a-{i}", "default"))
+            await asyncio.sleep(5)
+            assert [g.metadata.labels["athanor.dev/group"][:5] for g in await lab.list(Gang)] == [
+                "job-b"
+            ]
+
+    run(main)
+
+
+def test_a_group_of_known_size_waits_for_all_of_it() -> None:
+    async def main() -> None:
+        async with cluster([controller(), adopter(), scheduling()]) as lab:
+            await tree(lab)
+            meta: JSON = {
+                "labels": {f"{LWS}name": "serve", f"{LWS}group-index": "0"},
+                "annotations": {f"{LWS}size": "2"},
+            }
+            await pod(lab, "serve-0", "1", **meta)
+            await asyncio.sleep(20)
+            assert await lab.list(Gang) == []
+            await pod(lab, "serve-0-1", "1", **meta)
+            await placed(lab, "serve-0")
+            await placed(lab, "serve-0-1")
+
+    run(main)
+
+
+def test_pods_of_nobody_and_latecomers_have_gangs_of_their_own() -> None:
+    async def main() -> None:
+        async with cluster([controller(), adopter(), scheduling()]) as lab:
+            await tree(lab)
+            await pod(lab, "alone", "1")
+            await placed(lab, "alone")
+            await pod(lab, "c-0", "1", labels={JOB: "c"})
+            await placed(lab, "c-0")
+            await pod(lab, "c-1", "1", labels={JOB: "c"})
+            await placed(lab, "c-1")
+            assert len(await lab.list(Gang)) == 3
+            told = await lab.get(Queue, "default", None)
+            assert told.status.use[0].used["cpu"] == "3"
+            pool = await lab.get(Pool, "default", None)
+            assert pool.status.free["cpu"] == "5"
+
+    run(main)
+
+
+@pytest.mark.parametrize("row", GROUPERS, ids=lambda row: row.keys[0])
+def test_every_row_of_the_table_applies(row: Grouper) -> None:
+    meta = {"name": "x", "labels": dict.fromkeys(row.keys, "v")}
+    assert grouper_of(msgspec.convert({"metadata": meta}, Pod)) == row
