@@ -38,6 +38,11 @@ from athanor.runtime.plan import Patch, Plan
 GANGS = registry.of(Gang)
 MOST_SENTENCES = 200
 """So many waiting gangs have the numbers in their reasons kept current; beyond, only the codes."""
+MOST_REASONS = 100
+"""So many reasons are written a look: in a flood of arrivals the next admissions come first, and
+most of those that came are admitted before anybody could read why they wait."""
+REST = 0.1
+"""Seconds until the others are looked at."""
 LOOK_AGAIN = 30.0
 """Seconds after which waiting gangs are looked at again: time alone may let them pass."""
 
@@ -82,7 +87,8 @@ def write(seen: Observed, decisions: Decisions, spent: Mapping[str, Spent]) -> P
     actions += [_evict(seen, one) for one in decisions.evicted]
     actions += [_shrink(seen, one) for one in decisions.shrunk]
     actions += [_move(seen, one, decisions.now) for one in decisions.moved]
-    actions += _reasons(seen, decisions)
+    reasons = list(_reasons(seen, decisions))
+    actions += reasons[:MOST_REASONS]
     actions += report.of_queues(seen, decisions, spent)
     actions += report.of_pools(seen, decisions)
     actions += reservations.statuses(seen.reservations, seen.ground, decisions.now)
@@ -93,6 +99,7 @@ def write(seen: Observed, decisions: Decisions, spent: Mapping[str, Spent]) -> P
     )
     change = reservations.next_change(seen.reservations, decisions.now)
     moments += [change + 0.05] if change is not None else []
+    moments += [REST] if len(reasons) > MOST_REASONS else []
     return Plan(tuple(actions), min(moments, default=None))
 
 
