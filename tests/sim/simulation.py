@@ -239,8 +239,9 @@ async def _calm(sim: Simulation) -> None:
     sim.rates = NONE
     for name in [*sim.nodes, "controllers"]:
         _revive(sim, name)
-    for name in sorted(sim.invariants.submitted):
-        await sim.lab.patch(TrainingJob, name, {"spec": {"suspend": False}})
+    for one in await sim.lab.list(TrainingJob):
+        if one.spec.suspend and one.status.phase not in ("Succeeded", "Failed"):
+            await sim.lab.patch(TrainingJob, one.metadata.name, {"spec": {"suspend": False}})
     end = sim.lab.clock.monotonic() + PATIENCE
     while True:
         found = {j.metadata.name: j for j in await sim.lab.list(TrainingJob)}

@@ -87,11 +87,8 @@ class Observer:
             world, pools, offered, [need for one in reads.values() for need in one.needs],
             self.foreign(world, held, devices), counted,
         )  # fmt: skip
-        read = [
-            (name, gang, reads[name].needs)
-            for name, gang in ((gangs.key_of(gang), gang) for gang in chosen)
-            if reads[name].needs
-        ]
+        named = [(gangs.key_of(gang), gang) for gang in chosen]
+        read = [(name, gang, reads[name].needs) for name, gang in named if reads[name].needs]
         ground = Ground(
             pool_of={machine.name: machine.pool for machine in lay.machines},
             offers=offered,
