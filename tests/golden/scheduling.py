@@ -8,6 +8,8 @@
     queue q pools=own:60,cloud budget=5 (GPU-hours left) longest=3600 user=2 reserve=600
     gang x … resize=live|restart user=ann longest=60        lost y ranks=1,2
     kept r nodes=c for=q spares
+    help x          (its place, who holds what it lacks, what would let it start now)
+    simulate nodes=a+1 gone=b times=2
 
 Cores and devices; ages and times in seconds from now. One pool `p` exists unless others do.
 """
@@ -16,10 +18,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from athanor.features.scheduling.core import alter, position, whatif
 from athanor.features.scheduling.core import rows as r
 from athanor.features.scheduling.core.build import build
 from athanor.features.scheduling.core.cycle import cycle
-from athanor.features.scheduling.core.snapshot import GangState, Policy, Resize
+from athanor.features.scheduling.core.measure import measures
+from athanor.features.scheduling.core.simulate import Scenario, play
+from athanor.features.scheduling.core.snapshot import (
+    Decisions,
+    GangState,
+    Policy,
+    Resize,
+    Snapshot,
+)
+from athanor.features.scheduling.core.table import floats
 
 NOW = 1_000_000.0
 GPU = "nvidia.com/gpu"
@@ -39,6 +51,10 @@ def run(script: str) -> str:
         told.append(line)
         if line.strip() == "decide":
             told += [f"→ {said}" for said in decide(things)]
+        elif line.startswith("help "):
+            told += [f"→ {said}" for said in helps(things, line.split()[1])]
+        elif line.startswith("simulate"):
+            told += [f"→ {said}" for said in simulated(things, line.split()[1:])]
         elif line.strip():
             kind, name, *rest = line.split()
             said = dict(word.split("=", 1) if "=" in word else (word, "yes") for word in rest)
@@ -48,8 +64,55 @@ def run(script: str) -> str:
     return "\n".join(told) + "\n"
 
 
+def helps(things: list[tuple[str, str, Words]], name: str) -> Iterator[str]:
+    """A waiting gang's place, who holds what it lacks, and what would let it start now."""
+    s = _snapshot(things)
+    d, _ = cycle(s, Policy(), NOW)
+    g = s.gangs.names.index(name)
+    at = position.position(s, d, g)
+    if at is not None:
+        yield f"{name} has place {at.place} of {at.waiting} in {s.queues.names[at.queue]}"
+    lacks = position.scarce(s, d, g)
+    if lacks is not None:
+        held = position.held_by(s, position.holders(s, d, *lacks), lacks[1]) or "nobody"
+        yield f"{s.resources[lacks[1]]} of pool {s.pools.names[lacks[0]]} is used by {held}"
+    asker = whatif.Asker(Policy())
+    for change in whatif.changes(s, d, g, asker, range(len(s.queues.names))):
+        yield f"{change.kind} {change.value}: {change.text}"
+
+
+def simulated(things: list[tuple[str, str, Words]], changes: list[str]) -> Iterator[str]:
+    """Waits and use as it is and with changes: `nodes=like+2`, `gone=a`, `times=2`."""
+    s = _snapshot(things)
+    work = floats(
+        end - NOW if end == end else run
+        for end, run in zip(s.gangs.expected_end, s.gangs.estimate, strict=True)
+    )
+    before = after = Scenario(snapshot=s, policy=Policy(), start=NOW, work=work)
+    for word in changes:
+        kind, _, value = word.partition("=")
+        like, _, count = value.partition("+")
+        after = {
+            "nodes": lambda a, like=like, count=count: alter.more_nodes(a, like, int(count)),
+            "gone": lambda a, value=value: alter.fewer_nodes(a, [value]),
+            "times": lambda a, value=value: alter.arrivals(a, int(value)),
+        }[kind](after)
+    for name, one in (("as it is", before), ("changed", after)):
+        told = measures(one, play(one))
+        yield (
+            f"{name}: {told.started} of {told.gangs} start, mean wait {told.wait_mean:g} s,"
+            f" {100 * told.used:.0f} % in use, all over after {told.makespan:g} s"
+        )
+
+
 def decide(things: list[tuple[str, str, Words]]) -> Iterator[str]:
     """One cycle, in sentences."""
+    s = _snapshot(things)
+    d, _ = cycle(s, Policy(), NOW)
+    yield from _decided(s, d)
+
+
+def _snapshot(things: list[tuple[str, str, Words]]) -> Snapshot:
     pools = [r.PoolRow(n, tuple(filter(None, w.get("levels", "").split(","))))
              for kind, n, w in things if kind == "pool"] or [r.PoolRow("p")]  # fmt: skip
     machines = [(n, w) for kind, n, w in things if kind == "node"]
@@ -65,8 +128,10 @@ def decide(things: list[tuple[str, str, Words]]) -> Iterator[str]:
         [_kept(n, w, pools) for kind, n, w in things if kind == "kept"],
         resources=("cpu", GPU),
     )  # fmt: skip
-    s = build(rows)
-    d, _ = cycle(s, Policy(), NOW)
+    return build(rows)
+
+
+def _decided(s: Snapshot, d: Decisions) -> Iterator[str]:
     for one in d.admitted:
         nodes = [s.nodes.names[n] for placed in one.placed for n in placed.nodes.tolist()]
         masks = [m for placed in one.placed for m in placed.devices.tolist()]

@@ -7,8 +7,12 @@ import pytest
 
 from tests.golden.scheduling import run
 
-PAGE = Path(__file__).parents[2] / "docs" / "scheduling" / "README.md"
-EXAMPLES = re.findall(r"```athanor-world\n(.*?)```", PAGE.read_text(), re.DOTALL)
+PAGES = sorted((Path(__file__).parents[2] / "docs" / "scheduling").glob("*.md"))
+EXAMPLES = [
+    example
+    for page in PAGES
+    for example in re.findall(r"```athanor-world\n(.*?)```", page.read_text(), re.DOTALL)
+]
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
