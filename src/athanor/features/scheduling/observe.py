@@ -102,21 +102,13 @@ class Observer:
                 _pool(pool, rates.derived(pool, devices, counted, lay.machines)) for pool in pools
             ],
             nodes=lay.machines,
-            queues=[
-                self._queue(queue, devices) if name not in problems or not problems[name].fatal
-                else QueueRow(name)
-                for name, queue in sorted(by_queue.items())
-            ],
+            queues=self._queues(by_queue, problems, devices),
             gangs=[
                 gangs.row(gang, gangs.ask(gang, needs, lay.needs), priorities, refused.get(name))
                 for name, gang, needs in read
             ],
             running=[row for _, gang, _ in read for row in gangs.running(gang, offered)],
-            lost=[
-                LostRow(name, index, rank)
-                for name, gang, _ in read
-                for index, rank in sorted(gangs.lost(gang, offered))
-            ],
+            lost=list(_lost(read, offered)),
             reservations=[
                 row for one in reserved if (row := reservations.row(one, ground)) is not None
             ],
@@ -133,11 +125,7 @@ class Observer:
             problems=problems,
             devices=devices,
             namespaces={n.metadata.name: n.metadata.labels for n in world.cache(Namespace)},
-            sharing={
-                node.metadata.name: told
-                for node in all_nodes
-                if (told := node.metadata.labels.get(pods.ISOLATION, ""))
-            },
+            sharing=_sharing(all_nodes),
             meters=self._meters(chosen, pools, devices),
             ended=self._ended(world, pools, devices),
             reservations=tuple(reserved),
@@ -221,11 +209,38 @@ class Observer:
         self._used[key] = (version, found)
         return found
 
+    def _queues(
+        self, by_queue: Mapping[str, Queue], problems: Mapping[str, Problem],
+        devices: frozenset[str],
+    ) -> list[QueueRow]:  # fmt: skip
+        """The queues; of those with a fatal problem only the name."""
+        return [
+            QueueRow(name)
+            if name in problems and problems[name].fatal
+            else self._queue(queue, devices)
+            for name, queue in sorted(by_queue.items())
+        ]
+
     def _queue(self, queue: Queue, devices: frozenset[str]) -> QueueRow:
         name = queue.metadata.name
         if self.past is not None and name in self.past.use:
             return queues.row(queue, devices, self.past.use[name], self.past.at)
         return queues.row(queue, devices, *queues.remembered(queue))
+
+
+def _lost(
+    read: Iterable[tuple[str, Gang, tuple[PodNeed, ...]]], offered: Offers
+) -> Iterable[LostRow]:
+    """The ranks that lost their node."""
+    for name, gang, _ in read:
+        for index, rank in sorted(gangs.lost(gang, offered)):
+            yield LostRow(name, index, rank)
+
+
+def _sharing(all_nodes: Iterable[Node]) -> dict[str, str]:
+    """What nodes say keeps others from a share of a device."""
+    told = {node.metadata.name: node.metadata.labels.get(pods.ISOLATION, "") for node in all_nodes}
+    return {name: text for name, text in told.items() if text}
 
 
 class _Lay(NamedTuple):
