@@ -80,6 +80,7 @@ class _Run:
         self.line = waiting(state.snapshot)
         self.states = [_state_of(state, q) for q in range(len(state.snapshot.queues.names))]
         self.pools: dict[tuple[int, int], list[int]] = {}
+        self.standing: dict[tuple[int, int], tuple[list[int], int, tuple[float, ...]]] = {}
 
     def consider_all(self) -> None:
         """Take the lines' heads in order until nobody is left to consider."""
@@ -121,14 +122,21 @@ class _Run:
         if g is None:
             return ()
         gangs = self.state.snapshot.gangs
-        ask = self.state.ask(g)
-        pools = self._pools(g)
+        claim, shares = self._standing(line.number, int(gangs.klass[g]), g)
+        return claim, -int(gangs.priority[g]), shares, float(gangs.created[g]), g
+
+    def _standing(self, queue: int, klass: int, g: int) -> tuple[int, tuple[float, ...]]:
+        """Claim and shares of a class in a queue, remembered while nothing starts on its path."""
         tree = self.state.now.tree
-        claim = tree.tier(line.number, pools[0], ask.amounts(ask.least)) if pools else 0
-        return (
-            claim, -int(gangs.priority[g]), self.state.shares.path(line.number),
-            float(gangs.created[g]), g,
-        )  # fmt: skip
+        stamps = [tree.stamps[q] for q in tree.path[queue]]
+        known = self.standing.get((queue, klass))
+        if known is not None and known[0] == stamps:
+            return known[1], known[2]
+        ask, pools = self.state.ask(g), self._pools(g)
+        claim = tree.tier(queue, pools[0], ask.amounts(ask.least)) if pools else 0
+        shares = self.state.shares.path(queue)
+        self.standing[queue, klass] = stamps, claim, shares
+        return claim, shares
 
     def _pools(self, g: int) -> list[int]:
         """The pools a gang may use, remembered for its queue and class."""
@@ -154,7 +162,8 @@ class _Run:
         self.enter("why")
         reasons = self.explain.barred(g, tried)
         self.enter("preempt")
-        if self._budget_left():
+        tries = [p for p in tries if self.explain.possible(state.ask(g), p)]
+        if tries and self._budget_left():
             made = preempt.propose(state, g, tries)
             if made is not None:
                 self._evict(g, made)
@@ -163,7 +172,9 @@ class _Run:
                 return
         by_quota = bool(tried) and all(b.refusal is not None for b in tried)
         self.enter("backfill")
-        promised = not by_quota and (self._reserve(line, g, tries) or line.holds > 0)
+        promised = not by_quota and (
+            (bool(tries) and self._reserve(line, g, tries)) or line.holds > 0
+        )
         if any(b.code == Code.USER_LIMIT for b in tried):
             self._say(g, reasons)
             line.take()

@@ -35,9 +35,19 @@ class Shares:
         self.penalty = policy.entry_penalty
         whole = tree.capacity.astype(np.float64)
         self.inverse = np.where(whole > 0, 1.0 / np.maximum(whole, 1.0), 0.0)
+        self.known: dict[int, tuple[int, float]] = {}
 
     def share(self, queue: int) -> float:
-        """The dominant share over all pools, by weight."""
+        """The dominant share over all pools, by weight; remembered while the use is the same."""
+        stamp = self.tree.stamps[queue]
+        known = self.known.get(queue)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        found = self._share(queue)
+        self.known[queue] = stamp, found
+        return found
+
+    def _share(self, queue: int) -> float:
         amount = self.tree.use[queue] + self.past[queue] / self.memory[queue]
         parts = amount * self.inverse
         return float(parts.max(initial=0.0) / self.weight[queue])
@@ -49,6 +59,7 @@ class Shares:
     def start(self, queue: int, pool: int, amounts: Ints) -> None:
         """Charge the entry penalty of a gang that starts."""
         for q in self.tree.path[queue]:
+            self.tree.stamps[q] += 1
             self.past[q, pool] += amounts * self.penalty
 
     def all(self) -> Floats:

@@ -75,6 +75,7 @@ class Tree:
                 self.capacity[p][derived] = 0
                 self.capacity[p] = self.priced(p, self.capacity[p])
         self.use = np.zeros_like(queues.limit)
+        self.stamps = [0] * len(self.parent)  # how often each queue's use has changed
         self.held = np.zeros_like(self.capacity)
         self.covered: Bools = np.any(self.deserved > 0, axis=0)
         self.lend = _Footprint(self.path, kept)
@@ -104,6 +105,7 @@ class Tree:
         other.lend, other.firm = self.lend.fork(), self.firm.fork()
         other.users = {key: value.copy() for key, value in self.users.items()}
         other.committed = list(self.committed)
+        other.stamps = list(self.stamps)
         return other
 
     def priced(self, pool: int, amounts: Ints) -> Ints:
@@ -134,6 +136,7 @@ class Tree:
             self.lend.total[pool] += amounts
             return
         for q in self.path[queue]:
+            self.stamps[q] += 1
             self.use[q, pool] += amounts
             self.committed[q] += hours
             held = self.users.get((q, user))
