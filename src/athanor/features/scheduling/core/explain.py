@@ -100,7 +100,7 @@ class Explainer:
         if barred.code == Code.RESERVED_FOR_OTHERS:
             text = f"pool {where} has room, but it is promised to others or reserved"
             return why(Code.RESERVED_FOR_OTHERS, text, pool=where)
-        possible = self._possible(ask, pool)
+        possible = self.possible(ask, pool)
         for one in ask.sets:
             room = self._room(state.now.ledger, one.shape, pool)
             bare = one.near.binds and self._room(self.empty, one.shape, pool) >= one.least
@@ -115,8 +115,8 @@ class Explainer:
         text = f"each pod set fits alone, but not all {sum(ask.least)} pods together"
         return why(code, f"{text} in pool {where}", pool=where, pods=sum(ask.least))
 
-    def _possible(self, ask: Ask, pool: int) -> bool:
-        """Whether the least of a gang fits bare nodes."""
+    def possible(self, ask: Ask, pool: int) -> bool:
+        """Whether the least of a gang fits bare nodes: else neither evictions nor ends help it."""
         key = ask.sets, pool
         if key not in self.known:
             alone = place(self.empty, ask.sets, ask.least, pool, self.state.levels(pool))
