@@ -73,6 +73,7 @@ def gang(job: TrainingJob, defaults: Defaults, wiring: Wiring | None = None) -> 
         "attempt": job.status.attempt,
         "restart": wiring.restart,
         "decides": "Owner",
+        "replace": True,
     }
     if job.spec.elastic is not None:
         spec["resize"] = "Live" if wiring.live else "Restart"
