@@ -5,7 +5,7 @@ SEEDS ?= 20
 # compiled files are kept: without them every start reads all sources again
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help core dev up demo test check golden bench bench-full kube conformance acceptance verify lock crds docs clean
+.PHONY: help core dev up demo test check golden bench bench-full kube conformance acceptance acceptance-full verify lock crds docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -44,6 +44,9 @@ conformance: dev  ## the same scenarios on our API server and a real one; kubect
 
 acceptance: dev  ## real processes, ports and signals
 	@$(PY) -m tests.run acceptance
+
+acceptance-full: dev  ## the same, with the frameworks that are dear to install (several GB, cached)
+	@ATHANOR_FULL=1 $(PY) -m tests.run acceptance
 
 verify: dev  ## all of it: 200 simulation seeds, conformance on both servers, acceptance
 	@ATHANOR_SIM_SEEDS=200 ATHANOR_EXAMPLES=200 $(PY) -m tests.run check pytest conformance acceptance demo
