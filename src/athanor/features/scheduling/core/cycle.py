@@ -56,7 +56,8 @@ def cycle(
     """
     enter("quota")
     memo = memory.current(memo, snapshot, policy, now)
-    run = _Run(State(snapshot, policy, now, memo.ledger, memo.shapes), memo, enter)
+    run = _Run(State(snapshot, policy, now, memo.ledger, memo.shapes, memo.kept), memo, enter)
+    memo.kept = run.state.kept
     run.consider_all()
     enter("check")
     check.invariants(run.state, run.admitted, run.evicted)

@@ -15,6 +15,7 @@ from athanor.features.scheduling.core import frag
 from athanor.features.scheduling.core.ledger import Ledger, Scorer, Shape, booked, shape_of
 from athanor.features.scheduling.core.score import How, Rater
 from athanor.features.scheduling.core.snapshot import GangState, Nodes, Policy, Snapshot
+from athanor.features.scheduling.core.state import Kept
 from athanor.features.scheduling.core.table import Ints, same
 
 STATIC = ("names", "pool", "klass", "domains", "kind", "model", "memory", "slots", "healthy")
@@ -38,6 +39,7 @@ class Memo:
     empty: Ledger
     names: tuple[object, ...]
     possible: dict[object, bool] = field(default_factory=dict)
+    kept: Kept | None = None
 
 
 def current(memo: Memo | None, snapshot: Snapshot, policy: Policy, now: float) -> Memo:

@@ -108,6 +108,12 @@ class Tree:
         other.stamps = list(self.stamps)
         return other
 
+    def resume(self, other: Tree) -> None:
+        """Take over what gangs use from a tree of the same queues, pools and gangs."""
+        copy = other.fork()
+        self.use, self.held, self.lend, self.firm = copy.use, copy.held, copy.lend, copy.firm
+        self.users, self.stamps, self.committed = copy.users, copy.stamps, copy.committed
+
     def priced(self, pool: int, amounts: Ints) -> Ints:
         """The amounts with those resources filled in that the pool derives from others."""
         if not self.derives[pool]:

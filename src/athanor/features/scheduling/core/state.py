@@ -69,6 +69,23 @@ class Held(NamedTuple):
     amounts: Ints
 
 
+class Kept(NamedTuple):
+    """What a cycle found running, for the next one: true as long as the same gangs run."""
+
+    tables: tuple[object, ...]
+    held: dict[int, Held]
+    tree: Tree
+
+
+def _tables(snapshot: Snapshot) -> tuple[object, ...]:
+    """All that what is held depends on (capacity is not)."""
+    return (
+        snapshot.gangs, snapshot.running, snapshot.classes, snapshot.pod_sets, snapshot.shapes,
+        snapshot.queues, snapshot.pools, snapshot.nodes.pool.tobytes(), snapshot.resources,
+        snapshot.users,
+    )  # fmt: skip
+
+
 def tail(held: Held, ask: Ask, counts: tuple[int, ...]) -> tuple[Spots, Ints]:
     """The places of the ranks from `counts` on, a set each, and what they hold."""
     spots = tuple(one[n:] for one, n in zip(held.spots, counts, strict=True))
@@ -79,26 +96,31 @@ class State:
     """The working state of a cycle. Only the phases change it, through the methods here."""
 
     def __init__(
-        self, snapshot: Snapshot, policy: Policy, now: float, ledger: Ledger, shapes: list[Shape]
-    ) -> None:
+        self, snapshot: Snapshot, policy: Policy, now: float, ledger: Ledger, shapes: list[Shape],
+        before: Kept | None = None,
+    ) -> None:  # fmt: skip
         self.snapshot, self.policy, self.time = snapshot, policy, now
         self.asks = [_ask(snapshot, z, shapes) for z in range(len(snapshot.classes.pools))]
-        self.held = _held(snapshot, self.asks)
         self.now = World(ledger, Tree(snapshot))
         longest = snapshot.queues.max_runtime
         self.longest = [float(longest[path].min()) for path in self.now.tree.path]
         self.budgeted = bool(np.isfinite(snapshot.queues.budget_left).any())
-        for g, held in self.held.items():
-            self.count(self.now.tree, g, held.pool, held.amounts)
+        if before is not None and not self.budgeted and before.tables == _tables(snapshot):
+            self.held = dict(before.held)
+            self.now.tree.resume(before.tree)
+        else:
+            self.held = _held(snapshot, self.asks)
+            for g, held in self.held.items():
+                self.count(self.now.tree, g, held.pool, held.amounts)
+        self.kept = Kept(_tables(snapshot), dict(self.held), self.now.tree.fork())
         self.shares = Shares(snapshot, self.now.tree, policy, now)
         self.later: World | None = None
         self.tight: Ledger | None = None
         self.first_hold = INF
         self.released: set[int] = set()
         self.outlived: set[int] = set()
-        self.leaving = {
-            g for g in self.held if snapshot.gangs.state[g] == GangState.LEAVING
-        }  # fmt: skip
+        gone = np.flatnonzero(snapshot.gangs.state == GangState.LEAVING)
+        self.leaving = {g for g in gone.tolist() if g in self.held}
         self.shrinking = _shrinking(snapshot, self)
         self.busy: set[int] = set(self.shrinking)
 
