@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 from athanor.api.core import Event, Node, Pod
 from athanor.api.scheduling import Gang, RankFailure
 from athanor.api.training import TrainingJob
-from athanor.sdk import visibility
+from athanor.sdk import visibility, watching
 from athanor.sdk.jobs import Scope, job
 from athanor.sdk.logs import JOB_LABEL, LogLine, find_pods, rank_of, read_line
 from athanor.sdk.steps import Op, ask
@@ -109,6 +109,7 @@ def explain(
             facts=[*_counts(job), *_progress(job)], hints=[f"athanor logs -f {name}"],
         )  # fmt: skip
     facts, hints = _again(job, gang)
+    facts += watching.facts(job, pods)
     facts += visibility.here(told.gang.here) if told is not None else []
     return Explanation(
         name=name, phase=phase, headline="it is running",

@@ -30,7 +30,7 @@ spec:
   pytorchReplicaSpecs:
     Worker: {{replicas: 4, restartPolicy: ExitCode, template: {POD}}}
 status: {{anything: 1}}
-"""  # noqa: E501
+"""
 TF = f"""
 apiVersion: kubeflow.org/v1
 kind: TFJob
