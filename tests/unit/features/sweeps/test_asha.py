@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import optuna
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from athanor.api.sweeps import EarlyStop, Objective
@@ -49,8 +49,9 @@ def theirs(curves: list[list[float]], rule: EarlyStop, objective: Objective) -> 
     return found
 
 
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(
-    st.lists(st.lists(st.floats(0, 1), min_size=20, max_size=20), min_size=1, max_size=12),
+    st.lists(st.lists(st.floats(0, 1), min_size=20, max_size=20), min_size=1, max_size=8),
     st.integers(1, 3),
     st.integers(2, 4),
     st.sampled_from(["Minimize", "Maximize"]),
