@@ -185,3 +185,28 @@ def test_administrators_see_the_line_and_the_snapshot() -> None:
             assert found["kind"] == "APIResourceList"
 
     run(main)
+
+
+def test_who_has_to_go_hears_for_which_queue_not_for_whom() -> None:
+    async def main() -> None:
+        async with world() as clients:
+            quota = {"pool": "default", "guaranteed": {"cpu": "8"}}
+            owner = {"apiVersion": "athanor.dev/v1alpha1", "kind": "Queue",
+                     "metadata": {"name": "owner"}, "spec": {"pools": [quota]}}  # fmt: skip
+            await clients["admin"](
+                calls.raw("POST", "/apis/athanor.dev/v1alpha1/queues", body=owner)
+            )
+            path = "/apis/athanor.dev/v1alpha1/namespaces/{}/gangs"
+            await clients["ann"](calls.raw("POST", path.format("ann"), body=gang("m", "ann", "6")))
+            await asyncio.sleep(2)
+            bobs = gang("bobs-plan", "bob", "8", queue="owner")
+            await clients["bob"](calls.raw("POST", path.format("bob"), body=bobs))
+            told = ""
+            for _ in range(100):
+                found = await clients["ann"](calls.raw("GET", path.format("ann") + "/m"))
+                told += msgspec.json.encode(found).decode()
+                await asyncio.sleep(0.05)
+            assert "makes room for work of queue owner" in told
+            assert [word for word in SECRET if word in told] == []
+
+    run(main)
