@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 
 from athanor.features.scheduling.core.ledger import Ledger, Shape
@@ -131,7 +129,8 @@ class Explainer:
         where, name = s.pools.names[pool], s.pod_sets.names[one.row]
         members = np.flatnonzero(s.nodes.pool == pool)
         barred = np.array(one.shape.barred)[s.nodes.klass[members]]
-        causes = Counter(CAUSES[Cause(int(c))] for c in barred if c)
+        counted = np.bincount(barred, minlength=len(Cause)).tolist()
+        causes = {CAUSES[c]: counted[c] for c in Cause if c and counted[c]}
         eligible = members[barred == 0]
         lacking = self._lacking(one.shape, eligible)
         told = [f"{count} {cause}" for cause, count in sorted(causes.items())]
@@ -171,15 +170,22 @@ class Explainer:
     def _lacking(self, shape: Shape, nodes: np.ndarray) -> list[tuple[str, int]]:
         """How many of these nodes lack each resource for one pod."""
         s, ledger = self.state.snapshot, self.state.now.ledger
-        short = ledger.free[nodes] < np.array(shape.request)
-        found = [(s.resources[r], int(count)) for r, count in enumerate(short.sum(axis=0)) if count]
+        short = [
+            (s.resources[r], int(np.count_nonzero(ledger.free[nodes, r] < asked)))
+            for r, asked in enumerate(shape.request)
+            if asked > 0
+        ]
+        found = [pair for pair in short if pair[1]]
         return sorted(found, key=lambda pair: (-pair[1], pair[0]))
 
     def _in_pieces(self, one: SetAsk, nodes: np.ndarray) -> bool:
         """Whether the sum of what is free would do."""
-        asked = np.array(one.shape.request) * one.least
-        free = np.maximum(self.state.now.ledger.free[nodes], 0).sum(axis=0)
-        return bool((free >= asked).all())
+        free = self.state.now.ledger.free
+        return all(
+            int(np.maximum(free[nodes, r], 0).sum()) >= asked * one.least
+            for r, asked in enumerate(one.shape.request)
+            if asked > 0
+        )
 
     def _room(self, ledger: Ledger, shape: Shape, pool: int) -> int:
         room = ledger.view(shape, pool).room

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from athanor.features.scheduling.core import frag
-from athanor.features.scheduling.core.ledger import Ledger, Scorer, Shape, booked, shape_of
+from athanor.features.scheduling.core.ledger import Booked, Ledger, Scorer, Shape, booked, shape_of
 from athanor.features.scheduling.core.score import How, Rater
 from athanor.features.scheduling.core.snapshot import GangState, Nodes, Policy, Snapshot
 from athanor.features.scheduling.core.state import Kept
@@ -40,6 +40,8 @@ class Memo:
     names: tuple[object, ...]
     possible: dict[object, bool] = field(default_factory=dict)
     kept: Kept | None = None
+    seen: Snapshot | None = None
+    truth: Booked | None = None
 
 
 def current(memo: Memo | None, snapshot: Snapshot, policy: Policy, now: float) -> Memo:
@@ -61,10 +63,31 @@ def current(memo: Memo | None, snapshot: Snapshot, policy: Policy, now: float) -
         memo.empty = _empty(snapshot.nodes, memo.ledger.rater)
         memo.ledger.reground(snapshot.nodes)
         memo.possible = {}
-    memo.ledger.become(booked(snapshot, shapes, now))
+    memo.ledger.become(_booked(memo, snapshot, now))
     if len(memo.ledger.journal) > LONGEST_JOURNAL:
         memo.ledger.forget_journal()
     return memo
+
+
+def _booked(memo: Memo, snapshot: Snapshot, now: float) -> Booked:
+    """What is free: where the same pods run on the same nodes, only foreign pods differ."""
+    seen, truth, nodes = memo.seen, memo.truth, snapshot.nodes
+    if (
+        seen is None or truth is None
+        or seen.running != snapshot.running or seen.shapes != snapshot.shapes
+        or not same(seen.pod_sets.shape, snapshot.pod_sets.shape)
+        or not same(seen.nodes.capacity, nodes.capacity) or not _same_ground(seen.nodes, nodes)
+    ):  # fmt: skip
+        truth = booked(snapshot, memo.shapes, now)
+    else:
+        free = truth.free + (seen.nodes.foreign - nodes.foreign)
+        truth = truth._replace(free=free, open=~(nodes.retry_at > now))
+    memo.seen, memo.truth = snapshot, truth
+    beside = {shape: count.copy() for shape, count in truth.beside.items()}
+    return truth._replace(
+        free=truth.free.copy(), milli=truth.milli.copy(), mib=truth.mib.copy(),
+        cut=truth.cut.copy(), open=truth.open.copy(), beside=beside,
+    )  # fmt: skip
 
 
 def _empty(nodes: Nodes, rater: Scorer) -> Ledger:
