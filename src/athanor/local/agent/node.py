@@ -131,6 +131,18 @@ class Node(Struct, kw_only=True):
             self.authorities[namespace] = found
         return found
 
+    async def dial_datagrams(self, pod: str, address: str, port: int) -> socket.socket:
+        """A UDP socket in a pod's network that speaks to one port. Raises OSError, Refused."""
+        _, files = await self.supervised.ask_files("socket", pod=pod, udp=True)
+        sock = socket.socket(fileno=files[0])
+        sock.setblocking(False)
+        try:
+            sock.connect((address, port))
+        except OSError:
+            sock.close()
+            raise
+        return sock
+
     async def dial(
         self, pod: str, address: str, port: int
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -13,6 +13,7 @@ from msgspec import structs
 from athanor.api.meta import JSON
 from athanor.kit import quantity
 from athanor.local.agent import contain, images, overlay, ports, progress_file, reach
+from athanor.local.agent.datagrams import DatagramRelay
 from athanor.local.agent.devices import Device, NotEnough
 from athanor.local.agent.images import Environment
 from athanor.local.agent.node import ROOT_CA, Node, log_path
@@ -39,7 +40,7 @@ class Preparation:
         self.poke: Callable[[], None] = lambda: None
         self.freed: Callable[[], None] = lambda: None
         self.hosts: Callable[[], str] = lambda: ""
-        self._relays: list[Relay] = []
+        self._relays: list[Relay | DatagramRelay] = []
         self._host_network = host_network
         self._lock = asyncio.Lock()
         self._found: dict[tuple[str, str], JSON | None] = {}
@@ -211,10 +212,21 @@ class Preparation:
         uid = self._pod["metadata"]["uid"]
         for container in self._pod["spec"]["containers"]:
             for port in container.get("ports") or []:
-                if not port.get("hostPort") or port.get("protocol", "TCP") != "TCP":
+                kind = port.get("protocol", "TCP")
+                if not port.get("hostPort"):
                     continue
+                if kind not in ("TCP", "UDP"):
+                    raise Missing(
+                        f"hostPort {port['hostPort']}: this node has no {kind} host ports"
+                    )
                 inside = port["containerPort"]
-                relay = Relay(partial(self._node.dial, uid, self.address, inside))
+                relay = (
+                    Relay(partial(self._node.dial, uid, self.address, inside))
+                    if kind == "TCP"
+                    else DatagramRelay(
+                        partial(self._node.dial_datagrams, uid, self.address, inside)
+                    )
+                )
                 here = port.get("hostIP") or self._node.settings.address
                 try:
                     await relay.here(here, port["hostPort"])

@@ -78,13 +78,13 @@ class Network:
             self._netlink.add_route(index, to=address)
         return Sandbox(pod, address, hostname, fds)
 
-    def open_socket(self, sandbox: Sandbox | None) -> socket.socket:
-        """A TCP socket that lives in a pod's network, or in the routing namespace."""
+    def open_socket(self, sandbox: Sandbox | None, kind: socket.SocketKind) -> socket.socket:
+        """A socket that lives in a pod's network, or in the routing namespace."""
         if sandbox is None:
-            return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            return socket.socket(socket.AF_INET, kind)
         linux.setns(sandbox.fds[linux.NEWNET], linux.NEWNET)
         try:
-            return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            return socket.socket(socket.AF_INET, kind)
         finally:
             linux.setns(self._own[linux.NEWNET], linux.NEWNET)
 

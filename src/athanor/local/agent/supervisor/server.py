@@ -229,14 +229,15 @@ class Supervisor:
             process.stdin = -1
 
     def _op_socket(self, request: dict[str, Any], reply: Reply) -> None:
-        with self._socket(request["pod"]) as sock:
+        kind = socket.SOCK_DGRAM if request.get("udp") else socket.SOCK_STREAM
+        with self._socket(request["pod"], kind) as sock:
             reply({"ok": True}, [sock.fileno()])
 
     def _op_listen(self, request: dict[str, Any], reply: Reply) -> None:
         """A listening socket in the routing namespace, kept here so that its address stays."""
         name = f"{request['address']}:{request['port']}"
         if name not in self._listeners:
-            sock = self._socket("")
+            sock = self._socket("", socket.SOCK_STREAM)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((request["address"], request["port"]))
             sock.listen(512)
@@ -259,11 +260,11 @@ class Supervisor:
             self.containers.stop(key, signal.SIGTERM, grace)
         reply({"ok": True}, [])
 
-    def _socket(self, pod: str) -> socket.socket:
+    def _socket(self, pod: str, kind: socket.SocketKind) -> socket.socket:
         network = self.containers.network
         if network is None:
-            return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        return network.open_socket(self.containers.sandboxes[pod] if pod else None)
+            return socket.socket(socket.AF_INET, kind)
+        return network.open_socket(self.containers.sandboxes[pod] if pod else None, kind)
 
 
 def _only_one(run: str) -> int:

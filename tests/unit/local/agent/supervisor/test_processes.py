@@ -279,6 +279,15 @@ def test_a_pod_of_its_own_network(host: Host) -> None:
         "import socket; print(socket.create_connection(('10.88.0.2', 29500)).recv(9).decode(), "
         "socket.gethostname())"
     )
+    line = json.dumps({"id": 99, "op": "socket", "pod": "q", "udp": True}).encode() + b"\n"
+    with socket.socket(socket.AF_UNIX) as door:
+        door.connect(str(host.data / "run" / "supervisor.sock"))
+        door.sendall(line)
+        _, files, _, _ = socket.recv_fds(door, 1 << 16, 8)
+    with socket.socket(fileno=files[0]) as inside:
+        assert inside.type == socket.SOCK_DGRAM
+        inside.connect(("10.88.0.2", 53))
+        assert inside.getsockname()[0] == "10.88.0.3"
     argv = [sys.executable, "-c", dial]
     host.start("q/b/0", "", pod="q", argv=argv, env=env, uid=os.getuid(), gid=os.getgid())
     assert host.exit("q/b/0")["code"] == 0 and host.text("q/b/0") == "hello q"
