@@ -287,9 +287,11 @@ async def measure(name: str, config: JSON, scale: int) -> tuple[list[Figure], JS
         "admission_ms": {k: 1000 * sum(v) / len(v) for k, v in sorted(runner.waits.items())},
         "scheduler": counted,
     }  # fmt: skip
-    return [
-        Figure(name=f"kueue.{name}.wall", value=wall, unit="s", limit=BARS[name], better="low")
-    ], told  # fmt: skip
+    part = "" if scale == 1 else f".a_{scale}th"  # a part of the load proves nothing
+    figure = Figure(
+        name=f"kueue.{name}.wall{part}", value=wall, unit="s", limit=BARS[name], better="low"
+    )
+    return [figure], told
 
 
 def _counted(served: Served) -> JSON:
@@ -311,7 +313,7 @@ def main() -> int:
     for figure in figures:
         print(figure.line(), flush=True)
     print(msgspec.json.encode(told).decode())
-    return 0 if all(figure.ok for figure in figures) else 1
+    return 0 if options.scale == 1 and all(figure.ok for figure in figures) else 1
 
 
 if __name__ == "__main__":
