@@ -1,7 +1,8 @@
 """The scheduling core alone, on openb's nodes tiled to any number.
 
 `python -m bench.traces.core --traces DIR --nodes N [--gangs|--churn|--waiting]`: without a flag one
-pod a decision (the placement of `bench.traces.openb`); `--gangs`: gangs of 64 pods; `--churn`: a
+pod a decision by the ledger, views and choice of node that a cycle uses, without the rest of the
+cycle (as in `bench.traces.openb`); seconds are CPU time; `--gangs`: gangs of 64 pods; `--churn`: a
 whole cycle after 1 % of the nodes changed; `--waiting`: a whole cycle over 50,000 waiting gangs.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import random
 import sys
 import time
 from collections.abc import Iterator
@@ -31,6 +33,8 @@ from bench.traces import openb, openb_control
 
 NOW = 1_000_000.0
 ROUNDS = 100
+EXACT = 4.818
+"""Unallocated % of workload default, seed 42, on the trace's own nodes, by the plain loops."""
 
 
 class Times:
@@ -42,9 +46,9 @@ class Times:
     @contextmanager
     def round(self) -> Iterator[None]:
         """Time one round."""
-        began = time.perf_counter()
+        began = time.process_time()
         yield
-        self.seconds.append(time.perf_counter() - began)
+        self.seconds.append(time.process_time() - began)
 
     def quantile(self, part: float) -> float:
         """In milliseconds."""
@@ -56,19 +60,22 @@ def one_by_one(trace: openb_control.Trace, copies: int, most: int) -> list[Figur
     s, numbers = openb.snapshot(trace, copies)
     scheduler = openb.Scheduler(s)
     curve = openb_control.Curve(int(trace.gpus.sum()) * 1000 * copies)
-    arrivals = [want for want in trace.arrivals for _ in range(copies)][:most]
-    began = time.perf_counter()
+    arrivals = trace.arrivals * copies
+    random.Random(42).shuffle(arrivals)
+    arrivals = arrivals[:most]
+    began = time.process_time()
     for want in arrivals:
         curve.add(want, scheduler.place(numbers[want]) >= 0)
-    rate = len(arrivals) / (time.perf_counter() - began)
+    rate = len(arrivals) / (time.process_time() - began)
     nodes = len(s.nodes.names)
     limit = 10_000 if nodes < 50_000 else 4_000
-    figures = [Figure(name=f"core.pods_per_second.{nodes}", value=rate, unit="pods/s", limit=limit,
+    name = f"core.pods_per_second.{nodes}"
+    figures = [Figure(name=name, value=rate, unit="pods/CPU-s", limit=limit,
                       better="high")]  # fmt: skip
     if 100 in curve.points:
         figures.append(
             Figure(name=f"core.unallocated_100.{nodes}", value=curve.at(100), unit="%",
-                   limit=openb.MEANS["default"] + 0.1, better="low")
+                   limit=EXACT + 0.1, better="low")
         )  # fmt: skip
     return figures
 
@@ -88,7 +95,7 @@ def gangs(trace: openb_control.Trace, copies: int) -> list[Figure]:
             break
     rate = len(times.seconds) / sum(times.seconds)
     name = f"core.gangs_of_64_per_second.{len(s.nodes.names)}"
-    return [Figure(name=name, value=rate, unit="gangs/s", limit=500, better="high")]
+    return [Figure(name=name, value=rate, unit="gangs/CPU-s", limit=500, better="high")]
 
 
 def _busy(trace: openb_control.Trace, copies: int) -> Snapshot:
@@ -99,7 +106,7 @@ def _busy(trace: openb_control.Trace, copies: int) -> Snapshot:
     shapes = {want: openb.row(want) for want in dict.fromkeys(half)}
     names = [w for w in shapes if w.gpus][:40]
     asks = {w: r.AskRow((r.PodSetRow("w", shapes[w]),)) for w in shapes}
-    big = {w: r.AskRow((r.PodSetRow("w", shapes[w], 100_000),)) for w in names}
+    big = {w: r.AskRow((r.PodSetRow("w", shapes[w], 10_000_000),)) for w in names}
     order = np.argsort(trace.rank, kind="stable").tolist()
     running, rows = [], []
     for number, want in enumerate(w for w in half for _ in range(copies)):
