@@ -68,6 +68,7 @@ def mounts(
         {"source": str(place.library), "target": LIBRARY, "readOnly": True},
         {"source": str(place.folder / "hosts"), "target": "/etc/hosts"},
         {"source": str(place.folder / "resolv.conf"), "target": "/etc/resolv.conf"},
+        {"source": str(place.folder / "passwd"), "target": "/etc/passwd"},
     ]
     needs = list(env.needs)
     if (work := container.get("workingDir")) and os.path.isdir(work):

@@ -199,7 +199,13 @@ class Preparation:
         if os.geteuid() == 0 and not self.place.apart:
             reach.let_in(self.folder, self.place.gid)
         hosts = self.hosts()
-        for name, text in (("hosts", hosts), ("resolv.conf", "options timeout:1 attempts:1\n")):
+        user = f"athanor:x:{self.place.uid}:{self.place.gid}::{HOME}:/bin/sh\n"
+        own = {  # Java, for one, needs its user to have a name
+            "hosts": hosts,
+            "resolv.conf": "options timeout:1 attempts:1\n",
+            "passwd": "root:x:0:0:root:/root:/bin/sh\n" + (user if self.place.uid else ""),
+        }
+        for name, text in own.items():
             path = self.folder / name
             if not path.exists():
                 path.write_text(text)
