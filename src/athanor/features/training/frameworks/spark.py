@@ -33,7 +33,8 @@ START_DRIVER = (
 )
 START_EXECUTOR = (
     FIND + 'exec "$home/bin/spark-class" org.apache.spark.deploy.worker.Worker --host '
-    '"$ATHANOR_HOST" --work-dir "${TMPDIR:-/tmp}/spark" --webui-port 0 ${SPARK_WORKER_CORES:+--cores "$SPARK_WORKER_CORES"} '
+    '"$ATHANOR_HOST" --work-dir "${TMPDIR:-/tmp}/spark" --webui-port 0 '
+    '${SPARK_WORKER_CORES:+--cores "$SPARK_WORKER_CORES"} '
     '${SPARK_WORKER_MEMORY:+--memory "$SPARK_WORKER_MEMORY"} "$MASTER"'
 )
 PROPERTIES = (
