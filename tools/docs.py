@@ -104,7 +104,10 @@ def states() -> str:
     """The life of gangs and jobs, drawn from the tables that decide it."""
     parts = [HEAD, "# States\n"]
     for kind, module in (
-        ("Gang", gangs), ("TrainingJob", training), ("Sweep", sweeps), ("Workflow", workflows),
+        ("Gang", gangs),
+        ("TrainingJob", training),
+        ("Sweep", sweeps),
+        ("Workflow", workflows),
         ("Workspace", workspaces),
     ):
         words = (module.__doc__ or "").split("\n", 1)[1].strip()

@@ -8,7 +8,7 @@ import pytest
 
 from tests.sim.killed import live
 
-EVERY = 1 if int(os.environ.get("ATHANOR_SIM_SEEDS", "20")) >= 200 else 7
+EVERY = 1 if int(os.environ.get("ATHANOR_SIM_SEEDS", "20")) >= 200 else 10
 MOST = 21
 
 

@@ -9,11 +9,12 @@ import pytest
 from tests.sim.simulation import run
 
 SEEDS = int(os.environ.get("ATHANOR_SIM_SEEDS", "20"))
+JOBS = 5 if SEEDS >= 200 else 4
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_a_life(seed: int) -> None:
-    run(seed)
+    run(seed, jobs=JOBS)
 
 
 def test_the_same_seed_is_the_same_life() -> None:

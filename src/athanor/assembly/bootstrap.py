@@ -44,7 +44,6 @@ def _rights() -> Iterable[JSON]:
     yield from _granted("", rights.controllers())
     yield from _granted(HOME, rights.leader())
 
-
     for manifest in _granted("", rights.gateway()):
         manifest["metadata"] = {"name": "athanor:gateway"}
         if "roleRef" in manifest:
