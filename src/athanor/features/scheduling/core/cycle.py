@@ -13,7 +13,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from athanor.features.scheduling.core import backfill, budget, check, elastic, memory, preempt
+from athanor.features.scheduling.core import (
+    backfill,
+    budget,
+    check,
+    elastic,
+    memory,
+    preempt,
+    timeshare,
+)
 from athanor.features.scheduling.core.explain import Explainer
 from athanor.features.scheduling.core.line import Line, waiting
 from athanor.features.scheduling.core.line import lines as lines_of
@@ -91,6 +99,9 @@ class _Run:
         self.evicted += budget.overspent(self.state)
         self.enter("order")
         heap: list[tuple[tuple[object, ...], int]] = []
+        if self.state.policy.timeshare:
+            self._take_turns()
+            return
         lines = lines_of(self.state.snapshot, self.line, self.states)
         for line in lines.values():
             heapq.heappush(heap, (self._key(line), line.number))
@@ -184,6 +195,36 @@ class _Run:
         if not promised:
             self._close(line, g)
 
+    def _take_turns(self) -> None:
+        """The policy `timeshare`: all places are given out anew."""
+        state, gangs = self.state, self.state.snapshot.gangs
+        is_open = np.array([one == QueueState.OPEN for one in self.states] + [False])
+        line = self.line[(gangs.refused[self.line] == 0) & is_open[gangs.queue[self.line]]]
+        made = timeshare.turn(state, line, lambda g: open_pools(state, g, self._pools(g)))
+        for g, started in made.starts:
+            self._admit(g, started)
+            state.shares.start(int(gangs.queue[g]), started.pool, started.amounts)
+        self.evicted += [self._eviction(one, by) for one, by in sorted(made.victims.items())]
+        text = "has its turn when the gangs that make way have left"
+        for g, found in made.waits:
+            self.held.append(Hold(gang=g, pool=found.pool, start=state.time))
+            self._say(g, (why(Code.WAITS_FOR_EVICTION, text, victims=len(made.victims)),))
+        alike: dict[tuple[int, int], list[int]] = {}
+        for g in made.barred:
+            alike.setdefault((int(gangs.queue[g]), int(gangs.klass[g])), []).append(g)
+        self.enter("why")
+        for rows in alike.values():
+            reasons = self.explain.barred(rows[0], made.barred[rows[0]])
+            self._say_all(np.array(rows, dtype=np.int64), reasons)
+
+    def _eviction(self, victim: int, by: int) -> Eviction:
+        """The victim's order to leave, in words that name no one's work."""
+        s = self.state.snapshot
+        reason = "Preempted" if s.gangs.queue[victim] == s.gangs.queue[by] else "Reclaimed"
+        ends = self.state.time + float(s.gangs.grace[victim])
+        text = f"makes room for work of queue {_queue_name(s, by)}"
+        return Eviction(gang=victim, by=by, reason=reason, message=text, deadline=ends)
+
     def _budget_left(self) -> bool:
         return len(self.evicted) < self.state.policy.max_evictions
 
@@ -250,14 +291,8 @@ class _Run:
             state.shrinking[one] = counts
             state.busy.add(one)
         for victim in made.victims:
-            same = s.gangs.queue[victim] == s.gangs.queue[g]
-            reason = "Preempted" if same else "Reclaimed"
-            text = f"makes room for work of queue {_queue_name(s, g)}"
-            ends = state.time + float(s.gangs.grace[victim])
-            deadline = max(deadline, ends)
-            self.evicted.append(
-                Eviction(gang=victim, by=g, reason=reason, message=text, deadline=ends)
-            )
+            self.evicted.append(self._eviction(victim, g))
+            deadline = max(deadline, self.evicted[-1].deadline)
         state.promise(g, made.pool, made.world, made.amounts, max(deadline, state.time))
         state.released |= set(made.victims)
         self.held.append(Hold(gang=g, pool=made.pool, start=deadline))

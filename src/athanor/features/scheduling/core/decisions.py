@@ -14,7 +14,9 @@ class Policy:
     `score`: how nodes are compared: `fgd` (fragmentation gradient where there are devices, else
     best fit), `bestfit` or `spread`. `reserved`: how many blocked gangs a queue's line may hold
     reservations for. `assumed_runtime` stands in for gangs that say nothing. `resize_every`: a gang
-    that starts again at another size grows no sooner after it last changed.
+    that starts again at another size grows no sooner after it last changed. `timeshare`: running
+    gangs make way for others by the rules of `core.timeshare`, but each runs for `turn` first;
+    `round`: seconds after which a changed order is worth a look though nothing else happened.
     """
 
     name: str = "default"
@@ -28,10 +30,20 @@ class Policy:
     max_evictions: int = 64
     resize_every: float = 600.0
     search_steps: int = 20000
+    timeshare: bool = False
+    turn: float = 600.0
+    round: float = 14400.0
 
     def with_(self, **changes: object) -> Policy:
         """This policy with some fields changed."""
         return replace(self, **changes)  # type: ignore[arg-type]
+
+
+DEFAULT = Policy()
+TIMESHARE = Policy(name="timeshare", timeshare=True)
+"""For clusters whose gangs can be stopped and resumed at little cost."""
+POLICIES = {policy.name: policy for policy in (DEFAULT, TIMESHARE)}
+"""The shipped policies, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,204 @@
+"""How long gangs run, learned from those that ended: by who, what and how big, with the error.
+
+A *kind* is a set of gangs alike; a gang belongs to kinds from wide to narrow (`kinds`). For each
+kind runs are counted in bins of runtime (each √2 as wide as the one before): how many came to a
+bin, how many ended in it. Gangs that still run count for the bins they have behind them, so long
+ones are not forgotten for not having ended (Kaplan and Meier, 1958). The chance to end in a bin is
+that of the wider kind, corrected by what the narrower one shows (a beta prior worth `TRUST` runs).
+Runs with a declared runtime are counted in units of it: what is learned is how people err.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+from athanor.features.scheduling.core.snapshot import UNSET, Snapshot
+from athanor.features.scheduling.core.table import Bools, Floats, Ints, Smalls
+
+STEP = math.sqrt(2.0)
+SHORTEST, LONGEST = 30.0, 4e7
+BINS = int(math.log(LONGEST / SHORTEST) / math.log(STEP)) + 2
+EDGES: Floats = np.array([0.0, *(SHORTEST * STEP**i for i in range(BINS))])
+"""Bin b holds runtimes from EDGES[b] up to EDGES[b + 1]."""
+WIDTH: Floats = np.diff(EDGES)
+DECLARED = 3600.0
+"""A declared runtime is counted as this long."""
+TRUST = 8.0
+"""What is known of a wider kind weighs as much as so many runs of the narrower one."""
+UNKNOWN = 0.15
+"""The chance to end in a bin when nothing was ever seen: about log-uniform runtimes."""
+TOGETHER = 3600.0
+"""Gangs of one user and size submitted within so many seconds of each other are a series."""
+MOST_KINDS = 2000
+
+Kind = tuple[Hashable, ...]
+
+
+def bins_of(seconds: Floats) -> Ints:
+    """The bins of runtimes."""
+    found: Ints = np.clip(np.searchsorted(EDGES, seconds, side="right") - 1, 0, BINS - 1)
+    return found
+
+
+def prior(declared: bool) -> Floats:
+    """The chances before anything was seen. Declared runtimes are believed to about a fifth."""
+    if not declared:
+        return np.full(BINS, UNKNOWN)
+    part = EDGES[1:] / DECLARED
+    found: Floats = np.where(part <= 0.7, 0.02, np.where(part <= 1.2, 0.84, 0.75))
+    return found
+
+
+def kinds(
+    declared: bool, size: Hashable, *, queue: str = "", user: str = "", name: str = "",
+    series: Hashable = None,
+) -> tuple[Kind, ...]:  # fmt: skip
+    """The kinds a gang belongs to, from wide to narrow; what is not known is left out."""
+    found: list[Kind] = [(declared,), (declared, size)]
+    if queue:
+        found.append((declared, size, "queue", queue))
+    if user:
+        found.append((declared, size, "user", user))
+    if name:
+        found.append((declared, size, "name", user, name))
+    if series is not None:
+        found.append((declared, size, "series", user, series))
+    return tuple(found)
+
+
+class Runs:
+    """What ended runs have shown. The oldest kinds are forgotten beyond `MOST_KINDS`."""
+
+    def __init__(self) -> None:
+        self.ended: dict[Kind, Floats] = {}
+        self.reached: dict[Kind, Floats] = {}
+
+    def ran(self, kinds: Sequence[Kind], seconds: float) -> None:
+        """A gang of these kinds ended after running for so long (in units of what it declared)."""
+        b = int(bins_of(np.array([seconds]))[0])
+        for kind in kinds:
+            ended = self.ended.pop(kind, None)
+            ended = np.zeros(BINS) if ended is None else ended
+            reached = self.reached.pop(kind, None)
+            reached = np.zeros(BINS) if reached is None else reached
+            ended[b] += 1
+            reached[: b + 1] += 1
+            self.ended[kind], self.reached[kind] = ended, reached  # now the newest
+        while len(self.ended) > MOST_KINDS:
+            oldest = next(iter(self.ended))
+            del self.ended[oldest], self.reached[oldest]
+
+    def chances(self, gangs: Sequence[tuple[Kind, ...]], attained: Floats) -> tuple[Floats, Smalls]:
+        """One row of chances (by bin) for each narrowest kind, and each gang's row.
+
+        `attained` is how long each gang has run so far, in units of what it declared.
+        """
+        live: dict[Kind, Floats] = {}
+        for path, b in zip(gangs, bins_of(attained).tolist(), strict=True):
+            if b:
+                for kind in path:
+                    if kind not in live:
+                        live[kind] = np.zeros(BINS)
+                    live[kind][:b] += 1
+        rows: dict[tuple[Kind, ...], int] = {}
+        row = np.array([rows.setdefault(path, len(rows)) for path in gangs], dtype=np.int32)
+        table = np.zeros((len(rows), BINS))
+        known: dict[Kind, Floats] = {}
+        for path, i in rows.items():
+            chance = prior(bool(path[0][0]))
+            for kind in path:
+                if kind not in known:
+                    ended, reached = self.ended.get(kind), self.reached.get(kind)
+                    here = live.get(kind, 0.0)
+                    if ended is None or reached is None:
+                        known[kind] = TRUST * chance / (here + TRUST)
+                    else:
+                        known[kind] = (ended + TRUST * chance) / (reached + here + TRUST)
+                chance = known[kind]
+            table[i] = chance
+        return table, row
+
+
+class Outlook:
+    """What is expected of the gangs of a snapshot, from its `lifetimes`, all in seconds.
+
+    `rate` is the best chance of an end a second of running: the Gittins index, by which jobs of
+    unknown length are best ordered (Gittins 1979; Scully, Harchol-Balter, 2018). `left` is the
+    expected rest, `whole` the run from the start; `told` marks those that say something of it.
+    """
+
+    def __init__(self, snapshot: Snapshot, now: float) -> None:
+        gangs = snapshot.gangs
+        began = np.where(np.isnan(gangs.started), now, gangs.started)
+        self.attained: Floats = gangs.attained + np.maximum(now - began, 0.0)
+        self.declared: Bools = ~np.isnan(gangs.estimate) & (gangs.estimate > 0)
+        self.left: Floats = np.zeros(len(gangs.names))
+        self.rate: Floats = np.zeros(len(gangs.names))
+        self._learned(snapshot)
+        exact = ~np.isnan(gangs.remaining)
+        rest = gangs.remaining - np.maximum(now - gangs.remaining_at, 0.0)
+        rest = np.where(exact, np.maximum(rest, 1e-3), 1.0)
+        self.left = np.where(exact, rest, self.left)
+        self.rate = np.where(exact, 1.0 / rest, self.rate)
+        self.whole: Floats = self.attained + self.left
+        self.told: Bools = self.declared | exact
+
+    def _learned(self, snapshot: Snapshot) -> None:
+        """Where nothing is learned, what is declared (or nothing at all) counts as `prior`."""
+        gangs, known = snapshot.gangs, snapshot.lifetimes.ends
+        if not len(gangs.names):
+            return
+        ends = np.vstack([known.reshape(-1, BINS), prior(False), prior(True)])
+        row = np.where(gangs.lifetime == UNSET, len(known) + self.declared, gangs.lifetime)
+        unit = np.where(self.declared, DECLARED / np.where(self.declared, gangs.estimate, 1.0), 1.0)
+        start = bins_of(self.attained * unit)
+        pairs, which = np.unique(row * BINS + start, return_inverse=True)
+        index, rest = _worth(ends[pairs // BINS], pairs % BINS)
+        self.rate = index[which] * unit
+        self.left = rest[which] / unit
+
+
+def _worth(chance: Floats, start: Ints) -> tuple[Floats, Floats]:
+    """The Gittins index and the expected rest of runs that stand at the start of a bin, a row."""
+    ahead = np.arange(chance.shape[1])[None, :] >= start[:, None]
+    chance = np.where(ahead, np.clip(chance, 1e-5, 1.0 - 1e-9), 0.0)
+    after = np.cumprod(1.0 - chance, axis=1)
+    before = np.concatenate([np.ones((len(start), 1)), after[:, :-1]], axis=1)
+    spent = np.cumsum(np.where(ahead, before * (1.0 - 0.5 * chance) * WIDTH, 0.0), axis=1)
+    index = np.where(ahead, (1.0 - after) / np.maximum(spent, 1e-9), 0.0).max(axis=1)
+    return index, spent[:, -1]
+
+
+def sizes(snapshot: Snapshot) -> Floats:
+    """What each gang asks for at least: devices of the first kind, else the first resource."""
+    sets, counted = snapshot.pod_sets, counted_in(snapshot)
+    each = sets.least * snapshot.shapes.request[sets.shape, counted] if len(sets.shape) else []
+    total = np.concatenate([[0], np.cumsum(each)])
+    first = snapshot.classes.first
+    per_class = total[first[1:]] - total[first[:-1]]
+    found: Floats = per_class[snapshot.gangs.klass].astype(np.float64)
+    return found
+
+
+def counted_in(snapshot: Snapshot) -> int:
+    """The resource that sizes are counted in."""
+    kinds = snapshot.device_kinds
+    return snapshot.resources.index(kinds[0]) if kinds else 0
+
+
+def capacity(snapshot: Snapshot) -> float:
+    """How much of the counted resource gangs may use together."""
+    nodes, counted = snapshot.nodes, counted_in(snapshot)
+    return float((nodes.capacity[:, counted] - nodes.foreign[:, counted]).sum())
+
+
+def quantile(chance: Floats, attained: float, part: float) -> float:
+    """The runtime that a run which has come so far stays below with this chance (0 … 1)."""
+    b = int(bins_of(np.array([attained]))[0])
+    alive = np.cumprod(1.0 - np.clip(chance[b:], 1e-5, 1.0 - 1e-9))
+    beyond = np.flatnonzero(alive <= 1.0 - part)
+    last = b + int(beyond[0]) if len(beyond) else BINS - 1
+    return max(float(EDGES[last + 1]), attained)
