@@ -40,7 +40,7 @@ class Policy:
 
 
 DEFAULT = Policy()
-TIMESHARE = Policy(name="timeshare", timeshare=True)
+TIMESHARE = Policy(name="timeshare", timeshare=True, score="bestfit")
 """For clusters whose gangs can be stopped and resumed at little cost."""
 POLICIES = {policy.name: policy for policy in (DEFAULT, TIMESHARE)}
 """The shipped policies, by name."""

@@ -26,7 +26,7 @@ EDGES: Floats = np.array([0.0, *(SHORTEST * STEP**i for i in range(BINS))])
 WIDTH: Floats = np.diff(EDGES)
 DECLARED = 3600.0
 """A declared runtime is counted as this long."""
-TRUST = 8.0
+TRUST = 4.0
 """What is known of a wider kind weighs as much as so many runs of the narrower one."""
 UNKNOWN = 0.15
 """The chance to end in a bin when nothing was ever seen: about log-uniform runtimes."""
@@ -96,29 +96,25 @@ class Runs:
 
         `attained` is how long each gang has run so far, in units of what it declared.
         """
-        live: dict[Kind, Floats] = {}
-        for path, b in zip(gangs, bins_of(attained).tolist(), strict=True):
-            if b:
-                for kind in path:
-                    if kind not in live:
-                        live[kind] = np.zeros(BINS)
-                    live[kind][:b] += 1
         rows: dict[tuple[Kind, ...], int] = {}
         row = np.array([rows.setdefault(path, len(rows)) for path in gangs], dtype=np.int32)
-        table = np.zeros((len(rows), BINS))
-        known: dict[Kind, Floats] = {}
+        number = {kind: k for k, kind in enumerate(dict.fromkeys(k for p in rows for k in p))}
+        ended, reached = np.zeros((len(number) + 1, BINS)), np.zeros((len(number) + 1, BINS))
+        for kind, k in number.items():
+            if kind in self.ended:
+                ended[k], reached[k] = self.ended[kind], self.reached[kind]
+        for path, b in zip(gangs, bins_of(attained).tolist(), strict=True):
+            if b:
+                reached[[number[kind] for kind in path], :b] += 1
+        deep = max(map(len, rows), default=0)
+        level = np.full((deep + 1, len(rows)), len(number))  # beyond the narrowest: no runs
         for path, i in rows.items():
-            chance = prior(bool(path[0][0]))
-            for kind in path:
-                if kind not in known:
-                    ended, reached = self.ended.get(kind), self.reached.get(kind)
-                    here = live.get(kind, 0.0)
-                    if ended is None or reached is None:
-                        known[kind] = TRUST * chance / (here + TRUST)
-                    else:
-                        known[kind] = (ended + TRUST * chance) / (reached + here + TRUST)
-                chance = known[kind]
-            table[i] = chance
+            level[: len(path), i] = [number[kind] for kind in path]
+        table = np.array([prior(bool(path[0][0])) for path in rows]).reshape(len(rows), BINS)
+        for wide, narrow in zip(level[:-1], level[1:], strict=True):  # each run speaks once
+            own = np.maximum(ended[wide] - ended[narrow], 0.0)
+            came = np.maximum(reached[wide] - reached[narrow], own)
+            table = (own + TRUST * table) / (came + TRUST)
         return table, row
 
 

@@ -35,7 +35,8 @@ from athanor.features.scheduling.core.state import State, World
 from athanor.features.scheduling.core.table import Floats, Ints
 from athanor.features.scheduling.core.why import Code
 
-
+MARGIN = 1.1
+"""A declared runtime may turn out so many times as long when it decides what is critical."""
 WORTH_IT = 10.0
 """A gang runs so many times as long as its restart costs before it makes way."""
 
@@ -53,10 +54,12 @@ def ranks(state: State, gangs: Ints) -> Ints:
     """The gangs in the order in which they get their places."""
     s, outlook = state.snapshot, Outlook(state.snapshot, state.time)
     size, whole = sizes(s), max(capacity(s), 1.0)
-    crowd = max(float(size[gangs].sum()) / whole, 1.0)
-    drain = float((outlook.left[gangs] * size[gangs]).sum()) / whole
+    everyone = np.union1d(gangs, np.array(list(state.held), dtype=np.int64))
+    crowd = max(float(size[everyone].sum()) / whole, 1.0)
+    drain = float((outlook.left[everyone] * size[everyone]).sum()) / whole
     left = outlook.left[gangs]
-    critical = left >= drain
+    unsure = (outlook.told & np.isnan(s.gangs.remaining))[gangs]
+    critical = np.where(unsure, MARGIN * left, left) >= drain
     worth = _worth(state, outlook, size, crowd)[gangs]
     second = np.where(critical, -left, -worth)
     order = np.lexsort((gangs, s.gangs.created[gangs], second, ~critical, -s.gangs.priority[gangs]))
