@@ -15,7 +15,9 @@ import yaml
 
 from bench.harness import Figure
 
-GROUPS = ("up", "cli", "latency", "requests", "watch", "lists", "pods", "makers")
+GROUPS = (
+    "up", "cli", "latency", "requests", "watch", "lists", "pods", "makers", "life", "logs",
+)  # fmt: skip
 """Modules with `run(full) -> list[Figure]`."""
 RANGES = Path(__file__).with_name("ranges.yaml")
 

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from athanor.api.meta import JSON
@@ -21,6 +23,7 @@ from athanor.assembly import processes, supervisor
 from athanor.assembly.layout import DataDir
 from athanor.client.kubeconfig import load
 from athanor.client.sync import SyncHttp
+from athanor.sdk.client import Client
 from athanor.wire import calls
 from bench.harness import Figure, cpu_seconds, quantile
 
@@ -32,6 +35,29 @@ WARM = {name: value for name, value in os.environ.items() if name != "PYTHONDONT
 def command(data: DataDir, *words: str) -> list[str]:
     """A command line on this data directory."""
     return [sys.executable, "-m", "athanor.cli", "--data", str(data.root), *words]
+
+
+@contextmanager
+def platform(*options: str) -> Iterator[tuple[DataDir, Client]]:
+    """A whole platform in a scratch folder, and its administrator's client."""
+    with tempfile.TemporaryDirectory(prefix="athanor-bench-") as scratch:
+        data = DataDir(Path(scratch) / "data")
+        up = command(data, "up", "--detach", "--port", "0", *options)
+        subprocess.run(up, check=True, capture_output=True, env=WARM)
+        try:
+            with Client(kubeconfig=str(data.admin)) as client:
+                yield data, client
+        finally:
+            subprocess.run(command(data, "down", "--yes"), check=False, capture_output=True)
+
+
+def until(true: Callable[[], bool], seconds: float) -> None:
+    """Look every 20 ms until it is true. Raises TimeoutError."""
+    end = time.perf_counter() + seconds
+    while not true():
+        if time.perf_counter() > end:
+            raise TimeoutError(f"it was not so within {seconds:g} s")
+        time.sleep(0.02)
 
 
 def gang(name: str) -> JSON:

@@ -180,8 +180,9 @@ class _Exchange(Exchange):
                 await _pump(request, chunks)
             await answer.write_eof()
         except (ConnectionError, Gone):
-            # the client has left, which is how most watches end
-            return
+            # the client has left, which is how most watches end; or who we asked broke off
+            if request.transport is not None:
+                request.transport.close()
         finally:
             await finish(chunks)
 

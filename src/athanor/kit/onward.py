@@ -134,9 +134,9 @@ async def _body(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     try:
         async for chunk in answer.content.iter_any():
             yield chunk
-    except _LOST:
-        # the other server broke off: the client sees its stream end
-        return
+    except _LOST as error:
+        # the client must not take this for the end: its stream breaks off too
+        raise ConnectionResetError(f"the other server broke off: {error}") from error
 
 
 def _origin(url: str) -> str:

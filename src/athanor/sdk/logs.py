@@ -12,7 +12,7 @@ from athanor.api.core import Pod
 from athanor.api.registry import of
 from athanor.api.training import TrainingJob
 from athanor.sdk.jobs import FINISHED, Scope
-from athanor.sdk.steps import Arrival, Op, ask, close, emit, open_, receive, sleep
+from athanor.sdk.steps import Arrival, Op, ask, close, emit, now, open_, receive
 from athanor.wire import calls, watch
 from athanor.wire.request import Request
 from athanor.wire.status import ApiError
@@ -150,6 +150,7 @@ class _Follower:
         self.ended: set[str] = set()
         self.last: dict[str, tuple[str, int]] = {}
         self.skip: dict[int, tuple[str, int]] = {}
+        self.last_words: set[int] = set()
 
     def wants(self, pod: Pod) -> bool:
         uid = pod.metadata.uid
@@ -159,6 +160,8 @@ class _Follower:
     def start(self, handle: int, pod: Pod) -> None:
         self.open[handle] = pod
         self.rest[handle] = b""
+        if is_over(pod):
+            self.last_words.add(handle)
         if pod.metadata.uid in self.last:
             self.skip[handle] = self.last[pod.metadata.uid]
 
@@ -167,10 +170,18 @@ class _Follower:
         held = self.rest[arrival.handle] + (arrival.chunk or b"")
         *whole, rest = held.split(b"\n")
         self.rest[arrival.handle] = rest
-        if arrival.chunk is None and rest:
+        if arrival.chunk is None and rest and self._is_whole(arrival):
             whole.append(rest)
         lines = (read_line(pod, line) for line in whole)
         return [line for line in lines if self._is_new(arrival.handle, pod, line)]
+
+    def _is_whole(self, arrival: Arrival) -> bool:
+        """Whether this end is the log's: that of a stream which was opened when the pod was over.
+
+        A node that restarts ends its streams, too, in good order or not; what such a one began to
+        say is read again.
+        """
+        return arrival.error is None and arrival.handle in self.last_words
 
     def _is_new(self, handle: int, pod: Pod, line: LogLine) -> bool:
         """Lines read again after a broken connection are told by their time, counted."""
@@ -188,10 +199,11 @@ class _Follower:
 
     def end(self, arrival: Arrival) -> bool:
         """Close the books on a stream; False when the pod may have more to say."""
+        over = self._is_whole(arrival)
         pod = self.open.pop(arrival.handle)
+        self.last_words.discard(arrival.handle)
         self.rest.pop(arrival.handle, None)
         self.skip.pop(arrival.handle, None)
-        over = arrival.error is None and is_over(pod)
         if over:
             self.ended.add(pod.metadata.uid)
         return over
@@ -207,6 +219,9 @@ _AGAIN = 5.0
 
 _PAUSE = 0.2
 """Seconds before a stream that ended early is opened again."""
+
+_NEWS = 0.05
+"""Seconds in which further news are waited for before the pods are looked at again."""
 
 
 def _follow(name: str, namespace: str, selector: tuple[str, str], wish: Wish) -> Op[None]:
@@ -233,31 +248,33 @@ def _follow(name: str, namespace: str, selector: tuple[str, str], wish: Wish) ->
 
 
 def _pump(state: _Follower, request: Request, over: bool) -> Op[None]:
-    """Emit what arrives until a pod changed, a log ended, or it is time to look again."""
+    """Emit what arrives until pods changed or logs ended, or it is time to look again.
+
+    News of many ranks come together: they are waited for, and looked at once.
+    """
     watching = None if over else (yield from open_(request))
     if watching is None and not state.open:
         return
     frames = watch.Frames()
+    until: float | None = None
     while True:
-        arrival = yield from receive(_AGAIN)
+        left = _AGAIN if until is None else until - (yield from now())
+        arrival = (yield from receive(left)) if left > 0 else None
         if arrival is None:
             break
+        pause = 0.0
         if arrival.handle == watching:
             if arrival.chunk is None:
-                watching = None
-                yield from sleep(_PAUSE)
-                break
-            if any(_matters(state, frame) for frame in frames.feed(arrival.chunk)):
-                break
-            continue
-        if arrival.handle not in state.open:
-            continue
-        for line in state.lines(arrival):
-            yield from emit(line)
-        if arrival.chunk is None:
-            if not state.end(arrival):
-                yield from sleep(_PAUSE)
-            break
+                watching, pause = None, _PAUSE
+            elif any(_matters(state, frame) for frame in frames.feed(arrival.chunk)):
+                pause = _NEWS
+        elif arrival.handle in state.open:
+            for line in state.lines(arrival):
+                yield from emit(line)
+            if arrival.chunk is None:
+                pause = _NEWS if state.end(arrival) else _PAUSE
+        if pause and until is None:
+            until = (yield from now()) + pause
     if watching is not None:
         yield from close(watching)
 
@@ -272,11 +289,9 @@ def _matters(state: _Follower, frame: watch.Frame) -> bool:
 
 
 def _start(state: _Follower, pod: Pod, namespace: str, wish: Wish, *, first: bool) -> Op[None]:
-    again = pod.metadata.uid in state.last
-    part = Wish(container=wish.container)
-    if first:
-        part = wish
-    request = _request(pod, namespace, Wish(container=wish.container) if again else part, True)
+    last, _ = state.last.get(pod.metadata.uid, ("", 0))
+    part = wish if first and not last else Wish(container=wish.container)
+    request = _request(pod, namespace, part, True, since=last)
     try:
         handle = yield from open_(request)
     except ApiError as error:
@@ -298,10 +313,10 @@ def _is_finished(name: str, namespace: str, labels: str, pods: list[Pod]) -> Op[
     return job.status.phase in FINISHED
 
 
-def _request(pod: Pod, namespace: str, wish: Wish, follow: bool) -> Request:
+def _request(pod: Pod, namespace: str, wish: Wish, follow: bool, since: str = "") -> Request:
     return calls.log(
         _name(pod), namespace, container=wish.container, follow=follow, tail=wish.tail,
-        since_seconds=wish.since_seconds, previous=wish.previous,
+        since_seconds=wish.since_seconds, since=since, previous=wish.previous,
     )  # fmt: skip
 
 

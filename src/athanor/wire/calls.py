@@ -167,13 +167,17 @@ def log(
     follow: bool = False,
     tail: int | None = None,
     since_seconds: int | None = None,
+    since: str = "",
     previous: bool = False,
 ) -> Request:
-    """A container's log, every line with its time; lines of the past first."""
+    """A container's log, every line with its time; lines of the past first.
+
+    `since` is a time (RFC 3339), of which Kubernetes reads the whole seconds.
+    """
     query = _query(
         container=container, follow=follow and "true", previous=previous and "true",
         tailLines=None if tail is None else str(tail), timestamps="true",
-        sinceSeconds=since_seconds,
+        sinceSeconds=since_seconds, sinceTime=since and since[:19] + "Z",
     )  # fmt: skip
     path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
     return Request(method="GET", path=quote(path, safe="/"), query=query)

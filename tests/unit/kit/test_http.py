@@ -354,6 +354,34 @@ def test_requests_are_passed_on_as_ourselves(world: World) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("way", ["short", "long"])
+def test_an_answer_that_breaks_off_beyond_breaks_off_here(world: World, way: str) -> None:
+    async def main() -> None:
+        async def torn() -> AsyncIterator[bytes]:
+            yield b"one"
+            raise ConnectionResetError
+
+        async def far(exchange: Exchange) -> None:
+            await exchange.stream(200, torn(), "text/plain", {})
+
+        onward = _onward(world)
+        async with world.serving(far) as beyond:
+
+            async def near(exchange: Exchange) -> None:
+                await exchange.forward(onward, f"https://127.0.0.1:{beyond}/", b"", {})
+
+            async with world.serving(near) as port:
+                line = await Line.open(world, port)
+                extra = "Expect: 100-continue\r\n" if way == "long" else ""
+                line.send(f"GET / HTTP/1.1\r\nHost: h\r\n{extra}\r\n")
+                assert (await line.head())[0] == 200
+                assert await line.reader.read() == b"3\r\none\r\n", "no last chunk"
+                await line.close()
+        await onward.close()
+
+    asyncio.run(main())
+
+
 def test_websockets_are_passed_on_both_ways(world: World) -> None:
     async def main() -> None:
         async def far(exchange: Exchange) -> None:

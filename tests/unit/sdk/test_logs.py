@@ -12,6 +12,7 @@ from athanor.api.core import (
 from athanor.api.meta import ObjectMeta
 from athanor.sdk.logs import LogLine, _Follower, merged, ranked, read_line
 from athanor.sdk.steps import Arrival
+from athanor.wire.status import ApiError
 
 T1, T2, T3 = (f"2026-11-23T21:00:0{n}.000000001Z" for n in (1, 2, 3))
 
@@ -65,12 +66,25 @@ def test_no_line_is_lost_or_doubled_when_a_stream_breaks() -> None:
     hear(1, f"{T1} a\n{T2} b\n{T2} c\n{T2} to", end=True)
     assert state.wants(pod(0))
     state.start(2, pod(0))
-    hear(2, f"{T1} a\n{T2} b\n{T2} c\n{T2} torn\n{T3} d\n")
-    assert said == ["a", "b", "c", "to", "d"]
+    hear(2, f"{T2} b\n{T2} c\n{T2} torn\n{T3} d\n")
+    assert said == ["a", "b", "c", "torn", "d"]
+
+
+def test_a_stream_that_broke_is_not_the_end_of_a_finished_pod() -> None:
+    state = _Follower()
+    state.start(1, pod(0, "Succeeded"))
+    broke = Arrival(1, None, ApiError("ServiceUnavailable", "broke off"))
+    assert [line.text for line in state.lines(Arrival(1, f"{T1} a\n{T1} b".encode()))] == ["a"]
+    assert state.lines(broke) == []
+    assert not state.end(broke)
+    assert state.wants(pod(0, "Succeeded"))
 
 
 def test_a_finished_pod_is_read_once() -> None:
     state = _Follower()
-    state.start(1, pod(0, "Succeeded"))
-    assert state.end(Arrival(1, None))
+    state.start(1, pod(0))
+    state.open[1] = pod(0, "Succeeded")
+    assert not state.end(Arrival(1, None)), "its node may have ended the stream before"
+    state.start(2, pod(0, "Succeeded"))
+    assert state.end(Arrival(2, None))
     assert not state.wants(pod(0, "Succeeded"))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from athanor.kit.times import parse_rfc3339
 from athanor.local.agent import images, leftovers, overlay, recall
 from athanor.local.agent.devices import GPU, Devices, NotEnough, Simulated
 from athanor.local.agent.files import Entry, write
@@ -131,8 +132,9 @@ def test_logs_as_they_are_asked_for(tmp_path: Path) -> None:
     assert read(path, crilog.Wish(stream="stderr", tail=4)) == ["line 27", "line 29"]
     stamped = read(path, crilog.Wish(tail=1, timestamps=True))
     assert stamped == ["2026-01-01T00:00:29.000000000Z line 29"]
-    since = crilog._seconds(b"2026-01-01T00:00:28.000000000Z")
+    since = parse_rfc3339("2026-01-01T00:00:28Z")
     assert read(path, crilog.Wish(since=since)) == ["line 28", "line 29"]
+    assert read(path, crilog.Wish(since=since + 0.5)) == ["line 29"]
     old = tmp_path / "0.log.1"
     path.rename(old)
     log_file(path, 1)

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from msgspec import Struct
 
-from athanor.kit.times import parse_rfc3339
+from athanor.kit.times import rfc3339_micro
 
 _BLOCK = 1 << 16
 _PAUSE = 0.1  # seconds between two looks at a followed file
@@ -43,13 +43,14 @@ async def read(path: Path, wish: Wish, running: Callable[[], bool]) -> AsyncIter
 def plain(lines: Iterator[bytes], wish: Wish) -> bytes:
     """CRI lines as their text."""
     out = []
+    since = _stamp(wish.since)
     for line in lines:
         stamp, _, rest = line.partition(b" ")
         stream, _, rest = rest.partition(b" ")
         tag, _, text = rest.partition(b" ")
         if wish.stream and stream.decode() != wish.stream:
             continue
-        if wish.since and _seconds(stamp) < wish.since:
+        if stamp < since:
             continue
         if tag.startswith(b"F"):
             text += b"\n"
@@ -75,9 +76,9 @@ def tail_start(path: Path, count: int) -> int:
     return 0
 
 
-def _seconds(stamp: bytes) -> float:
-    text = stamp.decode()
-    return parse_rfc3339(text[:26] + "Z") if len(text) > 26 else parse_rfc3339(text)
+def _stamp(seconds: float) -> bytes:
+    """A time as it stands before lines; such times are in order as bytes, too."""
+    return rfc3339_micro(seconds)[:-1].encode() if seconds else b""
 
 
 def _files(path: Path) -> list[Path]:
@@ -95,6 +96,7 @@ async def _follow(path: Path, wish: Wish, running: Callable[[], bool]) -> AsyncI
         yield plain(iter(old.read_bytes().splitlines()), wish)
     rest = b""
     file: BinaryIO | None = None
+    full = False
     try:
         while True:
             going = running()
@@ -106,10 +108,13 @@ async def _follow(path: Path, wish: Wish, running: Callable[[], bool]) -> AsyncI
                 continue
             if not wish.follow or not going:
                 return
-            if file is not None and _rotated(path, file.fileno()):
+            if file is not None and full:
                 file.close()
-                file, start = None, 0
+                file, start, full = None, 0, False
                 continue
+            full = file is not None and _rotated(path, file.fileno())
+            if full:
+                continue  # its last lines may have come between the two looks
             await asyncio.sleep(_PAUSE)
     finally:
         if file is not None:

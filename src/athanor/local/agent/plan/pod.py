@@ -100,7 +100,9 @@ def stop_all(seen: Observed, now: float, turn: Round, reason: Hold | None) -> No
     meta, spec = seen.pod["metadata"], seen.pod["spec"]
     grace = grace_of(seen.pod)
     if meta.get("deletionTimestamp"):
-        grace = max(0.0, parse_rfc3339(meta["deletionTimestamp"]) - now)
+        # the timestamp is cut to whole seconds: nobody gets less than was granted
+        left = parse_rfc3339(meta["deletionTimestamp"]) + 1 - now
+        grace = min(float(meta.get("deletionGracePeriodSeconds") or 0), max(0.0, left))
     if reason is not None and reason.reason == EVICTED:
         grace = min(grace, EVICTION_GRACE)
     side = [c["name"] for c in spec.get("initContainers") or [] if is_sidecar(c)]

@@ -150,10 +150,13 @@ def test_liveness_stops_with_the_probes_own_grace() -> None:
 
 def test_deletion_stops_main_containers_then_sidecars_then_removes() -> None:
     which = pod("Always", initContainers=[{"name": "s", "restartPolicy": "Always"}])
-    which["metadata"]["deletionTimestamp"] = rfc3339(NOW + 7)
+    which["metadata"]["deletionTimestamp"] = rfc3339(NOW + 6)  # asked for 0.4 s ago, and cut
+    which["metadata"]["deletionGracePeriodSeconds"] = 7
     first = decide(which, ran("s"), ran()).actions
     assert [a.name for a in first if isinstance(a, Stop)] == ["main"]
     assert isinstance(first[0], Stop) and first[0].grace == 7.0
+    later = plan(Observed(pod=which, runs=(ran("s"), ran())), NOW + 4).actions
+    assert isinstance(later[0], Stop) and later[0].grace == 3.0
     then = decide(which, ran("s"), ran(code=143)).actions
     assert [a.name for a in then if isinstance(a, Stop)] == ["s"]
     assert decide(which, ran("s", code=0), ran(code=143)).actions == (Finish(), Remove())
