@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable
+from statistics import median
 
 import msgspec
 
@@ -14,6 +15,8 @@ from athanor.kit import loop
 from bench.harness import Figure, Raw, Served, api_server, cpu_seconds, quantile
 
 CONNECTIONS = 64
+ROUNDS = 5
+"""The rate is the median of so many rounds: what else the machine does falls on some of them."""
 PODS = "/api/v1/namespaces/default/pods"
 GANGS = "/apis/athanor.dev/v1alpha1/namespaces/default/gangs"
 
@@ -111,19 +114,19 @@ async def measure(full: bool) -> list[Figure]:
             ("create-gang", create_gang, 2000, 4, 4000),
             ("get", get, 6000, 1, 10000),
         ]
-        for name, ask, rate, median, count in kinds:
+        for name, ask, rate, bar, count in kinds:
             await load(served, ask, 300)
-            value = await load(served, ask, count * scale)
+            rates = [await load(served, ask, count * scale // ROUNDS) for _ in range(ROUNDS)]
             figures.append(
                 Figure(
-                    name=f"{name}-per-cpu-second", value=value, unit="requests/CPU-s",
+                    name=f"{name}-per-cpu-second", value=median(rates), unit="requests/CPU-s",
                     limit=rate, better="high", runs=count * scale,
                 )
             )  # fmt: skip
             value = await alone(served, ask, 300 * scale)
             figures.append(
                 Figure(
-                    name=f"{name}-p50", value=value, unit="ms", limit=median, better="low",
+                    name=f"{name}-p50", value=value, unit="ms", limit=bar, better="low",
                     runs=300 * scale,
                 )
             )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from athanor.features.scheduling.core import rows as r
@@ -14,7 +14,6 @@ from tests.properties import worlds
 from tests.properties.worlds import GPU, NOW
 
 POLICY = Policy()
-FEW = settings(max_examples=60, deadline=None)
 
 
 def same(a: Decisions, b: Decisions) -> bool:
@@ -35,7 +34,6 @@ def check(rows: r.Rows) -> None:
         assert cpu <= limit.get("cpu", cpu)
 
 
-@FEW
 @given(worlds.rows())
 def test_deciding_twice_is_deciding_the_same(rows: r.Rows) -> None:
     s = build(rows)
@@ -45,7 +43,6 @@ def test_deciding_twice_is_deciding_the_same(rows: r.Rows) -> None:
     assert same(cycle(Snapshot.from_json(before), POLICY, NOW)[0], cycle(s, POLICY, NOW)[0])
 
 
-@FEW
 @given(worlds.rows())
 def test_gangs_start_whole_where_there_is_room_and_everybody_else_knows_why(rows: r.Rows) -> None:
     s = build(rows)
@@ -66,7 +63,6 @@ def test_gangs_start_whole_where_there_is_room_and_everybody_else_knows_why(rows
         assert bool(d.why(g)) == (g not in started)
 
 
-@FEW
 @given(worlds.rows(), st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=8))
 def test_the_memo_changes_nothing_but_the_time(rows: r.Rows, ends: list[tuple[int, bool]]) -> None:
     memo: Memo | None = None
@@ -86,7 +82,6 @@ def test_the_memo_changes_nothing_but_the_time(rows: r.Rows, ends: list[tuple[in
             return
 
 
-@FEW
 @given(worlds.rows())
 def test_what_is_kept_for_a_queue_is_never_lent(rows: r.Rows) -> None:
     s = build(rows)
@@ -108,7 +103,6 @@ def test_what_is_kept_for_a_queue_is_never_lent(rows: r.Rows) -> None:
         assert kept <= capacity or not borrowed
 
 
-@FEW
 @given(worlds.rows())
 def test_evictions_take_only_what_is_not_guaranteed(rows: r.Rows) -> None:
     s = build(rows)
@@ -140,7 +134,6 @@ def test_evictions_take_only_what_is_not_guaranteed(rows: r.Rows) -> None:
         assert after + held > quota.guaranteed.get("cpu", 0)
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.lists(worlds.nodes(("p",)), min_size=1, max_size=3), worlds.asks())
 def test_a_gang_starts_if_and_only_if_some_way_exists(
     nodes: list[r.NodeRow], ask: r.AskRow
@@ -154,7 +147,6 @@ def test_a_gang_starts_if_and_only_if_some_way_exists(
     assert bool(d.admitted) == worlds.fits(named, ask, "p")
 
 
-@FEW
 @given(worlds.rows(most_gangs=4))
 def test_a_cluster_left_alone_comes_to_rest(rows: r.Rows) -> None:
     """No ping-pong: with nothing arriving or ending, evictions stop."""

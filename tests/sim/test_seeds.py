@@ -9,7 +9,7 @@ import pytest
 from tests.sim.simulation import run
 
 SEEDS = int(os.environ.get("ATHANOR_SIM_SEEDS", "20"))
-JOBS = 5 if SEEDS >= 200 else 4
+JOBS = 5 if SEEDS >= 200 else 3
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
