@@ -66,10 +66,10 @@ def _list(data: DataDir, client: Client) -> Figure:
     small = {"framework": "generic", "command": ["sleep", "3600"], "grace": 0}
     for number in range(RUNNING):
         client.submit(Submission(name=f"r{number}", cpu="1m", **small))
-    until(lambda: _phases(client).count("Running") == RUNNING, 300)
+    until(lambda: _phases(client).count("Running") == RUNNING, 300, pause=1.0)
     for number in range(QUEUED):
         client.submit(Submission(name=f"q{number}", cpu="1000", **small))
-    until(lambda: _phases(client).count("Queued") == QUEUED, 300)
+    until(lambda: _phases(client).count("Queued") == QUEUED, 300, pause=1.0)
     runs = 11
     value = wall(command(data, "list"), runs)
     return Figure(name="list_5500", value=value, unit="ms", limit=400, better="low", runs=runs)
@@ -168,7 +168,7 @@ def _gang(data: DataDir, client: Client) -> Figure:
     words = ["python", "train_jax.py", "--epochs", "100000", "--pause", "0.2"]
     made = client.submit(
         Submission(
-            framework="jax", name="world", command=words, cpu="100m", workers=GANG, retries=100,
+            framework="jax", name="world", command=words, cpu="400m", workers=GANG, retries=100,
             venv=str(venv), directory=str(EXAMPLES),
         )
     )  # fmt: skip

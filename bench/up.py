@@ -51,13 +51,13 @@ def platform(*options: str) -> Iterator[tuple[DataDir, Client]]:
             subprocess.run(command(data, "down", "--yes"), check=False, capture_output=True)
 
 
-def until(true: Callable[[], bool], seconds: float) -> None:
-    """Look every 20 ms until it is true. Raises TimeoutError."""
+def until(true: Callable[[], bool], seconds: float, pause: float = 0.02) -> None:
+    """Look again and again until it is true. Raises TimeoutError."""
     end = time.perf_counter() + seconds
     while not true():
         if time.perf_counter() > end:
             raise TimeoutError(f"it was not so within {seconds:g} s")
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 def gang(name: str) -> JSON:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from athanor.local.agent.worker import Worker
 
 _REST = 0.05  # seconds in which changes gather
+_SHARE = 10  # at most this part of the time goes into hosts files: 500 pods have 500 of them
 
 
 class Directory:
@@ -35,14 +36,18 @@ class Directory:
 
     async def run(self) -> None:
         """Rewrite what changed, until cancelled."""
+        loop = asyncio.get_running_loop()
+        spent = 0.0
         while True:
             await self._wake.wait()
-            await asyncio.sleep(_REST)
+            await asyncio.sleep(max(_REST, _SHARE * spent))
             self._wake.clear()
             changed, self._changed = self._changed, set()
+            begun = loop.time()
             for namespace in changed:
                 self.refresh(namespace)
                 await asyncio.sleep(0)
+            spent = loop.time() - begun
 
     def text(self, worker: Worker) -> str:
         """A pod's hosts file."""

@@ -36,7 +36,24 @@ def group(subdomain: str, pods: Iterable[tuple[JSON, str]]) -> str:
 
 def services(known: Iterable[JSON], namespace: str, pods: list[tuple[JSON, str]]) -> str:
     """The lines of a namespace's Services."""
-    return "".join(line + "\n" for service in known for line in _service(service, namespace, pods))
+    labelled: dict[tuple[str, str], list[tuple[JSON, str]]] = {}
+    for one in pods:
+        for label in (one[0]["metadata"].get("labels") or {}).items():
+            labelled.setdefault(label, []).append(one)
+    return "".join(
+        line + "\n"
+        for service in known
+        if service["metadata"]["namespace"] == namespace
+        for line in _service(service, namespace, _candidates(service, labelled))
+    )
+
+
+def _candidates(
+    service: JSON, labelled: Mapping[tuple[str, str], list[tuple[JSON, str]]]
+) -> list[tuple[JSON, str]]:
+    """The pods that have one label of the selector, the rarest: thousands need not be looked at."""
+    selector = service["spec"].get("selector") or {}
+    return min((labelled.get(pair, []) for pair in selector.items()), key=len, default=[])
 
 
 def hostname(pod: JSON) -> str:
@@ -67,7 +84,7 @@ def _names(pod: JSON) -> list[str]:
 
 def _service(service: JSON, namespace: str, pods: list[tuple[JSON, str]]) -> list[str]:
     meta, spec = service["metadata"], service["spec"]
-    if meta["namespace"] != namespace or meta["name"] == "kubernetes":
+    if meta["name"] == "kubernetes":
         return []
     names = f"{meta['name']} {meta['name']}.{namespace} {meta['name']}.{namespace}.{DOMAIN}"
     early = spec.get("publishNotReadyAddresses") or spec.get("clusterIP") == "None"
