@@ -23,7 +23,10 @@ WANTED: Mapping[str, Sequence[str]] = {
         "mpi4py==4.1.2", "ray==2.60.0",
     ),
     "tensorflow": ("tensorflow-cpu==2.21.0", "scikit-learn==1.9.1"),
-    "torch": ("torch==2.15.0", "numpy==2.4.6", "scikit-learn==1.9.1"),
+    "torch": (
+        "torch==2.15.0", "numpy==2.4.6", "scikit-learn==1.9.1", "deepspeed==0.19.8",
+    ),
+    "flink": ("apache-flink==2.3.0", "scikit-learn", "setuptools<81"),
     "jupyter": ("jupyterlab==4.6.6",),
     "browser": ("playwright==1.65.2",),
     "spark": ("pyspark==4.3.0", "numpy==2.4.6", "scikit-learn==1.9.1"),

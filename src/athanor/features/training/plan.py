@@ -14,7 +14,7 @@ from athanor.api import labels
 from athanor.api.core import PersistentVolumeClaim
 from athanor.api.meta import JSON, ObjectMeta, to_manifest
 from athanor.api.registry import Resource, of
-from athanor.api.scheduling import Gang
+from athanor.api.scheduling import DEFAULT_QUEUE, Gang
 from athanor.api.training import TrainingJob, TrainingJobStatus
 from athanor.features.training import around, build, reshape, rules
 from athanor.features.training.build import Defaults
@@ -174,11 +174,14 @@ def _restart(gang: Gang, by_hand: int) -> JSON:
 
 def _follow(gang: Gang, wanted: JSON) -> JSON:
     """A patch that keeps the Gang's scheduling block, and whether it may run, as the job says."""
-    held = to_manifest(gang.spec)
-    have = {name: value for name in FOLLOWED if (value := held.get(name))}
-    want = {name: value for name in FOLLOWED if (value := wanted["spec"].get(name))}
-    changed = difference(have, want)
+    changed = difference(_followed(to_manifest(gang.spec)), _followed(wanted["spec"]))
     return {"spec": changed} if changed else {}
+
+
+def _followed(spec: JSON) -> JSON:
+    """What is said about the followed fields; the server says "default" for no queue."""
+    said = {name: value for name in FOLLOWED if (value := spec.get(name))}
+    return {name: value for name, value in said.items() if value != DEFAULT_QUEUE}
 
 
 def _after(observed: Observed, now: float) -> Plan:

@@ -17,6 +17,9 @@ from athanor.api.training import TrainingJob
 from athanor.features.gangs import apply as gangs
 from athanor.features.scheduling import apply as scheduling
 from athanor.features.training import apply as training
+from athanor.features.training.build import Defaults
+from athanor.features.training.observe import Observed
+from athanor.features.training.plan import plan
 from athanor.kit.times import rfc3339
 from athanor.testing import lab, virtual
 from athanor.testing.nodes import Life
@@ -69,6 +72,9 @@ def test_a_job_succeeds() -> None:
         pod = await bed.get(Pod, "t-worker-1")
         assert pod.metadata.annotations[labels.USER] == "ann"
         assert pod.metadata.labels[labels.JOB] == "t"
+        seen = Observed(job=running, gang=await bed.get(Gang, "t"))
+        again = plan(seen, bed.clock.now(), Defaults())
+        assert not again.actions, "what the server fills in is no difference"
         done = await bed.until(TrainingJob, "t", phase("Succeeded"))
         assert {c.type: c.status for c in done.status.conditions} == {
             "Running": "False", "Succeeded": "True",

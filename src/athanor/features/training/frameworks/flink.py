@@ -28,7 +28,12 @@ SHARED = (
     '-Djobmanager.rpc.address="$JOB_MANAGER_RPC_ADDRESS" -Djobmanager.rpc.port="$ATHANOR_PORT" '
     '-Drest.address="$JOB_MANAGER_RPC_ADDRESS" -Drest.port="$ATHANOR_PORT_1" '
 )
-FIND = 'home=${FLINK_HOME:-/opt/flink}; PATH="$home/bin:$PATH"; export PATH; '
+FIND = (
+    "home=${FLINK_HOME:-$(python -c 'import pyflink; print(pyflink.__path__[0])' 2>/dev/null"
+    ' || echo /opt/flink)}; export FLINK_HOME="$home" PATH="$home/bin:$PATH" '
+    'FLINK_LOG_DIR="${FLINK_LOG_DIR:-/tmp}"; '
+)
+"""$FLINK_HOME, or that of the interpreter's own PyFlink, or where the official image has it."""
 START_MANAGER = (
     FIND + '"$home/bin/jobmanager.sh" start-foreground ' + SHARED + ">&2 & manager=$!; "
     'until flink list -m "$JOB_MANAGER_RPC_ADDRESS:$ATHANOR_PORT_1" >/dev/null 2>&1; do '
