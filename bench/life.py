@@ -169,7 +169,7 @@ def _gang(data: DataDir, client: Client) -> Figure:
     made = client.submit(
         Submission(
             framework="jax", name="world", command=words, cpu="400m", workers=GANG, retries=100,
-            venv=str(venv), directory=str(EXAMPLES),
+            venv=str(venv), directory=str(EXAMPLES), env={"ATHANOR_OUTPUT_DIR": "/tmp/out"},
         )
     )  # fmt: skip
     folder = data.checkpoints / "default" / f"world-{made.metadata.uid[:8]}"

@@ -160,17 +160,28 @@ def path_of(namespace: str, pod: str, command: list[str], stdin: bool) -> str:
 
 
 def parse(words: list[str]) -> tuple[str, list[str]]:
-    """The host and the command of a command line as ssh has it. Raises ValueError."""
-    at = 0
+    """The host and the command of a command line as ssh has it: options on both sides of the host.
+
+    Raises ValueError.
+    """
+    host = _options(words, 0)
+    if host >= len(words):
+        raise ValueError("usage: ssh [options] HOST COMMAND...")
+    # what follows -- is the host and then the command, options or not
+    command = host + 1 if "--" in words[:host] else _options(words, host + 1)
+    if command >= len(words):
+        raise ValueError("usage: ssh [options] HOST COMMAND...")
+    return words[host].rpartition("@")[2], words[command:]
+
+
+def _options(words: list[str], at: int) -> int:
+    """Where the options that begin there end."""
     while at < len(words) and words[at].startswith("-") and len(words[at]) > 1:
         word = words[at]
         if word == "--":
-            at += 1
-            break
+            return at + 1
         at += 2 if word[1] in WITH_VALUE and len(word) == 2 else 1
-    if len(words) <= at + 1:
-        raise ValueError("usage: ssh [options] HOST COMMAND...")
-    return words[at].rpartition("@")[2], words[at + 1 :]
+    return at
 
 
 def connect() -> tuple[socket.socket, str, dict[str, str]]:

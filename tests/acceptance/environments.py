@@ -26,6 +26,7 @@ WANTED: Mapping[str, Sequence[str]] = {
     "torch": (
         "torch==2.15.0", "numpy==2.4.6", "scikit-learn==1.9.1", "deepspeed==0.19.8",
     ),
+    "horovod": ("horovod==0.28.1",),
     "flink": ("apache-flink==2.3.0", "scikit-learn", "setuptools<81"),
     "jupyter": ("jupyterlab==4.6.6",),
     "browser": ("playwright==1.65.2",),

@@ -18,13 +18,20 @@ from athanor_progress import remote
         (["-x", "a.b", "sh -c 'x'"], "a.b", ["sh -c 'x'"]),
         (["-o", "Batch=yes", "-p", "22", "root@a", "echo", "hi"], "a", ["echo", "hi"]),
         (["-oBatch=yes", "-tt", "--", "a", "x"], "a", ["x"]),
+        (["--", "a", "-x", "y"], "a", ["-x", "y"]),
+        # as horovodrun has it
+        (
+            ["-o", "A=no", "a", "-p", "22", "-o", "ConnectTimeout=10", "true", "-v"],
+            "a",
+            ["true", "-v"],
+        ),
     ],
 )
 def test_command_lines_of_launchers(words: list[str], host: str, command: list[str]) -> None:
     assert remote.parse(words) == (host, command)
 
 
-@pytest.mark.parametrize("words", [[], ["a"], ["-p", "22", "a"]])
+@pytest.mark.parametrize("words", [[], ["a"], ["-p", "22", "a"], ["a", "-v"]])
 def test_a_command_is_needed(words: list[str]) -> None:
     with pytest.raises(ValueError, match="usage"):
         remote.parse(words)
