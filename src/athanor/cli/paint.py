@@ -39,21 +39,20 @@ def columns(
     table = [list(head), *(list(row) for row in rows)] if head else [list(row) for row in rows]
     if not table:
         return []
-    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    colours = coloured(stream)
     limit = width or (shutil.get_terminal_size().columns if stream.isatty() else 0)
     lines = []
     for row in table:
-        cells = [cell.ljust(w) for cell, w in zip(row, widths, strict=True)]
-        line = "   ".join(cells).rstrip()
+        line = "   ".join(map(str.ljust, row, widths)).rstrip()
         if limit and len(line) > limit:
             line = line[: limit - 1] + "…"
-        lines.append(_phases(line, row, stream) if row is not table[0] or not head else line)
+        body = row is not table[0] or not head
+        lines.append(_phases(line, row, stream) if colours and body else line)
     return lines
 
 
 def _phases(line: str, row: Sequence[str], stream: TextIO) -> str:
-    if not coloured(stream):
-        return line
     for cell in row:
         if cell in PHASE_COLOURS and f" {cell}" in line:
             return line.replace(f" {cell}", " " + paint(cell, PHASE_COLOURS[cell], stream), 1)

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 def rows(head: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     """Print a table."""
-    for line in paint.columns(head, cells, sys.stdout):
-        click.echo(line, color=paint.coloured(sys.stdout))
+    line("\n".join(paint.columns(head, cells, sys.stdout)))
 
 
 def line(text: str = "") -> None:
