@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,6 +111,29 @@ def test_a_taken_port_is_refused(tmp_path: Path) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         assert f"port {port} of 127.0.0.1 is taken" in other.run("up", "--port", port, code=1)
+
+
+def test_a_wish_that_means_nothing_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    said = Console(tmp_path).run("up", "--detach", "--simulate-gpus", "lots", code=1)
+    assert "--simulate-gpus 'lots'" in said
+
+
+def test_on_a_terminal_up_shows_how_it_is_until_ctrl_c(tmp_path: Path) -> None:
+    other = Console(tmp_path)
+    words = ["-m", "athanor.cli", "--data", str(other.data.root), "up", "--port", "0"]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, *words])
+    shown = b""
+    while b"controllers ready" not in shown:
+        shown += os.read(terminal, 1 << 16)
+    os.write(terminal, b"\x03")
+    with contextlib.suppress(OSError):  # the far end of a terminal goes with an error
+        while data := os.read(terminal, 1 << 16):
+            shown += data
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, shown.decode()
+    assert b"athanor is down" in shown
+    assert not other.process("supervisor").alive()
 
 
 @pytest.mark.parametrize("part", ["server", "controllers", "agent"])

@@ -7,6 +7,7 @@ import platform
 import shutil
 import socket
 import sys
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -14,7 +15,7 @@ from typing import Literal, NamedTuple
 from athanor.assembly import processes, supervisor
 from athanor.assembly.layout import DEFAULT_PORT, DataDir
 from athanor.local.agent.launch import tag
-from athanor.local.agent.supervisor import linux, walls
+from athanor.local.agent.supervisor import linux, nat, walls
 from athanor.local.agent.supervisor.cgroups import Cgroups
 
 Verdict = Literal["ok", "weak", "bad"]
@@ -35,8 +36,8 @@ class Finding(NamedTuple):
 def examine(data: DataDir) -> list[Finding]:
     """All findings, in the order in which a person wants them."""
     return [
-        _python(), *_isolation(), *_cgroups(), _disk(data), *_running(data), *_port(data),
-        *_leftovers(data),
+        _python(), *_isolation(), *_egress(), *_cgroups(), _disk(data), *_running(data),
+        *_port(data), *_leftovers(data),
     ]  # fmt: skip
 
 
@@ -75,11 +76,23 @@ def _isolation() -> list[Finding]:
     return [Finding("isolation", "ok", said)]
 
 
-def _try(flags: int) -> bool:
+def _egress() -> list[Finding]:
+    """Whether pods with networks of their own can have a way out of them."""
+    flags = linux.NEWNET if os.geteuid() == 0 else linux.NEWNET | linux.NEWUSER
+    if not linux.LINUX or not _try(flags):
+        return []  # such pods use this machine's network
+    if _try(flags, lambda: nat.divert("10.88.0.1", "10.88.0.0/16", 1)):
+        return [Finding("egress", "ok", "pods reach other machines (athanor up --no-egress: none)")]
+    said = "this kernel has no nf_tables: pods reach no other machine"
+    return [Finding("egress", "weak", said, "modprobe nft_chain_nat, or --isolation process")]
+
+
+def _try(flags: int, then: Callable[[], None] = lambda: None) -> bool:
     child = os.fork()
     if child == 0:
         try:
             linux.unshare(flags)
+            then()
             os._exit(0)
         except OSError:
             os._exit(1)

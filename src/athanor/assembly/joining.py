@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from athanor.assembly import processes, supervisor
-from athanor.assembly.start import Trouble
+from athanor.assembly.start import Trouble, check_devices
 from athanor.client import kubeconfig
 from athanor.client.target import Target
 from athanor.local.agent import main as agents
@@ -43,6 +43,7 @@ def join(wishes: Wishes, files: Sequence[str], context: str | None) -> tuple[Set
     Raises Trouble when another agent has the folder or no authority is known, ApiError for a
     kubeconfig that cannot be used.
     """
+    check_devices(wishes.simulate_gpus)
     target = kubeconfig.load(files).target(context)
     data = Path(wishes.data)
     try:

@@ -19,11 +19,12 @@ from typing import NamedTuple
 
 from athanor.assembly import processes, supervisor
 from athanor.assembly.layout import DEFAULT_PORT, DataDir
-from athanor.assembly.watchman import last_line
+from athanor.assembly.watchman import die_with_parent, last_line
 from athanor.client import kubeconfig
 from athanor.client.target import Target
 from athanor.kit.clock import Clock
 from athanor.kit.times import rfc3339
+from athanor.local.agent.devices import Simulated
 from athanor.local.pki import Pki, write_private
 
 NODE = socket.gethostname().split(".")[0].lower() or "laptop"
@@ -58,6 +59,7 @@ class Wishes(NamedTuple):
     simulate_gpus: str = ""
     in_process: bool = False
     isolation: str = "best"
+    egress: bool = True
     host_paths: tuple[str, ...] = ()
 
 
@@ -81,9 +83,11 @@ class Prepared(NamedTuple):
 def prepare(wishes: Wishes, clock: Clock) -> Prepared:
     """Lock the data directory, take the port, make keys and kubeconfigs.
 
-    Raises Trouble when another platform runs there, the port is taken or the disk refuses.
+    Raises Trouble when another platform runs there, the port is taken, the disk refuses, or a wish
+    means nothing.
     """
     data = DataDir(wishes.data)
+    check_devices(wishes.simulate_gpus)
     try:
         data.make()
         _has_room(data.root)
@@ -112,6 +116,15 @@ def prepare(wishes: Wishes, clock: Clock) -> Prepared:
     return Prepared(data, lock, numbers, server, _parts(data, wishes, numbers))
 
 
+def check_devices(wish: str) -> None:
+    """Raises Trouble for pretended devices that no agent would understand."""
+    try:
+        if wish:
+            Simulated(wish)
+    except ValueError as error:
+        raise Trouble(str(error), "athanor up --simulate-gpus 8xA100") from None
+
+
 def command(ready: int, prepared: Prepared) -> list[str]:
     """The watchman's command line."""
     return [
@@ -128,6 +141,15 @@ def foreground(prepared: Prepared) -> None:
     words = command(-1, prepared)
     sys.stdout.flush()
     os.execv(words[0], words)
+
+
+def beside(prepared: Prepared) -> subprocess.Popen[bytes]:
+    """Start the watchman as a child that ends with this process; it speaks to its log."""
+    with open(prepared.data.log("watchman"), "ab", opener=_private) as output:
+        return subprocess.Popen(
+            command(-1, prepared), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            pass_fds=[prepared.lock, *prepared.sockets], preexec_fn=die_with_parent,
+        )  # fmt: skip
 
 
 def detach(prepared: Prepared, clock: Clock, seconds: float = 60) -> Running:
@@ -254,6 +276,7 @@ def _parts(data: DataDir, wishes: Wishes, sockets: list[int]) -> list[dict[str, 
         "--data", str(data.root), "--kubeconfig", str(data.kubeconfig("agent")),
         "--node-name", NODE, "--isolation", wishes.isolation,
         *(["--simulate-gpus", wishes.simulate_gpus] if wishes.simulate_gpus else []),
+        *([] if wishes.egress else ["--no-egress"]),
         *(word for root in (str(data.checkpoints), *wishes.host_paths)
           for word in ("--allow-host-path", root)),
     ]  # fmt: skip

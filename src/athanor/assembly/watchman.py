@@ -100,7 +100,7 @@ class Watchman:
             part.child = subprocess.Popen(
                 part.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env,
                 pass_fds=keep, start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )  # fmt: skip
         os.close(writer)
         os.set_blocking(reader, False)
@@ -176,8 +176,9 @@ class Watchman:
         part.due = time.monotonic() + part.pause
         part.restarts += 1
         part.ready = False
+        last = last_line(self.data.log(part.name)) if code else ""
         self._say(
-            f"{part.name} ended ({_how(code)}) after {lived:.1f}s; "
+            f"{part.name} ended ({_how(code)}) after {lived:.1f}s{last and ': ' + last}; "
             f"starting it again in {part.pause:.1f}s, see {self.data.log(part.name)}"
         )
         self._report()
@@ -242,7 +243,7 @@ class Watchman:
         return open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """In the child: end when the watchman does, whatever ends it (prctl(2), Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

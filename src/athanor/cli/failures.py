@@ -59,6 +59,9 @@ def _loud(args: Sequence[str]) -> bool:
 
 
 def _usage(wrong: click.ClickException) -> int:
+    if isinstance(wrong, click.exceptions.NoArgsIsHelpError):
+        print(wrong.format_message(), file=sys.stderr)
+        return USAGE
     _say(wrong.format_message().replace("\n", " "))
     if isinstance(wrong, click.UsageError) and wrong.ctx is not None:
         _hint(f"{wrong.ctx.command_path} --help")

@@ -67,7 +67,9 @@ class Root(click.Group):
 @click.option("--kubeconfig", metavar="FILE", help="Which kubeconfig to read.")
 @click.option("--context", metavar="NAME", help="Which of its contexts to use.")
 @click.option("-n", "--namespace", metavar="NAME", help="Namespace to work in.")
-@click.option("-v", "--verbose", count=True, help="Say more; twice shows where an error arose.")
+@click.option(
+    "-v", "--verbose", count=True, help="Show requests; twice shows where an error arose."
+)
 def root(**wishes: object) -> None:
     """AI work on your laptop or a cluster, with one Kubernetes API.
 

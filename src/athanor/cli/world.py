@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from athanor.kit.clock import Clock, SystemClock
@@ -82,7 +84,9 @@ class World:
 
 def _connect(world: World) -> Client:
     from athanor.cli.failures import UNREACHABLE, Failure
+    from athanor.sdk import connect
     from athanor.sdk.client import Client
+    from athanor.sdk.drive import SyncDriver
 
     if not any(os.path.exists(name) for name in world.kubeconfig.split(os.pathsep)):
         raise Failure(
@@ -90,4 +94,7 @@ def _connect(world: World) -> Client:
             hint="athanor up --detach starts one here; --kubeconfig names another",
             code=UNREACHABLE,
         )
-    return Client(kubeconfig=world.kubeconfig, context=world.context, namespace=world.namespace)
+    transport, usual = connect.sync(world.kubeconfig, world.context)
+    if world.verbose:
+        transport.told = partial(print, file=sys.stderr)
+    return Client(driver=SyncDriver(transport), namespace=world.namespace or usual)

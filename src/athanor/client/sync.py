@@ -9,7 +9,8 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -77,6 +78,8 @@ class SyncHttp:
         self._tls: ssl.SSLContext | None = None
         self._connection: http.client.HTTPConnection | None = None
         self._lock = threading.Lock()
+        self.told: Callable[[str], None] = lambda line: None
+        """Hears of every request: method, address, status, time."""
 
     def __call__(self, call: Call[T]) -> T:
         """Send one call. Raises ApiError."""
@@ -157,8 +160,12 @@ class SyncHttp:
         if request.query:
             path += "?" + urlencode(request.query)
         headers = self._target.headers(request)
+        began = time.perf_counter()
         connection.request(request.method, path, body=request.body or None, headers=headers)
-        return connection.getresponse()
+        answer = connection.getresponse()
+        took = (time.perf_counter() - began) * 1000
+        self.told(f"{request.method} {self._target.server}{path} {answer.status} in {took:.0f} ms")
+        return answer
 
 
 class _TlsConnection(http.client.HTTPSConnection):

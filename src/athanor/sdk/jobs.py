@@ -128,7 +128,8 @@ def wait(
             return seen
         left = None if timeout is None else started + timeout - (yield from now())
         if left is not None and left <= 0:
-            said = f"job {name!r} is {seen.status.phase} after {timeout:g}s, not {until}"
+            spent = round((yield from now()) - started, 1)
+            said = f"job {name!r} is {seen.status.phase} after {spent:g}s, not {until}"
             raise WaitTimeout(said, seen)
         yield from _until_changed(seen, until, left)
 

@@ -66,9 +66,18 @@ def why(scope: Scope, name: str, *, namespace: str | None = None) -> Op[Explanat
     )
     about = [event for event in events.items if event.involved_object.uid in uids]
     said = explain(found, gang, pods, about, [line.text for line in log], told)
-    if "gpu" in said.headline and (yield from _simulated()):
+    if ("gpu" in said.headline or _asks_gpus(found)) and (yield from _simulated()):
         said = structs.replace(said, facts=[*said.facts, "the GPUs here are simulated"])
     return said
+
+
+def _asks_gpus(found: TrainingJob) -> bool:
+    return any(
+        name.endswith("/gpu")
+        for role in found.spec.roles
+        for container in role.template.get("spec", {}).get("containers", [])
+        for name in container.get("resources", {}).get("limits", {})
+    )
 
 
 def _simulated() -> Op[bool]:

@@ -7,6 +7,7 @@ import click
 from athanor.cli import show
 from athanor.cli.verb import verb
 from athanor.cli.verbs.get import resource_of
+from athanor.cli.verbs.pool import simulated
 from athanor.cli.world import World
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -42,6 +43,8 @@ def command(world: World, words: tuple[str, ...]) -> None:
     for part in (head, found):
         if part:
             show.line(show.yaml_text(part).rstrip())
+    if "/gpu" in str(found) and simulated(world):
+        show.line("the GPUs here are simulated")
     about = world.client.events(about=name)
     if about:
         show.line("events:")

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from athanor.cli import show
+from athanor.cli import overview, show
 from athanor.cli.verb import verb
 from athanor.cli.world import World
 
 if TYPE_CHECKING:
-    from athanor.api.training import TrainingJob
+    pass
 
 
 @verb(
@@ -41,36 +41,9 @@ def command(world: World, everywhere: bool, labels: str, phase: tuple[str, ...])
         show.note(f"no jobs {where}; athanor submit --help shows how to start one")
         return
     wide = world.output == "wide"
-    head = ["NAME", "FRAMEWORK", "PHASE", "RANKS", "QUEUE", "PROGRESS", "AGE"]
-    head = (["NAMESPACE"] if everywhere else []) + head + (["ATTEMPT", "MESSAGE"] if wide else [])
-    show.rows(head, [_row(world, job, everywhere, wide) for job in jobs])
-
-
-def _row(world: World, job: TrainingJob, everywhere: bool, wide: bool) -> list[str]:
-    status, meta = job.status, job.metadata
-    total = sum(role.replicas for role in job.spec.roles)
-    running = sum(counts.running for counts in status.pods)
-    done = sum(counts.succeeded for counts in status.pods)
-    row = [
-        meta.name, job.spec.framework, status.phase,
-        f"{running or done}/{total}",
-        job.spec.scheduling.queue or "default", progress(job),
-        show.age(world, meta.creation_timestamp),
-    ]  # fmt: skip
-    return (
-        ([meta.namespace] if everywhere else [])
-        + row
-        + ([str(status.attempt), status.message or "-"] if wide else [])
+    head = (
+        (["NAMESPACE"] if everywhere else [])
+        + overview.HEAD
+        + (["ATTEMPT", "MESSAGE"] if wide else [])
     )
-
-
-def progress(job: TrainingJob) -> str:
-    """`120/400 30%`, `120`, or `-`."""
-    said = job.status.progress
-    if said is None or said.step is None:
-        return "-"
-    return (
-        f"{said.step}/{said.total} {100 * said.step // said.total}%"
-        if said.total
-        else str(said.step)
-    )
+    show.rows(head, [overview.row(world, job, everywhere, wide) for job in jobs])

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from athanor.cli import show
+from athanor.cli import overview, show
 from athanor.cli.verb import verb
-from athanor.cli.verbs.list_ import progress
-from athanor.cli.verbs.status import node_line, use
+from athanor.cli.verbs.pool import mark, simulated
 from athanor.cli.world import World
 
 if TYPE_CHECKING:
@@ -39,14 +38,15 @@ def _jobs(world: World) -> None:
     if not jobs:
         show.note("no job holds hardware")
         return
+    marked = any(_has_gpus(job) for job in jobs) and simulated(world)
     rows = []
     for job in jobs:
         asked = _asked(job.spec.roles)
         ran = show.age(world, job.status.started_at)
         rows.append([
             job.metadata.namespace, job.metadata.name, job.status.phase,
-            ", ".join(f"{amount:g} {name}" for name, amount in asked.items()) or "-",
-            progress(job), ran,
+            ", ".join(f"{n:g} {name}{mark(name, marked)}" for name, n in asked.items()) or "-",
+            overview.progress(job), ran,
         ])  # fmt: skip
     show.rows(["NAMESPACE", "NAME", "PHASE", "HOLDS", "PROGRESS", "RUNNING"], rows)
 
@@ -62,6 +62,10 @@ def _documents(jobs: Sequence[TrainingJob]) -> JSON:
         for job in jobs
     ]  # fmt: skip
     return {"jobs": items}
+
+
+def _has_gpus(job: TrainingJob) -> bool:
+    return any(name.endswith("/gpu") for name in _asked(job.spec.roles))
 
 
 def _asked(roles: Any) -> dict[str, float]:
@@ -86,14 +90,14 @@ def _nodes(world: World) -> None:
     assert pod_kind is not None
     pods = world.client.list(pod_kind, everywhere=True).get("items", [])
     nodes = world.client.list(node_kind, everywhere=True).get("items", [])
-    lines = [node_line(node, pods) for node in nodes]
+    lines = [overview.node_line(node, pods) for node in nodes]
     if world.output in ("json", "yaml"):
         show.document(world, {"nodes": lines})
         return
     rows = []
     for line in lines:
         shares = [
-            f"{resource} {use(resource, amount['asked'], amount['of'], line['simulated'])}"
+            f"{resource} {overview.use(resource, amount['asked'], amount['of'], line['simulated'])}"
             for resource, amount in line["resources"].items()
         ]
         state = "Ready" if line["ready"] else "NotReady"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +13,9 @@ from athanor.cli import show
 from athanor.cli.failures import Failure
 from athanor.cli.verb import verb
 from athanor.cli.world import World
+
+if TYPE_CHECKING:
+    import subprocess
 
 EXAMPLES = """\
 athanor up
@@ -30,15 +34,16 @@ athanor up --listen 192.168.1.20            # a workstation that teammates reach
     "--isolation", type=click.Choice(["best", "process"]), default="best", show_default=True,
     help="How pods are kept apart: the strongest this machine can, or plain processes.",
 )  # fmt: skip
+@click.option("--egress/--no-egress", default=True, help="Whether pods reach other machines.")
 @click.option(
     "--allow-host-path", "host_paths", multiple=True, metavar="DIR",
     help="Folders that pods may mount by hostPath [those you can write]; repeatable.",
 )  # fmt: skip
-def command(world: World, detach: bool, **how: Any) -> None:
+def command(world: World, detach: bool, **how: Any) -> int:
     """Start the platform on this machine.
 
     Everything it keeps is in the data directory (--data, ~/.athanor). Without --detach it stays in
-    the foreground; Ctrl-C ends it and the pods with it.
+    the foreground and shows how it is; Ctrl-C ends it and the pods with it.
     """
     from athanor.assembly import start
     from athanor.kit.clock import SystemClock
@@ -49,8 +54,10 @@ def command(world: World, detach: bool, **how: Any) -> None:
     try:
         prepared = start.prepare(wishes, clock)
         if not detach:
-            show.line(f"starting in {world.data}; Ctrl-C ends it")
-            start.foreground(prepared)
+            show.line(f"starting in {world.data} at {prepared.server}; Ctrl-C ends it")
+            if not sys.stdout.isatty():
+                start.foreground(prepared)
+            return _live(world, start.beside(prepared))
         running = start.detach(prepared, clock)
     except start.Trouble as trouble:
         raise Failure(str(trouble), hint=trouble.hint) from None
@@ -58,6 +65,17 @@ def command(world: World, detach: bool, **how: Any) -> None:
     show.note(f"  data     {world.data}")
     show.note(f"  kubectl  export KUBECONFIG={world.data}/admin.kubeconfig")
     show.note("  try      athanor submit generic --name hello -- python -c \"print('hi')\"")
+    return 0
+
+
+def _live(world: World, watchman: subprocess.Popen[bytes]) -> int:
+    from athanor.cli import live
+
+    code = live.follow(world, watchman)
+    if code:
+        raise Failure(f"the platform ended: {live.log_line(world)}", hint="see its logs folder")
+    show.line("athanor is down")
+    return code
 
 
 def _host_paths() -> tuple[str, ...]:

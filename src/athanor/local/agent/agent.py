@@ -22,6 +22,7 @@ from athanor.local.agent.busy import Busy
 from athanor.local.agent.claims import Claims
 from athanor.local.agent.devices import Devices, Nvidia, Simulated
 from athanor.local.agent.directory import Directory
+from athanor.local.agent.egress import Egress
 from athanor.local.agent.events import Recorder
 from athanor.local.agent.evictions import Evictions
 from athanor.local.agent.executed import Executor
@@ -74,6 +75,7 @@ class Agent:
             self.workers, lambda: list(self._services.objects.values()), self._gateway
         )
         self._relay = Relay(lambda: asyncio.open_connection(*settings.api))
+        self._egress = Egress(self.supervised, self._gateway, settings.network)
         self.node: Node | None = None
 
     async def run(self) -> None:
@@ -111,6 +113,7 @@ class Agent:
             for task in self._tasks.values():
                 task.cancel()
             await self._relay.close()
+            await self._egress.close()
             await kubelet.close()
             await self.supervised.close()
 
@@ -137,6 +140,10 @@ class Agent:
             await self._relay.at_gateway(self.supervised, self._gateway, API_PORT)
         except (Refused, OSError) as error:  # meeting the next supervisor tries it again
             log.warning("pods cannot reach the API server: %s", error)
+        if self.settings.egress:
+            await self._egress.open()
+            if self._egress.missing:
+                self._hello["missing"].append(self._egress.missing)
 
     def _service_changed(self, key: str, old: JSON | None, new: JSON | None) -> None:
         self.directory.touch(key.partition("/")[0])

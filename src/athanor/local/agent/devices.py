@@ -51,7 +51,7 @@ class Simulated:
     """Devices that are not there, to try queueing. `wish` is like "8xA100"."""
 
     def __init__(self, wish: str) -> None:
-        """Raises ValueError for what is no N x MODEL."""
+        """Raises ValueError for what is no N x MODEL; whoever starts an agent tries it first."""
         found = re.fullmatch(r"(\d{1,4})[xX]([A-Za-z0-9._-]+)", wish)
         if found is None:
             raise ValueError(f"--simulate-gpus {wish!r}: write it like 8xA100")

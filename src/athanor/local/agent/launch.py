@@ -1,6 +1,6 @@
-"""How to start the supervisor and the agent as processes: command lines for whoever launches them.
+"""How to start the small processes beside the agent: command lines for whoever launches them.
 
-The supervisor runs without site-packages (`-S`) and without the environment's say (`-E`): it must
+They run without site-packages (`-S`) and without the environment's say (`-E`): they must
 stay small and must not break when the platform's environment does.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 SOURCE = str(Path(__file__).resolve().parents[3])
@@ -17,14 +18,22 @@ def supervisor_command(
     data: Path, gateway: str = "10.88.0.1", isolation: str = "best"
 ) -> list[str]:
     """The command of the supervisor that serves the node in `data`. Start it in its own session."""
-    code = (
-        f"import sys; sys.path.insert(0, {SOURCE!r}); "
-        "from athanor.local.agent.supervisor.server import main; main()"
-    )
     return [
-        sys.executable, "-S", "-E", "-c", code, "--run", str(data / "run"), "--tag", tag(data),
+        *_bare("athanor.local.agent.supervisor.server"),
+        "--run", str(data / "run"), "--tag", tag(data),
         "--gateway", gateway, "--isolation", isolation,
     ]  # fmt: skip
+
+
+def outward_command(sockets: Sequence[int], name_servers: Sequence[str] = ()) -> list[str]:
+    """The command of the pods' way out; it inherits the gateway's sockets."""
+    asked = [word for server in name_servers for word in ("--name-server", server)]
+    return [*_bare("athanor.local.agent.outward"), *map(str, sockets), *asked]
+
+
+def _bare(module: str) -> list[str]:
+    code = f"import sys; sys.path.insert(0, {SOURCE!r}); from {module} import main; main()"
+    return [sys.executable, "-S", "-E", "-c", code]
 
 
 def tag(data: Path) -> str:

@@ -27,6 +27,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--node-name", required=True)
     made.add_argument("--simulate-gpus", default="", metavar="8xA100")
     made.add_argument("--isolation", default="best", choices=("best", "process"))
+    made.add_argument(
+        "--no-egress", dest="egress", action="store_false", help="no way out for pods"
+    )
     made.add_argument("--allow-host-path", action="append", default=[], metavar="DIR")
     made.add_argument("--network", default="10.88.0.0/16", help="addresses for pods")
     return made
@@ -40,7 +43,7 @@ def configure(options: argparse.Namespace) -> tuple[Settings, Target]:
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings = Settings(
         name=options.node_name, data=data, isolation=options.isolation, network=options.network,
-        simulate_gpus=options.simulate_gpus, ca=target.ca,
+        egress=options.egress, simulate_gpus=options.simulate_gpus, ca=target.ca,
         allowed_roots=tuple(str(Path(p).resolve()) for p in options.allow_host_path),
         api=(server.hostname or "127.0.0.1", server.port or 443),
     )  # fmt: skip

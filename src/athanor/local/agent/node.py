@@ -46,6 +46,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     address: str = "127.0.0.1"
     network: str = "10.88.0.0/16"
     isolation: str = "best"
+    egress: bool = True  # whether pods with networks of their own reach other machines
     allowed_roots: tuple[str, ...] = ()
     simulate_gpus: str = ""
     api: tuple[str, int] = ("127.0.0.1", 0)

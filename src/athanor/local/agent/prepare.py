@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -12,7 +14,7 @@ from msgspec import structs
 
 from athanor.api.meta import JSON
 from athanor.kit import quantity
-from athanor.local.agent import contain, images, overlay, ports, progress_file, reach
+from athanor.local.agent import contain, images, outward, overlay, ports, progress_file, reach
 from athanor.local.agent.datagrams import DatagramRelay
 from athanor.local.agent.devices import Device, NotEnough
 from athanor.local.agent.images import Environment
@@ -202,7 +204,7 @@ class Preparation:
         user = f"athanor:x:{self.place.uid}:{self.place.gid}::{HOME}:/bin/sh\n"
         own = {  # Java, for one, needs its user to have a name
             "hosts": hosts,
-            "resolv.conf": "options timeout:1 attempts:1\n",
+            "resolv.conf": self._resolv_conf(),
             "passwd": "root:x:0:0:root:/root:/bin/sh\n" + (user if self.place.uid else ""),
         }
         for name, text in own.items():
@@ -210,6 +212,18 @@ class Preparation:
             if not path.exists():
                 path.write_text(text)
                 path.chmod(0o644)
+
+    def _resolv_conf(self) -> str:
+        machine = ""
+        with contextlib.suppress(FileNotFoundError):
+            machine = Path("/etc/resolv.conf").read_text(encoding="utf-8")
+        if self._host_network:
+            return machine
+        if not self._node.settings.egress:
+            return "options timeout:1 attempts:1\n"
+        return outward.resolv_conf(
+            machine, str(ipaddress.ip_network(self._node.settings.network)[1])
+        )
 
     async def _host_ports(self) -> None:
         """Let this machine's ports lead into the pod, as its hostPorts ask. Raises Missing."""

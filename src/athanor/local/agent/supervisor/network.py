@@ -1,4 +1,4 @@
-"""The pods' network: the supervisor's own namespace routes between the pods', nothing else.
+"""The pods' network: the supervisor's own namespace routes between the pods'.
 
 Every pod has a network namespace with one cable (veth) into the supervisor's, which holds the
 gateway's address and forwards. No port limit of a bridge, no broadcast, nothing in the host's own
@@ -12,7 +12,7 @@ import contextlib
 import os
 import socket
 
-from athanor.local.agent.supervisor import linux
+from athanor.local.agent.supervisor import linux, nat
 from athanor.local.agent.supervisor.netlink import Netlink
 
 _SHARED = linux.NEWNET | linux.NEWIPC | linux.NEWUTS
@@ -48,6 +48,7 @@ class Network:
         self._own = _namespaces()
         self._netlink = Netlink()
         self._cables = 0
+        self._diverted = False
         self._netlink.up(1)
         self._netlink.add_address(1, gateway)
         with open("/proc/sys/net/ipv4/ip_forward", "w") as file:
@@ -77,6 +78,12 @@ class Network:
             self._netlink.up(index)
             self._netlink.add_route(index, to=address)
         return Sandbox(pod, address, hostname, fds)
+
+    def divert(self, network: str, port: int) -> None:
+        """Let what pods send to other machines arrive at a port of the gateway. Raises OSError."""
+        if not self._diverted:
+            nat.divert(self.gateway, network, port)
+            self._diverted = True
 
     def open_socket(self, sandbox: Sandbox | None, kind: socket.SocketKind) -> socket.socket:
         """A socket that lives in a pod's network, or in the routing namespace."""

@@ -4,8 +4,8 @@ A request is {"id", "op", ...}; its answer carries the same id and `ok`, or `ok:
 `error`, and with `unborn` when nothing was begun (a start that failed later has an exit, as any
 container). Exits come unasked as {"event": "exit", ...}. Only the same user, or root, may connect.
 
-ops: hello, list, sandbox, unsandbox, start, stop, execute, signal, forget, socket, listen, stdin,
-usage, shutdown.
+ops: hello, list, sandbox, unsandbox, start, stop, execute, signal, forget, socket, listen, divert,
+stdin, usage, shutdown.
 """
 
 from __future__ import annotations
@@ -235,14 +235,26 @@ class Supervisor:
 
     def _op_listen(self, request: dict[str, Any], reply: Reply) -> None:
         """A listening socket in the routing namespace, kept here so that its address stays."""
-        name = f"{request['address']}:{request['port']}"
+        kind = socket.SOCK_DGRAM if request.get("udp") else socket.SOCK_STREAM
+        name = f"{kind.name} {request['address']}:{request['port']}"
         if name not in self._listeners:
-            sock = self._socket("", socket.SOCK_STREAM)
+            sock = self._socket("", kind)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((request["address"], request["port"]))
-            sock.listen(512)
+            if kind == socket.SOCK_STREAM:
+                sock.listen(512)
             self._listeners[name] = sock
         reply({"ok": True}, [self._listeners[name].fileno()])
+
+    def _op_divert(self, request: dict[str, Any], reply: Reply) -> None:
+        if self.containers.network is None:
+            raise OSError("pods have no networks of their own")
+        try:
+            self.containers.network.divert(request["network"], request["port"])
+        except OSError as error:
+            self.missing.append(f"egress: pods reach no other machine: {error}")
+            raise
+        reply({"ok": True}, [])
 
     def _op_usage(self, request: dict[str, Any], reply: Reply) -> None:
         used = {

@@ -1,0 +1,126 @@
+"""What several verbs show of the platform: its processes, its nodes, the line of a job."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from athanor.cli import show
+from athanor.cli.world import World
+
+if TYPE_CHECKING:
+    from athanor.api.meta import JSON
+    from athanor.api.training import TrainingJob
+
+HEAD = ["NAME", "FRAMEWORK", "PHASE", "RANKS", "QUEUE", "PROGRESS", "AGE"]
+
+
+def parts(world: World) -> JSON:
+    """What the watchman last wrote, checked against the processes there are."""
+    from athanor.assembly import processes, supervisor
+    from athanor.assembly.layout import DataDir
+
+    data = DataDir(world.data)
+    said: JSON = {"data": str(data.root), "up": processes.held(data.lock)}
+    try:
+        state = json.loads(data.status.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        state = {}
+    parts = state.get("parts", [])
+    hello = supervisor.ask(data.run, "hello") if said["up"] else None
+    if hello:
+        parts.append({"name": "supervisor", "pid": hello["pid"], "ready": True, "restarts": 0})
+    for part in parts:
+        part["running"] = bool(processes.start_of(part["pid"]))
+        part["memoryMiB"] = processes.resident(part["pid"])
+    said["processes"] = parts
+    return said
+
+
+def cluster(world: World) -> JSON:
+    """Nodes and jobs, as the server knows them. Raises ApiError when it does not answer."""
+    from athanor.api.registry import find
+
+    node_kind, pod_kind = find("nodes"), find("pods")
+    assert node_kind is not None
+    assert pod_kind is not None
+    version = world.client.version().get("gitVersion", "?")
+    jobs = world.client.list_jobs(everywhere=True)
+    nodes = world.client.list(node_kind, everywhere=True).get("items", [])
+    pods = world.client.list(pod_kind, everywhere=True).get("items", [])
+    return {
+        "server": version,
+        "kubeconfig": world.kubeconfig,
+        "nodes": [node_line(node, pods) for node in nodes],
+        "jobs": dict(Counter(job.status.phase for job in jobs)),
+    }
+
+
+def node_line(node: JSON, pods: list[JSON]) -> JSON:
+    """A node's state and, of each resource, how much is asked for by its pods of how much."""
+    from athanor.kit.quantity import NANO, parse
+
+    status, name = node.get("status", {}), node["metadata"]["name"]
+    asked: Counter[str] = Counter()
+    running = 0
+    for pod in pods:
+        over = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+        if pod["spec"].get("nodeName") != name or over:
+            continue
+        running += 1
+        for container in pod["spec"].get("containers", []):
+            for resource, amount in container.get("resources", {}).get("requests", {}).items():
+                asked[resource] += parse(amount).nano
+    allocatable = status.get("allocatable", {})
+    conditions = {c["type"]: c["status"] for c in status.get("conditions", [])}
+    marks = node["metadata"].get("labels", {})
+    return {
+        "name": name,
+        "simulated": marks.get("athanor.dev/simulated-gpus") == "true",
+        "ready": conditions.get("Ready") == "True",
+        "pods": running,
+        "resources": {
+            resource: {"asked": asked[resource] / NANO, "of": parse(amount).nano / NANO}
+            for resource, amount in allocatable.items()
+            if resource not in ("pods", "ephemeral-storage")
+        },
+    }
+
+
+def use(resource: str, asked: float, of: float, simulated: bool = False) -> str:
+    """`1.5 of 2`, memory in GiB; devices that are only pretended are called so."""
+    scale, unit = (1 << 30, " GiB") if resource == "memory" else (1, "")
+    mark = " (simulated)" if simulated and resource.endswith("/gpu") else ""
+    return f"{asked / scale:.3g} of {of / scale:.3g}{unit}{mark}"
+
+
+def row(world: World, job: TrainingJob, everywhere: bool, wide: bool) -> list[str]:
+    """A job's line under HEAD, with its namespace first and more behind when asked for."""
+    status, meta = job.status, job.metadata
+    total = sum(role.replicas for role in job.spec.roles)
+    running = sum(counts.running for counts in status.pods)
+    done = sum(counts.succeeded for counts in status.pods)
+    row = [
+        meta.name, job.spec.framework, status.phase,
+        f"{running or done}/{total}",
+        job.spec.scheduling.queue or "default", progress(job),
+        show.age(world, meta.creation_timestamp),
+    ]  # fmt: skip
+    return (
+        ([meta.namespace] if everywhere else [])
+        + row
+        + ([str(status.attempt), status.message or "-"] if wide else [])
+    )
+
+
+def progress(job: TrainingJob) -> str:
+    """`120/400 30%`, `120`, or `-`."""
+    said = job.status.progress
+    if said is None or said.step is None:
+        return "-"
+    return (
+        f"{said.step}/{said.total} {100 * said.step // said.total}%"
+        if said.total
+        else str(said.step)
+    )
