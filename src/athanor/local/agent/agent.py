@@ -49,8 +49,12 @@ REFRESH = 20.0  # seconds between two looks at what volumes are made from
 class Agent:
     """The whole agent; `run` works until cancelled. Pods outlive it."""
 
-    def __init__(self, settings: Settings, client: Client, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, client: Client, clock: Clock, pulse: Client | None = None
+    ) -> None:
+        """`pulse`: what the heartbeat goes over, where that is not `client`."""
         self.settings = settings
+        self._pulse = pulse or client
         network = ipaddress.ip_network(settings.network)
         self._gateway = str(network[1])
         self._free = self._addresses(network)
@@ -97,7 +101,7 @@ class Agent:
         )  # fmt: skip
         await self._open_relay()
         kubelet = Kubelet(self.node, self.workers)
-        self._heartbeat = Heartbeat(self.node, await kubelet.start())
+        self._heartbeat = Heartbeat(self.node, await kubelet.start(), self._pulse)
         jobs = [
             self.pods.run(), self.events.run(), self._heartbeat.run(), self._sweep(),
             self._reports.run(), Busy(self.node, self.workers).run(),

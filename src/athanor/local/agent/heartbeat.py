@@ -12,6 +12,7 @@ import socket
 from athanor.api import core
 from athanor.api.meta import JSON
 from athanor.api.registry import of
+from athanor.client.protocol import Client
 from athanor.kit.times import rfc3339, rfc3339_micro
 from athanor.local.agent.node import Node
 from athanor.wire import calls
@@ -30,10 +31,14 @@ _DECLARED = ["ExtendWebSocketsToKubelet"]
 
 
 class Heartbeat:
-    """Registers the node and renews its lease; the status is written when it changes."""
+    """Registers the node and renews its lease; the status is written when it changes.
 
-    def __init__(self, node: Node, port: int) -> None:
+    `client` has a connection of its own: a thousand pods that start must not delay the beat.
+    """
+
+    def __init__(self, node: Node, port: int, client: Client) -> None:
         self._node = node
+        self._client = client
         self._port = port
         self._reported: JSON = {}
         self._reported_at = 0.0
@@ -72,12 +77,12 @@ class Heartbeat:
             "spec": {"taints": list(joined.taints)} if joined else {},
         }  # fmt: skip
         try:
-            known = await self._node.client(calls.create(_NODES, manifest))
+            known = await self._client(calls.create(_NODES, manifest))
         except ApiError as error:
             if error.reason != "AlreadyExists":
                 raise
             body = {"metadata": {"labels": labels}}
-            known = await self._node.client(calls.patch(_NODES, name, None, body))
+            known = await self._client(calls.patch(_NODES, name, None, body))
         self._reported = {}
         self._since = {
             one["type"]: (one["status"], one["lastTransitionTime"])
@@ -118,7 +123,7 @@ class Heartbeat:
             self._since[condition["type"]] = condition["status"], since
             condition.update(lastHeartbeatTime=now, lastTransitionTime=since)
         name = self._node.settings.name
-        await self._node.client(
+        await self._client(
             calls.patch(_NODES, name, None, {"status": status}, subresource="status")
         )
         self._reported, self._reported_at = self._status(), seconds
@@ -160,7 +165,7 @@ class Heartbeat:
             "holderIdentity": name, "leaseDurationSeconds": _LEASE_SECONDS, "renewTime": now,
         }  # fmt: skip
         try:
-            await self._node.client(calls.patch(_LEASES, name, LEASES, {"spec": spec}))
+            await self._client(calls.patch(_LEASES, name, LEASES, {"spec": spec}))
         except ApiError as error:
             if error.code != 404:
                 raise
@@ -168,7 +173,7 @@ class Heartbeat:
                 "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
                 "metadata": {"name": name, "namespace": LEASES}, "spec": spec,
             }  # fmt: skip
-            await self._node.client(calls.create(_LEASES, manifest))
+            await self._client(calls.create(_LEASES, manifest))
 
 
 def _leads_to(name: str, address: str) -> bool:

@@ -52,8 +52,8 @@ def configure(options: argparse.Namespace) -> tuple[Settings, Target]:
 
 async def main(settings: Settings, target: Target) -> None:
     """Run the agent until SIGTERM or SIGINT; its pods go on."""
-    transport = Http(target)
-    agent = Agent(settings, Client(transport), SystemClock())
+    transport, pulse = Http(target), Http(target, connections=1)
+    agent = Agent(settings, Client(transport), SystemClock(), Client(pulse))
     task = asyncio.ensure_future(agent.run())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -61,6 +61,7 @@ async def main(settings: Settings, target: Target) -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await task
     await transport.close()
+    await pulse.close()
 
 
 def run() -> None:

@@ -28,10 +28,12 @@ def test_conditions_say_since_when_across_restarts_of_the_agent(tmp_path: Path) 
     async def main() -> None:
         async with lab.server() as world:
             first = rfc3339(world.clock.now())
-            await Heartbeat(node(world, tmp_path, []), 1).register()
+            one = node(world, tmp_path, [])
+            await Heartbeat(one, 1, one.client).register()
             await asyncio.sleep(60)
             second = rfc3339(world.clock.now())
-            again = Heartbeat(node(world, tmp_path, ["seccomp"]), 1)
+            two = node(world, tmp_path, ["seccomp"])
+            again = Heartbeat(two, 1, two.client)
             await again.register()
             since = {
                 c.type: c.last_transition_time
