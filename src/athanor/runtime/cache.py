@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from weakref import WeakSet
 
 from athanor.api.meta import Object
 from athanor.wire.status import ApiError
@@ -50,6 +51,25 @@ class Changed(NamedTuple, Generic[O]):
         return value
 
 
+class News:
+    """The keys of a cache that changed since they were last taken; at first all there are.
+
+    For those who keep what they made of objects: level, not edge, for the objects are looked up.
+    """
+
+    def __init__(self, keys: Iterable[Key]) -> None:
+        self._keys = dict.fromkeys(keys)
+
+    def add(self, key: Key) -> None:
+        """An object came, changed or went."""
+        self._keys[key] = None
+
+    def take(self) -> list[Key]:
+        """The keys, each once; afterwards there are none."""
+        keys, self._keys = list(self._keys), {}
+        return keys
+
+
 class Cache(Generic[O]):
     """All objects of one kind."""
 
@@ -57,6 +77,7 @@ class Cache(Generic[O]):
         self._objects: dict[Key, O] = {}
         self._indexes = dict(indexes or {})
         self._found: dict[str, dict[str, dict[Key, None]]] = {name: {} for name in self._indexes}
+        self._news: WeakSet[News] = WeakSet()
         self._seen = 0
         self.synced = False
 
@@ -74,6 +95,12 @@ class Cache(Generic[O]):
     def get(self, key: Key) -> O | None:
         """The object, or None."""
         return self._objects.get(key)
+
+    def follow(self) -> News:
+        """What changes from now on, for as long as it is kept; it begins with all there is."""
+        news = News(self._objects)
+        self._news.add(news)
+        return news
 
     def by(self, index: str, value: str) -> list[O]:
         """The objects found under a value of an index, in the order they came."""
@@ -122,6 +149,8 @@ class Cache(Generic[O]):
             return None
         if held is not None and value is not None and _version(held) >= _version(value) > 0:
             return None  # a write of ours is ahead of the watch
+        for news in self._news:
+            news.add(key)
         if held is not None:
             self._forget(key, held)
         if value is None:

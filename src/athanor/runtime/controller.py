@@ -39,7 +39,8 @@ class Controller(Struct, Generic[T], frozen=True, kw_only=True):
     """One loop. `observe` reads caches only and gives None when there is nothing to look at.
 
     `plan(observed, now)` is pure; `now` is in seconds since the epoch. `settle` is the least of
-    all its watches'.
+    all its watches'. After a look that took t seconds, changes wait `rest` × t: what looks cost
+    stays a part of the time, and the more there is to look at, the more is looked at together.
     """
 
     name: str
@@ -47,4 +48,5 @@ class Controller(Struct, Generic[T], frozen=True, kw_only=True):
     observe: Callable[[World, Key], T | None]
     plan: Callable[[T, float], Plan]
     settle: float = 0.0
+    rest: float = 0.0
     together: int = 16

@@ -73,13 +73,14 @@ class Loop:
         self._world = _Seen(caches)
         self._recorder = Recorder(f"athanor-{controller.name}", clock)
         self._news = asyncio.Event()
+        self._rested = 0.0
 
     def changed(self, watch: Watch[Any], change: Changed[Any]) -> None:
         """A watched object changed: the keys it concerns get in line."""
         settle = max(self.controller.settle, watch.settle)
         for key in watch.keys(change, self._world):
             if settle:
-                self.queue.add_at(key, self._clock.monotonic() + settle)
+                self.queue.add_at(key, max(self._clock.monotonic() + settle, self._rested))
             else:
                 self.queue.add(key)
         self._news.set()
@@ -134,6 +135,7 @@ class Loop:
             return None
         plan = self.controller.plan(observed, self._clock.now())
         planned = self._clock.monotonic()
+        self._rested = planned + (planned - began) * self.controller.rest
         self.measures.planning_seconds += planned - began
         self.measures.actions += len(plan.actions)
         await apply(self._client, plan, self._recorder, self._wrote)

@@ -28,6 +28,8 @@ from athanor.runtime.plan import Plan
 
 SETTLE = 0.01
 """Seconds between the first change and the look: changes come in flocks."""
+REST = 2.0
+"""At most a third of the time goes into looks while changes keep coming."""
 
 
 def controller(
@@ -61,17 +63,14 @@ def controller(
         observe=observe,
         plan=plan,
         settle=SETTLE,
+        rest=REST,
         together=1,
     )
 
 
 def singles() -> Controller[single.Observed]:
     """Pods that belong to no gang → nodes. Its memory is of bindings the caches do not show yet."""
-    observer = Observer()
     memory: single.Memory = {}
-
-    def observe(world: World, key: Key) -> single.Observed | None:
-        return single.observe(world, observer)
 
     def plan(seen: single.Observed, now: float) -> Plan:
         nonlocal memory
@@ -85,7 +84,7 @@ def singles() -> Controller[single.Observed]:
             Watch(Node, single.nodes_free),
             Watch(Gang, single.gangs_free),
         ),
-        observe=observe,
+        observe=single.observe,
         plan=plan,
         settle=SETTLE,
         together=1,

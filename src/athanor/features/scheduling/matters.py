@@ -42,12 +42,13 @@ def _place(pod: Pod) -> tuple[str, bool]:
 def nodes_matter(change: Changed[Node], world: World) -> Iterable[Key]:
     """Nodes concern the scheduler when what they offer or whom they let in changes."""
     before, after = change
-    if before is not None and after is not None and _offer(before) == _offer(after):
+    if before is not None and after is not None and offer(before) == offer(after):
         return ()
     return (KEY,)
 
 
-def _offer(node: Node) -> tuple[object, ...]:
+def offer(node: Node) -> tuple[object, ...]:
+    """What a node offers, and whom it lets in."""
     ready = next((c.status for c in node.status.conditions if c.type == "Ready"), "True")
     return node.spec, node.metadata.labels, node.status.allocatable, node.status.capacity, ready
 

@@ -12,6 +12,7 @@ from athanor.features.scheduling.core.snapshot import UNSET, Decisions, Snapshot
 from athanor.kit.telemetry import Counter, Gauge, Histogram, Labels, Registry
 
 Values = dict[Labels, float]
+Latest = tuple[Snapshot, Decisions, dict[str, Spent]]
 
 
 class Meters:
@@ -22,7 +23,7 @@ class Meters:
         self._phase = ""
         self._since = 0.0
         self._spent: dict[str, float] = {}
-        self._gauges: dict[str, Values] = {}
+        self._latest: Latest | None = None
         self.phases = Histogram(
             "athanor_scheduling_phase_seconds", "How long each phase of a cycle took", ("phase",)
         )
@@ -41,11 +42,12 @@ class Meters:
         """Add these metrics to a registry."""
         for metric in (self.phases, self.decisions, self.cycles):
             registry.add(metric)
-        for name, help_, labels in _GAUGES:
-            registry.add(Gauge(name, help_, self._reader(name), labels))
+        for name, help_, labels, read in _GAUGES:
+            registry.add(Gauge(name, help_, self._reader(read), labels))
 
-    def _reader(self, name: str) -> Callable[[], Values]:
-        return lambda: self._gauges.get(name, {})
+    def _reader(self, read: Callable[[Latest], Values]) -> Callable[[], Values]:
+        """Gauges are counted when somebody asks: cycles are many, questions few."""
+        return lambda: read(self._latest) if self._latest is not None else {}
 
     def enter(self, phase: str) -> None:
         """From now on time belongs to this phase; to none when empty."""
@@ -67,28 +69,11 @@ class Meters:
         ):  # fmt: skip
             if count:
                 self.decisions.add((word,), count)
-        self._gauges = {
-            "athanor_gangs_waiting": _waiting(s, made),
-            "athanor_gangs_waiting_by_reason": _reasons(s, made),
-            "athanor_queue_share": {
-                (name,): float(made.share[q]) for q, name in enumerate(s.queues.names)
-            },
-            "athanor_queue_used": _used(s, made),
-            "athanor_queue_budget_spent_hours": {(n,): one.hours for n, one in spent.items()},
-        }
+        self._latest = s, made, spent
 
 
-_GAUGES: tuple[tuple[str, str, Labels], ...] = (
-    ("athanor_gangs_waiting", "Gangs in line, by queue", ("queue",)),
-    ("athanor_gangs_waiting_by_reason", "Gangs in line, by their first reason", ("reason",)),
-    ("athanor_queue_share", "Weighted dominant share of past and present use", ("queue",)),
-    ("athanor_queue_used", "What a queue and those below it use, in the scheduler's units (CPU and"
-     " devices in thousandths)", ("queue", "pool", "resource")),
-    ("athanor_queue_budget_spent_hours", "GPU-hours spent in the period", ("queue",)),
-)  # fmt: skip
-
-
-def _waiting(s: Snapshot, made: Decisions) -> Values:
+def _waiting(latest: Latest) -> Values:
+    s, made, _ = latest
     started = {one.gang for one in made.admitted}
     found: Values = {(name,): 0.0 for name in s.queues.names}
     for g in made.line.tolist():
@@ -98,7 +83,8 @@ def _waiting(s: Snapshot, made: Decisions) -> Values:
     return found
 
 
-def _reasons(s: Snapshot, made: Decisions) -> Values:
+def _reasons(latest: Latest) -> Values:
+    _, made, _ = latest
     found: Values = {}
     for index in made.reasons.tolist():
         if index != UNSET and made.whys[index]:
@@ -107,7 +93,13 @@ def _reasons(s: Snapshot, made: Decisions) -> Values:
     return found
 
 
-def _used(s: Snapshot, made: Decisions) -> Values:
+def _share(latest: Latest) -> Values:
+    s, made, _ = latest
+    return {(name,): float(made.share[q]) for q, name in enumerate(s.queues.names)}
+
+
+def _used(latest: Latest) -> Values:
+    s, made, _ = latest
     return {
         (queue, pool, resource): float(made.use[q, p, i])
         for q, queue in enumerate(s.queues.names)
@@ -115,3 +107,22 @@ def _used(s: Snapshot, made: Decisions) -> Values:
         for i, resource in enumerate(s.resources)
         if made.use[q, p, i]
     }
+
+
+def _budgets(latest: Latest) -> Values:
+    return {(name,): one.hours for name, one in latest[2].items()}
+
+
+_GAUGES: tuple[tuple[str, str, Labels, Callable[[Latest], Values]], ...] = (
+    ("athanor_gangs_waiting", "Gangs in line, by queue", ("queue",), _waiting),
+    (
+        "athanor_gangs_waiting_by_reason", "Gangs in line, by their first reason", ("reason",),
+        _reasons,
+    ),
+    ("athanor_queue_share", "Weighted dominant share of past and present use", ("queue",), _share),
+    (
+        "athanor_queue_used", "What a queue and those below it use, in the scheduler's units (CPU"
+        " and devices in thousandths)", ("queue", "pool", "resource"), _used,
+    ),
+    ("athanor_queue_budget_spent_hours", "GPU-hours spent in the period", ("queue",), _budgets),
+)  # fmt: skip

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
-from athanor.api import registry
 from athanor.api.meta import JSON, to_manifest
 from athanor.api.placement import pack
-from athanor.api.scheduling import Admission, Gang, Placement, Reason
-from athanor.features.scheduling import budgets, gangs, pods, queues, report, reservations
+from athanor.api.scheduling import Admission, Placement
+from athanor.features.scheduling import budgets, gangs, pods, queues, reservations
 from athanor.features.scheduling.budgets import Books, Spent
+from athanor.features.scheduling.core.builder import Past
 from athanor.features.scheduling.core.cycle import cycle
 from athanor.features.scheduling.core.memory import Memo
 from athanor.features.scheduling.core.snapshot import (
@@ -26,23 +26,15 @@ from athanor.features.scheduling.core.snapshot import (
     Placed,
     Policy,
     Shrink,
-    Why,
 )
-from athanor.features.scheduling.core.why import NAMES, Code
 from athanor.features.scheduling.distrust import Distrust
 from athanor.features.scheduling.metrics import Meters
-from athanor.features.scheduling.observe import Observed, Past
+from athanor.features.scheduling.observe import Observed
+from athanor.features.scheduling.reasons import Telling, of_gang
+from athanor.features.scheduling.report import SAVE_EVERY, Reporter
 from athanor.kit.times import rfc3339
 from athanor.runtime.plan import Patch, Plan
 
-GANGS = registry.of(Gang)
-MOST_SENTENCES = 200
-"""So many waiting gangs have the numbers in their reasons kept current; beyond, only the codes."""
-MOST_REASONS = 100
-"""So many reasons are written a look: in a flood of arrivals the next admissions come first, and
-most of those that came are admitted before anybody could read why they wait."""
-REST = 0.1
-"""Seconds until the others are looked at."""
 LOOK_AGAIN = 30.0
 """Seconds after which waiting gangs are looked at again: time alone may let them pass."""
 
@@ -62,45 +54,56 @@ class Planner:
         self.past: Past | None = None
         self.distrust = Distrust()
         self.books = Books()
+        self.telling = Telling()
+        self.reporter = Reporter()
         self.latest: tuple[Observed, Decisions] | None = None
         self.after: Callable[[], None] = lambda: None
 
     def __call__(self, seen: Observed, now: float) -> Plan:
         """Decide, and say what has to be written."""
-        self.distrust.learn(seen.gangs.values(), now)
+        self.distrust.learn(seen.failing, now)
         seen = msgspec.structs.replace(seen, snapshot=self.distrust.mark(seen.snapshot))
         spent = self.books.charge(seen.queues, seen.meters, seen.ended, now)
         snapshot = budgets.mark(seen.snapshot, seen.queues, spent)
         seen = msgspec.structs.replace(seen, snapshot=snapshot)
         decisions, self.memo = cycle(seen.snapshot, self.policy, now, self.memo, self.meters.enter)
         self.meters.decided(seen.snapshot, decisions, spent)
-        self.past = Past(now, report.by_name(seen.snapshot, decisions))
+        s = seen.snapshot
+        self.past = Past(now, s.queues.names, s.pools.names, s.resources, decisions.decayed)
         self.latest = seen, decisions
         self.after()
-        return write(seen, decisions, spent)
+        actions = decided(seen, decisions)
+        told, more = self.telling(seen, decisions)
+        reported, moments = self.reporter(seen, decisions, spent)
+        actions += told + reported
+        actions += reservations.statuses(seen.reservations, seen.ground, now)
+        moments += [*more, *_moments(seen, decisions, spent)]
+        return Plan(tuple(actions), min(moments, default=None))
 
 
-def write(seen: Observed, decisions: Decisions, spent: Mapping[str, Spent]) -> Plan:
-    """The writes that make the world say what was decided."""
-    s = seen.snapshot
-    actions: list[Patch] = [_admit(seen, one, decisions.now) for one in decisions.admitted]
-    actions += [_evict(seen, one) for one in decisions.evicted]
-    actions += [_shrink(seen, one) for one in decisions.shrunk]
-    actions += [_move(seen, one, decisions.now) for one in decisions.moved]
-    reasons = list(_reasons(seen, decisions))
-    actions += reasons[:MOST_REASONS]
-    actions += report.of_queues(seen, decisions, spent)
-    actions += report.of_pools(seen, decisions)
-    actions += reservations.statuses(seen.reservations, seen.ground, decisions.now)
+def decided(seen: Observed, decisions: Decisions) -> list[Patch]:
+    """The writes that make the world do what was decided."""
+    return [
+        *(_admit(seen, one, decisions.now) for one in decisions.admitted),
+        *(_evict(seen, one) for one in decisions.evicted),
+        *(_shrink(seen, one) for one in decisions.shrunk),
+        *(_move(seen, one, decisions.now) for one in decisions.moved),
+    ]
+
+
+def _moments(
+    seen: Observed, decisions: Decisions, spent: Mapping[str, Spent]
+) -> Iterator[float]:  # fmt: skip
+    """Seconds until time alone may change something."""
     waiting = len(decisions.line) > len(decisions.admitted)
-    metered = any(meter.rate for meter in seen.meters.values()) and bool(spent)
-    moments = (
-        [LOOK_AGAIN] if waiting or metered else [report.SAVE_EVERY * 5] if s.queues.names else []
-    )
+    metered = bool(spent) and any(meter.rate for meter in seen.meters.values())
+    if waiting or metered:
+        yield LOOK_AGAIN
+    elif seen.snapshot.queues.names:
+        yield SAVE_EVERY * 5
     change = reservations.next_change(seen.reservations, decisions.now)
-    moments += [change + 0.05] if change is not None else []
-    moments += [REST] if len(reasons) > MOST_REASONS else []
-    return Plan(tuple(actions), min(moments, default=None))
+    if change is not None:
+        yield change + 0.05
 
 
 def _admit(seen: Observed, one: Admit, now: float) -> Patch:
@@ -119,7 +122,7 @@ def _admit(seen: Observed, one: Admit, now: float) -> Patch:
         max_runtime_seconds=longest if longest and (own is None or longest < own) else None,
     )
     body: JSON = {"status": {"admission": to_manifest(admission), "reasons": None}}
-    return _patch(gang, body, gang.metadata.resource_version)
+    return of_gang(gang, body, gang.metadata.resource_version)
 
 
 def _placement(seen: Observed, placed: Placed) -> Placement:
@@ -148,7 +151,7 @@ def _move(seen: Observed, one: Move, now: float) -> Patch:
         "generation": (before.generation if before is not None else 0) + 1,
         "changedAt": rfc3339(now),
     }
-    return _patch(gang, {"status": {"admission": admission}}, gang.metadata.resource_version)
+    return of_gang(gang, {"status": {"admission": admission}}, gang.metadata.resource_version)
 
 
 def _shrink(seen: Observed, one: Shrink) -> Patch:
@@ -160,7 +163,7 @@ def _shrink(seen: Observed, one: Shrink) -> Patch:
         "deadline": rfc3339(one.deadline), "reason": one.reason, "message": one.message,
     }  # fmt: skip
     body: JSON = {"status": {"admission": {"shrink": shrink}}}
-    return _patch(gang, body, gang.metadata.resource_version)
+    return of_gang(gang, body, gang.metadata.resource_version)
 
 
 def _evict(seen: Observed, one: Eviction) -> Patch:
@@ -171,42 +174,4 @@ def _evict(seen: Observed, one: Eviction) -> Patch:
     if by.startswith(f"{gang.metadata.namespace}/"):
         evict["by"] = by  # what others run is nobody's business
     body: JSON = {"status": {"admission": {"evict": evict}}}
-    return _patch(gang, body, gang.metadata.resource_version)
-
-
-def _patch(gang: Gang, body: JSON, version: str = "") -> Patch:
-    return Patch(
-        resource=GANGS, name=gang.metadata.name, namespace=gang.metadata.namespace,
-        body=body, subresource="status", resource_version=version,
-    )  # fmt: skip
-
-
-def _reasons(seen: Observed, decisions: Decisions) -> Iterator[Patch]:
-    """Reasons of waiting gangs that say something new."""
-    s = seen.snapshot
-    number = {name: g for g, name in enumerate(s.gangs.names)}
-    admitted = {s.gangs.names[one.gang] for one in decisions.admitted}
-    exact = len(decisions.line) <= MOST_SENTENCES
-    said: dict[int, list[Reason]] = {}
-    for name, gang in seen.gangs.items():
-        if gang.status.admission is not None or name in admitted:
-            continue
-        refused = seen.refused.get(name)
-        if refused is not None:
-            wanted = [Reason(code=NAMES[Code(refused.code)], message=refused.message)]
-        else:
-            index = int(decisions.reasons[number[name]])
-            wanted = said.setdefault(index, _said(decisions.whys[index]) if index >= 0 else [])
-        if _news(gang.status.reasons, wanted, exact=exact):
-            body: JSON = {"status": {"reasons": [to_manifest(r) for r in wanted] or None}}
-            yield _patch(gang, body)
-
-
-def _said(reasons: tuple[Why, ...]) -> list[Reason]:
-    return [Reason(code=w.code, message=w.message, details=dict(w.details)) for w in reasons]
-
-
-def _news(have: list[Reason], wanted: list[Reason], *, exact: bool) -> bool:
-    if exact:
-        return have != wanted
-    return [r.code for r in have] != [r.code for r in wanted]
+    return of_gang(gang, body, gang.metadata.resource_version)

@@ -38,8 +38,12 @@ def problems(queues: Sequence[Queue], pools: frozenset[str]) -> dict[str, Proble
         problem = _own(queue) or _tree(queue, by_name) or _places(queue, pools)
         if problem is not None:
             found[name] = problem
+    children: dict[str, list[Queue]] = {}
+    for name, queue in sorted(by_name.items()):
+        if name not in found:
+            children.setdefault(queue.spec.parent, []).append(queue)
     for name, queue in by_name.items():
-        over = None if name in found else _children(queue, by_name, found)
+        over = None if name in found else _children(queue, children.get(name, ()))
         if over is not None:
             found[name] = over
     return found
@@ -97,16 +101,13 @@ def _places(queue: Queue, pools: frozenset[str]) -> Problem | None:
     return None
 
 
-def _children(
-    queue: Queue, by_name: Mapping[str, Queue], bad: Mapping[str, Problem]
-) -> Problem | None:
+def _children(queue: Queue, children: Sequence[Queue]) -> Problem | None:
     """Children are not guaranteed more than their parent has (where it says what it has)."""
     for i, quota in enumerate(queue.spec.pools):
         for resource, own in nodes.amounts(quota.guaranteed).items():
             mine = [
-                (name, nodes.amounts(q.guaranteed).get(resource, 0))
-                for name, child in sorted(by_name.items())
-                if child.spec.parent == queue.metadata.name and name not in bad
+                (child.metadata.name, nodes.amounts(q.guaranteed).get(resource, 0))
+                for child in children
                 for q in child.spec.pools
                 if q.pool == quota.pool
             ]

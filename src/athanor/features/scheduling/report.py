@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from athanor.api.meta import JSON, Condition, set_condition, to_manifest
 from athanor.api.registry import of
 from athanor.api.scheduling import Amounts, Pool, PoolUse, Queue, QueueTop
 from athanor.features.scheduling import budgets
+from athanor.features.scheduling.allowance import Allowance
 from athanor.features.scheduling.budgets import Spent
+from athanor.features.scheduling.core.account import in_pool, lines_of
 from athanor.features.scheduling.core.snapshot import UNITS, UNSET, Decisions, Snapshot
 from athanor.features.scheduling.observe import Observed
 from athanor.features.scheduling.pods import HOST_PORT
@@ -18,6 +21,7 @@ from athanor.kit.times import parse_rfc3339, rfc3339
 from athanor.runtime.plan import Patch
 
 QUEUES, POOLS = of(Queue), of(Pool)
+INF = float("inf")
 TOP = 10
 COUNTED = (HOST_PORT, "attachable-")
 """What only single nodes run short of."""
@@ -25,63 +29,118 @@ SAVE_EVERY = 60.0
 """Seconds between two writes of past use that nothing else in a queue's status changed for."""
 
 
-def by_name(s: Snapshot, decisions: Decisions) -> dict[str, dict[tuple[str, str], float]]:
-    """Past use: queue → (pool, resource) → resource-seconds."""
+STATUSES_A_SECOND, MOST_STATUSES = 20.0, 60
+
+
+class _Known(NamedTuple):
+    """What a queue's status was last compared with, and when it was last written."""
+
+    facts: tuple[object, ...]
+    looked: float
+    written: float
+
+
+class Reporter:
+    """Says of queues and pools what is new; what it remembers is what it has compared lately."""
+
+    def __init__(self) -> None:
+        self.allowance = Allowance(STATUSES_A_SECOND, MOST_STATUSES)
+        self._known: dict[str, _Known] = {}
+
+    def __call__(
+        self, seen: Observed, decisions: Decisions, spent: Mapping[str, Spent]
+    ) -> tuple[list[Patch], list[float]]:
+        """The writes, and seconds until more may be written (none when all was)."""
+        late = False
+        made: list[Patch] = []
+        for told in of_pools(seen, decisions):
+            granted = bool(self.allowance.grant(1, decisions.now))
+            late |= not granted
+            made += [told] if granted else []
+        due, now = list(self._due(seen, decisions, spent)), decisions.now
+        names = seen.snapshot.queues.names
+        for facts, q, line, running in sorted(due, key=lambda due: self._written(names[due.q])):
+            name = names[q]
+            patch = _of_queue(seen, decisions, spent.get(name), q, line, running)
+            if patch is not None and not self.allowance.grant(1, now):
+                late = True
+                break
+            written = self._written(name) if patch is None else now
+            self._known[name] = _Known(facts, now, written)
+            made += [patch] if patch is not None else []
+        return made, [self.allowance.pause] if late else []
+
+    def _written(self, name: str) -> float:
+        """When a queue's status was last written."""
+        return self._known[name].written if name in self._known else -INF
+
+    def _due(
+        self, seen: Observed, decisions: Decisions, spent: Mapping[str, Spent]
+    ) -> Iterator[_Due]:
+        """Queues of which something is new, or that were not looked at for a while."""
+        s, now = seen.snapshot, decisions.now
+        lines, admitted = lines_of(s, decisions)
+        names = s.gangs.names
+        for q, name in enumerate(s.queues.names):
+            line, running, known = lines[q], admitted[q], self._known.get(name)
+            top = tuple((seen.gangs[names[g]], _first_code(decisions, g)) for g in line[:TOP])
+            facts = (
+                seen.queues[name], len(line), running, top, decisions.use[q].tobytes(),
+                seen.problems.get(name),
+            )  # fmt: skip
+            if known is None or name in spent or known.facts != facts \
+                    or now - known.looked >= SAVE_EVERY:  # fmt: skip
+                yield _Due(facts, q, line, running)
+
+
+class _Due(NamedTuple):
+    """A queue to look at: what is known of it, its row, its line, how many run."""
+
+    facts: tuple[object, ...]
+    q: int
+    line: list[int]
+    running: int
+
+
+def past_of(s: Snapshot, decisions: Decisions, q: int) -> dict[tuple[str, str], float]:
+    """Past use of a queue: (pool, resource) → resource-seconds."""
     return {
-        queue: {
-            (pool, resource): amount
-            for pool, amounts in zip(s.pools.names, decisions.decayed[q].tolist(), strict=True)
-            for resource, amount in zip(s.resources, amounts, strict=True)
-            if amount
-        }
-        for q, queue in enumerate(s.queues.names)
+        (pool, resource): amount
+        for pool, amounts in zip(s.pools.names, decisions.decayed[q].tolist(), strict=True)
+        for resource, amount in zip(s.resources, amounts, strict=True)
+        if amount
     }
 
 
-def of_queues(seen: Observed, decisions: Decisions, spent: Mapping[str, Spent]) -> Iterator[Patch]:
+def _of_queue(
+    seen: Observed, decisions: Decisions, metered: Spent | None, q: int, line: list[int],
+    running: int,
+) -> Patch | None:  # fmt: skip
     """Queue.status: use, the line, conditions; past use and budget for the next start."""
-    s = seen.snapshot
-    queue_of = s.gangs.queue.tolist()
-    admitted = {one.gang for one in decisions.admitted}
-    lines: dict[int, list[int]] = {}
-    running: dict[int, int] = {}
-    for g in decisions.line.tolist():
-        if g not in admitted:
-            lines.setdefault(queue_of[g], []).append(g)
-    waiting = {g for line in lines.values() for g in line}
-    for g, q in enumerate(queue_of):
-        if g not in waiting:
-            running[q] = running.get(q, 0) + 1
-    past = by_name(s, decisions)
-    for q, name in enumerate(s.queues.names):
-        queue = seen.queues[name]
-        line = lines.get(q, [])
-        wanted: JSON = {
-            "observedGeneration": queue.metadata.generation,
-            "use": [to_manifest(use) for use in _use(seen, decisions, q)],
-            "pending": len(line),
-            "admitted": running.get(q, 0),
-            "top": [to_manifest(_top(seen, decisions, g)) for g in line[:TOP]],
-            "share": f"{float(decisions.share[q]):.3f}",
-            "conditions": [
-                to_manifest(c) for c in _conditions(seen, queue, running.get(q, 0), decisions.now)
-            ],
-        }
-        have = to_manifest(queue.status)
-        fixed = {key: value for key, value in wanted.items() if key != "share"}
-        same = all(have.get(key) == value or (not value and key not in have)
-                   for key, value in fixed.items())  # fmt: skip
-        metered = spent.get(name)
-        stale = _stale(queue, past[name], decisions.now) or _unsaved(queue, metered)
-        if same and not stale:
-            continue
-        if metered is not None:
-            hours = decisions.committed[q] if q < len(decisions.committed) else 0.0
-            wanted["budget"] = to_manifest(budgets.told(metered, hours))
-        elif queue.status.budget is not None:
-            wanted["budget"] = None
-        wanted["decayed"] = _saved(queue, past[name], decisions.now)
-        yield Patch(resource=QUEUES, name=name, body={"status": wanted}, subresource="status")
+    name = seen.snapshot.queues.names[q]
+    queue, past = seen.queues[name], past_of(seen.snapshot, decisions, q)
+    wanted: JSON = {
+        "observedGeneration": queue.metadata.generation,
+        "use": [to_manifest(use) for use in _use(seen, decisions, q)],
+        "pending": len(line),
+        "admitted": running,
+        "top": [to_manifest(_top(seen, decisions, g)) for g in line[:TOP]],
+        "share": f"{float(decisions.share[q]):.3f}",
+        "conditions": [to_manifest(c) for c in _conditions(seen, queue, running, decisions.now)],
+    }
+    have = to_manifest(queue.status)
+    fixed = {key: value for key, value in wanted.items() if key != "share"}
+    same = all(have.get(key) == value or (not value and key not in have)
+               for key, value in fixed.items())  # fmt: skip
+    if same and not (_stale(queue, past, decisions.now) or _unsaved(queue, metered)):
+        return None
+    if metered is not None:
+        hours = decisions.committed[q] if q < len(decisions.committed) else 0.0
+        wanted["budget"] = to_manifest(budgets.told(metered, hours))
+    elif queue.status.budget is not None:
+        wanted["budget"] = None
+    wanted["decayed"] = _saved(queue, past, decisions.now)
+    return Patch(resource=QUEUES, name=name, body={"status": wanted}, subresource="status")
 
 
 def _saved(queue: Queue, past: Mapping[tuple[str, str], float], now: float) -> JSON:
@@ -148,14 +207,19 @@ def amount(resource: str, value: int, devices: frozenset[str]) -> str:
     return quantity.from_whole(value, binary="memory" in resource or "storage" in resource)
 
 
+def _first_code(decisions: Decisions, g: int) -> str:
+    reasons = decisions.why(g)
+    return reasons[0].code if reasons else ""
+
+
 def _top(seen: Observed, decisions: Decisions, g: int) -> QueueTop:
     """One in line, without its name: everybody may read queues."""
     s = seen.snapshot
-    reasons, klass = decisions.why(g), int(s.gangs.klass[g])
+    klass = int(s.gangs.klass[g])
     rows = slice(int(s.classes.first[klass]), int(s.classes.first[klass + 1]))
     asked = s.pod_sets.count[rows] @ s.shapes.request[s.pod_sets.shape[rows]]
     return QueueTop(
-        reason=reasons[0].code if reasons else "",
+        reason=_first_code(decisions, g),
         priority=int(s.gangs.priority[g]),
         since=rfc3339(float(s.gangs.created[g])),
         asks=_amounts(s, seen.devices, asked.tolist()),
@@ -195,17 +259,14 @@ def _physical(amounts: Amounts) -> Amounts:
 def of_pools(seen: Observed, decisions: Decisions) -> Iterator[Patch]:
     """Pool.status: how many nodes, what they have, what is free."""
     s = seen.snapshot
-    of_node = s.nodes.pool.tolist()
     for p, name in enumerate(s.pools.names):
         pool = seen.pools[name]
-        rows = [n for n, owner in enumerate(of_node) if owner == p]
-        capacity = s.nodes.capacity[rows].sum(axis=0)
-        used = s.nodes.foreign[rows].sum(axis=0) + decisions.held_in_pool[p]
+        count, capacity, free = in_pool(s, decisions, p)
         wanted: JSON = {
             "observedGeneration": pool.metadata.generation,
-            "nodes": len(rows),
-            "capacity": _physical(_amounts(s, seen.devices, capacity.tolist())),
-            "free": _physical(_amounts(s, seen.devices, (capacity - used).tolist())),
+            "nodes": count,
+            "capacity": _physical(_amounts(s, seen.devices, capacity)),
+            "free": _physical(_amounts(s, seen.devices, free)),
         }
         have = to_manifest(pool.status)
         if all(have.get(key) == value or (not value and key not in have)

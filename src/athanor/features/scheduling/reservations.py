@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from athanor.api.meta import to_manifest
 from athanor.api.registry import of
-from athanor.api.scheduling import Pool, Reservation, ReservationStatus
+from athanor.api.scheduling import Reservation, ReservationStatus
 from athanor.features.scheduling.core.rows import INF, DeviceRow, ReservationRow
 from athanor.features.scheduling.queues import amounts_of
 from athanor.kit.quantity import QuantityError
@@ -25,7 +25,7 @@ class Ground(NamedTuple):
 
     pool_of: Mapping[str, str]
     offers: Offers
-    pools: Mapping[str, Pool]
+    pools: frozenset[str]
     queues: frozenset[str]
     devices: frozenset[str]
 

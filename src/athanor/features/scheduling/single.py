@@ -19,6 +19,7 @@ from athanor.api.registry import of
 from athanor.api.scheduling import Gang, PodSet
 from athanor.features.scheduling import gangs, nodes, pods
 from athanor.features.scheduling.core.snapshot import Cause
+from athanor.features.scheduling.foreign import uses
 from athanor.features.scheduling.matters import (
     KEY,
     gangs_matter,
@@ -26,7 +27,6 @@ from athanor.features.scheduling.matters import (
     own_pods_aside,
 )
 from athanor.features.scheduling.near import Wishes
-from athanor.features.scheduling.observe import Observer
 from athanor.kit.quantity import QuantityError
 from athanor.kit.times import rfc3339
 from athanor.runtime.cache import Changed, Key, World
@@ -109,14 +109,14 @@ def nodes_free(change: Changed[Node], world: World) -> Iterable[Key]:
     return nodes_matter(change, world) if _somebody_waits(world) else ()
 
 
-def observe(world: World, observer: Observer) -> Observed | None:
+def observe(world: World, key: Key) -> Observed | None:
     """The pods that wait and the room there is; None when nobody waits."""
     waiting = world.cache(Pod).by(NODELESS, NODELESS)
     if not waiting:
         return None
     known = {node.metadata.name for node in world.cache(Node)}
     holding = [gang for gang in world.cache(Gang) if gangs.holds(gang)]
-    used = observer.foreign(world, {gangs.key_of(gang) for gang in holding}, frozenset())
+    used = {name: dict(here) for name, here in uses(world.cache(Pod), holding).items()}
     for gang in holding:
         needs = [_of_set(pod_set) for pod_set in gang.spec.pod_sets]
         for row in gangs.running(gang, known):

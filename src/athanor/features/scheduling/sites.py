@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from athanor.api.core import Node, PersistentVolume, PersistentVolumeClaim
 from athanor.api.meta import JSON
-from athanor.features.scheduling import gangs, near, nodes, pods, rates
+from athanor.features.scheduling import near, nodes, pods
 from athanor.features.scheduling.core.rows import DeviceRow, NodeRow, ShapeRow
 from athanor.features.scheduling.gangs import Sited
 from athanor.features.scheduling.pods import PodNeed
@@ -18,14 +18,6 @@ from athanor.runtime.cache import World
 
 MARK = "scheduling.athanor.dev/"
 UNLIMITED = 10**6
-
-
-class Sites(NamedTuple):
-    """The number of each node's class, every need with its answers, and the domains asked for."""
-
-    classes: dict[str, int]
-    needs: dict[PodNeed, Sited]
-    keys: tuple[str, ...]
 
 
 Volumes = Mapping[tuple[str, str], JSON]
@@ -42,43 +34,7 @@ def bound_volumes(world: World) -> dict[tuple[str, str], JSON]:
     }
 
 
-def sites(
-    all_nodes: Sequence[Node], needs: Iterable[PodNeed], cluster: near.Cluster, volumes: Volumes,
-    counted: frozenset[str],
-) -> Sites:  # fmt: skip
-    """Every need with the answers of all nodes."""
-    asked = list(dict.fromkeys(needs))
-    names = frozenset(node.metadata.name for node in all_nodes)
-    marks: dict[str, dict[str, str]] = {}
-    wheres = {}
-    for number, need in enumerate(asked):
-        wheres[need] = _answered(need, number, names, cluster, volumes, marks)
-    labels = sorted({label for where in wheres.values() for label in where.labels}
-                    | {r[0] for need in asked for _, term in need.liked for r in term})  # fmt: skip
-    numbers: dict[nodes.NodeClass, int] = {}
-    of_node = {
-        node.metadata.name: numbers.setdefault(
-            nodes.class_of(node, labels, marks.get(node.metadata.name)), len(numbers)
-        )
-        for node in all_nodes
-    }
-    classes = list(numbers)
-    found = {}
-    for number, need in enumerate(asked):
-        alone = need._replace(where=wheres[need])
-        more = attached(need, volumes)
-        shape = gangs.shape(alone, classes) if classes else need.shape
-        if more:
-            shape = shape._replace(request=tuple(sorted((*shape.request, *more.items()))))
-        found[need] = Sited(
-            rates.with_memory(shape, counted),
-            cluster.topology(need.wishes) if need.wishes.needed else near.Topology(),
-            pods.prefer(need, classes, f"{MARK}worth-{number}"),
-        )
-    return Sites(of_node, found, tuple(near.keys(need.wishes for need in asked)))
-
-
-def _answered(
+def answered(
     need: PodNeed, number: int, names: frozenset[str], cluster: near.Cluster, volumes: Volumes,
     marks: dict[str, dict[str, str]],
 ) -> pods.Where:  # fmt: skip
@@ -127,36 +83,45 @@ def device_ids(node: Node) -> tuple[str, ...]:
     return tuple(filter(None, told.split(",")))
 
 
-def machines(
-    rows: Sequence[NodeRow], ids: Mapping[str, Sequence[str]], shapes: Iterable[ShapeRow]
-) -> list[NodeRow]:
-    """The nodes with what is only counted where somebody asks: host ports, devices by their id.
+class Counted(NamedTuple):
+    """What is only counted where somebody asks: host ports, attach limits, devices by their id.
+
+    `known` are all resources that anybody here has or asks for.
+    """
+
+    ports: frozenset[str]
+    limits: frozenset[str]
+    ids: frozenset[str]
+    known: frozenset[str]
+
+
+def counted(shapes: Iterable[ShapeRow], offered: Iterable[str]) -> Counted:
+    """What pods of these shapes ask to be counted; `offered` are the resources of nodes."""
+    asked = {name for shape in shapes for name, _ in shape.request}
+    return Counted(
+        frozenset(name for name in asked if name.startswith(pods.HOST_PORT)),
+        frozenset(name for name in asked if name.startswith("attachable-")),
+        frozenset(m[1:] for shape in shapes for m in shape.models if m.startswith("/")),
+        frozenset({"cpu", "memory", "pods", *asked, *offered}),
+    )
+
+
+def machine(row: NodeRow, ids: Sequence[str], what: Counted) -> NodeRow:
+    """The node with what is only counted.
 
     A device that is asked for by id is a model of its own. What others use of a resource that
     nobody here knows is left out.
     """
-    shapes = list(shapes)
-    ports = {
-        name for shape in shapes for name, _ in shape.request if name.startswith(pods.HOST_PORT)
-    }
-    limits = {
-        name for shape in shapes for name, _ in shape.request if name.startswith("attachable-")
-    }
-    wanted = {m[1:] for shape in shapes for m in shape.models if m.startswith("/")}
-    known = {"cpu", "memory", "pods"} | {n for shape in shapes for n, _ in shape.request}
-    known |= {name for row in rows for name in (*row.capacity, *(d.kind for d in row.devices))}
-    found = []
-    for row in rows:
-        more = dict.fromkeys(ports, 1) | {n: UNLIMITED for n in limits if n not in row.capacity}
-        foreign = {name: amount for name, amount in row.foreign.items() if name in known}
-        found.append(row._replace(
-            capacity={**more, **row.capacity}, foreign=foreign,
-            devices=_named(row, ids.get(row.name, ()), wanted),
-        ))  # fmt: skip
-    return found
+    more = dict.fromkeys(sorted(what.ports), 1)
+    more |= {name: UNLIMITED for name in sorted(what.limits) if name not in row.capacity}
+    return row._replace(
+        capacity={**more, **row.capacity},
+        foreign={name: amount for name, amount in row.foreign.items() if name in what.known},
+        devices=_named(row, ids, what.ids),
+    )
 
 
-def _named(row: NodeRow, ids: Sequence[str], wanted: set[str]) -> tuple[DeviceRow, ...]:
+def _named(row: NodeRow, ids: Sequence[str], wanted: frozenset[str]) -> tuple[DeviceRow, ...]:
     if not wanted:
         return row.devices
     own = iter(ids)
@@ -170,6 +135,8 @@ def _named(row: NodeRow, ids: Sequence[str], wanted: set[str]) -> tuple[DeviceRo
 
 def with_models(needs: Mapping[PodNeed, Sited], rows: Iterable[NodeRow]) -> dict[PodNeed, Sited]:
     """Models as the nodes name them: "A100" is also every A100 that goes by its id."""
+    if not any(one.shape.models for one in needs.values()):
+        return dict(needs)
     models = {device.model for row in rows for device in row.devices}
     return {
         need: one._replace(shape=_with_models(one.shape, sorted(models)))

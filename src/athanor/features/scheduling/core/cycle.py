@@ -8,7 +8,6 @@ belongs to the cycle it is given to; throwing it away changes nothing but the ti
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
 
 import numpy as np
@@ -43,6 +42,7 @@ from athanor.features.scheduling.core.snapshot import (
 from athanor.features.scheduling.core.start import Started, open_pools, pools_of, start
 from athanor.features.scheduling.core.state import State
 from athanor.features.scheduling.core.table import Ints, ints, smalls
+from athanor.features.scheduling.core.turns import Turns
 from athanor.features.scheduling.core.why import Code, why
 
 Enter = Callable[[str], None]
@@ -89,7 +89,7 @@ class _Run:
         self.line = waiting(state.snapshot)
         self.states = [_state_of(state, q) for q in range(len(state.snapshot.queues.names))]
         self.pools: dict[tuple[int, int], list[int]] = {}
-        self.standing: dict[tuple[int, int], tuple[list[int], int, tuple[float, ...]]] = {}
+        self.claims: dict[tuple[int, int], tuple[list[int], int]] = {}
 
     def consider_all(self) -> None:
         """Take the lines' heads in order until nobody is left to consider."""
@@ -98,21 +98,13 @@ class _Run:
         self.moved, self.evicted = elastic.repair(self.state)
         self.evicted += budget.overspent(self.state)
         self.enter("order")
-        heap: list[tuple[tuple[object, ...], int]] = []
         if self.state.policy.timeshare:
             self._take_turns()
             return
         lines = lines_of(self.state.snapshot, self.line, self.states)
-        for line in lines.values():
-            heapq.heappush(heap, (self._key(line), line.number))
-        while heap:
-            key, number = heapq.heappop(heap)
-            line = lines[number]
-            current = self._key(line)
-            if current == key:
-                self._consider(line)
-            if line.head() is not None:
-                heapq.heappush(heap, (self._key(line), number))
+        turns = Turns(lines, self.state.now.tree.path, self._head, self.state.shares.share)
+        while (line := turns.first()) is not None:
+            self._consider(line)
         self.enter("grow")
         self.moved += elastic.grow(self.state, self.states)
 
@@ -120,7 +112,7 @@ class _Run:
         """Those that cannot be considered: refused by the API side, or by a queue's state."""
         s = self.state.snapshot
         queue, refused = s.gangs.queue[self.line], s.gangs.refused[self.line]
-        for code in np.unique(refused[refused > 0]).tolist():
+        for code in sorted(set(refused[refused > 0].tolist())):
             self._say_all(self.line[refused == code], _refused(Code(code)))
         unknown = (queue == UNSET) & (refused == 0)
         self._say_all(self.line[unknown], _refused(Code.QUEUE_NOT_FOUND))
@@ -129,26 +121,26 @@ class _Run:
                 closed = self.line[(queue == q) & (refused == 0)]
                 self._say_all(closed, _not_open(s.queues.names[q], state))
 
-    def _key(self, line: Line) -> tuple[object, ...]:
+    def _head(self, line: Line) -> tuple[int, int, float, int] | None:
+        """What decides of a line's first gang besides the shares; None when nobody is left."""
         g = line.head()
         if g is None:
-            return ()
+            return None
         gangs = self.state.snapshot.gangs
-        claim, shares = self._standing(line.number, int(gangs.klass[g]), g)
-        return claim, -int(gangs.priority[g]), shares, float(gangs.created[g]), g
+        claim = self._claim(line.number, int(gangs.klass[g]), g)
+        return claim, -int(gangs.priority[g]), float(gangs.created[g]), g
 
-    def _standing(self, queue: int, klass: int, g: int) -> tuple[int, tuple[float, ...]]:
-        """Claim and shares of a class in a queue, remembered while nothing starts on its path."""
+    def _claim(self, queue: int, klass: int, g: int) -> int:
+        """The claim of a class in a queue, remembered while nothing starts on its path."""
         tree = self.state.now.tree
         stamps = [tree.stamps[q] for q in tree.path[queue]]
-        known = self.standing.get((queue, klass))
+        known = self.claims.get((queue, klass))
         if known is not None and known[0] == stamps:
-            return known[1], known[2]
+            return known[1]
         ask, pools = self.state.ask(g), self._pools(g)
         claim = tree.tier(queue, pools[0], ask.amounts(ask.least)) if pools else 0
-        shares = self.state.shares.path(queue)
-        self.standing[queue, klass] = stamps, claim, shares
-        return claim, shares
+        self.claims[queue, klass] = stamps, claim
+        return claim
 
     def _pools(self, g: int) -> list[int]:
         """The pools a gang may use, remembered for its queue and class."""

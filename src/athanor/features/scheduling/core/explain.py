@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from athanor.features.scheduling.core.ledger import Ledger, Shape
@@ -11,6 +13,7 @@ from athanor.features.scheduling.core.snapshot import UNSET, Cause, Why
 from athanor.features.scheduling.core.spots import SetAsk
 from athanor.features.scheduling.core.start import Barred
 from athanor.features.scheduling.core.state import Ask, State
+from athanor.features.scheduling.core.table import Ints
 from athanor.features.scheduling.core.why import Code, amount, why
 
 CAUSES = {
@@ -24,6 +27,17 @@ CAUSES = {
 }
 
 
+class _Ground(NamedTuple):
+    """Nodes of a pool for some shapes: how many there are, why some are closed, how many are left
+    alone, what the eligible ones have free (resource × node), and in all (without those)."""
+
+    nodes: int
+    causes: dict[str, int]
+    paused: int
+    free: Ints
+    total: list[int]
+
+
 class Explainer:
     """Turns what barred gangs into sentences; `empty` is the cluster with nothing running."""
 
@@ -31,6 +45,7 @@ class Explainer:
         self.state = state
         self.empty = empty
         self.known = possible
+        self._grounds: dict[object, _Ground] = {}
 
     def barred(self, gang: int, tries: list[Barred]) -> tuple[Why, ...]:
         """One reason for each pool that was tried, each said once."""
@@ -127,30 +142,27 @@ class Explainer:
         """Too few nodes take a pod of this set: which, and for what cause."""
         s = self.state.snapshot
         where, name = s.pools.names[pool], s.pod_sets.names[one.row]
-        members = np.flatnonzero(s.nodes.pool == pool)
-        barred = np.array(one.shape.barred)[s.nodes.klass[members]]
-        counted = np.bincount(barred, minlength=len(Cause)).tolist()
-        causes = {CAUSES[c]: counted[c] for c in Cause if c and counted[c]}
-        eligible = members[barred == 0]
-        lacking = self._lacking(one.shape, eligible)
+        ground = self._ground(one.shape, pool)
+        causes = ground.causes
+        lacking = self._lacking(one.shape, ground)
         told = [f"{count} {cause}" for cause, count in sorted(causes.items())]
-        paused = int((~self.state.now.ledger.open[eligible]).sum())
+        paused = ground.paused
         told += [f"{paused} left alone for a while after failures"] if paused else []
         told += [f"{count} lack {resource}" for resource, count in lacking]
         text = f"pod set {name}: room for {room} of {_some(one.least, 'pod')}"
-        text += f" on {_some(len(members), 'node')} of pool {where}" + (
+        text += f" on {_some(ground.nodes, 'node')} of pool {where}" + (
             f" ({', '.join(told)})" if told else ""
         )
         details: dict[str, int | str] = {
-            "pool": where, "podSet": name, "room": room, "asked": one.least, "nodes": len(members),
+            "pool": where, "podSet": name, "room": room, "asked": one.least, "nodes": ground.nodes,
             **{f"nodes {cause}": count for cause, count in causes.items()},
             **{f"nodes lacking {resource}": count for resource, count in lacking},
         }  # fmt: skip
         if not possible and not causes:
             return why(Code.NEVER_FITS, f"{text}; not even when it is empty", **details)
-        if not len(eligible) or (causes and not possible):
+        if not ground.free.shape[1] or (causes and not possible):
             return why(Code.NODES_EXCLUDED, text, **details)
-        if self._in_pieces(one, eligible[self.state.now.ledger.open[eligible]]):
+        if all(ground.total[r] >= a * one.least for r, a in enumerate(one.shape.request) if a > 0):
             return why(Code.FRAGMENTED, f"{text}; enough is free, but in pieces", **details)
         return why(Code.NO_CAPACITY, text, **details)
 
@@ -167,25 +179,33 @@ class Explainer:
         code = Code.TOPOLOGY if possible else Code.NEVER_FITS
         return why(code, text, pool=where, podSet=name, level=label, asked=one.least)
 
-    def _lacking(self, shape: Shape, nodes: np.ndarray) -> list[tuple[str, int]]:
+    def _ground(self, shape: Shape, pool: int) -> _Ground:
+        """The nodes that the shape may use; the same for all shapes that may use the same."""
+        ledger, nodes = self.state.now.ledger, self.state.snapshot.nodes
+        key = pool, shape.barred, len(ledger.journal)
+        known = self._grounds.get(key)
+        if known is None:
+            members = np.flatnonzero(nodes.pool == pool)
+            barred = np.array(shape.barred)[nodes.klass[members]]
+            counted = np.bincount(barred, minlength=len(Cause)).tolist()
+            eligible = members[barred == 0]
+            closed = ~ledger.open[eligible]
+            free = np.ascontiguousarray(ledger.free[eligible].T)
+            known = self._grounds[key] = _Ground(
+                len(members), {CAUSES[c]: counted[c] for c in Cause if c and counted[c]},
+                int(closed.sum()), free, np.maximum(free[:, ~closed], 0).sum(axis=1).tolist(),
+            )  # fmt: skip
+        return known
+
+    def _lacking(self, shape: Shape, ground: _Ground) -> list[tuple[str, int]]:
         """How many of these nodes lack each resource for one pod."""
-        s, ledger = self.state.snapshot, self.state.now.ledger
         short = [
-            (s.resources[r], int(np.count_nonzero(ledger.free[nodes, r] < asked)))
+            (self.state.snapshot.resources[r], int(np.count_nonzero(ground.free[r] < asked)))
             for r, asked in enumerate(shape.request)
             if asked > 0
         ]
         found = [pair for pair in short if pair[1]]
         return sorted(found, key=lambda pair: (-pair[1], pair[0]))
-
-    def _in_pieces(self, one: SetAsk, nodes: np.ndarray) -> bool:
-        """Whether the sum of what is free would do."""
-        free = self.state.now.ledger.free
-        return all(
-            int(np.maximum(free[nodes, r], 0).sum()) >= asked * one.least
-            for r, asked in enumerate(one.shape.request)
-            if asked > 0
-        )
 
     def _room(self, ledger: Ledger, shape: Shape, pool: int) -> int:
         room = ledger.view(shape, pool).room

@@ -46,7 +46,10 @@ class Memo:
 
 def current(memo: Memo | None, snapshot: Snapshot, policy: Policy, now: float) -> Memo:
     """A memo that is true of this snapshot: the old one mended, or a new one."""
-    shapes = [shape_of(snapshot.shapes, k) for k in range(len(snapshot.shapes.kind))]
+    if memo is not None and memo.seen is not None and memo.seen.shapes is snapshot.shapes:
+        shapes = memo.shapes
+    else:
+        shapes = [shape_of(snapshot.shapes, k) for k in range(len(snapshot.shapes.kind))]
     key = _rating(snapshot, policy, shapes)
     names = (tuple(snapshot.resources), tuple(snapshot.device_kinds))
     if (

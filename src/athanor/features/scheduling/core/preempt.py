@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 from athanor.features.scheduling.core import place, rights, shrink
 from athanor.features.scheduling.core.seat import seat
-from athanor.features.scheduling.core.snapshot import UNSET
 from athanor.features.scheduling.core.spots import Spots
 from athanor.features.scheduling.core.state import State, World
 from athanor.features.scheduling.core.table import Ints
@@ -142,24 +141,14 @@ def _spare(
 
 
 def _candidates(state: State, gang: int, pool: int, amounts: Ints) -> list[int]:
+    """Those who may be pushed out, the first to go first."""
     gangs = state.snapshot.gangs
     if not gangs.preempts[gang]:
         return []
-    found = []
-    for g, held in state.held.items():
-        if (
-            held.pool != pool
-            or g in state.leaving
-            or g in state.released
-            or g in state.outlived
-            or g in state.busy
-            or not gangs.preemptible[g]
-        ):
-            continue
-        if gangs.queue[g] == UNSET or rights.protected(state, g):
-            continue
-        if rights.allowed(state, state.future(), gang, g, pool, amounts):
-            found.append(g)
+    rows = state.movable(pool)
+    rows = rows[rights.open_to(state, state.future(), gang, rows, pool, amounts)]
+    staying = state.leaving | state.released | state.outlived | state.busy
+    found = [g for g in rows.tolist() if g not in staying]
     priority = gangs.priority
     return sorted(
         found, key=lambda g: (int(priority[g]), rights.lost(state, g), -rights.begun(state, g), -g)

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from athanor.features.scheduling.core.snapshot import UNITS, UNSET, Snapshot
-from athanor.features.scheduling.core.table import Bools, Floats, Ints
+from athanor.features.scheduling.core.table import Bools, Floats, Ints, same
 from athanor.features.scheduling.core.why import Code
 
 THOUSANDTHS = 1000
@@ -56,36 +56,56 @@ class Reserved(NamedTuple):
 class Tree:
     """The quota tree of a snapshot with its current use; `add` and `remove` keep it current."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, like: Tree | None = None) -> None:
+        """`like` is a tree whose use is taken over where its queues have the same rights."""
         queues = snapshot.queues
-        self.parent = queues.parent.tolist()
-        self.path = [_path(q, self.parent) for q in range(len(self.parent))]
-        self.limit = np.where(queues.limit == UNSET, NO_LIMIT, queues.limit)
-        self.guaranteed = self._from_children(queues.guaranteed, 0)
-        said = np.where(queues.deserved == UNSET, queues.guaranteed, queues.deserved)
-        self.deserved = np.maximum(self._from_children(said, 0), self.guaranteed)
-        lendable = np.where(queues.lendable == UNSET, NO_LIMIT, queues.lendable)
-        kept = np.maximum(queues.guaranteed - lendable, 0)
-        self.derive = snapshot.pools.derive
-        self.derives = [bool(one.any()) for one in self.derive]
+        self.rights = (
+            queues.parent, queues.limit, queues.guaranteed, queues.deserved, queues.lendable,
+            queues.user_limit, snapshot.pools.derive,
+        )  # fmt: skip
+        self.resumed = like is not None and all(map(same, self.rights, like.rights))
+        if like is not None and self.resumed:
+            self.__dict__.update(like.fork().__dict__)
+            self.resumed = True
+        else:
+            self._start(snapshot)
         self.capacity = _capacity(snapshot)
         for p, derives in enumerate(self.derives):
             if derives:
                 derived = self.derive[p].any(axis=0)
                 self.capacity[p][derived] = 0
                 self.capacity[p] = self.priced(p, self.capacity[p])
-        self.use = np.zeros_like(queues.limit)
-        self.stamps = [0] * len(self.parent)  # how often each queue's use has changed
-        self.held = np.zeros_like(self.capacity)
-        self.covered: Bools = np.any(self.deserved > 0, axis=0)
-        self.lend = _Footprint(self.path, kept)
-        self.firm = _Footprint(self.path, queues.guaranteed)
-        self.users: dict[tuple[int, int], Ints] = {}
         self.reserved = _reserved(snapshot, self)
         self.priced_by = _hourly(snapshot)
         self.budget: list[float] = queues.budget_left.tolist()
-        self.committed = [0.0] * len(self.budget)
+
+    def _start(self, snapshot: Snapshot) -> None:
+        """The rights of all queues, with nothing in use."""
+        queues = snapshot.queues
+        self.parent = queues.parent.tolist()
+        self.path = [_path(q, self.parent) for q in range(len(self.parent))]
+        self.depth = max(map(len, self.path), default=0)
+        self.trees: dict[int, Bools] = {}
+        self.limit = np.where(queues.limit == UNSET, NO_LIMIT, queues.limit)
+        self.guaranteed = self._from_children(queues.guaranteed, 0)
+        said = np.where(queues.deserved == UNSET, queues.guaranteed, queues.deserved)
+        self.deserved = np.maximum(self._from_children(said, 0), self.guaranteed)
+        self.derive = snapshot.pools.derive
+        self.derives = [bool(one.any()) for one in self.derive]
+        self.covered: Bools = np.any(self.deserved > 0, axis=0)
         self.user_limit = np.where(queues.user_limit == UNSET, NO_LIMIT, queues.user_limit)
+        lendable = np.where(queues.lendable == UNSET, NO_LIMIT, queues.lendable)
+        self.kept = np.maximum(queues.guaranteed - lendable, 0), queues.guaranteed
+        self.clear()
+
+    def clear(self) -> None:
+        """Nothing is in use."""
+        self.use = np.zeros_like(self.limit)
+        self.stamps = [0] * len(self.parent)  # how often each queue's use has changed
+        self.held = np.zeros(self.limit.shape[1:], dtype=np.int64)
+        self.lend, self.firm = (_Footprint(self.path, kept) for kept in self.kept)
+        self.users: dict[tuple[int, str], Ints] = {}
+        self.committed = [0.0] * len(self.parent)
 
     def _from_children(self, said: Ints, nothing: int) -> Ints:
         """Own value where one is given, else the sum of the children's."""
@@ -108,12 +128,6 @@ class Tree:
         other.stamps = list(self.stamps)
         return other
 
-    def resume(self, other: Tree) -> None:
-        """Take over what gangs use from a tree of the same queues, pools and gangs."""
-        copy = other.fork()
-        self.use, self.held, self.lend, self.firm = copy.use, copy.held, copy.lend, copy.firm
-        self.users, self.stamps, self.committed = copy.users, copy.stamps, copy.committed
-
     def priced(self, pool: int, amounts: Ints) -> Ints:
         """The amounts with those resources filled in that the pool derives from others."""
         if not self.derives[pool]:
@@ -127,7 +141,7 @@ class Tree:
 
     def add(
         self, queue: int, pool: int, amounts: Ints, *,
-        user: int, preemptible: bool, seconds: float = 0.0,
+        user: str, preemptible: bool, seconds: float = 0.0,
     ) -> None:  # fmt: skip
         """Count a gang that holds `amounts` (negative to take it out), for `seconds` at most.
 
@@ -153,7 +167,7 @@ class Tree:
 
     def refusal(
         self, queue: int, pool: int, amounts: Ints, *,
-        user: int, preemptible: bool, seconds: float = 0.0, barring: Sequence[int] = (),
+        user: str, preemptible: bool, seconds: float = 0.0, barring: Sequence[int] = (),
     ) -> Refusal | None:  # fmt: skip
         """Why this much more may not be used now, for so long at most; None when it may.
 
@@ -260,6 +274,46 @@ class Tree:
         """The nearest queue that both are under (or are); UNSET when they share none."""
         above = set(self.path[b])
         return next((q for q in self.path[a] if q in above), UNSET)
+
+    def reclaimable(self, queue: int, pool: int, amounts: Ints) -> Bools | None:
+        """For every queue whether this one, with so much more, may take back what is held there.
+
+        That is `tier` and `over` with regard to where the paths meet. None: nowhere.
+        """
+        found: Bools | None = None
+        rest = np.ones(len(self.parent), dtype=np.bool_)
+        for meet in (*self.path[queue], UNSET):
+            here = rest if meet == UNSET else rest & self.under(meet)
+            rest = rest & ~here
+            claim = self.tier(queue, pool, amounts, below=meet)
+            if claim == BORROWED or not here.any():
+                continue
+            mine = here & self._all_over(pool, claim, meet, amounts)
+            found = mine if found is None else found | mine
+        return found
+
+    def under(self, top: int) -> Bools:
+        """Which queues are below one (or are it)."""
+        known = self.trees.get(top)
+        if known is None:
+            known = np.array([top in path for path in self.path], dtype=np.bool_)
+            self.trees[top] = known
+        return known
+
+    def _all_over(self, pool: int, tier: int, below: int, amounts: Ints) -> Bools:
+        """`over` for every queue."""
+        right = self.guaranteed if tier == GUARANTEED else self.deserved
+        amounts = self.priced(pool, amounts)
+        asked = (amounts > 0) & self.covered[pool]
+        over: Bools = (asked & (self.use[:, pool] > right[:, pool])).any(axis=1)
+        found, up = over.copy(), np.array(self.parent)
+        for _ in range(self.depth - 1):
+            climbs = (up != UNSET) & (up != below)
+            found &= ~climbs | over[up]
+            up = np.where(climbs, np.array(self.parent)[up], UNSET)
+        if below != UNSET:
+            found[below] = True  # nothing is above it that counts
+        return found
 
     def over(self, queue: int, pool: int, tier: int, below: int, amounts: Ints) -> bool:
         """Whether the queue uses more than its right at every step up to `below`.

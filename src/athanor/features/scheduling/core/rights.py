@@ -7,7 +7,7 @@ import numpy as np
 from athanor.features.scheduling.core.quota import BORROWED
 from athanor.features.scheduling.core.snapshot import UNSET, Consent
 from athanor.features.scheduling.core.state import State, World
-from athanor.features.scheduling.core.table import Ints
+from athanor.features.scheduling.core.table import Bools, Ints
 
 
 def lost(state: State, gang: int) -> float:
@@ -54,3 +54,25 @@ def allowed(state: State, world: World, gang: int, victim: int, pool: int, amoun
     if claim == BORROWED:
         return False
     return tree.over(theirs, pool, claim, meet, amounts)
+
+
+def open_to(
+    state: State, world: World, gang: int, rows: Ints, pool: int, amounts: Ints
+) -> Bools:  # fmt: skip
+    """Which of these running gangs `gang` is `allowed` to push out: the same rules, all at once."""
+    gangs, queues, tree = state.snapshot.gangs, state.snapshot.queues, world.tree
+    mine, theirs = int(gangs.queue[gang]), gangs.queue[rows]
+    lower = gangs.priority[rows] < gangs.priority[gang]
+    own = theirs == mine
+    within: Bools = own & lower & (int(queues.within[mine]) == Consent.LOWER_PRIORITY)
+    reclaim = int(queues.reclaim[mine])
+    if reclaim == Consent.NEVER:
+        return within
+    others = tree.reclaimable(mine, pool, amounts)
+    if others is None:
+        return within
+    reached: Bools = ~own & others[theirs]
+    if reclaim == Consent.LOWER_PRIORITY:
+        reached &= lower
+    within |= reached
+    return within

@@ -17,9 +17,12 @@ from athanor.features.scheduling.core.order import Shares
 from athanor.features.scheduling.core.place import force, undo
 from athanor.features.scheduling.core.quota import Refusal, Tree
 from athanor.features.scheduling.core.snapshot import UNSET, GangState, Policy, Snapshot
-from athanor.features.scheduling.core.spots import SetAsk, Spot, Spots
+from athanor.features.scheduling.core.spots import SetAsk, Spots
+from athanor.features.scheduling.core.standing import Held, Kind, Standing, find
 from athanor.features.scheduling.core.table import Bools, Ints
 from athanor.features.scheduling.core.topology import Near
+
+__all__ = ["Ask", "Held", "Kept", "State", "World", "tail"]
 
 INF = float("inf")
 
@@ -60,29 +63,23 @@ class Ask(NamedTuple):
         return tuple(s.least for s in self.sets)
 
 
-class Held(NamedTuple):
-    """What a running gang holds: pool, pods a set with their places, and the amounts."""
-
-    pool: int
-    counts: tuple[int, ...]
-    spots: Spots
-    amounts: Ints
-
-
 class Kept(NamedTuple):
-    """What a cycle found running, for the next one: true as long as the same gangs run."""
+    """What a cycle found running, for the next one: true while `ground` is the same."""
 
-    tables: tuple[object, ...]
-    held: dict[int, Held]
+    ground: tuple[object, ...]
+    standing: Standing
     tree: Tree
+    held: dict[int, Held]
+    asked: tuple[object, ...]
+    asks: list[Ask]
 
 
-def _tables(snapshot: Snapshot) -> tuple[object, ...]:
-    """All that what is held depends on (capacity is not)."""
+def _ground(snapshot: Snapshot) -> tuple[object, ...]:
+    """What the places and counts of running gangs are numbered by."""
+    nodes = snapshot.nodes
     return (
-        snapshot.gangs, snapshot.running, snapshot.classes, snapshot.pod_sets, snapshot.shapes,
-        snapshot.queues, snapshot.pools, snapshot.nodes.pool.tobytes(), snapshot.resources,
-        snapshot.users,
+        snapshot.queues.names, snapshot.pools.names, snapshot.resources, nodes.names,
+        nodes.pool.tobytes(),
     )  # fmt: skip
 
 
@@ -100,29 +97,65 @@ class State:
         before: Kept | None = None,
     ) -> None:  # fmt: skip
         self.snapshot, self.policy, self.time = snapshot, policy, now
-        self.asks = [_ask(snapshot, z, shapes) for z in range(len(snapshot.classes.pools))]
-        self.now = World(ledger, Tree(snapshot))
-        longest = snapshot.queues.max_runtime
-        self.longest = [float(longest[path].min()) for path in self.now.tree.path]
-        self.budgeted = bool(np.isfinite(snapshot.queues.budget_left).any())
-        if before is not None and not self.budgeted and before.tables == _tables(snapshot):
-            self.held = dict(before.held)
-            self.now.tree.resume(before.tree)
+        asked = snapshot.classes, snapshot.pod_sets, snapshot.shapes
+        if before is not None and all(a is b for a, b in zip(before.asked, asked, strict=True)):
+            self.asks = before.asks
         else:
-            self.held = _held(snapshot, self.asks)
+            self.asks = [_ask(snapshot, z, shapes) for z in range(len(snapshot.classes.pools))]
+        same = before if before is not None and before.ground == _ground(snapshot) else None
+        tree = Tree(snapshot, same.tree if same is not None else None)
+        self.now = World(ledger, tree)
+        longest: list[float] = snapshot.queues.max_runtime.tolist()
+        self.longest = [min(longest[q] for q in path) for path in tree.path]
+        self.budgeted = bool(np.isfinite(snapshot.queues.budget_left).any())
+        kinds = [_kind(ask) for ask in self.asks]
+        found = find(
+            snapshot, kinds, lambda z, counts: self.asks[z].amounts(counts),
+            same.standing if same is not None and tree.resumed else None,
+        )  # fmt: skip
+        standing = found.standing
+        self.held: dict[int, Held] = (
+            before.held.copy() if before is not None and before.standing is standing
+            else dict(zip(standing.rows.tolist(), standing.held.tolist(), strict=True))
+        )  # fmt: skip
+        if self.budgeted:
+            tree.clear()
             for g, held in self.held.items():
-                self.count(self.now.tree, g, held.pool, held.amounts)
-        self.kept = Kept(_tables(snapshot), dict(self.held), self.now.tree.fork())
+                self.count(tree, g, held.pool, held.amounts)
+        else:
+            tree.committed = [0.0] * len(tree.committed)
+            for sign, some in ((-1, found.gone), (1, found.came)):
+                for one in some:
+                    tree.add(one.queue, one.held.pool, sign * one.held.amounts,
+                             user=one.user, preemptible=one.preemptible)  # fmt: skip
+        self.kept = Kept(
+            _ground(snapshot), standing, tree.fork(), self.held.copy(), asked, self.asks
+        )
         self.shares = Shares(snapshot, self.now.tree, policy, now)
         self.later: World | None = None
         self.tight: Ledger | None = None
         self.first_hold = INF
         self.released: set[int] = set()
+        self._movable: dict[int, Ints] = {}
         self.outlived: set[int] = set()
         gone = np.flatnonzero(snapshot.gangs.state == GangState.LEAVING)
         self.leaving = {g for g in gone.tolist() if g in self.held}
         self.shrinking = _shrinking(snapshot, self)
         self.busy: set[int] = set(self.shrinking)
+
+    def movable(self, pool: int) -> Ints:
+        """Running gangs of a pool that may be preempted by their own nature; asked for after
+        repair, when no gang changes its pool any more."""
+        known = self._movable.get(pool)
+        if known is None:
+            gangs, queues = self.snapshot.gangs, self.snapshot.queues
+            mine = [g for g, held in self.held.items() if held.pool == pool]
+            rows = np.array(mine, dtype=np.int64)
+            rows = rows[gangs.preemptible[rows] & (gangs.queue[rows] != UNSET)]
+            ran = self.time - gangs.started[rows]
+            known = rows[~(ran < queues.min_runtime[gangs.queue[rows]])]
+            self._movable[pool] = known
+        return known
 
     def ask(self, gang: int) -> Ask:
         """What a gang asks for."""
@@ -133,8 +166,8 @@ class State:
         gangs = self.snapshot.gangs
         tree.add(
             int(gangs.queue[gang]), pool, amounts,
-            user=int(gangs.user[gang]), preemptible=bool(gangs.preemptible[gang]),
-            seconds=self.ahead(gang),
+            user=self.snapshot.users[gangs.user[gang]],
+            preemptible=bool(gangs.preemptible[gang]), seconds=self.ahead(gang),
         )  # fmt: skip
 
     def refusal(self, tree: Tree, gang: int, pool: int, amounts: Ints) -> Refusal | None:
@@ -142,8 +175,9 @@ class State:
         gangs = self.snapshot.gangs
         return tree.refusal(
             int(gangs.queue[gang]), pool, amounts,
-            user=int(gangs.user[gang]), preemptible=bool(gangs.preemptible[gang]),
-            seconds=self.ahead(gang), barring=self.barring(gang),
+            user=self.snapshot.users[gangs.user[gang]],
+            preemptible=bool(gangs.preemptible[gang]), seconds=self.ahead(gang),
+            barring=self.barring(gang),
         )  # fmt: skip
 
     def limit(self, gang: int) -> float:
@@ -320,24 +354,9 @@ def _ask(snapshot: Snapshot, z: int, shapes: list[Shape]) -> Ask:
     )
 
 
-def _held(snapshot: Snapshot, asks: list[Ask]) -> dict[int, Held]:
-    running, gangs = snapshot.running, snapshot.gangs
-    spots: dict[int, dict[int, list[Spot]]] = {}
-    for g, row, node, devices, slot in zip(
-        running.gang.tolist(), running.pod_set.tolist(), running.node.tolist(),
-        running.devices.tolist(), running.slot.tolist(), strict=True,
-    ):  # fmt: skip
-        spots.setdefault(g, {}).setdefault(row, []).append(Spot(node, devices, slot))
-    held: dict[int, Held] = {}
-    for g, by_set in spots.items():
-        ask = asks[int(gangs.klass[g])]
-        placed = tuple(tuple(by_set.get(s.row, ())) for s in ask.sets)
-        counts = tuple(len(p) for p in placed)
-        pool = int(gangs.pool[g])
-        if pool == UNSET:
-            pool = int(snapshot.nodes.pool[_first(placed).node])
-        held[g] = Held(pool, counts, placed, ask.amounts(counts))
-    return held
+def _kind(ask: Ask) -> Kind:
+    """What the pods of a class hold, whichever rows its pod sets have."""
+    return tuple((one.shape, one.pods, one.least) for one in ask.sets)
 
 
 def _shrinking(snapshot: Snapshot, state: State) -> dict[int, tuple[int, ...]]:
@@ -355,8 +374,3 @@ def _shrinking(snapshot: Snapshot, state: State) -> dict[int, tuple[int, ...]]:
             for one, n in zip(sets, state.held[g].counts, strict=True)
         )  # fmt: skip
     return found
-
-
-def _first(spots: Spots) -> Spot:
-    """The first place of a gang that has at least one."""
-    return next(spot for places in spots for spot in places)

@@ -77,6 +77,8 @@ class Table:
 
     def __eq__(self, other: object) -> bool:
         """Same type, same columns, same bits (NaN equals NaN)."""
+        if other is self:
+            return True
         if type(other) is not type(self):
             return NotImplemented
         return all(
@@ -149,6 +151,8 @@ def bools(values: Iterable[bool]) -> Bools:
 
 def same(a: Any, b: Any) -> bool:
     """Whether two columns are the same, NaN equal to NaN."""
+    if a is b:
+        return True
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         inexact = a.dtype.kind == "f"
         return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=inexact))

@@ -1,0 +1,53 @@
+"""Sums over what was decided, for those who tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from athanor.features.scheduling.core.snapshot import UNSET, Decisions, GangState, Snapshot
+from athanor.features.scheduling.core.table import Bools, Smalls
+
+
+def waiting(s: Snapshot, decisions: Decisions) -> list[int]:
+    """Gangs that wait on after the decisions."""
+    rows: list[int] = np.flatnonzero(_waiting(s, decisions)).tolist()
+    return rows
+
+
+def untold(s: Snapshot, decisions: Decisions, numbers: Sequence[int], told: Smalls) -> list[int]:
+    """Gangs that wait and were told something else; `numbers` are those of the decisions' `whys`,
+    0 stands for nothing."""
+    news = np.array([*numbers, 0])[decisions.reasons] != told
+    rows: list[int] = np.flatnonzero(_waiting(s, decisions) & news).tolist()
+    return rows
+
+
+def _waiting(s: Snapshot, decisions: Decisions) -> Bools:
+    found: Bools = s.gangs.state == GangState.WAITING
+    found[[one.gang for one in decisions.admitted]] = False
+    return found
+
+
+def in_pool(s: Snapshot, decisions: Decisions, p: int) -> tuple[int, list[int], list[int]]:
+    """How many nodes a pool has, what they have, and what is free, by resource."""
+    rows = np.flatnonzero(s.nodes.pool == p)
+    capacity = s.nodes.capacity[rows].sum(axis=0)
+    used = s.nodes.foreign[rows].sum(axis=0) + decisions.held_in_pool[p]
+    return len(rows), capacity.tolist(), (capacity - used).tolist()
+
+
+def lines_of(s: Snapshot, decisions: Decisions) -> tuple[list[list[int]], list[int]]:
+    """The line of each queue without those admitted now, and how many of each do not wait."""
+    count = len(s.queues.names)
+    left = np.ones(len(s.gangs.names), dtype=np.bool_)
+    left[[one.gang for one in decisions.admitted]] = False
+    line = decisions.line[left[decisions.line]]
+    line = line[s.gangs.queue[line] != UNSET]
+    by_queue = line[np.argsort(s.gangs.queue[line], kind="stable")]
+    size = np.bincount(s.gangs.queue[by_queue], minlength=count)
+    parts = np.split(by_queue, np.cumsum(size)[:-1]) if count else []
+    known = s.gangs.queue[s.gangs.queue != UNSET]
+    running = np.bincount(known, minlength=count) - size
+    return [part.tolist() for part in parts], running.tolist()

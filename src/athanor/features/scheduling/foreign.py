@@ -1,0 +1,161 @@
+"""What pods outside admitted gangs use of each node, kept as pods and gangs come and go."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from athanor.api import labels
+from athanor.api.core import Container, Pod
+from athanor.api.meta import JSON
+from athanor.api.scheduling import Gang
+from athanor.features.scheduling import gangs, nodes, pods
+from athanor.kit.quantity import QuantityError
+from athanor.runtime.cache import Cache, Key, key_of
+
+ENDED = ("Succeeded", "Failed")
+Use = tuple[str, dict[str, int]]
+"""Node, and what is used there."""
+
+
+class Foreign:
+    """Use of each node. The mapping of a node is another object whenever it says other things."""
+
+    def __init__(self, devices: frozenset[str]) -> None:
+        self.devices = devices
+        self.total: dict[str, dict[str, int]] = {}
+        self.guards: set[Key] = set()
+        self._used: dict[Key, Use] = {}
+        self._of_gang: dict[str, set[Key]] = {}
+        self._gang_of: dict[Key, str] = {}
+        self._held: set[str] = set()
+        self._adopted: Counter[Key] = Counter()
+        self._adopts: dict[str, tuple[Key, ...]] = {}
+
+    def update(self, cache: Cache[Pod], changed: Iterable[Key], held: Mapping[str, bool],
+               adopts: Mapping[str, tuple[Key, ...]]) -> bool:  # fmt: skip
+        """Pods that changed, gangs that hold something now or not any more, and whom they adopted.
+
+        Returns whether any node's use is another now.
+        """
+        keys = dict.fromkeys(changed)
+        for name, holds in held.items():
+            mine = adopts.get(name, ()) if holds else ()
+            before = self._adopts.pop(name, ())
+            if holds == (name in self._held) and mine == before:
+                if mine:
+                    self._adopts[name] = mine
+                continue
+            (self._held.add if holds else self._held.discard)(name)
+            keys.update(dict.fromkeys(self._of_gang.get(name, ())))
+            keys.update(dict.fromkeys((*before, *mine)))
+            self._adopted.subtract(before)
+            self._adopted.update(mine)
+            if mine:
+                self._adopts[name] = mine
+        touched = set()
+        for key in keys:
+            touched |= self._look(key, cache.get(key))
+        return bool(touched)
+
+    def _look(self, key: Key, pod: Pod | None) -> set[str]:
+        """One pod anew: the nodes where the use has changed."""
+        name = pod.metadata.labels.get(labels.GANG) if pod is not None else None
+        gang = f"{key.namespace}/{name}" if name is not None else ""
+        self._file(key, gang)
+        (self.guards.add if pod is not None and _guards(pod) else self.guards.discard)(key)
+        before = self._used.get(key)
+        after: Use | None = None
+        if (
+            pod is not None and pod.spec.node_name and pod.status.phase not in ENDED
+            and gang not in self._held and not self._adopted[key]
+        ):  # fmt: skip
+            after = pod.spec.node_name, self._scaled(use_of(pod))
+        if before == after:
+            return set()
+        for use, sign in ((before, -1), (after, 1)):
+            if use is not None:
+                self._add(*use, sign)
+        if after is None:
+            self._used.pop(key, None)
+        else:
+            self._used[key] = after
+        return {use[0] for use in (before, after) if use is not None}
+
+    def _file(self, key: Key, gang: str) -> None:
+        """Remember whose pod it is."""
+        known = self._gang_of.get(key, "")
+        if known == gang:
+            return
+        if known:
+            mine = self._of_gang[known]
+            mine.discard(key)
+            if not mine:
+                del self._of_gang[known]
+            del self._gang_of[key]
+        if gang:
+            self._gang_of[key] = gang
+            self._of_gang.setdefault(gang, set()).add(key)
+
+    def _scaled(self, use: Mapping[str, int]) -> dict[str, int]:
+        return {n: a * pods.WHOLE if n in self.devices else a for n, a in use.items()}
+
+    def _add(self, node: str, use: Mapping[str, int], sign: int) -> None:
+        here = dict(self.total.get(node, {}))
+        for resource, amount in use.items():
+            here[resource] = here.get(resource, 0) + sign * amount
+            if not here[resource]:
+                del here[resource]
+        if here:
+            self.total[node] = here
+        else:
+            self.total.pop(node, None)
+
+
+def adopted(gang: Gang) -> tuple[Key, ...]:
+    """The pods of others that a gang has adopted."""
+    space = gang.metadata.namespace
+    return tuple(Key(space, name) for names in gang.spec.adopts.values() for name in names)
+
+
+def uses(cache: Cache[Pod], all_gangs: Iterable[Gang]) -> dict[str, dict[str, int]]:
+    """What pods outside admitted gangs use of each node, in whole units."""
+    found = Foreign(frozenset())
+    holding = [gang for gang in all_gangs if gangs.holds(gang)]
+    found.update(
+        cache, (key_of(pod) for pod in cache), dict.fromkeys(map(gangs.key_of, holding), True),
+        {gangs.key_of(gang): adopted(gang) for gang in holding if gang.spec.adopts},
+    )  # fmt: skip
+    return found.total
+
+
+def use_of(pod: Pod) -> dict[str, int]:
+    """What a pod takes of its node."""
+    asked: JSON = {
+        "containers": [_container(c) for c in pod.spec.containers],
+        "initContainers": [_container(c) for c in pod.spec.init_containers],
+        "overhead": pod.spec.overhead,
+    }
+    try:
+        found = {**nodes.amounts(pods.requests(asked)), "pods": 1}
+    except QuantityError:
+        found = {"pods": 1}  # the API server lets no such pod in
+    for container in pod.spec.containers:
+        for port in container.ports:
+            number = port.host_port or (port.container_port if pod.spec.host_network else 0)
+            if number:
+                found[f"{pods.HOST_PORT}{port.protocol or 'TCP'}/{number}"] = 1
+    return found
+
+
+def _container(container: Container) -> JSON:
+    return {
+        "resources": {
+            "requests": container.resources.requests, "limits": container.resources.limits
+        },
+        "restartPolicy": container.restart_policy,
+    }  # fmt: skip
+
+
+def _guards(pod: Pod) -> bool:
+    return "podAntiAffinity" in (pod.spec.affinity or ())

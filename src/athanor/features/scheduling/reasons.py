@@ -1,0 +1,83 @@
+"""Why gangs wait, as they are told it: written when it is news, and in a crowd not all at once."""
+
+from __future__ import annotations
+
+from athanor.api.meta import JSON, to_manifest
+from athanor.api.registry import of
+from athanor.api.scheduling import Gang, Reason
+from athanor.features.scheduling.allowance import Allowance
+from athanor.features.scheduling.core.account import untold, waiting
+from athanor.features.scheduling.core.snapshot import Decisions, Why
+from athanor.features.scheduling.core.why import NAMES, Code
+from athanor.features.scheduling.gangs import Refused
+from athanor.features.scheduling.observe import Observed
+from athanor.runtime.plan import Patch
+
+GANGS = of(Gang)
+MOST_SENTENCES = 200
+"""So many waiting gangs have the numbers in their reasons kept current; beyond, only the codes."""
+REASONS_A_SECOND, MOST_REASONS = 50.0, 100
+"""So many reasons are written a second, and at once: in a flood of arrivals the admissions come
+first, and most of those that came are admitted before anybody could read why they wait."""
+
+
+class Telling:
+    """Says what is new; what it remembers is how much it has written lately."""
+
+    def __init__(self) -> None:
+        self.allowance = Allowance(REASONS_A_SECOND, MOST_REASONS)
+
+    def __call__(self, seen: Observed, decisions: Decisions) -> tuple[list[Patch], list[float]]:
+        """The writes, and seconds until more may be written (none when all was)."""
+        said = [_said(why) for why in decisions.whys]
+        rows = _news(seen, decisions, said)
+        unread = [
+            (name, [_refusal(why)]) for name, why in seen.unread.items()
+            if seen.gangs[name].status.admission is None
+            and seen.gangs[name].status.reasons != [_refusal(why)]
+        ]  # fmt: skip
+        wanted = len(unread) + len(rows)
+        granted = self.allowance.grant(wanted, decisions.now)
+        news = [*unread, *(_row(seen, decisions, g, said) for g in rows[:granted])][:granted]
+        made = [
+            of_gang(seen.gangs[n], {"status": {"reasons": [to_manifest(r) for r in why] or None}})
+            for n, why in news
+        ]
+        return made, [self.allowance.pause] if granted < wanted else []
+
+
+def of_gang(gang: Gang, body: JSON, version: str = "") -> Patch:
+    """A change of a gang's status."""
+    return Patch(
+        resource=GANGS, name=gang.metadata.name, namespace=gang.metadata.namespace,
+        body=body, subresource="status", resource_version=version,
+    )  # fmt: skip
+
+
+def _news(seen: Observed, decisions: Decisions, said: list[list[Reason]]) -> list[int]:
+    """Rows of waiting gangs whose reasons are not what they were told."""
+    exact = len(decisions.line) <= MOST_SENTENCES
+    if not exact:
+        numbers = [seen.tellings.get(tuple(r.code for r in why), -1) for why in said]
+        return untold(seen.snapshot, decisions, numbers, seen.told)
+    rows = [(g, _row(seen, decisions, g, said)) for g in waiting(seen.snapshot, decisions)]
+    return [g for g, (name, why) in rows if seen.gangs[name].status.reasons != why]
+
+
+def _row(
+    seen: Observed, decisions: Decisions, g: int, said: list[list[Reason]]
+) -> tuple[str, list[Reason]]:
+    """A gang's name, and why it waits."""
+    name, index = seen.snapshot.gangs.names[g], int(decisions.reasons[g])
+    refusal = seen.refused.get(name)
+    if refusal is not None:
+        return name, [_refusal(refusal)]
+    return name, said[index] if index >= 0 else []
+
+
+def _refusal(refused: Refused) -> Reason:
+    return Reason(code=NAMES[Code(refused.code)], message=refused.message)
+
+
+def _said(reasons: tuple[Why, ...]) -> list[Reason]:
+    return [Reason(code=w.code, message=w.message, details=dict(w.details)) for w in reasons]
