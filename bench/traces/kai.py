@@ -28,8 +28,8 @@ from athanor.kit import loop
 from athanor.runtime.following import Following
 from athanor.wire import calls
 from athanor.wire.status import ApiError
-from bench.harness import Figure, api_server, cpu_seconds
-from bench.traces.scheduler import scheduler
+from bench.harness import Figure, api_server
+from bench.traces.scheduler import counted, scheduler, spent
 
 BARS = {"fill": 30.0, "gang": 3.0, "reclaim": 60.0, "verdict": 1.0}
 """Seconds. KAI's own continuous integration takes 398, 49, 694 and 249."""
@@ -215,11 +215,13 @@ async def measure(case: str, nodes: int) -> tuple[Figure, JSON]:
         following = asyncio.ensure_future(Following(client, PODS, kubelets).run())
         with scheduler(served, pods=True) as process:
             wall = await _case(case, client, kubelets, nodes * PER_NODE)
-            spent = {"scheduler": cpu_seconds(process.pid), "server": cpu_seconds(served.pid)}
+            costs = spent(served, process)
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
         await transport.close()
-    told = {"case": case, "nodes": nodes, "wall": wall, "cpu_seconds": spent}
+        told_by = counted(served)
+    told = {"case": case, "nodes": nodes, "wall": wall, "cpu_seconds": costs,
+            "scheduler": told_by}  # fmt: skip
     return Figure(name=f"kai.{case}", value=wall, unit="s", limit=BARS[case], better="low"), told
 
 

@@ -32,8 +32,8 @@ from athanor.kit.clock import SystemClock
 from athanor.kit.times import rfc3339
 from athanor.runtime.following import Following
 from athanor.wire import calls
-from bench.harness import Figure, Served, api_server, cpu_seconds
-from bench.traces.scheduler import scheduler
+from bench.harness import Figure, api_server
+from bench.traces.scheduler import counted, scheduler, spent
 
 BARS = {"baseline": 90.0, "large-scale": 180.0, "tas": 130.0}
 """Seconds. Kueue's own continuous integration takes 351, 1,179 and 401."""
@@ -278,26 +278,20 @@ async def measure(name: str, config: JSON, scale: int) -> tuple[list[Figure], JS
         with scheduler(served, pods=False) as process:
             runner = Runner(client, generators)
             wall = await runner.play()
-            spent = {"scheduler": cpu_seconds(process.pid), "server": cpu_seconds(served.pid)}
+            costs = spent(served, process)
         await transport.close()
-        counted = _counted(served)
+        told_by = counted(served)
     told: JSON = {
         "config": name, "wall": wall, "workloads": runner.total, "evicted": runner.evicted,
-        "use": runner.unit_seconds / (units * wall), "cpu_seconds": spent,
+        "use": runner.unit_seconds / (units * wall), "cpu_seconds": costs,
         "admission_ms": {k: 1000 * sum(v) / len(v) for k, v in sorted(runner.waits.items())},
-        "scheduler": counted,
+        "scheduler": told_by,
     }  # fmt: skip
     part = "" if scale == 1 else f".a_{scale}th"  # a part of the load proves nothing
     figure = Figure(
         name=f"kueue.{name}.wall{part}", value=wall, unit="s", limit=BARS[name], better="low"
     )
     return [figure], told
-
-
-def _counted(served: Served) -> JSON:
-    said = (served.folder / "scheduler.log").read_text().strip()
-    counted: JSON = msgspec.json.decode(said) if said else {}
-    return counted
 
 
 def main() -> int:

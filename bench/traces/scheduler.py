@@ -16,6 +16,8 @@ import random
 import signal
 import subprocess
 import sys
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,21 +27,52 @@ import msgspec
 
 from athanor.client.http import Http
 from athanor.client.kubeconfig import load
-from athanor.client.protocol import Client
+from athanor.client.protocol import Client, Transport
 from athanor.features.gangs import apply as gangs
 from athanor.features.scheduling import apply as scheduling
 from athanor.kit import loop
 from athanor.kit.clock import SystemClock
 from athanor.runtime.controller import Controller
 from athanor.runtime.manager import Manager
-from bench.harness import Served
+from athanor.wire.request import Request, Response, Stream
+from bench.harness import Served, cpu_seconds
 
 COLLECT = (20_000, 20, 50)
 
 
+class Counting:
+    """A transport that counts the requests it carries, by verb and kind."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self.counts: Counter[str] = Counter()
+
+    async def send(self, request: Request) -> Response:
+        """The whole answer."""
+        self.counts[_sort(request)] += 1
+        return await self._transport.send(request)
+
+    async def stream(self, request: Request) -> Stream:
+        """An answer in chunks."""
+        self.counts[_sort(request)] += 1
+        return await self._transport.stream(request)
+
+    async def close(self) -> None:
+        """Give connections back."""
+        await self._transport.close()
+
+
+def _sort(request: Request) -> str:
+    """`PATCH gangs/status`: the verb, the kind and the subresource."""
+    parts = request.path.strip("/").split("/")
+    parts = parts[2 if parts[0] == "api" else 3 :]
+    parts = parts[2:] if parts[0] == "namespaces" and len(parts) > 2 else parts
+    return f"{request.method} {'/'.join(parts[::2])}"
+
+
 async def work(kubeconfig: Path, *, pods: bool) -> None:
     """Schedule until SIGTERM."""
-    transport = Http(load([kubeconfig]).target())
+    transport = Counting(Http(load([kubeconfig]).target()))
     controllers: list[Controller[Any]] = [scheduling.controller()]
     controllers += [gangs.controller()] if pods else []
     manager = Manager(Client(transport), controllers, SystemClock(), random.random)
@@ -51,7 +84,10 @@ async def work(kubeconfig: Path, *, pods: bool) -> None:
     print("ready", flush=True)
     await asyncio.gather(running, return_exceptions=True)
     await transport.close()
-    counted = {one.controller.name: msgspec.to_builtins(one.measures) for one in manager.loops}
+    counted: dict[str, Any] = {
+        one.controller.name: msgspec.to_builtins(one.measures) for one in manager.loops
+    }
+    counted["requests"] = dict(transport.counts.most_common())
     print(json.dumps(counted), flush=True)
 
 
@@ -73,6 +109,21 @@ def scheduler(served: Served, *, pods: bool) -> Iterator[subprocess.Popen[str]]:
             process.terminate()
             said, _ = process.communicate(timeout=30)
             (served.folder / "scheduler.log").write_text(said)
+
+
+def counted(served: Served) -> dict[str, Any]:
+    """What the process counted, once it has ended."""
+    said = (served.folder / "scheduler.log").read_text().strip()
+    found: dict[str, Any] = msgspec.json.decode(said) if said else {}
+    return found
+
+
+def spent(served: Served, process: subprocess.Popen[str]) -> dict[str, float]:
+    """CPU seconds so far: of the scheduler, of the server, and of this runner."""
+    return {
+        "scheduler": cpu_seconds(process.pid), "server": cpu_seconds(served.pid),
+        "runner": time.process_time(),
+    }  # fmt: skip
 
 
 def main() -> int:

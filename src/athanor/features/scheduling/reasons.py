@@ -16,16 +16,19 @@ from athanor.runtime.plan import Patch
 GANGS = of(Gang)
 MOST_SENTENCES = 200
 """So many waiting gangs have the numbers in their reasons kept current; beyond, only the codes."""
-REASONS_A_SECOND, MOST_REASONS = 50.0, 100
-"""So many reasons are written a second, and at once: in a flood of arrivals the admissions come
-first, and most of those that came are admitted before anybody could read why they wait."""
+MOST_REASONS = 100
+"""So many reasons are written at once."""
+BUSY, CALM = 10.0, 200.0
+"""So many a second while gangs are being admitted, and when none is: in a flood of arrivals the
+admissions come first, and most of those that came are admitted before anybody could read why they
+wait."""
 
 
 class Telling:
     """Says what is new; what it remembers is how much it has written lately."""
 
     def __init__(self) -> None:
-        self.allowance = Allowance(REASONS_A_SECOND, MOST_REASONS)
+        self.allowance = Allowance(MOST_REASONS)
 
     def __call__(self, seen: Observed, decisions: Decisions) -> tuple[list[Patch], list[float]]:
         """The writes, and seconds until more may be written (none when all was)."""
@@ -37,7 +40,8 @@ class Telling:
             and seen.gangs[name].status.reasons != [_refusal(why)]
         ]  # fmt: skip
         wanted = len(unread) + len(rows)
-        granted = self.allowance.grant(wanted, decisions.now)
+        rate = BUSY if decisions.admitted else CALM
+        granted = self.allowance.grant(wanted, decisions.now, rate)
         news = [*unread, *(_row(seen, decisions, g, said) for g in rows[:granted])][:granted]
         made = [
             of_gang(seen.gangs[n], {"status": {"reasons": [to_manifest(r) for r in why] or None}})

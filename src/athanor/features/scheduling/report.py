@@ -30,6 +30,7 @@ SAVE_EVERY = 60.0
 
 
 STATUSES_A_SECOND, MOST_STATUSES = 20.0, 60
+"""So many statuses of queues and pools are written a second, and at once."""
 
 
 class _Known(NamedTuple):
@@ -44,7 +45,7 @@ class Reporter:
     """Says of queues and pools what is new; what it remembers is what it has compared lately."""
 
     def __init__(self) -> None:
-        self.allowance = Allowance(STATUSES_A_SECOND, MOST_STATUSES)
+        self.allowance = Allowance(MOST_STATUSES)
         self._known: dict[str, _Known] = {}
 
     def __call__(
@@ -54,7 +55,7 @@ class Reporter:
         late = False
         made: list[Patch] = []
         for told in of_pools(seen, decisions):
-            granted = bool(self.allowance.grant(1, decisions.now))
+            granted = bool(self.allowance.grant(1, decisions.now, STATUSES_A_SECOND))
             late |= not granted
             made += [told] if granted else []
         due, now = list(self._due(seen, decisions, spent)), decisions.now
@@ -62,7 +63,7 @@ class Reporter:
         for facts, q, line, running in sorted(due, key=lambda due: self._written(names[due.q])):
             name = names[q]
             patch = _of_queue(seen, decisions, spent.get(name), q, line, running)
-            if patch is not None and not self.allowance.grant(1, now):
+            if patch is not None and not self.allowance.grant(1, now, STATUSES_A_SECOND):
                 late = True
                 break
             written = self._written(name) if patch is None else now
