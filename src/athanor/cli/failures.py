@@ -92,6 +92,8 @@ def _known(error: Exception) -> int:
 
 
 def _refused(error: ApiError) -> int:
+    from athanor.client.target import Unreachable
+
     _say(error.message.replace("\n", " "))
     hints = {
         "NotFound": (NOT_FOUND, "athanor list -A shows all jobs"),
@@ -102,6 +104,8 @@ def _refused(error: ApiError) -> int:
         "Conflict": (FAILED, "somebody changed it meanwhile: try again"),
     }
     code, hint = hints.get(error.reason, (FAILED, ""))
+    if error.reason == "ServiceUnavailable" and not isinstance(error, Unreachable):
+        code, hint = FAILED, ""  # a server did answer, and says what ails it
     if error.reason == "NotFound" and "trainingjobs" not in error.message:
         hint = ""
     if hint:

@@ -78,7 +78,11 @@ def _load_identity(settings: ssl.SSLContext, target: Target) -> None:
         os.unlink(name)
 
 
-def unreachable(target: Target, error: Exception) -> ApiError:
+class Unreachable(ApiError):
+    """No server answered; one that answers 503 does not raise this."""
+
+
+def unreachable(target: Target, error: Exception) -> Unreachable:
     """No server answered; says what was tried and the likeliest way out."""
     if isinstance(error, ssl.SSLCertVerificationError):
         why = f"its certificate is not trusted ({error.verify_message})"
@@ -88,4 +92,4 @@ def unreachable(target: Target, error: Exception) -> ApiError:
         why = "no answer in time"
     else:
         why = str(error) or type(error).__name__
-    return ApiError("ServiceUnavailable", f"no connection to {target.server}: {why}")
+    return Unreachable("ServiceUnavailable", f"no connection to {target.server}: {why}")

@@ -10,6 +10,7 @@ import pytest
 
 from athanor.cli import failures
 from athanor.cli.failures import Failure, guard
+from athanor.client.target import Unreachable
 from athanor.wire.status import ApiError
 
 
@@ -27,7 +28,8 @@ def raiser(error: BaseException) -> Callable[[], object]:
         (Failure("gone", code=3), failures.NOT_FOUND, "gone"),
         (click.UsageError("which?"), failures.USAGE, "which?"),
         (ApiError("NotFound", 'trainingjobs "a" not found'), failures.NOT_FOUND, "athanor list"),
-        (ApiError("ServiceUnavailable", "nobody"), failures.UNREACHABLE, "athanor up"),
+        (Unreachable("ServiceUnavailable", "nobody"), failures.UNREACHABLE, "athanor up"),
+        (ApiError("ServiceUnavailable", "disk is full"), failures.FAILED, "disk is full"),
         (ApiError("Forbidden", "not you"), failures.FAILED, "not you"),
         (ApiError("Invalid", "spec:\nbad"), failures.FAILED, "spec: bad"),
         (KeyboardInterrupt(), failures.INTERRUPTED, "interrupted"),

@@ -1,6 +1,7 @@
-"""The local StorageClass: a claim becomes a folder of this machine, and the volume that says so.
+"""Claims and volumes: a claim of the local StorageClass becomes a folder of this machine.
 
 One provisioner per node; a laptop has one node. Folders go with their volume (reclaim Delete).
+Other claims are bound to the volumes that somebody made for them (`plan.binding`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from athanor.api.meta import JSON
 from athanor.api.registry import Resource, of
 from athanor.client.protocol import Client
 from athanor.local.agent.follow import Follower
+from athanor.local.agent.plan import binding
 from athanor.local.agent.plan.environ import Missing
 from athanor.wire import calls
 from athanor.wire.status import ApiError
@@ -100,6 +102,7 @@ class Claims:
                 for claim in list(self._claims.objects.values()):
                     if _ours(claim):
                         await self._provision(claim)
+                await self._bind_given()
                 for volume in list(self._volumes.objects.values()):
                     await self._reclaim(volume)
             except (ApiError, OSError) as error:
@@ -107,6 +110,36 @@ class Claims:
                 await asyncio.sleep(_AGAIN)
                 continue
             await self._wake.wait()
+
+    async def _bind_given(self) -> None:
+        """Claims get the volumes that somebody made by hand."""
+        claims, volumes = self._claims.objects.values(), self._volumes.objects.values()
+        waiting = [claim for claim in claims if not _ours(claim)]
+        theirs = [volume for volume in volumes if volume["spec"].get("storageClassName") != CLASS]
+        for step in binding.plan(waiting, theirs):
+            if isinstance(step, binding.Mark):
+                await self._status(_VOLUMES, step.volume, None, {"phase": step.phase})
+            else:
+                await self._bind(step.claim, step.volume)
+
+    async def _bind(self, claim: JSON, volume: JSON) -> None:
+        meta, name, spec = claim["metadata"], volume["metadata"]["name"], volume["spec"]
+        ref = {
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "uid": meta["uid"],
+            "namespace": meta["namespace"], "name": meta["name"],
+        }  # fmt: skip
+        if (spec.get("claimRef") or {}).get("uid") != meta["uid"]:
+            seen = {"resourceVersion": volume["metadata"]["resourceVersion"]}
+            body: JSON = {"metadata": seen, "spec": {"claimRef": ref}}
+            await self._client(calls.patch(_VOLUMES, name, None, body))
+        if not claim["spec"].get("volumeName"):
+            body = {"spec": {"volumeName": name}}
+            await self._client(calls.patch(_CLAIMS, meta["name"], meta["namespace"], body))
+        await self._status(_VOLUMES, name, None, {"phase": "Bound"})
+        status = {
+            "phase": "Bound", "accessModes": spec["accessModes"], "capacity": spec["capacity"],
+        }  # fmt: skip
+        await self._status(_CLAIMS, meta["name"], meta["namespace"], status)
 
     async def _provision(self, claim: JSON) -> None:
         meta, spec = claim["metadata"], claim["spec"]
@@ -178,4 +211,6 @@ class Claims:
 def _ours(claim: JSON) -> bool:
     waiting = (claim.get("status") or {}).get("phase", "Pending") == "Pending"
     going = claim["metadata"].get("deletionTimestamp")
-    return waiting and not going and claim["spec"].get("storageClassName") == CLASS
+    named = claim["spec"].get("volumeName") or ""
+    mine = named in ("", f"pvc-{claim['metadata']['uid']}")
+    return waiting and not going and mine and claim["spec"].get("storageClassName") == CLASS
