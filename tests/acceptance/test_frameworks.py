@@ -40,7 +40,7 @@ def installed(name: str) -> str:
 
 
 def trained(
-    console: Console, venv: str, framework: str, name: str, *words: str, seconds: int = 420
+    console: Console, venv: str, framework: str, name: str, *words: str, seconds: int = 900
 ) -> str:
     """The log of a job that has succeeded. `words`: options, then -- and the command."""
     at = words.index("--")

@@ -57,13 +57,13 @@ def test_torch_elastic(console: Console, victim: str) -> None:
         told = job.get("status", {}).get("progress") or {}
         return True if told.get("step", 0) >= step else None
 
-    console.until(lambda: far(3), 300)
+    console.until(lambda: far(3), 600)
     if victim == "agent":
         console.run("delete", f"pod/{name}-worker-1", "--yes")
     else:
         kill = "pkill -9 -n -f '[t]rain_torch.py --epochs'"  # no pattern that finds the shell
         console.run("exec", name, "--rank", "worker-1", "--", "sh", "-c", kill)
-    said = console.run("wait", name, "--timeout", "400s", code=None, seconds=430)
+    said = console.run("wait", name, "--timeout", "900s", code=None, seconds=930)
     log = console.run("logs", name)
     assert f"{name} is Succeeded" in said, said + log + console.run("why", name)
     assert "resumed from epoch" in log
@@ -81,9 +81,9 @@ def test_torch_elastic_takes_a_node_that_comes_free(console: Console) -> None:
         "submit", "pytorch", "--name", "grows", "--venv", installed("torch"), "--elastic", "1:2",
         "--cpu", "900m", "--", "python", "train_torch.py", "--epochs", "60", "--pause", "1",
     )  # fmt: skip
-    console.until(lambda: "world 1 " in console.run("logs", "grows") or None, 200)
+    console.until(lambda: "world 1 " in console.run("logs", "grows") or None, 600)
     console.run("delete", "other", "--yes")
-    said = console.run("wait", "grows", "--timeout", "500s", code=None, seconds=530)
+    said = console.run("wait", "grows", "--timeout", "900s", code=None, seconds=930)
     log = console.run("logs", "grows")
     assert "grows is Succeeded" in said, said + log + console.run("why", "grows")
     assert "world 2 " in log
