@@ -1,8 +1,9 @@
 """Flink: the job manager rank runs the cluster's head and then the job; task managers join it.
 
 The command is Flink's own client (`flink run job.jar`, `flink run -py job.py`); its settings go by
-`-D` on every command line, since a port may be the platform's to choose. The job manager's end is
-the job's; a task manager restarts alone.
+`-D` on every command line, since a port may be the platform's to choose (with a blank after it:
+`jobmanager.sh` takes anything else for a host). The job manager's end is the job's; a task manager
+restarts alone.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from athanor.features.training.frameworks.wiring import (
 
 MANAGER = "jobmanager"
 SHARED = (
-    '-Djobmanager.rpc.address="$JOB_MANAGER_RPC_ADDRESS" -Djobmanager.rpc.port="$ATHANOR_PORT" '
-    '-Drest.address="$JOB_MANAGER_RPC_ADDRESS" -Drest.port="$ATHANOR_PORT_1" '
+    '-D jobmanager.rpc.address="$JOB_MANAGER_RPC_ADDRESS" -D jobmanager.rpc.port="$ATHANOR_PORT" '
+    '-D rest.address="$JOB_MANAGER_RPC_ADDRESS" -D rest.port="$ATHANOR_PORT_1" '
 )
 FIND = (
     "home=${FLINK_HOME:-$(python -c 'import pyflink; print(pyflink.__path__[0])' 2>/dev/null"
@@ -43,8 +44,8 @@ START_TASKS = (
     FIND
     + 'exec "$home/bin/taskmanager.sh" start-foreground '
     + SHARED
-    + '-Dtaskmanager.host="$ATHANOR_HOST" '
-    '-Dtaskmanager.numberOfTaskSlots="$TASK_MANAGER_NUMBER_OF_TASK_SLOTS"'
+    + '-D taskmanager.host="$ATHANOR_HOST" '
+    '-D taskmanager.numberOfTaskSlots="$TASK_MANAGER_NUMBER_OF_TASK_SLOTS"'
 )
 
 
