@@ -26,12 +26,12 @@ JOBS = f"/apis/batch/v1/namespaces/{load.SPACE}/jobs"
 
 
 def gang(name: str, size: int, queue: str = "default", **topology: object) -> JSON:
-    """A gang of one-GPU pods."""
+    """A gang of one-GPU pods that need no names, as those of the peer have none."""
     pods: JSON = {"name": "worker", "count": size, "template": load.template()}
     if topology:
         pods["topology"] = topology
     return {"apiVersion": "athanor.dev/v1alpha1", "kind": "Gang", "metadata": {"name": name},
-            "spec": {"queue": queue, "podSets": [pods]}}  # fmt: skip
+            "spec": {"queue": queue, "podSets": [pods], "service": False}}  # fmt: skip
 
 
 def job(name: str, size: int) -> JSON:

@@ -129,6 +129,8 @@ class GangSpec(Base, frozen=True, kw_only=True):
     run on (or all start again, see `restart`); otherwise such a gang goes back in line. All pods
     share one domain of the level `within`; pod sets may need smaller ones inside it. `adopts` names
     pods that exist already, a set's in the order of its ranks: they are bound, none is made.
+    `service`: ranks find each other as `{pod}.{gang}`, by a headless Service; work whose pods never
+    talk to each other spares the cluster its endpoints.
     """
 
     pod_sets: Annotated[list[PodSet], Meta(min_length=1, max_length=64)] = field(
@@ -151,6 +153,7 @@ class GangSpec(Base, frozen=True, kw_only=True):
     resize: Literal["Never", "Restart", "Live"] = "Never"
     replace: bool = False
     adopts: dict[str, list[str]] = field(default_factory=dict)
+    service: bool = True
 
 
 class NodeRange(Base, frozen=True, kw_only=True):

@@ -101,7 +101,7 @@ def _keep_running(gang: Gang, observed: Observed, s: Situation) -> Iterator[Acti
     if gang.spec.adopts:
         yield from _bound(gang, s)
         return
-    if not observed.has_service:
+    if gang.spec.service and not observed.has_service:
         yield Create(SERVICES, manifests.service(gang))
     for view in s.ranks:
         place, fault = view.place, view.failure

@@ -78,9 +78,10 @@ def _spec(gang: Gang, given: JSON, place: Place, name: str, env: list[JSON]) -> 
         **given,
         "nodeName": place.node,
         "hostname": name,
-        "subdomain": gang.metadata.name,
         "restartPolicy": given.get("restartPolicy", "Never"),
     }
+    if gang.spec.service:
+        spec["subdomain"] = gang.metadata.name
     if gang.spec.priority_class_name and "priorityClassName" not in spec:
         spec["priorityClassName"] = gang.spec.priority_class_name
     for field in ("initContainers", "containers"):

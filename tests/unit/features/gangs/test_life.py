@@ -73,6 +73,15 @@ def test_admission_becomes_pods_and_a_service() -> None:
     live(main)
 
 
+def test_pods_that_need_no_names_get_no_service() -> None:
+    async def main(bed: lab.Lab) -> None:
+        await bed.until(Gang, "g", phase("Running"))
+        assert await bed.list(Service, "default") == []
+        assert [p.spec.subdomain for p in await bed.list(Pod, "default")] == ["", ""]
+
+    live(main, service=False)
+
+
 def test_all_ranks_succeed() -> None:
     async def main(bed: lab.Lab) -> None:
         found = await bed.until(Gang, "g", phase("Succeeded"))
