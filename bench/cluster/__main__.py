@@ -1,4 +1,4 @@
-"""`python -m bench.cluster NAME`: one experiment; figures as JSON lines; 1 if one misses its bar."""
+"""`python -m bench.cluster NAME`: figures as JSON lines; 1 if one misses its bar."""
 
 from __future__ import annotations
 

@@ -33,6 +33,7 @@ ATHANOR = str(Path(sys.executable).parent / "athanor")
 HOME = "athanor-system"
 PATIENCE = 120.0
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
+_BUSY = re.compile(r"(POST|PATCH|APPLY) (?!leases|tokenreviews|subjectaccessreviews)")
 USERS = {"admin": "system:masters", "controller-manager": "", "scheduler": ""}
 """Token users and their groups; the two parts have the names that RBAC knows them by."""
 _SCHEDULER = """
@@ -95,6 +96,13 @@ class Plane(Struct):
                     failed = "" if said["code"].startswith("2") else f" {said['code']}"
                     found[f"{said['verb']} {what}{failed}"] += int(float(line.rpartition(" ")[2]))
         return found
+
+    def settle(self, rest: float = 3.0) -> None:
+        """Wait until nobody writes any more: controllers have seen to new nodes."""
+        before = -1
+        while (now := sum(n for what, n in self.calls().items() if _BUSY.match(what))) != before:
+            before = now
+            time.sleep(rest)
 
     def resident(self, name: str) -> float:
         """Resident memory of a process, MB."""

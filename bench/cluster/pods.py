@@ -50,6 +50,7 @@ async def _run(made: Plane, path: str, manifests: list[JSON], nodes: int, pods: 
     await kubelets.start()
     if path == GANGS:
         start_controllers(made)
+    made.settle()
     asked = made.calls()
     before, began = made.cpu(), time.perf_counter()
     await load.every(load.creation(client, path, one) for one in manifests)
