@@ -32,6 +32,9 @@ from athanor.runtime.plan import Action, Bind, Create, Delete, Patch, Plan, Reco
 
 GANGS, PODS, SERVICES = of(Gang), of(Pod), of(Service)
 
+FRESH = 2.0
+"""Seconds in which a new gang is left unwritten: most are admitted meanwhile, which saves them a
+write, and the scheduler a conflict with it."""
 DEAD_WORLD_GRACE = 3
 """Seconds for ranks whose gang has failed already, unless their template says otherwise."""
 
@@ -48,11 +51,22 @@ def plan(observed: Observed, now: float) -> Plan:
         observed = msgspec.structs.replace(observed, gang=gang)
         if status.phase == phase:
             break
-    actions: list[Action] = [*_write(before, status)]
+    actions: list[Action] = [] if _is_fresh(before, status, now) else [*_write(before, status)]
     actions += _forced(observed, list(_work(gang, observed, situation, now)), now)
     if status.phase != before.status.phase:
         actions.append(_news(gang, status))
     return Plan(tuple(actions), _again(gang, observed, situation, now))
+
+
+def _is_fresh(gang: Gang, status: GangStatus, now: float) -> bool:
+    """Whether there is nothing to tell yet but that somebody has looked."""
+    unwritten = gang.status.observed_generation == 0
+    return unwritten and status.phase == gang.status.phase and now < _grown_up(gang)
+
+
+def _grown_up(gang: Gang) -> float:
+    created = gang.metadata.creation_timestamp
+    return parse_rfc3339(created) + FRESH if created else 0.0
 
 
 def _write(gang: Gang, status: GangStatus) -> Iterator[Patch]:
@@ -153,6 +167,8 @@ def _again(gang: Gang, observed: Observed, s: Situation, now: float) -> float | 
     """Seconds until time alone changes the plan."""
     moments = [since + LOST_AFTER for since in observed.silent.values()]
     status, limit = gang.status, longest(gang)
+    if status.phase == "Pending":
+        moments.append(_grown_up(gang))
     if status.phase in WORKING and status.started_at and limit:
         moments.append(parse_rfc3339(status.started_at) + limit)
     if status.phase == "Evicting" or (status.phase, status.reason) == ("Restarting", RESIZED):
