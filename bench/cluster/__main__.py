@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 
 import msgspec
@@ -20,6 +21,7 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=10, help="pods a gang")
     parser.add_argument("--no-peer", action="store_true")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # processes end with us
     figures, told = loop.run(
         pods.measure(options.nodes, options.gangs, options.size, peer=not options.no_peer)
     )
