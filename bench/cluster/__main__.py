@@ -5,26 +5,40 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from athanor.api.meta import JSON
 from athanor.kit import loop
-from bench.cluster import pods
+from bench.cluster import life, pods, scale, topology
+from bench.harness import Figure
+
+Measure = Callable[[argparse.Namespace], Awaitable[tuple[list[Figure], JSON]]]
+EXPERIMENTS: dict[str, tuple[Measure, str, dict[str, int]]] = {
+    "pods": (pods.measure, "pods of gangs, beside Jobs and kube-scheduler",
+             {"nodes": 5000, "gangs": 1000, "size": 10}),
+    "life": (life.measure, "one large job from submission to removal, beside a batch Job",
+             {"pods": 5000}),
+    "topology": (topology.measure, "gangs of 64 that need a rack, half the cluster taken",
+                 {"nodes": 5000, "gangs": 100}),
+    "scale": (scale.measure, "the controllers in a large cluster",
+              {"nodes": 5000, "pods": 50000, "gangs": 10000}),
+}  # fmt: skip
 
 
 def main() -> int:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m bench.cluster", description=__doc__)
-    parser.add_argument("name", choices=["pods"])
-    parser.add_argument("--nodes", type=int, default=5000)
-    parser.add_argument("--gangs", type=int, default=1000)
-    parser.add_argument("--size", type=int, default=10, help="pods a gang")
-    parser.add_argument("--no-peer", action="store_true")
+    commands = parser.add_subparsers(dest="name", required=True)
+    for name, (_, what, numbers) in EXPERIMENTS.items():
+        command = commands.add_parser(name, help=what, description=what)
+        command.add_argument("--no-peer", dest="peer", action="store_false")
+        for number, default in numbers.items():
+            command.add_argument(f"--{number}", type=int, default=default, metavar="N")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # processes end with us
-    figures, told = loop.run(
-        pods.measure(options.nodes, options.gangs, options.size, peer=not options.no_peer)
-    )
+    figures, told = loop.run(EXPERIMENTS[options.name][0](options))
     for figure in figures:
         print(figure.line(), flush=True)
     print(msgspec.json.encode(told).decode())

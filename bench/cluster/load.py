@@ -7,7 +7,7 @@ plays them: Running, then done or deleted.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
 import msgspec
 
@@ -50,6 +50,17 @@ async def every(works: Iterable[Callable[[], Awaitable[object]]], together: int 
             await work()
 
     await asyncio.gather(*(worker() for _ in range(together)))
+
+
+_BACKGROUND: set[asyncio.Future[object]] = set()
+
+
+def background(work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+    """Start something that goes on beside; it is kept until it is done."""
+    task = asyncio.ensure_future(work)
+    _BACKGROUND.add(task)
+    task.add_done_callback(_BACKGROUND.discard)
+    return task
 
 
 async def forgiving(call: Awaitable[JSON]) -> None:
@@ -96,7 +107,6 @@ class Kubelets:
         self._run, self._ends = run, ends
         self._read = msgspec.json.Decoder(_Pod).decode
         self._acted: set[tuple[str, str]] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._turns = asyncio.Semaphore(TOGETHER)
         self._following: asyncio.Task[None] | None = None
         self.placed: set[str] = set()
@@ -107,14 +117,14 @@ class Kubelets:
     async def start(self) -> None:
         """Follow all pods from now on."""
         following = Following(self._client, PODS, self)
-        self._following = asyncio.ensure_future(following.run())
+        self._following = background(following.run())
         await following.filled.wait()
 
     async def stop(self) -> None:
         """Follow no more."""
         assert self._following is not None
         self._following.cancel()
-        await asyncio.gather(self._following, *self._tasks, return_exceptions=True)
+        await asyncio.gather(self._following, return_exceptions=True)
 
     def read(self, body: msgspec.Raw) -> _Pod:
         """The little that matters of a pod."""
@@ -151,9 +161,7 @@ class Kubelets:
             return
         if (meta.uid, step) not in self._acted:
             self._acted.add((meta.uid, step))
-            task = asyncio.ensure_future(self._step(meta, step))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            background(self._step(meta, step))
 
     async def _step(self, meta: ObjectMeta, step: str) -> None:
         place = meta.namespace or SPACE

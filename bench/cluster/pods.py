@@ -8,6 +8,7 @@ controller-manager and bound by kube-scheduler. Both planes run all parts.
 from __future__ import annotations
 
 import time
+from argparse import Namespace
 from collections.abc import Mapping
 
 from athanor.api.meta import JSON
@@ -67,15 +68,16 @@ def per_pod(told: JSON, processes: tuple[str, ...], pods: int) -> float:
     return sum(told["cpu"][name] for name in processes) / pods * 1000
 
 
-async def measure(nodes: int, gangs: int, size: int, *, peer: bool) -> tuple[list[Figure], JSON]:
+async def measure(options: Namespace) -> tuple[list[Figure], JSON]:
     """Both figures, and all that was counted."""
+    nodes, gangs, size = options.nodes, options.gangs, options.size
     pods = gangs * size
     with plane(*PARTS) as made:
         install(made)
         ours = await _run(made, GANGS, [gang(f"g{i}", size) for i in range(gangs)], nodes, pods)
     said: dict[str, JSON] = {"ours": ours}
     limits: Mapping[str, float] = LIMIT
-    if peer:
+    if options.peer:
         with plane(*PARTS) as made:
             theirs = await _run(made, JOBS, [job(f"j{i}", size) for i in range(gangs)], nodes, pods)
         said["peer"] = theirs

@@ -1,0 +1,98 @@
+"""What our controllers need in a large cluster: memory, CPU at rest and under change, a restart.
+
+`python -m bench.cluster scale [--nodes 5000] [--pods 50000] [--gangs 10000]`: so many nodes, pods
+that run on them, and gangs that wait for more than there is. Then 100 pods a second change their
+status. A restart ends with the first admission by the new process, of a gang that waited for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from argparse import Namespace
+
+from athanor.api.meta import JSON
+from athanor.api.registry import of
+from athanor.api.scheduling import Gang
+from athanor.client.http import Http
+from athanor.client.protocol import Client
+from athanor.wire import calls
+from bench.cluster import load
+from bench.cluster.plane import Plane, install, plane, start_controllers
+from bench.cluster.pods import GANGS, gang
+from bench.harness import Figure
+
+MEMORY, IDLE, BUSY, RESTART = 600.0, 5.0, 60.0, 10.0
+"""MB; % of a core at rest and with 100 changes a second; seconds."""
+RATE, STRETCH = 100, 20.0
+PODS = f"/api/v1/namespaces/{load.SPACE}/pods"
+
+
+def _pod(number: int, nodes: int) -> JSON:
+    spec = load.template(0)["spec"]
+    spec["containers"][0]["resources"] = {"requests": {"cpu": "1"}}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"p{number}"},
+            "spec": {**spec, "nodeName": f"n{number % nodes:05}"}}  # fmt: skip
+
+
+async def _changes(client: Client, pods: int, stretch: float) -> None:
+    """So many pods a second say something new."""
+    began = time.perf_counter()
+    for turn in range(int(stretch * RATE)):
+        await asyncio.sleep(began + turn / RATE - time.perf_counter())
+        ready = {"type": "Ready", "status": "True", "message": f"look {turn}"}
+        status = {"status": {"phase": "Running", "conditions": [ready]}}
+        call = calls.patch(
+            load.PODS, f"p{turn * 7919 % pods}", load.SPACE, status, subresource="status"
+        )
+        load.background(load.forgiving(client(call)))
+
+
+async def _share(made: Plane, during: float) -> float:
+    before = made.cpu()["athanor"]
+    await asyncio.sleep(during)
+    return (made.cpu()["athanor"] - before) / during * 100
+
+
+async def _admitted(client: Client, name: str) -> None:
+    while True:
+        if (await client(calls.get(Gang, name, load.SPACE))).status.admission is not None:
+            return
+        await asyncio.sleep(0.05)
+
+
+async def measure(options: Namespace) -> tuple[list[Figure], JSON]:
+    """The four figures."""
+    nodes, pods, gangs = options.nodes, options.pods, options.gangs
+    with plane() as made:
+        install(made)
+        transport = Http(made.target(), connections=100)
+        client = Client(transport)
+        await load.nodes(client, nodes)
+        await load.every(load.creation(client, PODS, _pod(n, nodes)) for n in range(pods))
+        start_controllers(made)
+        more = nodes * load.PER_NODE + 1  # than the cluster has
+        await load.every(load.creation(client, GANGS, gang(f"g{i}", more)) for i in range(gangs))
+        made.settle(10.0)
+        idle = await _share(made, STRETCH)
+        changing = load.background(_changes(client, pods, STRETCH + 2))
+        await asyncio.sleep(1)
+        busy = await _share(made, STRETCH)
+        await changing
+        memory = made.resident("athanor")
+        made.stop("athanor")
+        await client(calls.raw("POST", GANGS, body=gang("next", 1)))
+        began = time.perf_counter()
+        start = asyncio.to_thread(start_controllers, made)
+        await asyncio.gather(start, _admitted(client, "next"))
+        restart = time.perf_counter() - began
+        await client(calls.delete(of(Gang), "next", load.SPACE))
+        await transport.close()
+    size = f"{nodes} nodes, {pods} pods, {gangs} waiting gangs"
+    return [
+        Figure(name="cluster.scale.memory", value=memory, unit="MB", limit=MEMORY, better="low"),
+        Figure(name="cluster.scale.idle", value=idle, unit="% of a core", limit=IDLE, better="low"),
+        Figure(name="cluster.scale.changes", value=busy, unit="% of a core", limit=BUSY,
+               better="low"),
+        Figure(name="cluster.scale.restart", value=restart, unit="s", limit=RESTART, better="low"),
+    ], {"size": size}  # fmt: skip
