@@ -28,7 +28,9 @@ MANAGER = "jobmanager"
 SHARED = (
     '-D jobmanager.rpc.address="$JOB_MANAGER_RPC_ADDRESS" -D jobmanager.rpc.port="$ATHANOR_PORT" '
     '-D rest.address="$JOB_MANAGER_RPC_ADDRESS" -D rest.port="$ATHANOR_PORT_1" '
+    "-D jobmanager.bind-host=0.0.0.0 -D taskmanager.bind-host=0.0.0.0 -D rest.bind-address=0.0.0.0 "
 )
+"""Flink's own file of settings binds everything to localhost, where nobody else finds it."""
 FIND = (
     "home=${FLINK_HOME:-$(python -c 'import pyflink; print(pyflink.__path__[0])' 2>/dev/null"
     ' || echo /opt/flink)}; export FLINK_HOME="$home" PATH="$home/bin:$PATH" '
