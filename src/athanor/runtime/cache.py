@@ -18,6 +18,9 @@ O = TypeVar("O", bound=Object)  # noqa: E741 - O for object
 Index = Callable[[O], Iterable[str]]
 """The values an object is found under."""
 
+Trim = Callable[[O], O]
+"""Makes an object smaller: without what no controller of the process reads of it."""
+
 
 class Key(NamedTuple):
     """An object's name within its kind; `namespace` is "" for cluster-wide kinds."""
@@ -73,7 +76,10 @@ class News:
 class Cache(Generic[O]):
     """All objects of one kind."""
 
-    def __init__(self, indexes: Mapping[str, Index[O]] | None = None) -> None:
+    def __init__(
+        self, indexes: Mapping[str, Index[O]] | None = None, trims: Iterable[Trim[O]] = ()
+    ) -> None:
+        self._trims = tuple(trims)
         self._objects: dict[Key, O] = {}
         self._indexes = dict(indexes or {})
         self._found: dict[str, dict[str, dict[Key, None]]] = {name: {} for name in self._indexes}
@@ -91,6 +97,11 @@ class Cache(Generic[O]):
     def indexes(self) -> Mapping[str, Index[O]]:
         """The indexes there are."""
         return self._indexes
+
+    @property
+    def trims(self) -> tuple[Trim[O], ...]:
+        """What is done to objects before they are kept."""
+        return self._trims
 
     def get(self, key: Key) -> O | None:
         """The object, or None."""
@@ -149,6 +160,9 @@ class Cache(Generic[O]):
             return None
         if held is not None and value is not None and _version(held) >= _version(value) > 0:
             return None  # a write of ours is ahead of the watch
+        if value is not None:
+            for trim in self._trims:
+                value = trim(value)
         for news in self._news:
             news.add(key)
         if held is not None:
@@ -207,11 +221,13 @@ class Caches:
     def __init__(self) -> None:
         self._caches: dict[type[Object], Cache[Any]] = {}
 
-    def want(self, view: type[O], indexes: Mapping[str, Index[O]]) -> None:
+    def want(
+        self, view: type[O], indexes: Mapping[str, Index[O]], trim: Trim[O] | None = None
+    ) -> None:
         """A controller needs this kind, with these indexes. Only before the first object came."""
         held = self._caches.get(view)
-        known = held.indexes if held is not None else {}
-        self._caches[view] = Cache({**known, **indexes})
+        known, trims = (held.indexes, held.trims) if held is not None else ({}, ())
+        self._caches[view] = Cache({**known, **indexes}, (*trims, *([trim] if trim else [])))
 
     def cache(self, view: type[O]) -> Cache[O]:
         """The cache of a kind. Raises KeyError when no controller asked for it."""

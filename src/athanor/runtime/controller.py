@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct, field
 
 from athanor.api.meta import Object
-from athanor.runtime.cache import Changed, Index, Key, World, key_of
+from athanor.runtime.cache import Changed, Index, Key, Trim, World, key_of
 from athanor.runtime.plan import Plan
 
 T = TypeVar("T")
@@ -26,13 +26,15 @@ def itself(change: Changed[Any], world: World) -> Iterable[Key]:
 class Watch(Struct, Generic[O], frozen=True):
     """A kind to follow: which keys of the controller each change concerns, and lookups wanted.
 
-    `settle` seconds pass between a change and the look at its keys: changes come in flocks.
+    `settle` seconds pass between a change and the look at its keys: changes come in flocks. `trim`
+    is for the owner of what it takes away: all controllers of the process see what is left.
     """
 
     view: type[O]
     keys: Callable[[Changed[O], World], Iterable[Key]] = itself
     indexes: Mapping[str, Index[O]] = field(default_factory=dict)
     settle: float = 0.0
+    trim: Trim[O] | None = None
 
 
 class Controller(Struct, Generic[T], frozen=True, kw_only=True):

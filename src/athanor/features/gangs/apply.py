@@ -5,6 +5,7 @@ from __future__ import annotations
 from athanor.api.core import Node, Pod, Service
 from athanor.api.scheduling import Gang
 from athanor.features.gangs import foreign
+from athanor.features.gangs.lean import lean
 from athanor.features.gangs.observe import (
     ADOPTS,
     PODS_OF_GANG,
@@ -30,7 +31,7 @@ def controller() -> Controller[Observed]:
         name="gangs",
         watches=(
             Watch(Gang, indexes={ADOPTS: adopted_by}),
-            Watch(Pod, gang_of, {PODS_OF_GANG: pods_of_gang, PODS_ON_NODE: node_of}, SETTLE),
+            Watch(Pod, gang_of, {PODS_OF_GANG: pods_of_gang, PODS_ON_NODE: node_of}, SETTLE, lean),
             Watch(Service, gang_of),
             Watch(Node, gangs_on),
         ),
