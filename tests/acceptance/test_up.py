@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from athanor import Client
+from athanor.api.core import PersistentVolumeClaim
+from athanor.api.registry import of
+from athanor.local.agent.claims import volume_of
 from tests.acceptance.console import Console
 
 HELLO = ("submit", "generic", "--name", "hello", "--workers", "2", "--cpu", "100m", "--")
@@ -97,6 +101,20 @@ def test_people_get_a_namespace_a_queue_and_no_more(console: Console) -> None:
     assert "cannot list" in console.run(*asada, "get", "secrets", "-n", "kube-system", code=1)
     console.run("user", "remove", "ada", "--yes")
     assert "cannot list" in console.run(*asada, "list", code=1)
+
+
+def test_gc_leaves_what_a_claim_holds(console: Console) -> None:
+    claims = of(PersistentVolumeClaim)
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    with Client(kubeconfig=str(console.data.admin)) as client:
+        made = client.create(claims, {"metadata": {"name": "keep"}, "spec": spec})
+        folder = console.data.node / "claims" / volume_of(made)
+        console.until(lambda: folder.exists() or None)
+        (folder / "weights").write_text("dear")
+        console.run("gc", "--older", "0s", "--yes")
+        assert (folder / "weights").read_text() == "dear"
+        client.delete(claims, "keep")
+        console.until(lambda: not folder.exists() or None)
 
 
 def test_a_second_up_is_refused(console: Console) -> None:

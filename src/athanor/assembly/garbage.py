@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from athanor.api.registry import find
 from athanor.assembly.layout import DataDir
+from athanor.local.agent.claims import volume_of
+from athanor.local.agent.overlay import USED
 from athanor.sdk.client import Client
 
 
@@ -22,7 +24,7 @@ class Waste(NamedTuple):
 
 
 class Needed(NamedTuple):
-    """What the server's objects still refer to."""
+    """What the server's objects still refer to; `claims` are folders of claims and volumes."""
 
     pods: frozenset[str]
     jobs: frozenset[str]
@@ -31,9 +33,10 @@ class Needed(NamedTuple):
 
 def needed(client: Client) -> Needed:
     """Ask the server. Raises ApiError when none answers: then nothing may be deleted."""
-    pods, jobs, flows, claims = (
+    kinds = ("pods", "trainingjobs", "workflows", "persistentvolumeclaims", "persistentvolumes")
+    pods, jobs, flows, claims, volumes = (
         client.list(kind, everywhere=True).get("items", [])
-        for kind in map(find, ("pods", "trainingjobs", "workflows", "persistentvolumeclaims"))
+        for kind in map(find, kinds)
         if kind is not None
     )
     return Needed(
@@ -43,7 +46,8 @@ def needed(client: Client) -> Needed:
             for job in [*jobs, *flows]
         ),
         claims=frozenset(
-            f"{claim['metadata']['namespace']}_{claim['metadata']['name']}" for claim in claims
+            [volume_of(claim) for claim in claims]
+            + [os.path.basename(v["spec"].get("hostPath", {}).get("path", "")) for v in volumes]
         ),
     )
 
@@ -62,11 +66,16 @@ def find_waste(data: DataDir, keep: Needed, now: float, older: float) -> list[Wa
 
 
 def overlays(data: DataDir, now: float, older: float) -> list[Waste]:
-    """Environments laid over by requirements, that no pod used for `older` seconds."""
+    """Environments laid over by requirements that no pod has, none for `older` seconds.
+
+    What has a dot in its name is being made, or its maker died: an hour tells.
+    """
+    used = {path.name for path in data.node.glob(f"pods/*/{USED}/*")}
     return [
         Waste("overlay", path, _size(path))
         for path in _below(data.node / "overlays")
-        if now - max(_touched(path), path.stat().st_atime) >= older
+        if path.name.partition(".")[0] not in used
+        and now - _touched(path) >= (max(older, 3600) if "." in path.name else older)
     ]
 
 

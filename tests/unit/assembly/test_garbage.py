@@ -8,6 +8,7 @@ from pathlib import Path
 from athanor.assembly import garbage
 from athanor.assembly.garbage import Needed
 from athanor.assembly.layout import DataDir
+from athanor.local.agent.overlay import USED
 
 NOW = 2_000_000_000.0
 KEEP = Needed(
@@ -42,3 +43,13 @@ def test_what_is_needed_or_young_stays(tmp_path: Path) -> None:
     assert garbage.delete(waste) == 4000
     assert not any(path.exists() for path in gone)
     assert (data.node / "pods" / "uid-1").exists()
+
+
+def test_an_environment_that_a_pod_has_or_that_is_being_made_stays(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    data.make()
+    for name in ("used", "unused", "unused.12.34"):
+        made(data, "overlays", name)
+    made(data, "pods", "uid-1", USED, "used")
+    gone = [item.path.name for item in garbage.overlays(data, NOW, 60)]
+    assert gone == ["unused"]

@@ -29,6 +29,11 @@ _CLAIMS, _VOLUMES = of(PersistentVolumeClaim), of(PersistentVolume)
 _AGAIN = 5.0
 
 
+def volume_of(claim: JSON) -> str:
+    """The name of the volume that is made for a claim, and of its folder."""
+    return f"pvc-{claim['metadata']['uid']}"
+
+
 class Claims:
     """Binds claims of our class; tells `bound(namespace)` when one is."""
 
@@ -143,7 +148,7 @@ class Claims:
 
     async def _provision(self, claim: JSON) -> None:
         meta, spec = claim["metadata"], claim["spec"]
-        name = f"pvc-{meta['uid']}"
+        name = volume_of(claim)
         path = self._root / name
         path.mkdir(parents=True, exist_ok=True)
         path.chmod(0o1777)
@@ -194,6 +199,10 @@ class Claims:
         path = Path((spec.get("hostPath") or {}).get("path") or "/")
         if made_by != PROVISIONER or alive or path.parent != self._root:
             return
+        if spec.get("persistentVolumeReclaimPolicy") != "Delete":  # somebody wants to keep it
+            if (volume.get("status") or {}).get("phase") != "Released":
+                await self._status(_VOLUMES, meta["name"], None, {"phase": "Released"})
+            return
         await asyncio.to_thread(shutil.rmtree, path, True)
         try:
             await self._client(calls.delete(_VOLUMES, meta["name"], uid=meta["uid"]))
@@ -212,5 +221,5 @@ def _ours(claim: JSON) -> bool:
     waiting = (claim.get("status") or {}).get("phase", "Pending") == "Pending"
     going = claim["metadata"].get("deletionTimestamp")
     named = claim["spec"].get("volumeName") or ""
-    mine = named in ("", f"pvc-{claim['metadata']['uid']}")
+    mine = named in ("", volume_of(claim))
     return waiting and not going and mine and claim["spec"].get("storageClassName") == CLASS

@@ -1,7 +1,4 @@
-"""What nothing needs any more: folders and logs of pods that are gone, overlays long unused.
-
-`athanor gc` calls `collect`; the agent sweeps what its own crashes may have left when it starts.
-"""
+"""Folders and logs of pods that are gone: the agent sweeps what its own crashes may have left."""
 
 from __future__ import annotations
 
@@ -11,10 +8,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from athanor.local.agent import overlay
 from athanor.local.agent.node import Settings
 
-OVERLAY_AGE = 14 * 86_400.0
 MEMORY_PREFIX = "athanor-"
 
 
@@ -23,7 +18,6 @@ class Collected(Struct, frozen=True, kw_only=True):
 
     pods: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
-    overlays: tuple[str, ...] = ()
     freed: int = 0
 
 
@@ -42,18 +36,6 @@ def sweep(settings: Settings, known: Iterable[str]) -> Collected:
         shutil.rmtree(path, ignore_errors=True)
     names = [tuple(path.name for path in group) for group in (pods, logs)]
     return Collected(pods=names[0], logs=names[1], freed=freed)
-
-
-def collect(
-    settings: Settings, known: Iterable[str], now: float, overlay_age: float = OVERLAY_AGE
-) -> Collected:
-    """`sweep`, and overlays that nobody used for `overlay_age` seconds."""
-    swept = sweep(settings, known)
-    root = settings.data / "node" / "overlays"
-    before = size(root)
-    gone = overlay.collect(root, overlay_age, now)
-    freed = swept.freed + before - size(root)
-    return Collected(pods=swept.pods, logs=swept.logs, overlays=tuple(gone), freed=freed)
 
 
 def size(path: Path) -> int:

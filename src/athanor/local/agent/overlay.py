@@ -20,6 +20,8 @@ from pathlib import Path
 from athanor.local.agent.images import Environment
 
 _LIMIT = 1800  # seconds for one installation
+USED = "overlays"
+"""The folder of a pod that holds the names of the overlays it has."""
 
 
 class Failed(Exception):
@@ -48,17 +50,6 @@ def build(root: Path, requirements: str, env: Environment) -> Path:
                 _install(root, target, requirements, env)
     os.utime(target)
     return target
-
-
-def collect(root: Path, older_than: float, now: float) -> list[str]:
-    """Remove overlays that nobody used since `older_than` seconds before `now`."""
-    gone = []
-    for path in root.iterdir() if root.exists() else ():
-        if path.is_dir() and path.stat().st_mtime < now - older_than:
-            shutil.rmtree(path, ignore_errors=True)
-            (root / f"{path.name}.lock").unlink(missing_ok=True)
-            gone.append(path.name)
-    return gone
 
 
 def _install(root: Path, target: Path, requirements: str, env: Environment) -> None:
@@ -104,6 +95,7 @@ class Overlays:
         if name in self._failed:
             raise Failed(self._failed.pop(name))
         if (self.root / name).exists():
+            os.utime(self.root / name)
             return self.root / name
         task = self._building.get(name)
         if task is None:

@@ -280,6 +280,8 @@ class Preparation:
             missing = Missing("installing the requirements")
             missing.hold = Hold("ContainerCreating", "installing the requirements")
             raise missing
+        (self.folder / overlay.USED).mkdir(parents=True, exist_ok=True)
+        (self.folder / overlay.USED / path.name).touch()
         return structs.replace(
             env, path=(f"{path}/bin", *env.path), needs=(*env.needs, str(path)),
             libraries=(*env.libraries, str(path)),

@@ -177,7 +177,6 @@ def test_an_overlay_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         thread.join()
     assert len(built) == 1
     assert overlay.digest("b\n\na ", env) == overlay.digest("a\nb", env)
-    assert overlay.collect(tmp_path, 60, 4e9) == [overlay.digest("a\nb", env)]
 
 
 def test_leftovers_of_pods_that_are_gone(tmp_path: Path) -> None:
