@@ -32,6 +32,7 @@ from athanor.kit.clock import SystemClock
 from athanor.kit.times import rfc3339
 from athanor.runtime.following import Following
 from athanor.wire import calls
+from athanor.wire.status import ApiError
 from bench.harness import Figure, api_server
 from bench.traces.scheduler import counted, scheduler, spent
 
@@ -116,7 +117,20 @@ class Runner:
                 "apiVersion": GANGS.api_version, "kind": "Gang", "spec": plan.spec,
                 "metadata": {"name": name, "namespace": SPACE},
             }  # fmt: skip
-            await self.client(calls.create(GANGS, manifest))
+            await self._send(calls.create(GANGS, manifest))
+
+    async def _send(self, call: calls.Call[JSON]) -> None:
+        """Until the server has taken it: at first thousands of generators connect at once."""
+        while True:
+            try:
+                await self.client(call)
+                return
+            except ApiError as problem:
+                if problem.reason == "AlreadyExists":
+                    return
+                if problem.reason != "ServiceUnavailable":
+                    raise
+                await asyncio.sleep(0.5)
 
     def read(self, body: msgspec.Raw) -> _Seen:
         """The little that matters of a gang."""
@@ -161,7 +175,7 @@ class Runner:
     async def _end(self, name: str) -> None:
         await asyncio.sleep(self.of[name].runtime)
         done = {"status": {"phase": "Succeeded", "finishedAt": rfc3339(CLOCK.now())}}
-        await self.client(calls.patch(GANGS, name, SPACE, done, subresource="status"))
+        await self._send(calls.patch(GANGS, name, SPACE, done, subresource="status"))
         self._held(name)
         self.left -= 1
         if not self.left:
@@ -169,7 +183,7 @@ class Runner:
 
     async def _give_back(self, name: str) -> None:
         gone = {"status": {"phase": "Pending", "admission": None}}
-        await self.client(calls.patch(GANGS, name, SPACE, gone, subresource="status"))
+        await self._send(calls.patch(GANGS, name, SPACE, gone, subresource="status"))
 
 
 def plans(config: JSON, scale: int) -> tuple[list[Plan], list[JSON], list[JSON]]:

@@ -1,7 +1,7 @@
-"""Pods of gangs as controllers keep them: what is read of them, and what many have in common once.
+"""Pods with a node as controllers keep them: what is read, and what many have in common once.
 
-A pod of ours runs what its gang's template says; of the pod itself only its place and its state are
-ever read. Fifty thousand pods with environments, mounts and volumes would take all the memory.
+What a placed pod runs is its node's business: controllers read where it is, what it takes there
+and how it does. Fifty thousand pods with environments and volumes would take all the memory.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from functools import lru_cache
 
 import msgspec
 
-from athanor.api import labels
 from athanor.api.core import (
     Container,
     ContainerStatus,
@@ -23,9 +22,9 @@ from athanor.api.meta import Condition, OwnerReference
 
 
 def lean(pod: Pod) -> Pod:
-    """The pod without what nobody reads; pods of others, and those without a node, as they are."""
+    """The pod without what nobody reads; one without a node as it is: it may become a gang."""
     meta, spec, status = pod.metadata, pod.spec, pod.status
-    if labels.GANG not in meta.labels or not spec.node_name:
+    if not spec.node_name:
         return pod
     replace = msgspec.structs.replace
     return replace(
@@ -42,8 +41,13 @@ def lean(pod: Pod) -> Pod:
             node_name=_text(spec.node_name),
             containers=[_container(one) for one in spec.containers],
             init_containers=[_container(one) for one in spec.init_containers],
-            host_network=spec.host_network,
             affinity=spec.affinity,
+            scheduler_name=_text(spec.scheduler_name),
+            scheduling_gates=spec.scheduling_gates,
+            restart_policy=_text(spec.restart_policy),
+            host_network=spec.host_network,
+            priority_class_name=_text(spec.priority_class_name),
+            priority=spec.priority,
             overhead=spec.overhead,
         ),
         status=PodStatus(

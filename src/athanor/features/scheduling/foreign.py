@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from athanor.api import labels
 from athanor.api.core import Container, Pod
@@ -131,15 +132,13 @@ def uses(cache: Cache[Pod], all_gangs: Iterable[Gang]) -> dict[str, dict[str, in
 
 def use_of(pod: Pod) -> dict[str, int]:
     """What a pod takes of its node."""
-    asked: JSON = {
-        "containers": [_container(c) for c in pod.spec.containers],
-        "initContainers": [_container(c) for c in pod.spec.init_containers],
-        "overhead": pod.spec.overhead,
-    }
-    try:
-        found = {**nodes.amounts(pods.requests(asked)), "pods": 1}
-    except QuantityError:
-        found = {"pods": 1}  # the API server lets no such pod in
+    spec = pod.spec
+    found = {
+        **_asked(
+            tuple(map(_said, spec.containers)), tuple(map(_said, spec.init_containers)),
+            tuple(spec.overhead.items()),
+        )
+    }  # fmt: skip
     for container in pod.spec.containers:
         for port in container.ports:
             number = port.host_port or (port.container_port if pod.spec.host_network else 0)
@@ -148,13 +147,34 @@ def use_of(pod: Pod) -> dict[str, int]:
     return found
 
 
-def _container(container: Container) -> JSON:
-    return {
-        "resources": {
-            "requests": container.resources.requests, "limits": container.resources.limits
-        },
-        "restartPolicy": container.restart_policy,
-    }  # fmt: skip
+Said = tuple[tuple[str, str], ...]
+Asks = tuple[Said, Said, str]
+"""A container's requests, limits and restart policy."""
+
+
+def _said(one: Container) -> Asks:
+    asked = one.resources
+    return tuple(asked.requests.items()), tuple(asked.limits.items()), one.restart_policy
+
+
+@lru_cache(4096)
+def _asked(boxes: tuple[Asks, ...], first: tuple[Asks, ...], overhead: Said) -> Mapping[str, int]:
+    """What pods with such containers and init containers request."""
+    spec: JSON = {
+        "containers": [_container(one) for one in boxes],
+        "initContainers": [_container(one) for one in first],
+        "overhead": dict(overhead),
+    }
+    try:
+        return {**nodes.amounts(pods.requests(spec)), "pods": 1}
+    except QuantityError:
+        return {"pods": 1}  # the API server lets no such pod in
+
+
+def _container(one: Asks) -> JSON:
+    requests, limits, policy = one
+    asked = {"requests": dict(requests), "limits": dict(limits)}
+    return {"resources": asked, "restartPolicy": policy}
 
 
 def _guards(pod: Pod) -> bool:
