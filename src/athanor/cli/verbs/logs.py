@@ -42,7 +42,11 @@ def command(world: World, name: str, follow: bool, since: str | None, **how: Any
     wish = Wish(rank=how["rank"], tail=how["tail"], since_seconds=seconds, previous=how["previous"])
     lines = world.client.logs(name, follow=follow, wish=wish)
     printed = print_lines(lines, timestamps=how["timestamps"], prefix=not how["no_prefix"])
-    if not printed and not follow:
+    if printed or follow:
+        return
+    if wish != Wish():
+        show.note(f"no such lines; athanor logs {name} shows all there are")
+    else:
         show.note(f"{name} has written nothing yet; athanor why {name} tells what it waits for")
 
 

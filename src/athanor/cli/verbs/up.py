@@ -55,7 +55,7 @@ def command(world: World, detach: bool, **how: Any) -> int:
         prepared = start.prepare(wishes, clock)
         if not detach:
             show.line(f"starting in {world.data} at {prepared.server}; Ctrl-C ends it")
-            if not sys.stdout.isatty():
+            if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
                 start.foreground(prepared)
             return _live(world, start.beside(prepared))
         running = start.detach(prepared, clock)
