@@ -97,15 +97,21 @@ async def main(folder: Path) -> None:
     await asyncio.start_server(serve, FAR, 4711)
     await asyncio.start_server(serve, "127.0.0.1", 4712)
     await supervised.connect(hello.append)
-    if hello[0].hello["isolation"] == "process":
+    try:
+        print(json.dumps(await look(supervised, hello[0])))
+    finally:
         await supervised.ask("shutdown", grace=0)
-        print(json.dumps({"skip": "; ".join(hello[0].hello["missing"])}))
-        return
+
+
+async def look(supervised: Supervised, met: Met) -> dict[str, object]:
+    """What a pod sees of the way out."""
+    if met.hello["isolation"] == "process":
+        return {"skip": "; ".join(met.hello["missing"])}
     egress = Egress(supervised, GATEWAY, NETWORK, [f"{FAR}:53"])
     await egress.open()
     await supervised.ask("sandbox", pod="p", hostname="p", address=POD)
     seen, before = Seen(supervised), carriers()
-    out = {
+    out: dict[str, object] = {
         "missing": egress.missing,
         "before": before,
         "far": await seen.tcp(FAR, 4711),
@@ -118,9 +124,7 @@ async def main(folder: Path) -> None:
         "users": carriers(),
     }
     await egress.close()
-    out["after"] = carriers()
-    await supervised.ask("shutdown", grace=0)
-    print(json.dumps(out))
+    return {**out, "after": carriers()}
 
 
 def leave() -> None:
