@@ -39,7 +39,7 @@ class Refused(Exception):
     """The server did not open the channel: HTTP's status, and the whole answer."""
 
     def __init__(self, status: int, body: bytes, line: str) -> None:
-        super().__init__(_message(body) or line)
+        super().__init__(message(body) or line)
         self.status = status
         self.body = body
 
@@ -198,7 +198,8 @@ def connect() -> tuple[socket.socket, str, dict[str, str]]:
     return connection, host, {"Authorization": f"Bearer {token}"}
 
 
-def _namespace() -> str:
+def namespace() -> str:
+    """The namespace of this pod."""
     account = os.environ.get("ATHANOR_ACCOUNT", ACCOUNT)
     with open(os.path.join(account, "namespace"), encoding="utf-8") as file:
         return file.read().strip()
@@ -207,7 +208,7 @@ def _namespace() -> str:
 def opened(pod: str, command: list[str], seconds: float) -> Channels:
     """The channels of a command, as soon as the pod runs. Raises Refused, OSError."""
     end = time.monotonic() + seconds
-    path = path_of(_namespace(), pod, command, stdin=True)
+    path = path_of(namespace(), pod, command, stdin=True)
     while True:
         try:
             connection, host, headers = connect()
@@ -251,7 +252,8 @@ def _feed(channels: Channels) -> None:
         return  # the command is over
 
 
-def _message(body: bytes) -> str:
+def message(body: bytes) -> str:
+    """What a Status, or any other answer, says."""
     try:
         return str(json.loads(body).get("message", ""))
     except (ValueError, AttributeError):

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from athanor.api.registry import Resource, find
 from athanor.assembly import processes, supervisor
 from athanor.assembly.layout import DataDir
+from athanor.sdk.client import Client
 
 T = TypeVar("T")
 
@@ -42,6 +44,17 @@ class Console:
         assert code is None or ran.returncode == code, f"{words}: {ran.returncode}: {ran.stdout}"
         assert not ran.stdout.startswith("Traceback") and "\nTraceback" not in ran.stdout
         return ran.stdout
+
+    def client(self) -> Client:
+        """The SDK, as the administrator."""
+        return Client(kubeconfig=str(self.data.admin))
+
+    @staticmethod
+    def kind(word: str) -> Resource:
+        """A kind by one of its names."""
+        found = find(word)
+        assert found is not None
+        return found
 
     def process(self, part: str) -> processes.Seen:
         """One of the platform's processes."""

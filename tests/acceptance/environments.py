@@ -28,6 +28,7 @@ WANTED: Mapping[str, Sequence[str]] = {
     ),
     "horovod": ("horovod==0.28.1",),
     "flink": ("apache-flink==2.3.0", "scikit-learn", "setuptools<81"),
+    "tensorboard": ("tensorboard==2.21.0", "setuptools<81"),
     "jupyter": ("jupyterlab==4.6.6",),
     "browser": ("playwright==1.65.2",),
     "spark": ("pyspark==4.3.0", "numpy==2.4.6", "scikit-learn==1.9.1"),

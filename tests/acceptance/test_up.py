@@ -39,6 +39,11 @@ def test_the_five_minutes_of_the_readme(console: Console) -> None:
     console.run("delete", "hello", "--yes")
     console.run("wait", "hello", "--for", "deleted", "--timeout", "30s")
     assert "no jobs" in console.run("list")
+    # its pods are gone, what they wrote is not
+    console.until(
+        lambda: sorted(console.run("logs", "hello", code=None).splitlines()) == said or None
+    )
+    assert sorted(console.run("logs", "hello", "--search", "hel+o").splitlines()) == said
 
 
 def test_logs_follow_to_the_end(console: Console) -> None:

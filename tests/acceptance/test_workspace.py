@@ -105,6 +105,40 @@ def test_a_command_of_ones_own_behind_the_door(console: Console) -> None:
     console.run("workspace", "delete", "app", "--yes")
 
 
+def test_a_tensorboard_beside_a_job(console: Console) -> None:
+    venv = needed("tensorboard")
+    write = (
+        "import os, time\n"
+        "from tensorboard.compat.proto.event_pb2 import Event\n"
+        "from tensorboard.compat.proto.summary_pb2 import Summary\n"
+        "from tensorboard.summary.writer.event_file_writer import EventFileWriter\n"
+        "writer = EventFileWriter(os.environ['ATHANOR_OUTPUT_DIR'])\n"
+        "for step in range(5):\n"
+        "    value = Summary.Value(tag='loss', simple_value=1 / (step + 1))\n"
+        "    summary = Summary(value=[value])\n"
+        "    writer.add_event(Event(wall_time=time.time(), step=step, summary=summary))\n"
+        "writer.close()\n"
+    )
+    said = console.run(
+        "submit", "generic", "--name", "curve", "--cpu", "100m", "--venv", str(venv),
+        "--tensorboard", "--", "python", "-c", write,
+    )  # fmt: skip
+    assert "athanor workspace open curve-tb" in said
+    console.run("wait", "curve", "--timeout", "2m")
+    phase(console, "curve-tb", "Running")
+
+    def curve() -> str | None:
+        link = console.run("workspace", "open", "curve-tb").strip()
+        code, _, cookie = ask(link)
+        base = link.partition("?")[0]
+        found = ask(f"{base}data/plugin/timeseries/tags", cookie) if code == 302 else (code, "", "")
+        return found[1] if found[0] == 200 and "loss" in found[1] else None
+
+    assert json.loads(console.until(curve, 120))["scalars"]["tagDescriptions"] is not None
+    console.run("delete", "curve", "--yes")
+    console.until(lambda: "curve-tb" not in console.run("workspace", "list") or None)
+
+
 def test_jupyterlab_in_a_browser(console: Console) -> None:
     jupyter, playwright, chromium = needed("jupyter"), needed("browser"), browser()
     console.run(

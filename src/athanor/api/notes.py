@@ -302,6 +302,12 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "directory": "Local directory.",
         "git": "URL of a git repository.",
         "ref": "Branch, tag or commit.",
+        "bundle": "Uploaded code by its content: sha256:… as athanor submit --code names it.",
+    },
+    "TensorBoard": {
+        "logDir": "Folder that it reads: the outputs when empty, else the checkpoints.",
+        "image": "Where TensorBoard is installed: the first role's image when empty.",
+        "stopAfterSeconds": "Stopped when nobody looked for this long; 0: never.",
     },
     "Checkpoints": {
         "directory": "Directory that survives attempts; ranks see it as ATHANOR_CHECKPOINT_DIR.",

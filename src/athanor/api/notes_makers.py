@@ -169,7 +169,7 @@ MAKERS: Mapping[str, Mapping[str, str]] = {
         "requests": "What it claims, by resource.",
         "gpu": "Devices it claims, shares of one too.",
         "storage": "Size of its home.",
-        "mounts": "Directories of the machine that it sees, at their own paths.",
+        "mounts": "Directories of the machine at their own paths, or CLAIM[/FOLDER]:/path.",
         "idle": "When it is stopped because nobody uses it.",
         "hours": "When it is started and stopped by the clock.",
         "stopped": "Stopped by its owner.",

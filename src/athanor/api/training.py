@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from athanor.api.meta import JSON, Base, Condition, Object
+from athanor.api.meta import Base, Condition, Object
 from athanor.api.pod_template import Template
 from athanor.api.scheduling import (
     CheckpointPolicy,
@@ -108,18 +108,37 @@ class Environment(Base, frozen=True, kw_only=True):
     requirements: list[str] = field(default_factory=list)
 
 
+BundleName = Annotated[str, Meta(pattern="^(sha256:[0-9a-f]{64})?$")]
+
+
 class Code(Base, frozen=True, kw_only=True):
-    """Where the code comes from: a directory, or a git reference."""
+    """Where the code comes from: a directory of the machine, a git reference, or an upload.
+
+    The last two are fetched before a rank starts; it then works in /athanor/code.
+    """
 
     directory: str = ""
     git: str = ""
     ref: str = ""
+    bundle: BundleName = ""
 
 
 class Checkpoints(CheckpointPolicy, frozen=True, kw_only=True):
     """`directory` survives attempts; ranks find it as ATHANOR_CHECKPOINT_DIR."""
 
     directory: str = ""
+
+
+class TensorBoard(Base, frozen=True, kw_only=True):
+    """A TensorBoard beside the job: a Workspace `JOB-tb`, stopped when nobody looks.
+
+    Without a `logDir` it reads the outputs, else the checkpoints; without an `image` it runs in
+    that of the first role.
+    """
+
+    log_dir: str = ""
+    image: str = ""
+    stop_after_seconds: NonNegative = 3600
 
 
 class TrainingJobSpec(Base, frozen=True, kw_only=True):
@@ -142,7 +161,7 @@ class TrainingJobSpec(Base, frozen=True, kw_only=True):
     environment: Environment | None = None
     code: Code | None = None
     outputs: str = ""
-    tensorboard: JSON | None = None
+    tensorboard: TensorBoard | None = None
     checkpoints: Checkpoints | None = None
     scheduling: Scheduling = field(default_factory=Scheduling)
 

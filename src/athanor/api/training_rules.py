@@ -128,6 +128,13 @@ _SPEC: list[JSON] = [
         ".code",
     ),
     _rule(
+        "!has(self.code) || !has(self.code.bundle) || self.code.bundle == '' || "
+        "((!has(self.code.git) || self.code.git == '') && "
+        "(!has(self.code.directory) || self.code.directory == ''))",
+        "code that was uploaded comes from nowhere else: leave git and directory out",
+        ".code",
+    ),
+    _rule(
         "!has(self.code) || !has(self.code.ref) || self.code.ref == '' || (has(self.code.git) && "
         "self.code.git != '')",
         "a ref needs the git repository it belongs to",
@@ -137,6 +144,12 @@ _SPEC: list[JSON] = [
         "!has(self.outputs) || self.outputs == '' || self.outputs.startsWith('/')",
         "outputs must be an absolute path",
         ".outputs",
+    ),
+    _rule(
+        "!has(self.tensorboard) || !has(self.tensorboard.logDir) || self.tensorboard.logDir == '' "
+        "|| self.tensorboard.logDir.startsWith('/')",
+        "the folder that TensorBoard reads must be an absolute path",
+        ".tensorboard",
     ),
     _rule(
         "!has(self.checkpoints) || !has(self.checkpoints.directory) || "

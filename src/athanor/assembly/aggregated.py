@@ -1,39 +1,98 @@
-"""The objects by which an API server finds `visibility.athanor.dev`: data alone, soon imported."""
+"""How an API server finds the groups that our processes answer: objects, and where they are.
+
+Imported by whoever starts soon: data alone.
+"""
 
 from __future__ import annotations
 
-from athanor.api.meta import JSON
-from athanor.api.visibility import GROUP, VERSION
+import base64
+from collections.abc import Sequence
 
-NAME, HOME = "athanor-visibility", "kube-system"
-SERVICE = f"{VERSION}.{GROUP}"
+from msgspec import Struct
+
+from athanor.api import gateway, visibility
+from athanor.api.meta import JSON
+from athanor.api.registry import by_kind
+from athanor.client.protocol import Client
+from athanor.wire import calls
+
+HOME = "kube-system"
+FRONT = "kube-apiserver-kubelet-client"
+"""The name of our own API server when it passes requests on."""
 _RBAC = "rbac.authorization.k8s.io"
 
 
-def manifests(controllers: str) -> list[JSON]:
-    """The Service, the APIService, and the right of `controllers` (a user) to say where it is."""
-    rule = {
-        "apiGroups": ["apiregistration.k8s.io"], "resources": ["apiservices"],
-        "resourceNames": [SERVICE], "verbs": ["get", "patch"],
+class Door(Struct, frozen=True):
+    """A group that is answered behind the API server, and the Service that leads there."""
+
+    group: str
+    version: str
+    name: str
+
+    @property
+    def service(self) -> str:
+        """The APIService's name."""
+        return f"{self.version}.{self.group}"
+
+
+VISIBILITY = Door(visibility.GROUP, visibility.VERSION, "athanor-visibility")
+GATEWAY = Door(gateway.GROUP, gateway.VERSION, "athanor-gateway")
+
+
+def manifests(doors: Sequence[tuple[Door, str]]) -> list[JSON]:
+    """For a laptop: of each door the Service, the APIService, and the right of a user to say
+    where it is.
+    """
+    return [manifest for door, user in doors for manifest in (*_objects(door), *_right(door, user))]
+
+
+def api_service(door: Door, home: str, port: int = 443) -> JSON:
+    """Who answers the group."""
+    return {
+        "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
+        "metadata": {"name": door.service},
+        "spec": {
+            "group": door.group, "version": door.version, "groupPriorityMinimum": 100,
+            "versionPriority": 10, "service": {"name": door.name, "namespace": home, "port": port},
+        },
     }  # fmt: skip
-    head = {"metadata": {"name": "athanor:visibility"}, "apiVersion": f"{_RBAC}/v1"}
+
+
+def announcing(door: Door) -> JSON:
+    """The rule that lets somebody say where it is answered."""
+    return {
+        "apiGroups": ["apiregistration.k8s.io"], "resources": ["apiservices"],
+        "resourceNames": [door.service], "verbs": ["get", "patch"],
+    }  # fmt: skip
+
+
+async def announce(client: Client, door: Door, home: str, port: int, authority: bytes) -> None:
+    """Write port and authority into the APIService. Raises ApiError where there is none."""
+    resource = by_kind("apiregistration.k8s.io/v1", "APIService")
+    assert resource is not None
+    spec: JSON = {
+        "service": {"name": door.name, "namespace": home, "port": port},
+        "caBundle": base64.b64encode(authority).decode(),
+    }
+    await client(calls.patch(resource, door.service, None, {"spec": spec}))
+
+
+def _objects(door: Door) -> list[JSON]:
+    here = {
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": door.name, "namespace": HOME},
+        "spec": {"type": "ExternalName", "externalName": "localhost"},
+    }  # fmt: skip
+    return [here, api_service(door, HOME)]
+
+
+def _right(door: Door, user: str) -> list[JSON]:
+    name = f"athanor:{door.name.removeprefix('athanor-')}-door"
+    head = {"metadata": {"name": name}, "apiVersion": f"{_RBAC}/v1"}
     return [
-        {
-            "apiVersion": "v1", "kind": "Service", "metadata": {"name": NAME, "namespace": HOME},
-            "spec": {"type": "ExternalName", "externalName": "localhost"},
-        },
-        {
-            "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
-            "metadata": {"name": SERVICE},
-            "spec": {
-                "group": GROUP, "version": VERSION, "groupPriorityMinimum": 100,
-                "versionPriority": 10, "service": {"name": NAME, "namespace": HOME, "port": 443},
-            },
-        },
-        {**head, "kind": "ClusterRole", "rules": [rule]},
+        {**head, "kind": "ClusterRole", "rules": [announcing(door)]},
         {
             **head, "kind": "ClusterRoleBinding",
-            "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": "athanor:visibility"},
-            "subjects": [{"apiGroup": _RBAC, "kind": "User", "name": controllers}],
+            "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": name},
+            "subjects": [{"apiGroup": _RBAC, "kind": "User", "name": user}],
         },
     ]  # fmt: skip

@@ -27,7 +27,8 @@ OWNED = {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
 
 def manifests() -> list[JSON]:
     """All of them, in the order in which they are needed."""
-    aside = aggregated.manifests(CONTROLLERS)
+    doors = [(aggregated.VISIBILITY, CONTROLLERS), (aggregated.GATEWAY, GATEWAY)]
+    aside = aggregated.manifests(doors)
     return [*_namespaces(), *_rights(), *_priorities(), _storage(), *_queues(), *aside]
 
 
@@ -44,23 +45,23 @@ def _rights() -> Iterable[JSON]:
     yield from _granted("", rights.controllers())
     yield from _granted(HOME, rights.leader())
 
-    for manifest in _granted("", rights.gateway()):
-        manifest["metadata"] = {"name": "athanor:gateway"}
-        if "roleRef" in manifest:
-            manifest["roleRef"] = {**manifest["roleRef"], "name": "athanor:gateway"}
-            manifest["subjects"] = [{**manifest["subjects"][0], "name": GATEWAY}]
-        yield manifest
+    yield from _granted("", rights.gateway(), "gateway", {"kind": "User", "name": GATEWAY})
+    everybody = {"kind": "Group", "name": "system:serviceaccounts"}
+    yield from _granted("", rights.pods(), "pods", everybody)
 
 
-def _granted(namespace: str, granted: Iterable[rights.Right]) -> Iterable[JSON]:
+def _granted(
+    namespace: str, granted: Iterable[rights.Right], whose: str = "controllers",
+    subject: JSON | None = None,
+) -> Iterable[JSON]:  # fmt: skip
     prefix = "" if namespace else "Cluster"
-    name = "athanor:controllers"
+    name = f"athanor:{whose}"
     for manifest in (
         {**_head(f"{RBAC}/v1", f"{prefix}Role", name), "rules": rights.rules(granted)},
         {
             **_head(f"{RBAC}/v1", f"{prefix}RoleBinding", name),
             "roleRef": {"apiGroup": RBAC, "kind": f"{prefix}Role", "name": name},
-            "subjects": [{"apiGroup": RBAC, "kind": "User", "name": CONTROLLERS}],
+            "subjects": [{"apiGroup": RBAC, **(subject or {"kind": "User", "name": CONTROLLERS})}],
         },
     ):
         if namespace:

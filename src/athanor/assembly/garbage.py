@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +15,9 @@ from athanor.assembly.layout import DataDir
 from athanor.local.agent.claims import volume_of
 from athanor.local.agent.overlay import USED
 from athanor.sdk.client import Client
+
+TAKE_CODE = ("trainingjobs", "workflows", "crons", "sweeps")
+"""Kinds whose objects name uploaded code."""
 
 
 class Waste(NamedTuple):
@@ -29,16 +34,18 @@ class Needed(NamedTuple):
     pods: frozenset[str]
     jobs: frozenset[str]
     claims: frozenset[str]
+    bundles: frozenset[str] = frozenset()
 
 
 def needed(client: Client) -> Needed:
     """Ask the server. Raises ApiError when none answers: then nothing may be deleted."""
-    kinds = ("pods", "trainingjobs", "workflows", "persistentvolumeclaims", "persistentvolumes")
-    pods, jobs, flows, claims, volumes = (
+    kinds = ("pods", "persistentvolumeclaims", "persistentvolumes", *TAKE_CODE)
+    pods, claims, volumes, jobs, flows, *makers = (
         client.list(kind, everywhere=True).get("items", [])
         for kind in map(find, kinds)
         if kind is not None
     )
+    said = json.dumps([jobs, flows, makers])
     return Needed(
         pods=frozenset(pod["metadata"]["uid"] for pod in pods),
         jobs=frozenset(
@@ -49,20 +56,35 @@ def needed(client: Client) -> Needed:
             [volume_of(claim) for claim in claims]
             + [os.path.basename(v["spec"].get("hostPath", {}).get("path", "")) for v in volumes]
         ),
+        bundles=frozenset(re.findall(r"sha256:([0-9a-f]{64})", said)),
     )
 
 
-def find_waste(data: DataDir, keep: Needed, now: float, older: float) -> list[Waste]:
-    """Folders of pods, jobs and claims that are gone, unused for `older` seconds; old logs."""
+class Ages(NamedTuple):
+    """How old things must be to go, in seconds. Logs that were kept on purpose have their own."""
+
+    older: float
+    logs: float
+
+
+def find_waste(data: DataDir, keep: Needed, now: float, ages: Ages) -> list[Waste]:
+    """Folders of pods, jobs and claims that are gone, unused for a time; old logs and code."""
     found = [
         *_folders("files of a pod", _below(data.node / "pods"), keep.pods, ""),
         *_logs(data.node / "logs", keep.pods),
         *_folders("claim", _below(data.node / "claims"), keep.claims, ""),
         *_checkpoints(data.checkpoints, keep.jobs),
+        *_bundles(data.bundles, keep.bundles),
         *(Waste("rotated log", path, path.stat().st_size) for path in data.logs.glob("*.log.*")),
         *(Waste("replaced store", p, p.stat().st_size) for p in data.root.glob("*.replaced-*")),
     ]
-    return [waste for waste in found if now - _touched(waste.path) >= older]
+    aged = [waste for waste in found if now - _touched(waste.path) >= ages.older]
+    logs = (path for job in data.archive.glob("*/*") for path in _below(job))
+    return aged + [
+        Waste("archived logs", path, _size(path))
+        for path in logs
+        if now - _touched(path) >= ages.logs
+    ]
 
 
 def overlays(data: DataDir, now: float, older: float) -> list[Waste]:
@@ -113,6 +135,14 @@ def _checkpoints(folder: Path, keep: frozenset[str]) -> list[Waste]:
         waste
         for namespace in _below(folder)
         for waste in _folders("checkpoints", _below(namespace), keep, f"{namespace.name}/")
+    ]
+
+
+def _bundles(folder: Path, keep: frozenset[str]) -> list[Waste]:
+    return [
+        Waste("uploaded code", path, _size(path))
+        for path in folder.glob("*/*")
+        if path.name.partition(".")[0] not in keep
     ]
 
 

@@ -13,7 +13,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from athanor.api.gateway import ROOT
 from athanor.api.workspaces import Workspace
+from athanor.assembly.aggregated import FRONT, GATEWAY, HOME, announce
 from athanor.assembly.layout import DataDir
 from athanor.client.http import Http
 from athanor.client.kubeconfig import load
@@ -21,8 +23,12 @@ from athanor.client.portforward import PortForward
 from athanor.client.protocol import Client
 from athanor.features.workspaces.build import Gateway
 from athanor.gateway.activity import EVERY, Activities
+from athanor.gateway.archive import Archive
+from athanor.gateway.bundles import Bundles
+from athanor.gateway.door import Door
 from athanor.gateway.proxy import Proxy
 from athanor.kit.clock import Clock
+from athanor.kit.exchange import Exchange, Peer
 from athanor.kit.http import HttpServer, server_tls
 from athanor.local.pki import Pki, write_private
 from athanor.runtime.cache import Cache
@@ -43,8 +49,16 @@ async def serving(data: DataDir, clock: Clock) -> AsyncIterator[Gateway]:
         proxy = Proxy(client, PortForward(target), clock, secret, cache.get, Path(folder))
         activities = Activities(client, clock, secret, proxy.road)
         proxy.notes = activities
-        server = HttpServer(proxy.serve)
-        proxy.url = f"https://127.0.0.1:{await _listen(server, data, clock)}"
+        door = Door(Archive(data.archive), Bundles(data.bundles), clock, _is_front)
+
+        async def answer(exchange: Exchange) -> None:
+            await (door if exchange.path.startswith(ROOT) else proxy).serve(exchange)
+
+        server = HttpServer(answer)
+        port = await _listen(server, data, clock)
+        proxy.url = f"https://127.0.0.1:{port}"
+        authority = Pki(data.pki, clock.now()).authority.read_bytes()
+        await announce(client, GATEWAY, HOME, port, authority)
 
         def up() -> Mapping[str, Workspace]:
             return {w.metadata.uid: w for w in cache if w.status.phase in ("Running", "Idle")}
@@ -70,6 +84,10 @@ async def _roads(proxy: Proxy, up: Up) -> None:
     while True:
         await proxy.ready(up())
         await asyncio.sleep(EVERY / 2)
+
+
+def _is_front(peer: Peer) -> bool:
+    return peer.name == FRONT
 
 
 def _secret(data: DataDir) -> str:

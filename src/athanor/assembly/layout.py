@@ -19,6 +19,8 @@ class DataDir:
         self.logs = self.root / "logs"
         self.node = self.root / "node"
         self.checkpoints = self.node / "checkpoints"
+        self.archive = self.node / "archive"
+        self.bundles = self.root / "bundles"
         self.audit = self.logs / "audit.log"
         self.admin = self.root / "admin.kubeconfig"
         self.lock = self.run / "up.lock"

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from athanor.api.gateway import GROUP as GATEWAY
 from athanor.api.meta import GROUP, JSON
 from athanor.api.registry import OURS
 
@@ -89,6 +90,11 @@ def gateway() -> list[Right]:
     ]
 
 
+def pods() -> list[Right]:
+    """What the account of any pod may do; the gateway keeps it to the pod's own namespace."""
+    return [Right(GATEWAY, "bundles/content", "get", "a job's pods fetch its code")]
+
+
 def reader() -> list[Right]:
     """What everybody who is known to the cluster may see."""
     shared = _ours(namespaced=False)
@@ -100,13 +106,19 @@ def reader() -> list[Right]:
 def view() -> list[Right]:
     """What `view` of a namespace adds."""
     mine = _ours(namespaced=True)
-    return [Right(GROUP, f"{mine} {_each(mine, 'status')}", READ, "jobs of the namespace")]
+    return [
+        Right(GROUP, f"{mine} {_each(mine, 'status')}", READ, "jobs of the namespace"),
+        Right(GATEWAY, "podlogs podlogs/log", "get list", "logs of pods that are gone"),
+    ]
 
 
 def edit() -> list[Right]:
     """What `edit` of a namespace adds."""
     verbs = f"{MAKE} update deletecollection"
-    return [Right(GROUP, _ours(namespaced=True), verbs, "submit, change and delete jobs")]
+    return [
+        Right(GROUP, _ours(namespaced=True), verbs, "submit, change and delete jobs"),
+        Right(GATEWAY, "bundles", "get update", "upload the code of jobs"),
+    ]
 
 
 def rules(rights: Iterable[Right]) -> list[JSON]:

@@ -8,13 +8,10 @@ answered in a thread, one at a time, so that the scheduler goes on meanwhile.
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from athanor.api.meta import JSON
-from athanor.api.registry import by_kind
-from athanor.assembly.aggregated import HOME, NAME, SERVICE
+from athanor.assembly.aggregated import FRONT, HOME, VISIBILITY, announce
 from athanor.assembly.layout import DataDir
 from athanor.client.protocol import Client
 from athanor.features.scheduling.plan import Planner
@@ -23,12 +20,9 @@ from athanor.kit.clock import Clock
 from athanor.kit.http import Exchange, HttpServer, server_tls
 from athanor.kit.telemetry import CONTENT_TYPE
 from athanor.local.pki import Pki
-from athanor.wire import calls
 from athanor.wire.request import Request, Response
 from athanor.wire.status import ApiError
 
-FRONT = "kube-apiserver-kubelet-client"
-"""The API server's name when it passes requests on."""
 _LONG = ("/changes", "/start", "/latest")
 
 
@@ -69,23 +63,12 @@ async def door(
 ) -> AsyncIterator[None]:
     """Serve on a free port of loopback, and tell the API server."""
     pki = Pki(data.pki, clock.now())
-    shown = pki.server(name=NAME)
+    shown = pki.server(name=VISIBILITY.name)
     tls = server_tls(str(shown.certificate), str(shown.key), str(shown.authority))
     server = HttpServer(Door(planner).serve)
     port = await server.start("127.0.0.1", 0, tls)
     try:
-        await _announce(client, port, shown.authority.read_bytes())
+        await announce(client, VISIBILITY, HOME, port, shown.authority.read_bytes())
         yield
     finally:
         await server.close(0.2)
-
-
-async def _announce(client: Client, port: int, authority: bytes) -> None:
-    """Write the port into the APIService. Another server than ours may not know of it."""
-    resource = by_kind("apiregistration.k8s.io/v1", "APIService")
-    assert resource is not None
-    spec: JSON = {
-        "service": {"name": NAME, "namespace": HOME, "port": port},
-        "caBundle": base64.b64encode(authority).decode(),
-    }
-    await client(calls.patch(resource, SERVICE, None, {"spec": spec}))

@@ -109,6 +109,7 @@ def _submitted(world: World, words: Sequence[str]) -> JSON:
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         submit.main(args, "athanor submit", standalone_mode=False, obj=inner)
+    world.bundles += inner.bundles
     job: JSON = json.loads(said.getvalue())
     job["spec"].pop("outputs", None)  # it would be one directory for all of them
     return job
@@ -131,6 +132,7 @@ def created(world: World, kind: Resource, wanted: JSON, *, dry_run: bool) -> Non
         show.document(world, wanted)
         return
     meta = {k: v for k, v in wanted["metadata"].items() if k != "namespace" or world.namespace}
+    world.upload(meta.get("namespace", world.where))
     made = world.client.create(kind, {**wanted, "metadata": meta})
     if world.output in ("table", "wide"):
         there = made["metadata"]

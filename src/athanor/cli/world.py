@@ -12,6 +12,7 @@ from athanor.kit.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
     from athanor.sdk.client import Client
+    from athanor.sdk.code import Packed
 
 Output = Literal["table", "wide", "json", "yaml", "name"]
 
@@ -35,6 +36,7 @@ class World:
         self.namespace: str | None = None
         self.output: Output = "table"
         self.verbose = 0
+        self.bundles: list[Packed] = []
 
     def take(self, wishes: Mapping[str, object]) -> None:
         """Note the options that were given."""
@@ -75,6 +77,10 @@ class World:
         if self._client is None:
             self._client = self._connect(self)
         return self._client
+
+    def upload(self, namespace: str) -> int:
+        """Send the code that what is created next will need; how many bytes went."""
+        return sum(self.client.upload(bundle, namespace=namespace) for bundle in self.bundles)
 
     @property
     def where(self) -> str:

@@ -32,8 +32,8 @@ class Submission(Struct, frozen=True, kw_only=True):
     `gpus` of one worker: a whole number, or a share such as "0.5". `image` is a container image,
     `python:3.12`, or empty; `venv` the path of a virtual environment. Without a `name` the server
     makes one up. `roles` are those beside the workers. With `min_workers` and `max_workers` the
-    workers come and go. `data` are mounts, as in "claim:/path:ro". `success`: role → ranks whose
-    success is the job's.
+    workers come and go. `bundle` is code that was uploaded (see `athanor.sdk.code`). `data` are
+    mounts, as in "claim:/path:ro". `success`: role → ranks whose success is the job's.
     """
 
     framework: Framework
@@ -77,6 +77,10 @@ class Submission(Struct, frozen=True, kw_only=True):
     debug: bool = False
     git: str = ""
     ref: str = ""
+    bundle: str = ""
+    tensorboard: bool = False
+    logdir: str = ""
+    tensorboard_image: str = ""
     data: Sequence[str] = ()
     secrets: Sequence[str] = ()
     shared_memory: str = ""

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
-from athanor.sdk import jobs, life, logs, objects, why
+from athanor.sdk import code, jobs, life, logs, objects, why
 from athanor.sdk.drive import SyncDriver
 from athanor.sdk.jobs import Scope
 from athanor.sdk.steps import Op
@@ -96,6 +96,7 @@ class _Operations:
     prioritize = Operation(life.prioritize)
     move = Operation(life.move)
     clone = Operation(life.clone)
+    upload = Operation(code.upload)
     ranks = Operation(logs.ranks)
     logs = Flow(logs.logs, logs.LogLine)
     why = Operation(why.why)

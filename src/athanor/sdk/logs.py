@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from athanor.api.core import Pod
 from athanor.api.registry import of
 from athanor.api.training import TrainingJob
+from athanor.sdk import archive
 from athanor.sdk.jobs import FINISHED, Scope
 from athanor.sdk.steps import Arrival, Op, ask, close, emit, now, open_, receive
 from athanor.wire import calls, watch
@@ -34,13 +36,17 @@ class LogLine(Struct, frozen=True):
 
 
 class Wish(Struct, frozen=True, kw_only=True):
-    """Which lines: of all ranks or of one (`rank`: "0" or "worker-0"), how many, how far back."""
+    """Which lines: of all ranks or of one (`rank`: "0" or "worker-0"), how many, how far back.
+
+    `search` is a regular expression that a line has to contain; `tail` counts what is left then.
+    """
 
     rank: str = ""
     tail: int | None = None
     since_seconds: int | None = None
     previous: bool = False
     container: str = ""
+    search: str = ""
 
 
 def logs(
@@ -53,28 +59,102 @@ def logs(
 ) -> Op[None]:
     """Emit the LogLines of the job (or gang, or pod) `name`; `follow` until it has finished.
 
-    Raises ApiError(NotFound) when nothing has that name.
+    Of pods that are gone, too, where their logs are kept: earlier attempts, deleted jobs. Raises
+    ApiError(NotFound) when nothing has that name, ValueError for a `search` that is no expression.
     """
     where = namespace or scope.namespace
     wanted = wish or Wish()
-    pods, selector = yield from find_pods(name, where)
+    fits = _search(wanted.search)
+    found = yield from find(name, where)
+    gone = _after(found, wanted)
     if follow:
-        yield from _follow(name, where, selector, wanted)
+        parts = yield from _read_all([], gone, where, wanted)
+        for line in merged(_cut(parts, fits, wanted)):
+            yield from emit(line)
+        yield from _follow(name, where, found.selector, wanted, fits)
         return
+    parts = yield from _read_all(ranked(found.pods, wanted.rank), gone, where, wanted)
+    for line in merged(_cut(parts, fits, wanted)):
+        yield from emit(line)
+
+
+def _search(text: str) -> Callable[[str], object]:
+    try:
+        return re.compile(text).search if text else lambda _: True
+    except re.error as wrong:
+        raise ValueError(f"search {text!r} is no regular expression: {wrong}") from None
+
+
+def _after(found: Found, wish: Wish) -> list[Pod]:
+    """Pods that are gone whose logs are meant; with a tail, of ranks that have no other."""
+    if wish.previous:
+        return []
+    gone = ranked(found.gone, wish.rank)
+    if wish.tail is None:
+        return gone
+    there = {rank_of(pod) for pod in found.pods if has_started(pod)}
+    newest = {rank_of(pod): pod for pod in gone}
+    return [pod for rank, pod in newest.items() if rank not in there]
+
+
+def _read_all(pods: list[Pod], gone: list[Pod], where: str, wish: Wish) -> Op[list[list[LogLine]]]:
+    """The lines of each pod that has some."""
     parts: list[list[LogLine]] = []
-    for pod in ranked(pods, wanted.rank):
+    if wish.search:  # what is searched is the whole log
+        wish = structs.replace(wish, tail=None)
+    for pod in gone:
+        body = yield from archive.text(pod.metadata.uid, where, _options(wish))
+        parts.append([read_line(pod, line) for line in body.splitlines()])
+    for pod in pods:
         if not has_started(pod):
             continue
-        request = _request(pod, where, wanted, follow=False)
         try:
-            body = yield from ask(calls.text(request))
+            body = yield from ask(calls.text(_request(pod, where, wish, follow=False)))
         except ApiError as error:
-            if error.reason != "BadRequest":
+            if error.reason not in ("BadRequest", "NotFound"):
                 raise
-            continue  # has no log yet
+            continue  # has no log yet, or has gone meanwhile
         parts.append([read_line(pod, line) for line in body.splitlines()])
-    for line in merged(parts):
-        yield from emit(line)
+    return parts
+
+
+def _cut(
+    parts: list[list[LogLine]], fits: Callable[[str], object], wish: Wish
+) -> list[list[LogLine]]:
+    """Of each rank the lines that fit, and of these the last ones."""
+    kept = [[line for line in part if fits(line.text)] for part in parts]
+    return kept if wish.tail is None else [part[-wish.tail :] if wish.tail else [] for part in kept]
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """The pods of a name, those that are gone but have a log, and how to watch for more."""
+
+    pods: list[Pod]
+    selector: tuple[str, str]
+    gone: list[Pod] = []
+
+
+def find(name: str, where: str) -> Op[Found]:
+    """Everything there is to read of the job, gang or pod `name`. Raises ApiError(NotFound)."""
+    job: TrainingJob | None = None
+    try:
+        job = yield from ask(calls.get(TrainingJob, name, where))
+    except ApiError as error:
+        if error.reason not in ("NotFound", "Forbidden"):
+            raise
+    kept = yield from archive.kept(name, where)
+    missing: ApiError | None = None
+    try:
+        pods, selector = yield from find_pods(name, where)
+    except ApiError as error:
+        if error.reason != "NotFound" or not kept:
+            raise
+        missing, pods, selector = error, [], (f"{JOB_LABEL}={name}", "")
+    begin = (job.metadata.creation_timestamp or "") if job is not None else ""
+    gone = archive.of_one(kept, {pod.metadata.uid for pod in pods}, begin)
+    if missing is not None and not gone:
+        raise missing
+    return Found(pods=pods, selector=selector, gone=gone)
 
 
 def find_pods(name: str, namespace: str) -> Op[tuple[list[Pod], tuple[str, str]]]:
@@ -144,7 +224,8 @@ def merged(parts: Iterable[list[LogLine]]) -> Iterable[LogLine]:
 class _Follower:
     """Which pods' logs are open, and how far each was read, so that no line comes twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, fits: Callable[[str], object] = lambda _: True) -> None:
+        self.fits = fits
         self.open: dict[int, Pod] = {}
         self.rest: dict[int, bytes] = {}
         self.ended: set[str] = set()
@@ -173,7 +254,8 @@ class _Follower:
         if arrival.chunk is None and rest and self._is_whole(arrival):
             whole.append(rest)
         lines = (read_line(pod, line) for line in whole)
-        return [line for line in lines if self._is_new(arrival.handle, pod, line)]
+        new = (line for line in lines if self._is_new(arrival.handle, pod, line))
+        return [line for line in new if self.fits(line.text)]
 
     def _is_whole(self, arrival: Arrival) -> bool:
         """Whether this end is the log's: that of a stream which was opened when the pod was over.
@@ -224,8 +306,10 @@ _NEWS = 0.05
 """Seconds in which further news are waited for before the pods are looked at again."""
 
 
-def _follow(name: str, namespace: str, selector: tuple[str, str], wish: Wish) -> Op[None]:
-    state = _Follower()
+def _follow(
+    name: str, namespace: str, selector: tuple[str, str], wish: Wish, fits: Callable[[str], object]
+) -> Op[None]:
+    state = _Follower(fits)
     first = True
     while True:
         labels, fields = selector
@@ -311,6 +395,13 @@ def _is_finished(name: str, namespace: str, labels: str, pods: list[Pod]) -> Op[
             raise
         return True
     return job.status.phase in FINISHED
+
+
+def _options(wish: Wish) -> list[tuple[str, str]]:
+    """A wish as the gateway reads it."""
+    said = {"container": wish.container, "sinceSeconds": wish.since_seconds, "timestamps": "true"}
+    tail = [] if wish.tail is None else [("tailLines", str(wish.tail))]
+    return [(name, str(value)) for name, value in said.items() if value] + tail
 
 
 def _request(pod: Pod, namespace: str, wish: Wish, follow: bool, since: str = "") -> Request:

@@ -84,7 +84,7 @@ def pod_spec(asked: Submission, command: Sequence[str]) -> JSON:
     container["env"] = [{"name": name, "value": value} for name, value in env.items()]
     if asked.secrets:
         container["envFrom"] = [{"secretRef": {"name": name}} for name in asked.secrets]
-    if asked.directory and not asked.git:
+    if asked.directory and not (asked.git or asked.bundle):
         container["workingDir"] = asked.directory
     if resources := _resources(asked):
         container["resources"] = resources

@@ -13,6 +13,7 @@ from athanor.api.training import (
     RanksRule,
     RunPolicy,
     Scheduling,
+    TensorBoard,
     TrainingJob,
     TrainingJobSpec,
 )
@@ -53,6 +54,7 @@ def training_job(asked: Submission) -> TrainingJob:
         environment=_environment(asked),
         code=_code(asked),
         outputs=asked.outputs,
+        tensorboard=_tensorboard(asked),
         checkpoints=_checkpoints(asked),
         scheduling=Scheduling(
             queue=asked.queue,
@@ -81,9 +83,17 @@ def manifest(asked: Submission) -> JSON:
 
 
 def _code(asked: Submission) -> Code | None:
+    if asked.bundle:
+        return Code(bundle=asked.bundle)
     if asked.git:
         return Code(git=asked.git, ref=asked.ref)
     return Code(directory=asked.directory) if asked.directory else None
+
+
+def _tensorboard(asked: Submission) -> TensorBoard | None:
+    if not asked.tensorboard:
+        return None
+    return TensorBoard(log_dir=asked.logdir, image=asked.tensorboard_image)
 
 
 def _environment(asked: Submission) -> Environment | None:
@@ -128,6 +138,10 @@ def _check(asked: Submission) -> None:
             _check_gpus(role.gpus)
     if asked.ref and not asked.git:
         raise ValueError("a ref needs the git repository it belongs to")
+    if asked.bundle and asked.git:
+        raise ValueError("uploaded code and a git repository were given; a job has one of them")
+    if (asked.logdir or asked.tensorboard_image) and not asked.tensorboard:
+        raise ValueError("logdir and tensorboard_image are TensorBoard's: ask for tensorboard, too")
     _check_elastic(asked)
     _check_gpus(asked.gpus)
     if asked.image and asked.venv:

@@ -10,9 +10,9 @@ from msgspec import Struct, structs
 from athanor.api.core import Event, Node, Pod
 from athanor.api.scheduling import Gang, RankFailure
 from athanor.api.training import TrainingJob
-from athanor.sdk import visibility, watching
+from athanor.sdk import archive, visibility, watching
 from athanor.sdk.jobs import Scope, job
-from athanor.sdk.logs import JOB_LABEL, LogLine, find_pods, rank_of, read_line
+from athanor.sdk.logs import JOB_LABEL, LogLine, find_pods, is_over, rank_of, read_line
 from athanor.sdk.steps import Op, ask
 from athanor.wire import calls
 from athanor.wire.status import ApiError
@@ -60,7 +60,7 @@ def why(scope: Scope, name: str, *, namespace: str | None = None) -> Op[Explanat
     failed = first_failure(found, gang)
     log: list[LogLine] = []
     if failed is not None:
-        log = yield from _last_lines(pods, failed, where)
+        log = yield from _last_lines(name, pods, failed, where)
     uids = {found.metadata.uid, *(p.metadata.uid for p in pods)} | (
         {gang.metadata.uid} if gang else set()
     )
@@ -324,13 +324,27 @@ def _gang(name: str, namespace: str) -> Op[Gang | None]:
     return found
 
 
-def _last_lines(pods: Sequence[Pod], failure: RankFailure, where: str) -> Op[list[LogLine]]:
-    wanted = f"{failure.pod_set}-{failure.rank}"
-    pod = next((pod for pod in pods if rank_of(pod) == wanted), None)
-    if pod is None:
-        return []
+def _last_lines(name: str, pods: Sequence[Pod], failure: RankFailure, where: str) -> Op[
+    list[LogLine]
+]:  # fmt: skip
+    """The end of the log of the run that failed: of its pod, or what is kept of it."""
+    rank = f"{failure.pod_set}-{failure.rank}"
+    of_rank = [pod for pod in pods if rank_of(pod) == rank]
+    pod = next((pod for pod in of_rank if is_over(pod)), None)
     try:
-        body = yield from ask(calls.text(calls.log(pod.metadata.name, where, tail=LAST_LINES)))
+        if pod is not None:
+            body = yield from ask(calls.text(calls.log(pod.metadata.name, where, tail=LAST_LINES)))
+            return [read_line(pod, line) for line in body.splitlines()]
+        kept = yield from archive.kept(name, where)
+        until = failure.finished_at or "9"
+        gone = [
+            pod for pod in archive.of_one(kept, (), "")
+            if rank_of(pod) == rank and (pod.metadata.creation_timestamp or "") <= until
+        ]  # fmt: skip
+        if not gone:
+            return []
+        options = [("tailLines", str(LAST_LINES)), ("timestamps", "true")]
+        body = yield from archive.text(gone[-1].metadata.uid, where, options)
     except ApiError:
         return []  # the log went with its pod: the rest of the explanation stands
-    return [read_line(pod, line) for line in body.splitlines()]
+    return [read_line(gone[-1], line) for line in body.splitlines()]

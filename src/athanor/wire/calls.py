@@ -195,6 +195,14 @@ def raw(
     return _json(method, path, body, tuple(query))
 
 
+def upload(path: str, data: bytes, *, offset: int, last: bool) -> Call[JSON]:
+    """A part of something large, and where it begins; `last`: it is whole then."""
+    headers = {**_ACCEPT, "content-type": "application/octet-stream"}
+    query = (("offset", str(offset)), *((("last", "true"),) if last else ()))
+    request = Request(method="PUT", path=path, query=query, headers=headers, body=data)
+    return Call(request, msgspec.json.decode)
+
+
 _ACCEPT: Mapping[str, str] = {"accept": "application/json"}
 
 

@@ -17,6 +17,7 @@ LEADS = {"mpi": "launcher", "horovod": "launcher", "ray": "head", "spark": "driv
          "flink": "jobmanager"}  # fmt: skip
 RIGID = ("mpi", "horovod", "xgboost", "lightgbm", "tensorflow", "deepspeed")
 CONTAINER = ("roles", 0, "template", "spec", "containers", 0)
+BUNDLE = "sha256:" + "a" * 64
 
 ANYWHERE: list[tuple[tuple[Any, ...], Any]] = [
     (("roles",), []), (("roles", 0, "replicas"), -1), (("roles", 0, "replicas"), "two"),
@@ -40,6 +41,8 @@ ONCE: list[JSON] = [
     {"successRules": [{"ranks": {"worker": [9]}}]}, {"failureRules": [{"ranks": {"worker": [-1]}}]},
     {"elastic": {"min": 3, "max": 2}}, {"elastic": {"min": 0, "max": 2}}, {"elastic": {"min": 1}},
     {"elastic": {"min": 1, "max": 2, "role": "nobody"}}, {"suspend": "yes"}, {"debug": "on"},
+    {"code": {"bundle": "sha256:12"}}, {"code": {"bundle": BUNDLE, "git": "https://a"}},
+    {"tensorboard": {"logDir": "runs"}},
     {"code": {"ref": "main"}}, {"code": {"git": "https://a/b", "directory": "/x"}},
     {"outputs": "here"}, {"checkpoints": {"directory": "here"}},
     {"checkpoints": {"graceSeconds": -1}}, {"scheduling": {"maxRuntimeSeconds": 0}},

@@ -6,13 +6,16 @@ import os
 from pathlib import Path
 
 from athanor.assembly import garbage
-from athanor.assembly.garbage import Needed
+from athanor.assembly.garbage import Ages, Needed
 from athanor.assembly.layout import DataDir
 from athanor.local.agent.overlay import USED
 
 NOW = 2_000_000_000.0
 KEEP = Needed(
-    pods=frozenset({"uid-1"}), jobs=frozenset({"default/a-11111111"}), claims=frozenset({"d_c"})
+    pods=frozenset({"uid-1"}),
+    jobs=frozenset({"default/a-11111111"}),
+    claims=frozenset({"d_c"}),
+    bundles=frozenset({"ab12"}),
 )
 
 
@@ -32,15 +35,19 @@ def test_what_is_needed_or_young_stays(tmp_path: Path) -> None:
     made(data, "claims", "d_c")
     made(data, "checkpoints", "default", "a-11111111")
     made(data, "pods", "uid-9", age=5)
+    made(data, "archive", "default", "job", "uid-3")
     gone = {
         made(data, "pods", "uid-2"),
         made(data, "logs", "default_p_uid-2"),
         made(data, "claims", "d_other"),
         made(data, "checkpoints", "default", "b-22222222"),
+        made(data, "archive", "default", "job", "uid-4", age=5000),
+        made(data, "..", "bundles", "default", "cd34.tar.gz").resolve(),
     }
-    waste = garbage.find_waste(data, KEEP, NOW, 60)
+    made(data, "..", "bundles", "default", "ab12.tar.gz")
+    waste = garbage.find_waste(data, KEEP, NOW, Ages(60, 3600))
     assert {item.path for item in waste} == gone
-    assert garbage.delete(waste) == 4000
+    assert garbage.delete(waste) == 6000
     assert not any(path.exists() for path in gone)
     assert (data.node / "pods" / "uid-1").exists()
 

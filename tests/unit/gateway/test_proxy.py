@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -15,31 +14,11 @@ from athanor.gateway import tickets
 from athanor.gateway.proxy import Proxy, cookies
 from athanor.gateway.tickets import Ticket
 from athanor.kit.clock import FixedClock
-from athanor.kit.exchange import Exchange
 from athanor.runtime.cache import Key
 from athanor.testing import lab
+from tests.unit.gateway.asked import Asked
 
 SECRET = "secret"
-
-
-class Asked(Exchange):
-    """A request, and what was answered."""
-
-    def __init__(self, method: str, target: str, headers: dict[str, str] | None = None) -> None:
-        super().__init__(method, target, headers or {}, None)
-        self.status, self.said, self.told = 0, b"", dict[str, str]()
-
-    async def body(self, limit: int) -> bytes:
-        return b""
-
-    async def reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.status, self.said, self.told = status, body, headers
-
-    async def stream(
-        self, status: int, chunks: AsyncIterator[bytes], content_type: str,
-        headers: Mapping[str, str],
-    ) -> None:  # fmt: skip
-        raise AssertionError("nothing is behind the door")
 
 
 def workspace(phase: str) -> Workspace:

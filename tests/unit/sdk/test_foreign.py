@@ -82,7 +82,7 @@ spec:
   runPolicy: {{cleanUpPolicy: Unfinished, backoffLimit: 9}}
   runMode: {{pause: {{enabled: true}}}}
   scheduler: {{t9kScheduler: {{queue: q, priority: 50}}}}
-  tensorboardSpec: {{image: tb}}
+  tensorboardSpec: {{image: tb, trainingLogFilesets: [t9k://pvc/a/b]}}
   replicaSpecs:
   - {{type: node, replicas: 2, restartPolicy: OnFailure, template: {POD}}}
 """
@@ -182,10 +182,10 @@ def test_a_t9k_pytorch_job() -> None:
     assert spec["elastic"] == {"min": 1, "max": 5, "role": "node"}
     assert spec["runPolicy"] == {"backoffLimit": 9, "cleanPods": "Unfinished"}
     assert (spec["processesPerReplica"], spec["suspend"]) == (4, True)
-    assert spec["scheduling"] == {"queue": "q"}
+    assert (spec["scheduling"], spec["tensorboard"]) == ({"queue": "q"}, {"image": "tb"})
     assert not made.lost
     assert [note.split(":")[0].split(" ")[0] for note in made.notes] == [
-        "spec.scheduler.t9kScheduler.priority", "spec.tensorboardSpec"
+        "spec.scheduler.t9kScheduler.priority", "spec.tensorboardSpec.trainingLogFilesets"
     ]  # fmt: skip
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 athanor logs -f hello
 athanor logs hello --rank 1 --tail 20
-athanor logs hello --since 10m --timestamps"""
+athanor logs hello --since 10m --timestamps
+athanor logs hello --search 'loss|error' --tail 5"""
 
 
 @verb(namespace=True, examples=EXAMPLES)
@@ -27,11 +28,15 @@ athanor logs hello --since 10m --timestamps"""
 @click.option("--rank", default="", help="Only this rank: 1 or worker-1.")
 @click.option("--tail", type=click.IntRange(min=0), help="Only the last lines of each rank.")
 @click.option("--since", metavar="TIME", help="Only lines younger than, for instance, 10m.")
+@click.option("--search", default="", metavar="REGEX", help="Only lines that contain this.")
 @click.option("--timestamps", is_flag=True, help="Show each line's time.")
 @click.option("--previous", is_flag=True, help="Of the container's run before this one.")
 @click.option("--no-prefix", is_flag=True, help="Without the rank before each line.")
 def command(world: World, name: str, follow: bool, since: str | None, **how: Any) -> None:
-    """Print or follow the log of all ranks of a job."""
+    """Print or follow the log of all ranks of a job.
+
+    Of its earlier attempts, too, and after its pods are gone, as long as athanor gc leaves them.
+    """
     from athanor.kit.spans import parse_span
     from athanor.sdk.logs import Wish
 
@@ -39,9 +44,14 @@ def command(world: World, name: str, follow: bool, since: str | None, **how: Any
         seconds = parse_span(since) if since else None
     except ValueError as wrong:
         raise click.UsageError(f"--since: {wrong}") from None
-    wish = Wish(rank=how["rank"], tail=how["tail"], since_seconds=seconds, previous=how["previous"])
+    wish = Wish(
+        since_seconds=seconds, **{key: how[key] for key in ("rank", "tail", "previous", "search")}
+    )
     lines = world.client.logs(name, follow=follow, wish=wish)
-    printed = print_lines(lines, timestamps=how["timestamps"], prefix=not how["no_prefix"])
+    try:
+        printed = print_lines(lines, timestamps=how["timestamps"], prefix=not how["no_prefix"])
+    except ValueError as wrong:
+        raise click.UsageError(f"--{wrong}") from None
     if printed or follow:
         return
     if wish != Wish():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ athanor submit pytorch --name bert --workers 4 --gpus 1 --memory 16Gi -- train.p
 athanor submit mpi --workers 2 --processes 4 -- python sum.py
 athanor submit tensorflow --workers 2 --role chief=1 --role ps=1,cpu=2 -- python train.py
 athanor submit generic --name hello -- python -c "print('hi')"
+athanor submit jax --code . -- python train.py   # as it is now: later edits change nothing
+athanor submit jax --git https://git.example/team/digits.git@v1 -- python train.py
 athanor submit xgboost --workers 2 -- python train.py --dry-run -o yaml > job.yaml"""
 
 
@@ -91,17 +94,22 @@ athanor submit xgboost --workers 2 -- python train.py --dry-run -o yaml > job.ya
 )
 @click.option("--starting-deadline", metavar="TIME", help="Fail when it has not started by then.")
 @click.option("--debug", is_flag=True, help="Ranks start and wait for athanor debug NAME --run.")
-@click.option("--git", default="", metavar="URL", help="Code from a git repository.")
+@click.option("--code", default="", metavar="DIR|URL[@REF]",
+              help="Upload this folder, or clone this here, and run it as it is now.")  # fmt: skip
+@click.option("--git", default="", metavar="URL[@REF]", help="Code that each rank clones.")
 @click.option("--ref", default="", help="Its branch, tag or commit.")
 @click.option(
     "--mount",
-    "data",
+    "mounts",
     multiple=True,
     metavar="SOURCE:/PATH[:ro]",
     help="Mount a claim, /directory, configmap/NAME or secret/NAME; repeatable.",
 )
 @click.option("--secret", "secrets", multiple=True, help="Secret as environment; repeatable.")
 @click.option("--shm", "shared_memory", default="", help="Shared memory, for instance 2Gi.")
+@click.option("--tensorboard", is_flag=True, help="A TensorBoard beside it: workspace NAME-tb.")
+@click.option("--logdir", default="", metavar="DIR", help="What TensorBoard reads [the outputs].")
+@click.option("--tensorboard-image", default="", help="Where TensorBoard is installed [the job's].")
 @click.option("--annotation", multiple=True, metavar="NAME=VALUE", help="Of pods; repeatable.")
 @click.option("--device", multiple=True, metavar="NAME=COUNT", help="Other devices; repeatable.")
 @click.option("--selector", multiple=True, metavar="LABEL=VALUE", help="Of nodes; repeatable.")
@@ -134,6 +142,10 @@ def command(world: World, **asked: Any) -> int:
     from athanor.sdk.submission import manifest
 
     dry, follow = asked.pop("dry_run"), asked.pop("follow")
+    if asked["code"] and asked["git"]:
+        raise click.UsageError("--code and --git: the code comes from one of them")
+    if code := asked.pop("code"):
+        asked["bundle"] = packed(world, code)
     submission = _submission(world, asked)
     try:
         wanted = manifest(submission)
@@ -147,8 +159,9 @@ def command(world: World, **asked: Any) -> int:
     if not submission.queue and (queue := world.client.home_queue(namespace=submission.namespace)):
         submission = msgspec.structs.replace(submission, queue=queue)
         wanted = manifest(submission)
+    sent = world.upload(submission.namespace)
     job = world.client.submit(wanted)
-    _announce(world, submission, job.metadata.name, job.metadata.namespace)
+    _announce(world, submission, job.metadata.name, job.metadata.namespace, sent)
     return _follow(world, job.metadata.name) if follow else 0
 
 
@@ -167,14 +180,20 @@ def _submission(world: World, asked: dict[str, Any]) -> Submission:
     directory, venv = asked.pop("directory"), asked.pop("venv")
     image = asked.pop("image")
     requirements = asked.pop("requirements")
-    directory = os.path.abspath(directory if directory is not None else os.getcwd())
+    here = "" if is_foreign(image) else os.getcwd()
+    directory = os.path.abspath(directory) if directory is not None else here
     least, most = _elastic(asked.pop("elastic"))
     name = asked.pop("name") or f"{asked['framework']}-{RandomIds().suffix()}"
-    outputs = _absolute(asked.pop("output_dir")) or os.path.join(directory, "outputs", name)
+    outputs = _absolute(asked.pop("output_dir"))
+    if not outputs and directory:
+        outputs = os.path.join(directory, "outputs", name)
+    git, ref = _git(asked.pop("git"), asked.pop("ref"))
     return Submission(
         name=name,
         namespace=world.namespace or _namespace(world),
         directory=directory,
+        git=git,
+        ref=ref,
         venv="" if image else _venv(venv),
         image=image,
         requirements=_read_requirements(requirements) if requirements else (),
@@ -189,12 +208,52 @@ def _submission(world: World, asked: dict[str, Any]) -> Submission:
         max_workers=most,
         retry_on=_numbers("--retry-on", asked.pop("retry_on") or ""),
         success=_success(asked.pop("success")),
+        data=asked.pop("mounts"),
+        logdir=_absolute(asked.pop("logdir")),
         annotations=pairs("--annotation", asked.pop("annotation")),
         devices=pairs("--device", asked.pop("device")),
         selector=pairs("--selector", asked.pop("selector")),
         **asked,
         **times,
     )
+
+
+def packed(world: World, source: str) -> str:
+    """The name of a folder's bundle, which the world uploads before anything is created.
+
+    A repository's URL[@REF] is cloned here first, with the rights that git has here.
+    """
+    import tempfile
+
+    from athanor.sdk import packing
+    from athanor_progress import fetch
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            if re.match(r"[a-z+]+://|[^/]+@[^/]+:", source):
+                fetch.git(*_git(source, ""), folder)
+            else:
+                folder = os.path.abspath(os.path.expanduser(source))
+            bundle = packing.pack(folder)
+        except (packing.NotPacked, fetch.Failed) as wrong:
+            raise click.UsageError(f"--code {source}: {wrong}") from None
+    world.bundles.append(bundle)
+    return bundle.name
+
+
+def is_foreign(image: str) -> bool:
+    """Whether an image is a container's: then this machine's folders are not in it."""
+    return bool(image) and not re.fullmatch(r"host|venv://.*|python:[\d.]+", image)
+
+
+def _git(url: str, ref: str) -> tuple[str, str]:
+    """`URL@REF` as its parts; git@host:path has no ref."""
+    base, at, tail = url.rpartition("@")
+    if not at or not tail or "/" in tail or ":" in tail:
+        return url, ref
+    if ref:
+        raise click.UsageError(f"--git {url} and --ref {ref}: say the ref once")
+    return base, tail
 
 
 def _role(text: str) -> RoleAsk:
@@ -258,7 +317,7 @@ def _venv(given: str | None) -> str:
     return sys.prefix if os.path.exists(os.path.join(sys.prefix, "bin", "python")) else ""
 
 
-def _announce(world: World, asked: Submission, name: str, namespace: str) -> None:
+def _announce(world: World, asked: Submission, name: str, namespace: str, sent: int) -> None:
     if world.output == "name":
         show.line(f"trainingjob.athanor.dev/{name}")
         return
@@ -267,12 +326,24 @@ def _announce(world: World, asked: Submission, name: str, namespace: str) -> Non
 
     what = shlex.join(asked.command)
     show.note(f"  runs     {what if len(what) < 80 else what[:79] + '…'}")
-    show.note(f"  in       {asked.directory}")
+    show.note(f"  in       {_where(asked, sent)}")
     show.note(f"  with     {asked.image or asked.venv or 'the interpreter of the node'}")
     workers = f"{asked.workers} × ({_each(asked)})"
     show.note(f"  on       {workers}, queue {asked.queue or 'default'}")
-    show.note(f"  outputs  {asked.outputs} ($ATHANOR_OUTPUT_DIR)")
+    if asked.outputs:
+        show.note(f"  outputs  {asked.outputs} ($ATHANOR_OUTPUT_DIR)")
+    if asked.tensorboard:
+        show.note(f"  board    athanor workspace open {name}-tb")
     show.note(f"  follow   athanor logs -f {name}")
+
+
+def _where(asked: Submission, sent: int) -> str:
+    if asked.git:
+        return f"{asked.git} at {asked.ref or 'its default branch'}"
+    if asked.bundle:
+        new = f"{sent / (1 << 20):.1f} MiB uploaded" if sent else "uploaded before"
+        return f"{asked.bundle[:19]}…, {new}"
+    return asked.directory or "the image"
 
 
 def _each(asked: Submission) -> str:

@@ -11,7 +11,9 @@ from athanor.api.core import ConfigMap, ServiceAccount
 from athanor.api.meta import JSON
 from athanor.api.registry import Resource, find, of
 from athanor.api.training import Role, TrainingJob
-from athanor.features.training.build import files_name, owner
+from athanor.api.workspaces import Workspace
+from athanor.features.training import build
+from athanor.features.training.build import Defaults, files_name, owner
 from athanor.features.training.frameworks.wiring import Wiring
 
 RBAC = "rbac.authorization.k8s.io"
@@ -24,7 +26,7 @@ def _known(word: str) -> Resource:
     return found
 
 
-MAPS, ACCOUNTS = of(ConfigMap), of(ServiceAccount)
+MAPS, ACCOUNTS, WORKSPACES = of(ConfigMap), of(ServiceAccount), of(Workspace)
 ROLES, BINDINGS = _known(f"roles.{RBAC}"), _known(f"rolebindings.{RBAC}")
 
 
@@ -41,6 +43,53 @@ def objects(job: TrainingJob, wiring: Wiring) -> list[tuple[Resource, JSON]]:
         found.append((ROLES, {"rules": _rules(job, wiring)}))
         found.append((BINDINGS, _bound(job, account)))
     return [(resource, _whole(job, resource, body)) for resource, body in found]
+
+
+def board(job: TrainingJob, defaults: Defaults) -> JSON | None:
+    """The Workspace in which a TensorBoard runs, when the job asks for one and writes anything."""
+    asked = job.spec.tensorboard
+    place = asked and (asked.log_dir or job.spec.outputs or build.checkpoints(job, defaults))
+    if asked is None or not place:
+        return None
+    first = (job.spec.roles[0].template.get("spec") or {}).get("containers") or [{}]
+    words = ["python", "-m", "tensorboard.main", "--host", "127.0.0.1", "--logdir", place]
+    words += ["--port", "$(ATHANOR_WORKSPACE_PORT)", "--path_prefix", "$(ATHANOR_BASE_URL)"]
+    stop = asked.stop_after_seconds
+    spec: JSON = {
+        "app": "command", "command": words, "image": asked.image or first[0].get("image", ""),
+        "requests": {"cpu": "100m", "memory": "512Mi"}, "storage": "100Mi",
+        "mounts": [build.claimed(job, place, defaults) or _claim_of(job, place) or place],
+        "idle": {"afterSeconds": min(stop, 1800), "stopAfterSeconds": stop},
+    }  # fmt: skip
+    queue = job.spec.scheduling.queue
+    if queue:
+        spec["scheduling"] = {"queue": queue}
+    meta = {
+        "name": f"{job.metadata.name}-tb", "namespace": job.metadata.namespace,
+        "labels": {labels.JOB: job.metadata.name}, "ownerReferences": [owner(job)],
+    }  # fmt: skip
+    user = job.metadata.annotations.get(labels.USER)
+    if user:
+        meta["annotations"] = {labels.USER: user}
+    return {
+        "apiVersion": WORKSPACES.api_version, "kind": WORKSPACES.kind, "metadata": meta,
+        "spec": spec,
+    }  # fmt: skip
+
+
+def _claim_of(job: TrainingJob, place: str) -> str:
+    """The claim that the first role has a folder from, as a Workspace mounts it; "" for none."""
+    spec = job.spec.roles[0].template.get("spec") or {}
+    mounts = (spec.get("containers") or [{}])[0].get("volumeMounts") or []
+    inside = [m for m in mounts if f"{place}/".startswith(m["mountPath"].rstrip("/") + "/")]
+    mount = max(inside, key=lambda m: len(m["mountPath"]), default=None)
+    volumes = {volume["name"]: volume for volume in spec.get("volumes") or []}
+    volume = volumes.get(mount["name"], {}) if mount is not None else {}
+    if mount is None or "persistentVolumeClaim" not in volume:
+        return ""
+    below = place[len(mount["mountPath"].rstrip("/")) :].strip("/")
+    parts = (volume["persistentVolumeClaim"]["claimName"], mount.get("subPath", ""), below)
+    return "/".join(part for part in parts if part) + f":{place}"
 
 
 def _rules(job: TrainingJob, wiring: Wiring) -> list[JSON]:

@@ -14,6 +14,7 @@ from athanor.api.meta import JSON, to_manifest
 from athanor.api.registry import of
 from athanor.api.scheduling import DEFAULT_QUEUE, Gang
 from athanor.api.training import Role, TrainingJob
+from athanor.features.training.code import MOUNT, fetching
 from athanor.features.training.frameworks.registry import WIRES
 from athanor.features.training.frameworks.wiring import (
     FILES,
@@ -29,6 +30,8 @@ from athanor.features.training.reshape import shape
 JOBS, GANGS = of(TrainingJob), of(Gang)
 
 CHECKPOINTS_MOUNT = "/athanor/checkpoints"
+OUTPUTS = "outputs"
+"""The folder of a claim that outputs go to."""
 LONGEST_POD_NAME = 63
 """A pod's name is its host name (RFC 1123)."""
 
@@ -38,13 +41,14 @@ class Defaults(Struct, frozen=True, kw_only=True):
 
     With a `checkpoint_root` (a machine's own directory): below it, one directory a job. Without:
     a PersistentVolumeClaim of `storage_class` and `storage`, for jobs that ask for checkpoints.
-    `launch_agent` is the program that launchers call instead of ssh.
+    `launch_agent` is the program that launchers call instead of ssh; `image` has our helpers.
     """
 
     checkpoint_root: str = ""
     storage_class: str = ""
     storage: str = "10Gi"
     launch_agent: str = ""
+    image: str = "host"
 
 
 def wired(job: TrainingJob, defaults: Defaults) -> Wiring:
@@ -112,8 +116,8 @@ def shared(job: TrainingJob) -> JSON:
 
 
 def claim(job: TrainingJob, defaults: Defaults) -> JSON | None:
-    """The claim for the job's checkpoints, when they go to one."""
-    if not _wants_claim(job, defaults):
+    """The claim for the job's checkpoints and outputs, when they go to one."""
+    if not _wants_claim(job, defaults) and (defaults.checkpoint_root or not job.spec.outputs):
         return None
     spec: JSON = {
         "accessModes": ["ReadWriteMany"],
@@ -175,6 +179,11 @@ def _template(job: TrainingJob, role: Role, wiring: Wiring, defaults: Defaults) 
     if wiring.commands == role.name:
         spec.setdefault("serviceAccountName", files_name(job))
     env = [{"name": name, "value": value} for name, value in {**wiring.env, **places}.items()]
+    first: JSON = next(iter(spec.get("containers") or []), {})
+    fetched = fetching(job.spec.code, defaults.image, first)
+    if fetched is not None:
+        volumes += fetched.volumes
+        mounts.append(fetched.mount)
     for field in ("initContainers", "containers"):
         if field in spec:
             spec[field] = [
@@ -183,6 +192,8 @@ def _template(job: TrainingJob, role: Role, wiring: Wiring, defaults: Defaults) 
                 else _container(job, one, env, mounts)
                 for one in spec[field]
             ]
+    if fetched is not None:
+        spec["initContainers"] = [fetched.container, *(spec.get("initContainers") or [])]
     if volumes:
         spec["volumes"] = [*(spec.get("volumes") or []), *volumes]
     annotations = {**(meta.get("annotations") or {})}
@@ -199,8 +210,9 @@ def _container(job: TrainingJob, given: JSON, env: list[JSON], mounts: list[JSON
     if environment is not None and environment.interpreter and not given.get("image"):
         path = environment.interpreter.startswith("/")
         built["image"] = f"venv://{environment.interpreter}" if path else environment.interpreter
-    if code is not None and code.directory and not given.get("workingDir"):
-        built["workingDir"] = code.directory
+    if code is not None and not given.get("workingDir"):
+        place = MOUNT if code.bundle or code.git else code.directory
+        built |= {"workingDir": place} if place else {}
     if mounts:
         built["volumeMounts"] = [*(given.get("volumeMounts") or []), *mounts]
     return built
@@ -234,15 +246,33 @@ def _storage(job: TrainingJob, defaults: Defaults) -> tuple[list[JSON], list[JSO
         mounts.append({"name": "athanor-checkpoints", "mountPath": directory})
         env["ATHANOR_CHECKPOINT_DIR"] = directory
     elif _wants_claim(job, defaults):
-        claimed = {"persistentVolumeClaim": {"claimName": _claim_name(job)}}
-        volumes.append({"name": "athanor-checkpoints", **claimed})
+        volumes.append({"name": "athanor-checkpoints", **_claimed(job)})
         mounts.append({"name": "athanor-checkpoints", "mountPath": CHECKPOINTS_MOUNT})
         env["ATHANOR_CHECKPOINT_DIR"] = CHECKPOINTS_MOUNT
     if job.spec.outputs:
-        volumes.append(_host_path("athanor-outputs", job.spec.outputs))
-        mounts.append({"name": "athanor-outputs", "mountPath": job.spec.outputs})
+        place: JSON = {"name": "athanor-outputs", "mountPath": job.spec.outputs}
+        if defaults.checkpoint_root:
+            volumes.append(_host_path("athanor-outputs", job.spec.outputs))
+        else:  # a node's own folder is nowhere when the pod is gone
+            volumes.append({"name": "athanor-outputs", **_claimed(job)})
+            place["subPath"] = OUTPUTS
+        mounts.append(place)
         env["ATHANOR_OUTPUT_DIR"] = job.spec.outputs
     return volumes, mounts, env
+
+
+def checkpoints(job: TrainingJob, defaults: Defaults) -> str:
+    """Where the ranks see their checkpoints, "" when they have no place for them."""
+    return _directory(job, defaults) or (CHECKPOINTS_MOUNT if _wants_claim(job, defaults) else "")
+
+
+def claimed(job: TrainingJob, place: str, defaults: Defaults) -> str:
+    """The claim that holds a folder of the ranks, as a Workspace mounts it; "" when none does."""
+    if claim(job, defaults) is None:
+        return ""
+    if place == job.spec.outputs:
+        return f"{_claim_name(job)}/{OUTPUTS}:{place}"
+    return f"{_claim_name(job)}:{place}" if place == CHECKPOINTS_MOUNT else ""
 
 
 def _directory(job: TrainingJob, defaults: Defaults) -> str:
@@ -258,6 +288,10 @@ def _directory(job: TrainingJob, defaults: Defaults) -> str:
 def _wants_claim(job: TrainingJob, defaults: Defaults) -> bool:
     asked = job.spec.checkpoints
     return asked is not None and asked.enabled and not _directory(job, defaults)
+
+
+def _claimed(job: TrainingJob) -> JSON:
+    return {"persistentVolumeClaim": {"claimName": _claim_name(job)}}
 
 
 def _claim_name(job: TrainingJob) -> str:

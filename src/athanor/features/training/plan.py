@@ -135,6 +135,8 @@ def _beginning(
     if observed.gang is None:
         actions += [Create(kind, whole) for kind, whole in around.objects(job, wiring)]
         actions.append(Create(GANGS, wanted))
+        board = around.board(job, defaults)
+        actions += [Create(around.WORKSPACES, board)] if board is not None else []
     told = _write(job, status)
     # a Gang that was refused may be refused again: say so first
     return Plan((*actions, *told) if refusal is None else (*told, *actions))

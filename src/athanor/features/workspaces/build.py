@@ -43,8 +43,7 @@ def gang(workspace: Workspace, gateway: Gateway, *, suspend: bool) -> JSON:
     claimed = {"persistentVolumeClaim": {"claimName": claim_name(workspace)}}
     pod["volumes"] = [*(pod.get("volumes") or []), {"name": "home", **claimed}]
     pod["volumes"] += [
-        {"name": f"mount-{i}", "hostPath": {"path": path, "type": "Directory"}}
-        for i, path in enumerate(spec.mounts)
+        {"name": f"mount-{i}", **_source(text)[0]} for i, text in enumerate(spec.mounts)
     ]
     about = given.get("metadata") or {}
     marks = {**(about.get("labels") or {}), labels.WORKSPACE: meta.name}
@@ -110,7 +109,7 @@ def _container(workspace: Workspace, gateway: Gateway) -> JSON:
     env["ATHANOR_WORKSPACE_PORT"] = str(reach.port(workspace.metadata.uid))
     variables = [{"name": name, "value": value} for name, value in {**env, **spec.env}.items()]
     mounts = [{"name": "home", "mountPath": HOME}]
-    mounts += [{"name": f"mount-{i}", "mountPath": path} for i, path in enumerate(spec.mounts)]
+    mounts += [{"name": f"mount-{i}", **_source(text)[1]} for i, text in enumerate(spec.mounts)]
     made: JSON = {
         "name": "main", "image": spec.image or "host", "env": variables, "volumeMounts": mounts,
         "workingDir": HOME, "command": list(spec.command) or _command(spec.app, base),
@@ -120,6 +119,16 @@ def _container(workspace: Workspace, gateway: Gateway) -> JSON:
         extended = {name: amount for name, amount in amounts.items() if "/" in name}
         made["resources"] = {"requests": amounts, **({"limits": extended} if extended else {})}
     return made
+
+
+def _source(text: str) -> tuple[JSON, JSON]:
+    """Volume and mount of `/a/directory` of the machine, or of `CLAIM[/FOLDER]:/path`."""
+    source, colon, path = text.rpartition(":")
+    if not colon:
+        return {"hostPath": {"path": text, "type": "Directory"}}, {"mountPath": text}
+    claim, _, folder = source.partition("/")
+    mount = {"mountPath": path, **({"subPath": folder} if folder else {})}
+    return {"persistentVolumeClaim": {"claimName": claim}}, mount
 
 
 def _command(app: str, base: str) -> list[str]:

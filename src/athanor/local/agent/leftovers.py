@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from athanor.local.agent import archive
 from athanor.local.agent.node import Settings
 
 MEMORY_PREFIX = "athanor-"
@@ -31,8 +32,11 @@ def sweep(settings: Settings, known: Iterable[str]) -> Collected:
         for path in _folders(Path("/dev/shm"))
         if path.name.startswith(MEMORY_PREFIX + settings.tag) and path.name[-36:] not in keep
     ]
-    freed = sum(size(path) for path in (*pods, *logs))
-    for path in (*pods, *logs, *memory):
+    freed = sum(size(path) for path in pods)
+    for path in logs:
+        here = size(path)
+        freed += here if archive.keep(path, settings.archive) is None else 0
+    for path in (*pods, *memory):
         shutil.rmtree(path, ignore_errors=True)
     names = [tuple(path.name for path in group) for group in (pods, logs)]
     return Collected(pods=names[0], logs=names[1], freed=freed)

@@ -71,6 +71,11 @@ class Settings(Struct, frozen=True, kw_only=True):
         return self.data / "node" / "logs"
 
     @property
+    def archive(self) -> Path:
+        """Logs of pods that are gone."""
+        return self.data / "node" / "archive"
+
+    @property
     def claims(self) -> Path:
         """Folders of the local StorageClass."""
         return self.data / "node" / "claims"
@@ -167,6 +172,10 @@ class Node(Struct, kw_only=True):
 
 def log_path(settings: Settings, pod: JSON, container: str, attempt: int) -> Path:
     """Where a run's output lies."""
+    return log_folder(settings, pod) / container / f"{attempt}.log"
+
+
+def log_folder(settings: Settings, pod: JSON) -> Path:
+    """Where the output of a pod's containers lies."""
     meta = pod["metadata"]
-    folder = f"{meta['namespace']}_{meta['name']}_{meta['uid']}"
-    return settings.logs / folder / container / f"{attempt}.log"
+    return settings.logs / f"{meta['namespace']}_{meta['name']}_{meta['uid']}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import shutil
 import signal
 from collections.abc import Awaitable, Callable, Container
 from typing import Any
@@ -15,9 +14,9 @@ import msgspec
 from athanor.api.core import Pod
 from athanor.api.meta import JSON
 from athanor.api.registry import of
-from athanor.local.agent import recall
+from athanor.local.agent import archive, recall
 from athanor.local.agent.checks import Target
-from athanor.local.agent.node import Node, log_path
+from athanor.local.agent.node import Node, log_folder
 from athanor.local.agent.plan import probes
 from athanor.local.agent.plan.environ import Missing
 from athanor.local.agent.plan.observed import (
@@ -212,6 +211,7 @@ class Worker:
         now = self.node.clock.now()
         self.runs[name, action.attempt] = Run(name=name, attempt=action.attempt, started_at=now)
         self._forget_old(name, action.attempt)
+        archive.note(log_folder(self.node.settings, self.pod), self.pod)
         try:
             answer = await self.node.supervised.ask("start", key=key, spec=spec)
         except Unborn as unborn:
@@ -382,8 +382,8 @@ class Worker:
             except Refused:
                 await asyncio.sleep(_RETRY)
         await self.preparation.release()
-        path = log_path(self.node.settings, self.pod, "c", 0).parent.parent
-        shutil.rmtree(path, ignore_errors=True)
+        folder = log_folder(self.node.settings, self.pod)
+        await asyncio.to_thread(archive.keep, folder, self.node.settings.archive)
 
 
 async def _nothing() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from msgspec import Struct
 
@@ -39,6 +39,8 @@ class Backend(Struct, frozen=True):
     authority: str
 
 
+_TOKEN = "!#$&'*+-.^_`|~"
+"""What a header's name may hold beside letters and digits (RFC 9110); the rest is escaped."""
 _BEHIND = ("services", "endpointslices.discovery.k8s.io")
 
 
@@ -84,7 +86,9 @@ class Aggregation:
             raise ApiError("ServiceUnavailable", "service unavailable", retry_after=1)
         query = f"?{urlencode(request.query)}" if request.query else ""
         headers = {"X-Remote-User": user.name, "X-Remote-Group": ", ".join(user.groups)}
-        headers |= {f"X-Remote-Extra-{k}": ", ".join(v) for k, v in user.extra.items()}
+        headers |= {
+            f"X-Remote-Extra-{quote(k, safe=_TOKEN)}": ", ".join(v) for k, v in user.extra.items()
+        }
         return Forward(
             url=f"https://{address}{request.path}{query}", headers=headers, ca=backend.authority
         )

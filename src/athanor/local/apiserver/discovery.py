@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from athanor.api import visibility
+from athanor.api import gateway, visibility
 from athanor.api.meta import JSON
 from athanor.local.apiserver import errors, negotiate
 from athanor.local.apiserver.catalog import Catalog, Served, Sub, age
@@ -21,6 +21,10 @@ _PREFERRED = (
     "policy", "rbac.authorization.k8s.io", "storage.k8s.io", "apiextensions.k8s.io",
     "scheduling.k8s.io", "coordination.k8s.io", "discovery.k8s.io",
 )  # fmt: skip
+
+_OURS: Mapping[str, JSON] = {
+    told["groupVersion"]: told for told in (gateway.RESOURCES, visibility.RESOURCES)
+}
 
 
 class Discovery:
@@ -192,10 +196,10 @@ def _aggregated(group: str, versions: Mapping[str, list[Served]]) -> JSON:
 
 def _elsewhere(group: str, version: str) -> JSON:
     """A group that somebody else serves: known for ours, else to be asked for there."""
-    known = visibility.RESOURCES["groupVersion"] == f"{group}/{version}"
+    known = _OURS.get(f"{group}/{version}")
     told: JSON = {"version": version, "freshness": "Current" if known else "Stale"}
     if known:
-        entries: list[JSON] = visibility.RESOURCES["resources"]
+        entries: list[JSON] = known["resources"]
         told["resources"] = [
             {
                 "resource": entry["name"],

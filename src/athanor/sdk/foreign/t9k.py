@@ -171,11 +171,24 @@ def _common(given: Given) -> JSON:
         given.note("spec.runMode.debug.replicaSpecs: ranks wait before their own command here")
     if pause.get("resumeSpecs"):
         given.note("spec.runMode.pause.resumeSpecs: change the template before athanor resume")
-    if board := given.take("spec.tensorboardSpec"):
-        given.note(f"spec.tensorboardSpec: start one beside the job: {board}")
     return {
+        **_board(given),
         "runPolicy": ours,
         "debug": bool(debug.get("enabled")),
         "suspend": bool(pause.get("enabled")),
         "scheduling": {"queue": queue} if queue else {},
     }
+
+
+def _board(given: Given) -> JSON:
+    board = given.take("spec.tensorboardSpec")
+    if not board:
+        return {}
+    part = given.within(board, "spec.tensorboardSpec")
+    image = part.take("image", "")
+    if files := part.take("trainingLogFilesets"):
+        given.note(
+            f"spec.tensorboardSpec.trainingLogFilesets {', '.join(map(str, files))}: set "
+            "tensorboard.logDir to the path at which the ranks write there"
+        )
+    return {"tensorboard": {"image": image} if image else {}}

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from athanor.kit import crilog
 from athanor.kit.times import parse_rfc3339
 from athanor.local.agent import images, leftovers, overlay, recall
 from athanor.local.agent.devices import GPU, Devices, NotEnough, Simulated
 from athanor.local.agent.files import Entry, write
-from athanor.local.agent.kubelet import crilog
 from athanor.local.agent.node import Settings
 from athanor.local.agent.ports import SIZE, PortBlocks
 from athanor.local.agent.supervised import Supervised

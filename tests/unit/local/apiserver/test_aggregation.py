@@ -13,7 +13,9 @@ from athanor.local.apiserver.handle import ApiServer
 from athanor.local.store.store import Store
 from athanor.wire.request import Answer, Forward, Request, Response, User
 
-ADMIN = User(name="admin", groups=("system:masters", "system:authenticated"))
+ADMIN = User(
+    name="admin", groups=("system:masters", "system:authenticated"), extra={"a.b/c": ("1", "2")}
+)
 SERVICE: JSON = {
     "metadata": {"name": "visibility", "namespace": "default"},
     "spec": {"ports": [{"port": 443, "name": "https"}]},
@@ -61,6 +63,7 @@ def test_a_group_served_elsewhere() -> None:
         assert isinstance(onward, Forward)
         assert onward.url == f"https://127.0.0.1:7443{group}/queues/a?watch=x+y"
         assert onward.headers["X-Remote-User"] == "admin"
+        assert onward.headers["X-Remote-Extra-a.b%2Fc"] == "1, 2"  # a header's name has no slash
         assert isinstance(await ask("GET", group), Forward)
         await server.house.work.settle()
         listed = await ask("GET", "/apis")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from athanor.kit import crilog
 from athanor.kit.http import Exchange, HttpServer
-from athanor.kit.times import parse_rfc3339
 from athanor.local.agent import recall, streams
-from athanor.local.agent.kubelet import channels, command, crilog, forward, summary
+from athanor.local.agent.kubelet import channels, command, forward, summary
 from athanor.local.agent.kubelet.access import Access
 from athanor.local.agent.kubelet.serving import Serving
 from athanor.local.agent.node import Node, log_path
@@ -171,22 +171,13 @@ class Kubelet:
 def wish_of(query: dict[str, str], now: float) -> crilog.Wish:
     """PodLogOptions from a query. Raises ApiError(BadRequest)."""
     try:
-        since = float(query.get("sinceSeconds") or 0)
-        begin = now - since if since else 0.0
-        if when := query.get("sinceTime"):
-            begin = parse_rfc3339(when)
-        tail = query.get("tailLines")
-        limit = query.get("limitBytes")
-        return crilog.Wish(
-            follow=_true(query.get("follow")), timestamps=_true(query.get("timestamps")),
-            tail=int(tail) if tail else None, limit=int(limit) if limit else None, since=begin,
-        )  # fmt: skip
+        return crilog.wish_of(query, now)
     except ValueError as error:
         raise ApiError("BadRequest", f"log options: {error}") from None
 
 
 def _true(value: str | None) -> bool:
-    return value in ("1", "true", "True", "t", "T")
+    return value in crilog.TRUE
 
 
 def _newest(worker: Worker, container: str, *, previous: bool) -> Run:

@@ -57,6 +57,7 @@ _VIEW = [
     _rule("batch", "cronjobs cronjobs/status jobs jobs/status", _READ),
     _rule(OURS, f"{_MINE} {_MINE.replace(' ', '/status ')}/status", _READ),
     _rule("visibility.athanor.dev", "*", _READ),
+    _rule("gateway.athanor.dev", "podlogs podlogs/log", _READ),
 ]
 _EDIT = [
     _rule("core", "pods/attach pods/exec pods/portforward pods/proxy secrets", _READ),
@@ -68,6 +69,7 @@ _EDIT = [
     _rule("batch", "cronjobs jobs", _WRITE),
     _rule("coordination.k8s.io", "leases", _ALL),
     _rule(OURS, _MINE, _WRITE),
+    _rule("gateway.athanor.dev", "bundles", ("get", "update")),
 ]
 _ADMIN = [
     _rule("authorization.k8s.io", "localsubjectaccessreviews", ("create",)),

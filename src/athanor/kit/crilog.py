@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from msgspec import Struct
 
-from athanor.kit.times import rfc3339_micro
+from athanor.kit.times import parse_rfc3339, rfc3339_micro
 
 _BLOCK = 1 << 16
 _PAUSE = 0.1  # seconds between two looks at a followed file
+TRUE = ("1", "true", "True", "t", "T")
+"""How a query says yes."""
 
 
 class Wish(Struct, frozen=True, kw_only=True):
@@ -25,6 +27,20 @@ class Wish(Struct, frozen=True, kw_only=True):
     timestamps: bool = False
     limit: int | None = None
     stream: str = ""
+
+
+def wish_of(query: Mapping[str, str], now: float) -> Wish:
+    """PodLogOptions from a query. Raises ValueError."""
+    since = float(query.get("sinceSeconds") or 0)
+    begin = now - since if since else 0.0
+    if when := query.get("sinceTime"):
+        begin = parse_rfc3339(when)
+    tail = query.get("tailLines")
+    limit = query.get("limitBytes")
+    return Wish(
+        follow=query.get("follow") in TRUE, timestamps=query.get("timestamps") in TRUE,
+        tail=int(tail) if tail else None, limit=int(limit) if limit else None, since=begin,
+    )  # fmt: skip
 
 
 async def read(path: Path, wish: Wish, running: Callable[[], bool]) -> AsyncIterator[bytes]:

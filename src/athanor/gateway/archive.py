@@ -1,0 +1,89 @@
+"""Reads the logs of pods that are gone, as whoever keeps them has laid them down.
+
+`ROOT/NAMESPACE/JOB/UID/` holds a PodLog as JSON and `CONTAINER/N.log`, the files of run N (CRI
+format, older parts of a rotated one beside it). On a laptop the node's agent moves them there when
+a pod goes; on a cluster `collect` writes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from athanor.api import gateway, labels
+from athanor.api.gateway import MARK, PodLog, PodLogList
+from athanor.kit import crilog
+from athanor.wire import selector
+from athanor.wire.status import ApiError
+
+
+class Archive:
+    """The folder of all of them."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def those(self, namespace: str, wanted: str) -> PodLogList:
+        """Those of a namespace whose labels fit. Raises ApiError(BadRequest)."""
+        fits = selector.parse_labels(wanted)
+        found = (_read(path) for path in self._folders(namespace, _keeper(wanted)))
+        items = [one for one in found if one is not None and fits.matches(one.metadata.labels)]
+        items.sort(key=lambda one: (one.metadata.creation_timestamp or "", one.pod))
+        return PodLogList(api_version=gateway.API_VERSION, kind="PodLogList", items=items)
+
+    def find(self, namespace: str, uid: str) -> tuple[PodLog, Path]:
+        """One of them, and its folder. Raises ApiError(NotFound)."""
+        for path in self._folders(namespace, "*"):
+            if path.name == uid and (found := _read(path)) is not None:
+                return found, path
+        raise ApiError(
+            "NotFound", f'podlogs.{gateway.GROUP} "{uid}" not found: its time is over, or its pod '
+            "is still there", name=uid, group=gateway.GROUP, kind="podlogs",
+        )  # fmt: skip
+
+    def text(
+        self, namespace: str, uid: str, query: Mapping[str, str], now: float
+    ) -> AsyncIterator[bytes]:
+        """The lines of a container's runs, oldest first; of the last run alone with `tailLines`.
+
+        Raises ApiError: NotFound, BadRequest.
+        """
+        found, folder = self.find(namespace, uid)
+        container = query.get("container") or found.containers[0]
+        if container not in found.containers:
+            known = ", ".join(found.containers)
+            raise ApiError("BadRequest", f"container {container} is not one of: {known}")
+        try:
+            wish = crilog.wish_of(query, now)
+        except ValueError as wrong:
+            raise ApiError("BadRequest", f"log options: {wrong}") from None
+        wish = msgspec.structs.replace(wish, follow=False)
+        runs = sorted((folder / container).glob("*.log"), key=lambda path: int(path.stem))
+        return _text(runs[-1:] if wish.tail is not None else runs, wish)
+
+    def _folders(self, namespace: str, keeper: str) -> list[Path]:
+        return [path for path in (self._root / namespace).glob(f"{keeper}/*") if path.is_dir()]
+
+
+async def _text(runs: list[Path], wish: crilog.Wish) -> AsyncIterator[bytes]:
+    for path in runs:
+        async for chunk in crilog.read(path, wish, lambda: False):
+            yield chunk
+
+
+def _keeper(wanted: str) -> str:
+    """The one folder that can hold what a selector asks for, or `*`."""
+    for term in wanted.split(","):
+        label, equals, value = term.partition("=")
+        if equals and label in (labels.JOB, labels.GANG) and gateway.NAME.fullmatch(value):
+            return value
+    return "*"
+
+
+def _read(folder: Path) -> PodLog | None:
+    try:
+        return msgspec.json.decode((folder / MARK).read_bytes(), type=PodLog)
+    except (OSError, msgspec.MsgspecError):
+        return None  # it is on its way there, or away

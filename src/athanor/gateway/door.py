@@ -1,0 +1,130 @@
+"""`gateway.athanor.dev`: what the API server passes on to the gateway, once RBAC allowed it.
+
+The API server is the only one let in. It has checked that the caller may do this to that path; one
+thing more is asked here: a pod's own account reads bundles of its own namespace only, so that one
+right for all accounts is enough.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import msgspec
+
+from athanor.api import gateway
+from athanor.api.gateway import DIGEST, NAME, PART, RESOURCES, UID
+from athanor.api.meta import to_manifest
+from athanor.gateway.archive import Archive
+from athanor.gateway.bundles import Bundles
+from athanor.kit.clock import Clock
+from athanor.kit.exchange import Exchange, Peer, TooLarge
+from athanor.wire.status import ApiError
+
+ACCOUNT = "system:serviceaccount:"
+_TEXT = "text/plain; charset=utf-8"
+
+
+class Door:
+    """Answers requests for the group. `front` tells whether a peer is the API server."""
+
+    def __init__(
+        self, archive: Archive, bundles: Bundles, clock: Clock, front: Callable[[Peer], bool]
+    ) -> None:
+        self._archive = archive
+        self._bundles = bundles
+        self._clock = clock
+        self._front = front
+
+    async def serve(self, exchange: Exchange) -> None:
+        """Answer one request."""
+        try:
+            if exchange.peer is None or not self._front(exchange.peer):
+                raise ApiError("Unauthorized", "this is reached through the API server")
+            await self._answer(exchange)
+        except TooLarge as large:
+            await _fail(exchange, ApiError("RequestEntityTooLarge", str(large)))
+        except OSError as error:
+            await _fail(exchange, ApiError("InternalError", f"storage: {error.strerror or error}"))
+        except ApiError as problem:
+            await _fail(exchange, problem)
+
+    async def _answer(self, exchange: Exchange) -> None:
+        path = exchange.path.rstrip("/")
+        if path == gateway.ROOT:
+            await _json(exchange, RESOURCES)
+            return
+        match path.removeprefix(f"{gateway.ROOT}/namespaces/").split("/"):
+            case [namespace, "podlogs", *rest] if NAME.fullmatch(namespace):
+                _only(exchange, "GET")
+                await self._podlogs(exchange, namespace, rest)
+            case [namespace, "bundles", digest, *rest] if NAME.fullmatch(namespace):
+                if not DIGEST.fullmatch(digest):
+                    raise ApiError("BadRequest", f"bundle {digest!r}: 64 hexadecimal digits")
+                await self._bundle(exchange, namespace, digest, rest)
+            case _:
+                _nothing()
+
+    async def _podlogs(self, exchange: Exchange, namespace: str, rest: list[str]) -> None:
+        query = dict(exchange.query)
+        if not rest:
+            wanted = query.get("labelSelector", "")
+            found = await asyncio.to_thread(self._archive.those, namespace, wanted)
+            return await _json(exchange, {"metadata": {}, "items": [], **to_manifest(found)})
+        if not UID.fullmatch(rest[0]):
+            raise ApiError("BadRequest", f"podlog {rest[0]!r}: it is called as the pod's uid")
+        if rest[1:] == ["log"]:
+            now = self._clock.now()
+            chunks = await asyncio.to_thread(self._archive.text, namespace, rest[0], query, now)
+            return await exchange.stream(200, chunks, _TEXT, {})
+        if len(rest) > 1:
+            _nothing()
+        one, _ = await asyncio.to_thread(self._archive.find, namespace, rest[0])
+        return await _json(exchange, one)
+
+    async def _bundle(
+        self, exchange: Exchange, namespace: str, digest: str, rest: list[str]
+    ) -> None:
+        query = dict(exchange.query)
+        if not rest and exchange.method == "PUT":
+            data = await exchange.body(PART)
+            offset, last = _number(query.get("offset", "0")), query.get("last") == "true"
+            added = await asyncio.to_thread(
+                self._bundles.add, namespace, digest, offset, data, last
+            )
+            return await _json(exchange, added)
+        _only(exchange, "GET")
+        if not rest:
+            return await _json(exchange, self._bundles.state(namespace, digest))
+        if rest != ["content"]:
+            _nothing()
+        user = exchange.headers.get("x-remote-user", "")
+        if user.startswith(ACCOUNT) and not user.startswith(f"{ACCOUNT}{namespace}:"):
+            raise ApiError("Forbidden", f"{user} reads the code of its own namespace only")
+        chunks = self._bundles.open(namespace, digest)
+        return await exchange.stream(200, chunks, "application/gzip", {})
+
+
+def _only(exchange: Exchange, method: str) -> None:
+    if exchange.method != method:
+        raise ApiError("MethodNotAllowed", f"{exchange.method} is not answered here")
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise ApiError("BadRequest", f"offset {text!r} is no number of bytes")
+    return int(text)
+
+
+def _nothing() -> NoReturn:
+    raise ApiError("NotFound", "the server could not find the requested resource")
+
+
+async def _json(exchange: Exchange, value: Any) -> None:
+    await exchange.respond(200, msgspec.json.encode(value), "application/json", {})
+
+
+async def _fail(exchange: Exchange, problem: ApiError) -> None:
+    answer = problem.response()
+    await exchange.respond(answer.status, answer.body, answer.content_type, dict(answer.headers))

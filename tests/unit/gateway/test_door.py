@@ -1,0 +1,209 @@
+"""The gateway's group behind the real API server: logs of pods that are gone, code for jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from athanor import AsyncClient
+from athanor.api.gateway import ROOT
+from athanor.api.meta import JSON
+from athanor.assembly import aggregated, bootstrap
+from athanor.assembly.bootstrap import RBAC
+from athanor.client.inproc import InProcess
+from athanor.client.protocol import Client
+from athanor.gateway.archive import Archive
+from athanor.gateway.bundles import Bundles
+from athanor.gateway.door import Door
+from athanor.kit.clock import FixedClock
+from athanor.kit.ids import SeededIds
+from athanor.local.agent import archive
+from athanor.local.apiserver.auth import bootstrap as roles
+from athanor.local.apiserver.auth.auth import Auth
+from athanor.local.apiserver.handle import ApiServer
+from athanor.local.store.store import Store
+from athanor.sdk.drive_async import AsyncDriver
+from athanor.sdk.logs import Wish
+from athanor.wire import calls
+from athanor.wire.request import Request, User
+from athanor.wire.status import ApiError
+from tests.unit.gateway.asked import Asked, behind
+
+AT = "2026-11-29T12:00:0{}.000000001Z"
+
+
+class World(NamedTuple):
+    """A server whose gateway keeps things below a folder, and a road to it for anybody."""
+
+    server: ApiServer
+    door: Door
+
+    def client(self, user: str) -> Client:
+        backends = {"localhost:443": behind(self.door.serve, aggregated.FRONT)}
+        groups = ["system:authenticated"]
+        groups += ["system:serviceaccounts"] if user.startswith("system:serviceaccount:") else []
+        groups += ["system:masters"] if user == "admin" else []
+        who = User(name=user, groups=tuple(groups))
+        return Client(InProcess(self.server.handle, user=who, backends=backends))
+
+    def sdk(self, user: str) -> AsyncClient:
+        return AsyncClient(driver=AsyncDriver(self.client(user).transport))
+
+
+ADA = {
+    "apiVersion": f"{RBAC}/v1", "kind": "RoleBinding",
+    "metadata": {"name": "ada", "namespace": "default"},
+    "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "edit"},
+    "subjects": [{"apiGroup": RBAC, "kind": "User", "name": "ada"}],
+}  # fmt: skip
+
+
+@asynccontextmanager
+async def world(root: Path) -> AsyncIterator[World]:
+    clock, ids, store = FixedClock(1_796_000_000.0), SeededIds(0), Store.open(":memory:")
+    auth = Auth(store, clock, b"k" * 32)
+    server = ApiServer(store, clock=clock, ids=ids, authenticator=auth, authorizer=auth)
+    server.core.observers.append(lambda s, old, new: auth.changed(s.key, old, new))
+    await roles.reconcile(store, "2026-01-01T00:00:00Z", ids.uid, auth.changed)
+    await roles.gather(store, auth.rbac, auth.changed)
+    bundles = Bundles(root / "bundles", largest=1000)
+    door = Door(Archive(root / "archive"), bundles, clock, lambda p: p.name == aggregated.FRONT)
+    here = World(server, door)
+    try:
+        await bootstrap.ensure(here.client("admin"), [*bootstrap.manifests(), ADA])
+        yield here
+    finally:
+        await server.close()
+        await store.close()
+
+
+def gone(root: Path, rank: int, created: str, lines: list[str], owner: str = "gang-1") -> None:
+    """A pod of job `digits` that wrote something, ended, and was deleted."""
+    uid = f"00000000-0000-0000-0000-0000000000{rank}{created[-2]}"
+    pod: JSON = {
+        "metadata": {
+            "name": f"digits-worker-{rank}", "namespace": "default", "uid": uid,
+            "creationTimestamp": created, "ownerReferences": [{"uid": owner}],
+            "labels": {
+                "athanor.dev/job": "digits", "athanor.dev/gang": "digits",
+                "athanor.dev/pod-set": "worker", "athanor.dev/rank": str(rank),
+            },
+        },
+        "spec": {"containers": [{"name": "main"}]},
+    }  # fmt: skip
+    folder = root / "logs" / uid
+    archive.note(folder, pod)
+    (folder / "main").mkdir()
+    (folder / "main" / "0.log").write_text("".join(f"{line}\n" for line in lines))
+    assert archive.keep(folder, root / "archive") is not None
+    assert not folder.exists()
+
+
+def told(root: Path) -> None:
+    for rank in (0, 1):
+        lines = [f"{AT.format(n)} stdout F step {n} of {rank}" for n in (1 + rank, 3 + rank)]
+        gone(root, rank, f"2026-11-29T12:00:0{rank}Z", lines)
+
+
+async def read(client: AsyncClient, name: str = "digits", **how: object) -> list[tuple[str, str]]:
+    wish = Wish(**how)  # type: ignore[arg-type]
+    return [(line.rank, line.text) async for line in client.logs(name, wish=wish)]
+
+
+def test_logs_are_read_after_their_pods_are_gone(tmp_path: Path) -> None:
+    async def main() -> None:
+        told(tmp_path)
+        async with world(tmp_path) as here:
+            ada = here.sdk("ada")
+            assert await read(ada) == [
+                ("worker-0", "step 1 of 0"), ("worker-1", "step 2 of 1"),
+                ("worker-0", "step 3 of 0"), ("worker-1", "step 4 of 1"),
+            ]  # fmt: skip
+            assert await read(ada, rank="1", tail=1) == [("worker-1", "step 4 of 1")]
+            assert await read(ada, search=r"step [13]", tail=1) == [("worker-0", "step 3 of 0")]
+            with pytest.raises(ValueError, match="no regular expression"):
+                await read(ada, search="(")
+            # another by that name, later: only its own lines, unless the first one is asked for
+            gone(tmp_path, 0, "2026-11-29T12:00:09Z", [f"{AT.format(9)} stdout F new"], "gang-2")
+            assert await read(ada) == [("worker-0", "new")]
+            with pytest.raises(ApiError, match="not found"):
+                await read(ada, "letters")
+
+    asyncio.run(main())
+
+
+def test_logs_are_for_those_who_may_see_the_namespace(tmp_path: Path) -> None:
+    async def main() -> None:
+        told(tmp_path)
+        path = f"{ROOT}/namespaces/default/podlogs"
+        async with world(tmp_path) as here:
+            with pytest.raises(ApiError, match="forbidden") as refused:
+                await here.client("bob")(calls.raw("GET", path))
+            assert refused.value.reason == "Forbidden"
+            listed = await here.client("ada")(calls.raw("GET", path))
+            assert {one["pod"] for one in listed["items"]} == {"digits-worker-0", "digits-worker-1"}
+            uid = listed["items"][0]["metadata"]["name"]
+            for wrong in (f"{uid}/log?container=x", "../../etc", "none"):
+                where, _, query = wrong.partition("?")
+                pairs = [("container", "x")] if query else []
+                with pytest.raises(ApiError) as told_why:
+                    await here.client("ada")(calls.raw("GET", f"{path}/{where}", pairs))
+                assert told_why.value.reason in ("BadRequest", "Forbidden")
+            nobody = Asked("GET", path, who="somebody else")
+            await here.door.serve(nobody)
+            assert nobody.status == 401
+
+    asyncio.run(main())
+
+
+def test_the_oldest_logs_go_when_there_is_no_room(tmp_path: Path) -> None:
+    for rank in (0, 1, 2):
+        gone(tmp_path, rank, f"2026-11-29T12:00:0{rank}Z", ["x" * 1000])
+    folders = sorted((tmp_path / "archive").glob("*/*/*"))
+    for age, folder in enumerate(folders):
+        os.utime(folder, (1000.0 + age, 1000.0 + age))
+    assert archive.trim(tmp_path / "archive", 10_000) == 0
+    assert archive.trim(tmp_path / "archive", 3_000) == 1
+    assert sorted((tmp_path / "archive").glob("*/*/*")) == folders[1:]
+
+
+def test_code_comes_in_parts_and_is_whole_or_nothing(tmp_path: Path) -> None:
+    async def main() -> None:
+        data = bytes(range(256)) * 3
+        digest = hashlib.sha256(data).hexdigest()
+        async with world(tmp_path) as here:
+            ada = here.client("ada")
+            path = f"{ROOT}/namespaces/default/bundles/{digest}"
+
+            async def put(offset: int, part: bytes, *, last: bool = False) -> JSON:
+                return await ada(calls.upload(path, part, offset=offset, last=last))
+
+            assert not (await ada(calls.raw("GET", path)))["complete"]
+            await put(0, data[:500])
+            assert (await ada(calls.raw("GET", path)))["size"] == 500
+            with pytest.raises(ApiError, match="500 bytes are there"):
+                await put(400, b"again")
+            with pytest.raises(ApiError, match="at most 1000 bytes"):
+                await put(500, b"x" * 600)
+            with pytest.raises(ApiError, match="upload it again"):
+                await put(500, b"something else", last=True)
+            await put(0, data[:500])
+            assert (await put(500, data[500:], last=True))["complete"]
+            assert (await put(0, b"never again"))["complete"]
+
+            content = calls.text(Request(method="GET", path=f"{path}/content"))
+            mine, other = (f"system:serviceaccount:{ns}:a" for ns in ("default", "kube-system"))
+            assert await here.client(mine)(content) == data
+            for stranger in (other, "bob", "ada"):
+                with pytest.raises(ApiError) as refused:
+                    await here.client(stranger)(content)
+                assert refused.value.reason == "Forbidden"
+
+    asyncio.run(main())
