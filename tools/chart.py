@@ -14,16 +14,20 @@ from typing import Any
 
 import yaml
 
-from athanor.assembly.install.manifests import Wishes, manifests
+from athanor.assembly.install.manifests import manifests
+from athanor.assembly.install.parts import Wishes
 
 CHART = Path(__file__).parent.parent / "deploy" / "helm" / "athanor"
 HEAD = "# Written by `make crds` from src/athanor/assembly/install. Do not edit.\n"
 IMAGE, NAMESPACE, REPLICAS, PULL = "image-of-the-values", "namespace-of-the-release", 77777, "Pull"
+URL, STORAGE = "url-of-the-values", "storage-of-the-values"
 TEMPLATES = {
     IMAGE: "{{ .Values.image }}",
     NAMESPACE: "{{ .Release.Namespace }}",
     str(REPLICAS): "{{ .Values.replicas }}",
     f"imagePullPolicy: {PULL}": "imagePullPolicy: {{ .Values.pullPolicy }}",
+    URL: "{{ .Values.gatewayUrl | quote }}",
+    STORAGE: "{{ .Values.storage }}",
 }
 
 
@@ -39,14 +43,17 @@ def chart() -> dict[str, str]:
     """File name → text of the chart; the namespace is the release's own."""
     wishes = Wishes(
         image=IMAGE, namespace=NAMESPACE, replicas=REPLICAS, pull_policy=PULL,
-        version=version("athanor"),
+        version=version("athanor"), gateway_url=URL, storage=STORAGE,
     )  # fmt: skip
     about = {
         "apiVersion": "v2", "name": "athanor", "version": version("athanor"),
         "appVersion": version("athanor"), "type": "application",
         "description": "Queues, gangs and training jobs on Kubernetes",
     }  # fmt: skip
-    values = {"image": "athanor:latest", "pullPolicy": "IfNotPresent", "replicas": 2}
+    values = {
+        "image": "athanor:latest", "pullPolicy": "IfNotPresent", "replicas": 2,
+        "gatewayUrl": "", "storage": "20Gi",
+    }  # fmt: skip
     files = {"Chart.yaml": HEAD + text(about), "values.yaml": HEAD + text(values)}
     for manifest in manifests(wishes):
         kind = manifest["kind"].lower()

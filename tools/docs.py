@@ -13,7 +13,17 @@ from typing import Any
 import click
 
 from athanor.api.crd import manifests
-from athanor.assembly.rights import controllers, edit, leader, reader, view
+from athanor.assembly.rights import (
+    collecting,
+    controllers,
+    edit,
+    gateway,
+    leader,
+    pods,
+    reader,
+    secret,
+    view,
+)
 from athanor.cli.catalog import SECTIONS, VERBS
 from athanor.cli.root import root
 from athanor.features.gangs import states as gangs
@@ -132,7 +142,10 @@ def granted() -> str:
     parts = [HEAD, "# Rights\n"]
     for title, rights in (
         ("Controllers, in every namespace", controllers()),
-        ("Controllers, in their own namespace", leader()),
+        ("Controllers, in their own namespace", [*leader(), *secret()]),
+        ("The gateway, in every namespace", gateway()),
+        ("The gateway of a cluster, beside", [*collecting(), *secret()]),
+        ("Accounts of pods", pods()),
         ("Everybody who is known to the cluster", reader()),
         ("`view` of a namespace gains", view()),
         ("`edit` and `admin` of a namespace gain", edit()),

@@ -96,6 +96,20 @@ class Cluster:
         subprocess.run([str(worlds.ATHANOR), *end], check=True, timeout=PATIENCE)
 
 
+def passes_on(pki: Pki) -> list[str]:
+    """Flags of an API server that passes requests on to others, as any cluster's does."""
+    front = pki.client("front-proxy-client")
+    return [
+        f"--requestheader-client-ca-file={pki.authority}",
+        "--requestheader-allowed-names=front-proxy-client",
+        "--requestheader-username-headers=X-Remote-User",
+        "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+        f"--proxy-client-cert-file={front.certificate}",
+        f"--proxy-client-key-file={front.key}",
+    ]
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     try:
@@ -112,6 +126,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         f"--kubelet-client-key={caller.key}",
         f"--kubelet-certificate-authority={pki.authority}",
         "--enable-admission-plugins=NodeRestriction",
+        *passes_on(pki),
     ]
     with ExitStack() as stack:
         admin = stack.enter_context(plane.running(*flags))

@@ -14,12 +14,14 @@ from functools import partial
 
 from msgspec import Struct
 
+from athanor.assembly.cluster_gateway import shared_secret
 from athanor.assembly.controllers import all_controllers
 from athanor.client.http import Http
 from athanor.client.protocol import Client
 from athanor.client.target import Target
 from athanor.features.scheduling.metrics import Meters
 from athanor.features.scheduling.plan import Planner
+from athanor.features.workspaces.build import Gateway
 from athanor.kit.clock import Clock, SystemClock
 from athanor.kit.exchange import Exchange
 from athanor.kit.http import HttpServer
@@ -35,11 +37,16 @@ _TEXT = "text/plain; charset=utf-8"
 
 
 class Seat(Struct, frozen=True, kw_only=True):
-    """Who this replica is: its identity, where its lease lies, where it answers (host:port)."""
+    """Who this replica is: its identity, where its lease lies, where it answers (host:port).
+
+    `image` is where pods of jobs find our helpers, `gateway` where browsers reach workspaces.
+    """
 
     identity: str
     namespace: str
     listen: str = ""
+    image: str = "host"
+    gateway: str = ""
 
 
 class Replica:
@@ -77,13 +84,21 @@ class Replica:
     async def _work(self) -> None:
         log.info("%s leads", self._seat.identity)
         planner = Planner(meters=self._meters)
-        every = all_controllers(planner=planner)
+        where = await self._gateway()
+        every = all_controllers(planner=planner, where=where, image=self._seat.image)
         controllers = [c for c in every if c.name not in _LAPTOP_ONLY]
         self._manager = Manager(self._client, controllers, self._clock, random.random)
         try:
             await self._manager.run()
         finally:
             self._manager = None
+
+    async def _gateway(self) -> Gateway | None:
+        """Where workspaces are reached, when the gateway has an address."""
+        if not self._seat.gateway:
+            return None
+        secret = await shared_secret(self._client, self._seat.namespace)
+        return Gateway(url=self._seat.gateway, secret=secret)
 
     async def answer(self, exchange: Exchange) -> None:
         """What probes and Prometheus ask."""

@@ -49,14 +49,15 @@ LEASE = ("kube-system", "athanor-controllers")
 
 
 def all_controllers(
-    checkpoint_root: str = "", planner: Planner | None = None, where: Gateway | None = None
-) -> Sequence[Controller[Any]]:
+    checkpoint_root: str = "", planner: Planner | None = None, where: Gateway | None = None,
+    image: str = "host",
+) -> Sequence[Controller[Any]]:  # fmt: skip
     """Every controller of ours. Checkpoints go below `checkpoint_root`, or to claims without it.
 
-    Who gives the scheduler's planner can ask it why.
+    Who gives the scheduler's planner can ask it why. `image` is where our helpers are.
     """
     agent = resources.files("athanor_progress").joinpath("remote.py").read_text()
-    defaults = Defaults(checkpoint_root=checkpoint_root, launch_agent=agent)
+    defaults = Defaults(checkpoint_root=checkpoint_root, launch_agent=agent, image=image)
     return [
         gangs.controller(),
         gangs.adopter(),

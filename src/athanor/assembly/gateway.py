@@ -1,6 +1,7 @@
-"""The gateway beside the controllers: an identity and a port of its own, on loopback.
+"""The gateway: what it is made of, and how it is served beside the controllers of a laptop.
 
-Its secret and its port stay the same over restarts, so that open pages stay good.
+There it has an identity and a port of its own, on loopback; its secret and its port stay the same
+over restarts, so that open pages stay good. On a cluster it is `cluster_gateway`'s.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ import asyncio
 import random
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+from msgspec import Struct
 
 from athanor.api.gateway import ROOT
 from athanor.api.workspaces import Workspace
@@ -21,6 +24,7 @@ from athanor.client.http import Http
 from athanor.client.kubeconfig import load
 from athanor.client.portforward import PortForward
 from athanor.client.protocol import Client
+from athanor.client.target import Target
 from athanor.features.workspaces.build import Gateway
 from athanor.gateway.activity import EVERY, Activities
 from athanor.gateway.archive import Archive
@@ -38,56 +42,79 @@ Up = Callable[[], Mapping[str, Workspace]]
 """The workspaces that run, by uid."""
 
 
+class Place(Struct, frozen=True, kw_only=True):
+    """What a gateway knows from elsewhere: its secret, its folders, who the API server is."""
+
+    secret: str
+    archive: Path
+    bundles: Path
+    front: Callable[[Peer], bool]
+
+
+class Parts(Struct, frozen=True):
+    """A gateway at work: its answers, and where they are known to be."""
+
+    client: Client
+    proxy: Proxy
+    answer: Callable[[Exchange], Awaitable[None]]
+
+
 @asynccontextmanager
-async def serving(data: DataDir, clock: Clock) -> AsyncIterator[Gateway]:
-    """Serve until left; what it gives tells the controllers where workspaces are reached."""
-    secret = _secret(data)
-    target = load([data.kubeconfig("gateway")]).target()
+async def working(target: Target, clock: Clock, place: Place) -> AsyncIterator[Parts]:
+    """Everything but the port, until left."""
     transport = Http(target)
     client, cache = Client(transport), Cache[Workspace]()
     with tempfile.TemporaryDirectory(prefix="athanor-gateway-") as folder:
-        proxy = Proxy(client, PortForward(target), clock, secret, cache.get, Path(folder))
-        activities = Activities(client, clock, secret, proxy.road)
+        forward = PortForward(target)
+        proxy = Proxy(client, forward, clock, place.secret, cache.get, Path(folder))
+        activities = Activities(client, clock, place.secret, proxy.road)
         proxy.notes = activities
-        door = Door(Archive(data.archive), Bundles(data.bundles), clock, _is_front)
+        archive = Archive(place.archive)
+        door = Door(archive, Bundles(place.bundles), clock, place.front)
 
         async def answer(exchange: Exchange) -> None:
             await (door if exchange.path.startswith(ROOT) else proxy).serve(exchange)
-
-        server = HttpServer(answer)
-        port = await _listen(server, data, clock)
-        proxy.url = f"https://127.0.0.1:{port}"
-        authority = Pki(data.pki, clock.now()).authority.read_bytes()
-        await announce(client, GATEWAY, HOME, port, authority)
 
         def up() -> Mapping[str, Workspace]:
             return {w.metadata.uid: w for w in cache if w.status.phase in ("Running", "Idle")}
 
         informer = Informer(client, Workspace, cache, lambda change: None, random.random)
-        tasks = [
-            asyncio.ensure_future(informer.run()),
-            asyncio.ensure_future(_roads(proxy, up)),
-            asyncio.ensure_future(activities.run(up)),
-        ]
+        jobs = (informer.run(), _roads(proxy, up), activities.run(up), archive.run())
+        tasks = [asyncio.ensure_future(job) for job in jobs]
         try:
-            yield Gateway(url=proxy.url, secret=secret)
+            yield Parts(client, proxy, answer)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await server.close(0.2)
             await proxy.close()
             await transport.close()
+
+
+@asynccontextmanager
+async def serving(data: DataDir, clock: Clock) -> AsyncIterator[Gateway]:
+    """Serve until left; what it gives tells the controllers where workspaces are reached."""
+    place = Place(secret=_secret(data), archive=data.archive, bundles=data.bundles, front=_is_front)
+    async with working(load([data.kubeconfig("gateway")]).target(), clock, place) as parts:
+        server = HttpServer(parts.answer)
+        port = await _listen(server, data, clock)
+        parts.proxy.url = f"https://127.0.0.1:{port}"
+        try:
+            authority = Pki(data.pki, clock.now()).authority.read_bytes()
+            await announce(parts.client, GATEWAY, HOME, port, authority)
+            yield Gateway(url=parts.proxy.url, secret=place.secret)
+        finally:
+            await server.close(0.2)
+
+
+def _is_front(peer: Peer) -> bool:
+    return peer.name == FRONT
 
 
 async def _roads(proxy: Proxy, up: Up) -> None:
     while True:
         await proxy.ready(up())
         await asyncio.sleep(EVERY / 2)
-
-
-def _is_front(peer: Peer) -> bool:
-    return peer.name == FRONT
 
 
 def _secret(data: DataDir) -> str:

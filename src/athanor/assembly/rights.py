@@ -20,18 +20,21 @@ MAKE = "create patch delete"
 
 
 class Right(Struct, frozen=True):
-    """Some verbs on some resources of one API group, and what they are for."""
+    """Some verbs on some resources (or on those names `only`) of one group, and what for."""
 
     group: str
     resources: str
     verbs: str
     why: str
+    only: str = ""
 
     def rule(self) -> JSON:
         """As RBAC writes it."""
+        named = {"resourceNames": self.only.split()} if self.only else {}
         return {
             "apiGroups": [self.group],
             "resources": self.resources.split(),
+            **named,
             "verbs": self.verbs.split(),
         }
 
@@ -75,6 +78,22 @@ def controllers() -> list[Right]:
 def leader() -> list[Right]:
     """What it may do in its own namespace: hold the lease that makes it the leader."""
     return [Right("coordination.k8s.io", "leases", "get create update patch", "leader election")]
+
+
+def secret() -> list[Right]:
+    """What controllers and gateway may do in their own namespace: share one word."""
+    why = "what a workspace's program asks the gateway for"
+    return [Right("", "secrets", "get patch", why, only="athanor-gateway")]
+
+
+def collecting() -> list[Right]:
+    """What the gateway of a cluster may do beside: a laptop's node keeps logs by itself."""
+    where = "apiregistration.k8s.io", "apiservices", "get patch"
+    return [
+        Right("", "pods", "get list watch", "which pods of gangs end"),
+        Right("", "pods/log", "get", "what they wrote, for the time after them"),
+        Right(*where, "by what its certificate is signed", only="v1alpha1.gateway.athanor.dev"),
+    ]
 
 
 def gateway() -> list[Right]:

@@ -73,6 +73,11 @@ VERBS: dict[str, Verb] = {
     "controllers": Verb(
         "controllers", _CLUSTERS, "Run the controllers against a cluster; of several one leads."
     ),
+    "gateway": Verb(
+        "gateway",
+        _CLUSTERS,
+        "Run the gateway against a cluster: logs of pods that are gone, uploads, workspaces.",
+    ),
     "agent": Verb("agent", _CLUSTERS, "Join a Kubernetes cluster as a node that runs processes."),
     "doctor": Verb("doctor", _HELP, "Check what this machine can do, and what is left over."),
     "completion": Verb("completion", _HELP, "Print the completion script of a shell."),

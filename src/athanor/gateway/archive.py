@@ -7,6 +7,9 @@ a pod goes; on a cluster `collect` writes them.
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import shutil
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -17,6 +20,13 @@ from athanor.api.gateway import MARK, PodLog, PodLogList
 from athanor.kit import crilog
 from athanor.wire import selector
 from athanor.wire.status import ApiError
+
+log = logging.getLogger(__name__)
+
+EVERY = 600.0
+"""Seconds between two looks at how much there is."""
+ROOM = 2 << 30
+"""Bytes that archived logs may take; the oldest go first."""
 
 
 class Archive:
@@ -62,6 +72,29 @@ class Archive:
         wish = msgspec.structs.replace(wish, follow=False)
         runs = sorted((folder / container).glob("*.log"), key=lambda path: int(path.stem))
         return _text(runs[-1:] if wish.tail is not None else runs, wish)
+
+    def trim(self, room: int) -> int:
+        """Delete the oldest until the rest takes at most `room` bytes; how many were deleted."""
+        kept = sorted(self._root.glob("*/*/*"), key=lambda p: p.stat().st_mtime, reverse=True)
+        gone = 0
+        for folder in kept:
+            room -= sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            if room < 0:
+                shutil.rmtree(folder, ignore_errors=True)
+                gone += 1
+        return gone
+
+    async def run(self, room: int = ROOM) -> None:
+        """Keep it within its bounds, until cancelled."""
+        while True:
+            try:
+                gone = await asyncio.to_thread(self.trim, room)
+            except OSError as error:  # somebody else deletes there, too
+                log.info("archived logs: %s", error)
+            else:
+                if gone:
+                    log.info("the logs of %d pods were the oldest and are deleted", gone)
+            await asyncio.sleep(EVERY)
 
     def _folders(self, namespace: str, keeper: str) -> list[Path]:
         return [path for path in (self._root / namespace).glob(f"{keeper}/*") if path.is_dir()]

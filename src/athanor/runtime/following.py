@@ -52,13 +52,15 @@ class Following(Generic[T]):
 
     def __init__(
         self, client: Client, resource: Resource, keeper: Keeper[T], *,
-        fields: str = "", memory: bool = True, dice: Callable[[], float] = lambda: 0.0,
+        fields: str = "", labels: str = "", memory: bool = True,
+        dice: Callable[[], float] = lambda: 0.0,
     ) -> None:  # fmt: skip
         """`memory`: a list may be a little old, and cheaper; `dice` in [0, 1) spreads rests."""
         self._client = client
         self._resource = resource
         self._keeper = keeper
         self._fields = fields
+        self._labels = labels
         self._memory = memory
         self._dice = dice
         self._listed: list[T] = []
@@ -86,6 +88,7 @@ class Following(Generic[T]):
             self._listed = []
         query = [("limit", str(PAGE))]
         query += [("fieldSelector", self._fields)] if self._fields else []
+        query += [("labelSelector", self._labels)] if self._labels else []
         query += [("continue", token)] if token else []
         query += [("resourceVersion", "0")] if self._memory and not token else []
         call = calls.raw("GET", self._resource.path(), query)
@@ -105,7 +108,7 @@ class Following(Generic[T]):
     async def _watch(self, revision: str) -> Said:
         request = calls.watch(
             self._resource, resource_version=revision, fields=self._fields,
-            timeout_seconds=WATCH_SECONDS,
+            labels=self._labels, timeout_seconds=WATCH_SECONDS,
         )  # fmt: skip
         try:
             async with asyncio.timeout(WATCH_SECONDS + 30):

@@ -169,8 +169,8 @@ def test_the_oldest_logs_go_when_there_is_no_room(tmp_path: Path) -> None:
     folders = sorted((tmp_path / "archive").glob("*/*/*"))
     for age, folder in enumerate(folders):
         os.utime(folder, (1000.0 + age, 1000.0 + age))
-    assert archive.trim(tmp_path / "archive", 10_000) == 0
-    assert archive.trim(tmp_path / "archive", 3_000) == 1
+    assert Archive(tmp_path / "archive").trim(10_000) == 0
+    assert Archive(tmp_path / "archive").trim(3_000) == 1
     assert sorted((tmp_path / "archive").glob("*/*/*")) == folders[1:]
 
 

@@ -13,7 +13,8 @@ from contextlib import asynccontextmanager
 
 from athanor.api.meta import GROUP, JSON
 from athanor.api.registry import Resource, by_kind
-from athanor.assembly.install.manifests import Wishes, manifests
+from athanor.assembly.install.manifests import manifests
+from athanor.assembly.install.parts import Wishes
 from athanor.client.http import Http
 from athanor.client.kubeconfig import load
 from athanor.client.protocol import Client

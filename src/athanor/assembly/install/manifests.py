@@ -6,32 +6,29 @@ pods: what must hold is said by the definitions' schemas and CEL rules.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-from msgspec import Struct
+from collections.abc import Iterable
 
 from athanor.api import crd
 from athanor.api.meta import API_VERSION, JSON
 from athanor.assembly import rights
-from athanor.assembly.rights import Right
+from athanor.assembly.install import gateway
+from athanor.assembly.install.parts import (
+    CONFINED,
+    LABEL,
+    NOBODY,
+    RBAC,
+    Wishes,
+    binding_of,
+    from_field,
+    head,
+    role_of,
+)
 
 NAME = "athanor-controllers"
 LEASE = "athanor-controllers"
 PORT = 8080
 """Where the controllers answer `/livez`, `/readyz` and `/metrics`."""
-_RBAC = "rbac.authorization.k8s.io"
-_LABEL = "app.kubernetes.io/"
-_AGGREGATE = f"{_RBAC}/aggregate-to-"
-
-
-class Wishes(Struct, frozen=True, kw_only=True):
-    """What may differ between installations."""
-
-    image: str
-    namespace: str = "athanor-system"
-    replicas: int = 2
-    pull_policy: str = "IfNotPresent"
-    version: str = ""
+_AGGREGATE = f"{RBAC}/aggregate-to-"
 
 
 def manifests(wishes: Wishes) -> list[JSON]:
@@ -43,14 +40,15 @@ def manifests(wishes: Wishes) -> list[JSON]:
         *_rights(wishes),
         *_defaults(),
         *_guards(wishes),
+        *gateway.manifests(wishes),
         _deployment(wishes),
     ]
     for manifest in made:
         manifest["metadata"].setdefault("labels", {}).update(
             {
-                f"{_LABEL}name": "athanor",
-                f"{_LABEL}part-of": "athanor",
-                f"{_LABEL}version": wishes.version,
+                f"{LABEL}name": "athanor",
+                f"{LABEL}part-of": "athanor",
+                f"{LABEL}version": wishes.version,
             }
         )
     return made
@@ -61,13 +59,8 @@ def definitions() -> list[JSON]:
     return crd.manifests()
 
 
-def _head(api_version: str, kind: str, name: str, namespace: str = "") -> JSON:
-    meta = {"name": name, "namespace": namespace} if namespace else {"name": name}
-    return {"apiVersion": api_version, "kind": kind, "metadata": meta}
-
-
 def _namespace(wishes: Wishes) -> JSON:
-    made = _head("v1", "Namespace", wishes.namespace)
+    made = head("v1", "Namespace", wishes.namespace)
     made["metadata"]["labels"] = {
         f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")
     }
@@ -77,62 +70,48 @@ def _namespace(wishes: Wishes) -> JSON:
 def _people() -> Iterable[JSON]:
     """Kubernetes' own roles view, edit and admin gain our kinds by aggregation."""
     for name, granted in (("view", rights.view()), ("edit", rights.edit())):
-        role = _role("", f"athanor:{name}", granted)
+        role = role_of("", f"athanor:{name}", granted)
         role["metadata"]["labels"] = {f"{_AGGREGATE}{name}": "true"}
         if name == "edit":
             role["metadata"]["labels"][f"{_AGGREGATE}admin"] = "true"
         yield role
-    yield _role("", "athanor:reader", rights.reader())
-    yield _binding("", "athanor:reader", _subject("Group", "system:authenticated"))
+    yield role_of("", "athanor:reader", rights.reader())
+    yield binding_of("", "athanor:reader", _subject("Group", "system:authenticated"))
 
 
 def _rights(wishes: Wishes) -> Iterable[JSON]:
     where = wishes.namespace
     account = {"kind": "ServiceAccount", "name": NAME, "namespace": where}
-    yield {**_head("v1", "ServiceAccount", NAME, where), "automountServiceAccountToken": False}
-    yield _role("", "athanor:controllers", rights.controllers())
-    yield _binding("", "athanor:controllers", account)
-    yield _role(where, "athanor:controllers", rights.leader())
-    yield _binding(where, "athanor:controllers", account)
-
-
-def _role(namespace: str, name: str, granted: Sequence[Right]) -> JSON:
-    kind = "Role" if namespace else "ClusterRole"
-    return {**_head(f"{_RBAC}/v1", kind, name, namespace), "rules": rights.rules(granted)}
-
-
-def _binding(namespace: str, name: str, subject: JSON) -> JSON:
-    prefix = "" if namespace else "Cluster"
-    return {
-        **_head(f"{_RBAC}/v1", f"{prefix}RoleBinding", name, namespace),
-        "roleRef": {"apiGroup": _RBAC, "kind": f"{prefix}Role", "name": name},
-        "subjects": [subject],
-    }
+    yield {**head("v1", "ServiceAccount", NAME, where), "automountServiceAccountToken": False}
+    yield role_of("", "athanor:controllers", rights.controllers())
+    yield binding_of("", "athanor:controllers", account)
+    yield role_of(where, "athanor:controllers", [*rights.leader(), *rights.secret()])
+    yield binding_of(where, "athanor:controllers", account)
 
 
 def _subject(kind: str, name: str) -> JSON:
-    return {"apiGroup": _RBAC, "kind": kind, "name": name}
+    return {"apiGroup": RBAC, "kind": kind, "name": name}
 
 
 def _defaults() -> Iterable[JSON]:
     """A pool of the nodes that are given to us by a label, a queue on it, three priorities."""
     group = "scheduling.k8s.io/v1"
     for name, value in {"low": -1000, "high": 1000, "urgent": 10000}.items():
-        yield {**_head(group, "PriorityClass", f"athanor-{name}"), "value": value}
+        yield {**head(group, "PriorityClass", f"athanor-{name}"), "value": value}
     selector = {"athanor.dev/pool": "default"}
-    yield {**_head(API_VERSION, "Pool", "default"), "spec": {"nodeSelector": selector}}
-    yield {**_head(API_VERSION, "Queue", "default"), "spec": {"pools": [{"pool": "default"}]}}
+    yield {**head(API_VERSION, "Pool", "default"), "spec": {"nodeSelector": selector}}
+    yield {**head(API_VERSION, "Queue", "default"), "spec": {"pools": [{"pool": "default"}]}}
 
 
 def _guards(wishes: Wishes) -> Iterable[JSON]:
     """One replica stays during drains; nobody reaches more than the metrics."""
-    mine = {"matchLabels": {f"{_LABEL}component": NAME}}
+    mine = {"matchLabels": {f"{LABEL}component": NAME}}
     yield {
-        **_head("policy/v1", "PodDisruptionBudget", NAME, wishes.namespace),
+        **head("policy/v1", "PodDisruptionBudget", NAME, wishes.namespace),
         "spec": {"maxUnavailable": 1, "selector": mine},
     }
     yield {
-        **_head("networking.k8s.io/v1", "NetworkPolicy", NAME, wishes.namespace),
+        **head("networking.k8s.io/v1", "NetworkPolicy", NAME, wishes.namespace),
         "spec": {
             "podSelector": mine,
             "policyTypes": ["Ingress", "Egress"],
@@ -145,7 +124,7 @@ def _guards(wishes: Wishes) -> Iterable[JSON]:
         },
     }
     yield {
-        **_head("v1", "Service", NAME, wishes.namespace),
+        **head("v1", "Service", NAME, wishes.namespace),
         "spec": {
             "selector": mine["matchLabels"],
             "ports": [{"name": "metrics", "port": PORT, "targetPort": PORT}],
@@ -154,16 +133,11 @@ def _guards(wishes: Wishes) -> Iterable[JSON]:
 
 
 def _deployment(wishes: Wishes) -> JSON:
-    mine = {f"{_LABEL}component": NAME}
+    mine = {f"{LABEL}component": NAME}
     pod = {
         "serviceAccountName": NAME,
         "automountServiceAccountToken": True,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 65532,
-            "runAsGroup": 65532,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": NOBODY,
         "topologySpreadConstraints": [
             {
                 "maxSkew": 1,
@@ -175,7 +149,7 @@ def _deployment(wishes: Wishes) -> JSON:
         "containers": [_container(wishes)],
     }
     return {
-        **_head("apps/v1", "Deployment", NAME, wishes.namespace),
+        **head("apps/v1", "Deployment", NAME, wishes.namespace),
         "spec": {
             "replicas": wishes.replicas,
             "selector": {"matchLabels": mine},
@@ -192,8 +166,10 @@ def _container(wishes: Wishes) -> JSON:
         "imagePullPolicy": wishes.pull_policy,
         "args": ["controllers", "--listen", f"0.0.0.0:{PORT}"],
         "env": [
-            _from_field("ATHANOR_IDENTITY", "metadata.name"),
-            _from_field("ATHANOR_NAMESPACE", "metadata.namespace"),
+            from_field("ATHANOR_IDENTITY", "metadata.name"),
+            from_field("ATHANOR_NAMESPACE", "metadata.namespace"),
+            {"name": "ATHANOR_IMAGE", "value": wishes.image},
+            {"name": "ATHANOR_GATEWAY_URL", "value": wishes.gateway_url},
         ],
         "ports": [{"name": "metrics", "containerPort": PORT}],
         "livenessProbe": {**_probe("/livez"), "initialDelaySeconds": 10, "periodSeconds": 10},
@@ -202,16 +178,8 @@ def _container(wishes: Wishes) -> JSON:
             "requests": {"cpu": "100m", "memory": "128Mi"},
             "limits": {"memory": "1Gi"},
         },
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": CONFINED,
     }
-
-
-def _from_field(name: str, path: str) -> JSON:
-    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
 
 
 def _probe(path: str) -> JSON:

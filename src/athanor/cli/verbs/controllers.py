@@ -39,7 +39,8 @@ def command(world: World, listen: str, home: str, identity: str) -> None:
         identity=identity or os.environ.get("ATHANOR_IDENTITY", "")
         or f"{socket.gethostname()}-{os.getpid()}",
         namespace=home or os.environ.get("ATHANOR_NAMESPACE", "") or "athanor-system",
-        listen=listen,
+        listen=listen, image=os.environ.get("ATHANOR_IMAGE", "host"),
+        gateway=os.environ.get("ATHANOR_GATEWAY_URL", ""),
     )  # fmt: skip
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     loop.run(cluster.lead(target, seat))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +13,7 @@ from athanor.cli.verb import verb
 from athanor.cli.world import World
 
 if TYPE_CHECKING:
-    from athanor.assembly.install.manifests import Wishes
+    from athanor.assembly.install.parts import Wishes
 
 EXAMPLES = """\
 athanor install --dry-run > athanor.yaml
@@ -30,24 +30,35 @@ athanor install --image registry.example/athanor:1.1   # again: an upgrade"""
               help="How many controllers; one works, the others stand by.")  # fmt: skip
 @click.option("--pull-policy", default="IfNotPresent", show_default=True,
               type=click.Choice(["Always", "IfNotPresent", "Never"]))  # fmt: skip
+@click.option(
+    "--gateway-url",
+    default="",
+    metavar="URL",
+    help="How browsers reach the gateway, for workspaces (its Service, by an Ingress).",
+)
+@click.option(
+    "--storage",
+    default="20Gi",
+    show_default=True,
+    metavar="SIZE",
+    help="What the gateway's claim asks for: logs of pods that are gone, code.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the objects instead; needs no server.")
 @click.option("--downgrade", is_flag=True, help="Go back to an older version than is installed.")
 @click.option("--wait", "within", default=120, metavar="S", show_default=True,
               help="Wait for the controllers to run (0: do not).")  # fmt: skip
-def command(world: World, image: str, home: str, replicas: int, pull_policy: str, dry_run: bool,
-            downgrade: bool, within: int) -> None:  # fmt: skip
+def command(world: World, image: str, home: str, dry_run: bool, downgrade: bool, within: int,
+            **asked: Any) -> None:  # fmt: skip
     """Install on a Kubernetes cluster, or upgrade there.
 
     Applies every object server-side; nothing that people made is touched.
     """
     from importlib.metadata import version
 
-    from athanor.assembly.install.manifests import Wishes, manifests
+    from athanor.assembly.install.manifests import manifests
+    from athanor.assembly.install.parts import Wishes
 
-    wishes = Wishes(
-        image=image, namespace=home, replicas=replicas, pull_policy=pull_policy,
-        version=version("athanor"),
-    )  # fmt: skip
+    wishes = Wishes(image=image, namespace=home, version=version("athanor"), **asked)
     if dry_run:
         sys.stdout.write("".join(f"---\n{show.yaml_text(m)}" for m in manifests(wishes)))
         return

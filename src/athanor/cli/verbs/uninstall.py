@@ -21,7 +21,7 @@ def command(world: World, home: str, delete_data: bool, yes: bool) -> None:
     where it stopped.
     """
     from athanor.assembly.install import apply
-    from athanor.assembly.install.manifests import Wishes
+    from athanor.assembly.install.parts import Wishes
     from athanor.cli.verbs.delete import confirm
     from athanor.cli.verbs.install import told
     from athanor.kit import loop

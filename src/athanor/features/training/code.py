@@ -29,7 +29,7 @@ class Fetching(Struct, frozen=True, kw_only=True):
 def fetching(code: Code | None, image: str, first: JSON) -> Fetching | None:
     """None when nothing is to be fetched. `image` has Python, our helpers, and git.
 
-    git gets what the job's `first` container has of secrets and mounts: credentials, a mirror.
+    It is confined as the job's `first` container is; git gets what that has of secrets and mounts.
     """
     if code is None or not (code.bundle or code.git):
         return None
@@ -48,6 +48,8 @@ def fetching(code: Code | None, image: str, first: JSON) -> Fetching | None:
         env |= {"ATHANOR_CODE_GIT": code.git, "ATHANOR_CODE_REF": code.ref}
         container["volumeMounts"] = [mount, *(first.get("volumeMounts") or [])]
         container |= {"envFrom": first["envFrom"]} if first.get("envFrom") else {}
+    if first.get("securityContext"):
+        container["securityContext"] = first["securityContext"]
     container["env"] = [{"name": name, "value": value} for name, value in env.items()]
     return Fetching(volumes=volumes, container=container, mount=mount)
 

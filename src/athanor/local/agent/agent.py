@@ -17,7 +17,7 @@ from athanor.api.registry import of
 from athanor.client.protocol import Client
 from athanor.kit import ready
 from athanor.kit.clock import Clock
-from athanor.local.agent import archive, leftovers, prepare, reach, recall
+from athanor.local.agent import leftovers, prepare, reach, recall
 from athanor.local.agent.busy import Busy
 from athanor.local.agent.claims import Claims
 from athanor.local.agent.devices import Devices, Nvidia, Simulated
@@ -108,7 +108,6 @@ class Agent:
             Evictions(self.workers, self.settings.logs).run(),
             self.supervised.run(self._met), self._services.run(), self.directory.run(),
             self.node.claims.run(), self._announce(), self._refresh(), kubelet.run(),
-            archive.run(self.settings.archive),
         ]  # fmt: skip
         try:
             async with asyncio.TaskGroup() as group:

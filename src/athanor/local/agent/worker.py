@@ -211,7 +211,8 @@ class Worker:
         now = self.node.clock.now()
         self.runs[name, action.attempt] = Run(name=name, attempt=action.attempt, started_at=now)
         self._forget_old(name, action.attempt)
-        archive.note(log_folder(self.node.settings, self.pod), self.pod)
+        if self.node.settings.joined is None:  # elsewhere the gateway collects from all nodes
+            archive.note(log_folder(self.node.settings, self.pod), self.pod)
         try:
             answer = await self.node.supervised.ask("start", key=key, spec=spec)
         except Unborn as unborn:

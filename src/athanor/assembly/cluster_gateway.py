@@ -1,0 +1,133 @@
+"""`athanor gateway`: the gateway as a cluster's Deployment runs it, one replica with a volume.
+
+The API server passes requests for `gateway.athanor.dev` on to it, with the certificate that the
+cluster's own configuration names (`extension-apiserver-authentication`); the gateway's certificate
+is signed by an authority of its own, which it writes into the APIService. What its workspaces'
+programs ask for is made from a Secret that the controllers read, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import logging
+import random
+import secrets
+import signal
+from pathlib import Path
+
+from msgspec import Struct
+
+from athanor.api.core import ConfigMap, Secret
+from athanor.api.registry import of
+from athanor.assembly.aggregated import GATEWAY, announce
+from athanor.assembly.gateway import Place, working
+from athanor.client.http import Http
+from athanor.client.protocol import Client
+from athanor.client.target import Target
+from athanor.gateway.collect import Collector
+from athanor.kit.clock import SystemClock
+from athanor.kit.exchange import Peer
+from athanor.kit.http import HttpServer, server_tls
+from athanor.local.pki import Pki
+from athanor.wire import calls
+from athanor.wire.status import ApiError
+
+log = logging.getLogger(__name__)
+
+TRUST = ("kube-system", "extension-apiserver-authentication")
+KEY = "secret"
+
+
+class Seat(Struct, frozen=True, kw_only=True):
+    """Where it is: its namespace, where it listens (host:port), its folder, its address for
+    browsers ("" when there is none: then workspaces are not opened through it), the APIService's
+    port.
+    """
+
+    namespace: str
+    listen: str
+    data: Path
+    url: str = ""
+    port: int = 443
+
+
+class Front(Struct, frozen=True):
+    """Who passes requests on: signed by `authority` (PEM), called one of `names` (empty: any)."""
+
+    authority: str
+    names: frozenset[str]
+
+    def knows(self, peer: Peer) -> bool:
+        """Whether this is one; TLS has checked the signature."""
+        return not self.names or peer.name in self.names
+
+
+async def front(client: Client) -> Front:
+    """What the cluster says of it. Raises ApiError NotFound when it passes nothing on."""
+    namespace, name = TRUST
+    found = await client(calls.raw("GET", of(ConfigMap).path(namespace, name)))
+    data = found.get("data") or {}
+    authority = data.get("requestheader-client-ca-file", "")
+    if not authority:
+        raise ApiError(
+            "NotFound", "this cluster's API server passes no requests on (it has no "
+            "--requestheader-client-ca-file), so nothing of the gateway can be reached",
+        )  # fmt: skip
+    return Front(authority, frozenset(json.loads(data.get("requestheader-allowed-names") or "[]")))
+
+
+async def shared_secret(client: Client, namespace: str) -> str:
+    """What gateway and controllers share; made by whoever comes first. Raises ApiError."""
+    resource = of(Secret)
+    path = resource.path(namespace, GATEWAY.name)
+    while True:
+        found = await client(calls.raw("GET", path))
+        held = (found.get("data") or {}).get(KEY)
+        if held:
+            return base64.b64decode(held).decode()
+        made = base64.b64encode(secrets.token_hex(32).encode()).decode()
+        guard = {"resourceVersion": found["metadata"]["resourceVersion"]}
+        try:
+            body = {"metadata": guard, "data": {KEY: made}}
+            await client(calls.patch(resource, GATEWAY.name, namespace, body))
+        except ApiError as error:
+            if error.reason != "Conflict":
+                raise
+
+
+async def serve(target: Target, seat: Seat) -> None:
+    """Serve until SIGTERM or SIGINT. Raises ApiError when the cluster lets it not."""
+    clock, transport = SystemClock(), Http(target)
+    client = Client(transport)
+    try:
+        known = await front(client)
+        secret = await shared_secret(client, seat.namespace)
+    finally:
+        await transport.close()
+    seat.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    trusted = seat.data / "front.crt"
+    trusted.write_text(known.authority)
+    name = f"{GATEWAY.name}.{seat.namespace}.svc"
+    shown = Pki(seat.data / "pki", clock.now()).server([name], GATEWAY.name)
+    tls = server_tls(str(shown.certificate), str(shown.key), str(trusted))
+    place = Place(
+        secret=secret, archive=seat.data / "archive", bundles=seat.data / "bundles",
+        front=known.knows,
+    )  # fmt: skip
+    async with working(target, clock, place) as parts:
+        parts.proxy.url = seat.url
+        server = HttpServer(parts.answer)
+        host, _, port = seat.listen.rpartition(":")
+        log.info("listens on port %d", await server.start(host.strip("[]"), int(port), tls))
+        await announce(
+            parts.client, GATEWAY, seat.namespace, seat.port, shown.authority.read_bytes()
+        )
+        collector = asyncio.ensure_future(
+            Collector(parts.client, place.archive, random.random).run()
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, collector.cancel)
+        await asyncio.gather(collector, return_exceptions=True)
+        await server.close(1.0)

@@ -1,0 +1,66 @@
+"""What the objects of an installation are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from athanor.api.meta import JSON
+from athanor.assembly import rights
+from athanor.assembly.rights import Right
+
+RBAC = "rbac.authorization.k8s.io"
+LABEL = "app.kubernetes.io/"
+NOBODY: JSON = {
+    "runAsNonRoot": True,
+    "runAsUser": 65532,
+    "runAsGroup": 65532,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+"""A pod's security context: the standard `restricted` asks for it."""
+CONFINED: JSON = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+"""A container's."""
+
+
+class Wishes(Struct, frozen=True, kw_only=True):
+    """What may differ between installations."""
+
+    image: str
+    namespace: str = "athanor-system"
+    replicas: int = 2
+    pull_policy: str = "IfNotPresent"
+    version: str = ""
+    gateway_url: str = ""
+    storage: str = "20Gi"
+
+
+def head(api_version: str, kind: str, name: str, namespace: str = "") -> JSON:
+    """What an object begins with."""
+    meta = {"name": name, "namespace": namespace} if namespace else {"name": name}
+    return {"apiVersion": api_version, "kind": kind, "metadata": meta}
+
+
+def role_of(namespace: str, name: str, granted: Sequence[Right]) -> JSON:
+    """A Role, or without a namespace a ClusterRole."""
+    kind = "Role" if namespace else "ClusterRole"
+    return {**head(f"{RBAC}/v1", kind, name, namespace), "rules": rights.rules(granted)}
+
+
+def binding_of(namespace: str, name: str, subject: JSON) -> JSON:
+    """What gives the role of the same name to somebody."""
+    prefix = "" if namespace else "Cluster"
+    return {
+        **head(f"{RBAC}/v1", f"{prefix}RoleBinding", name, namespace),
+        "roleRef": {"apiGroup": RBAC, "kind": f"{prefix}Role", "name": name},
+        "subjects": [subject],
+    }
+
+
+def from_field(name: str, path: str) -> JSON:
+    """A variable that holds something of the pod itself."""
+    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
