@@ -85,12 +85,27 @@ def test_status_doctor_and_the_rest_answer(console: Console) -> None:
     said = json.loads(console.run("status", "-o", "json"))
     assert said["up"]
     assert all(part["ready"] and part["running"] for part in said["processes"])
+    assert json.loads(console.run("whoami", "-o", "json"))["user"] == "athanor-admin"
     for words in (
         ("doctor",), ("top", "node"), ("top", "queue"), ("queue",), ("events", "-A"), ("version",),
         ("get", "nodes"), ("get", "pods", "-A"), ("describe", "node", said["nodes"][0]["name"]),
-        ("kubeconfig", "--path"), ("gc", "--dry-run"), ("completion", "bash"),
+        ("kubeconfig", "--path"), ("gc", "--dry-run"), ("completion", "bash"), ("watch", "-A"),
     ):  # fmt: skip
         assert console.run(*words)
+
+
+def test_what_each_rank_uses_is_measured(console: Console) -> None:
+    hold = "x = bytearray(50 << 20)\nwhile True: pass"
+    console.run("submit", "generic", "--name", "hot", "--cpu", "100m", "--", "python", "-c", hold)
+    console.run("wait", "hot", "--for", "running")
+
+    def used() -> bool | None:
+        (rank,) = json.loads(console.run("top", "job", "hot", "-o", "json"))["ranks"]
+        return True if rank["cpu"] and rank["memory"] > 50 << 20 else None
+
+    console.until(used)
+    assert "worker-0" in console.run("watch", "hot")
+    console.run("delete", "hot", "--yes")
 
 
 def test_people_get_a_namespace_a_queue_and_no_more(console: Console) -> None:

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from athanor.api import gateway, visibility
+from athanor.api import gateway, metrics, visibility
 from athanor.api.meta import JSON
 from athanor.api.registry import by_kind
 from athanor.client.protocol import Client
 from athanor.wire import calls
 
 HOME = "kube-system"
+NODES = "system:nodes"
 FRONT = "kube-apiserver-kubelet-client"
 """The name of our own API server when it passes requests on."""
 _RBAC = "rbac.authorization.k8s.io"
@@ -37,11 +38,12 @@ class Door(Struct, frozen=True):
 
 VISIBILITY = Door(visibility.GROUP, visibility.VERSION, "athanor-visibility")
 GATEWAY = Door(gateway.GROUP, gateway.VERSION, "athanor-gateway")
+METRICS = Door(metrics.GROUP, metrics.VERSION, metrics.DOOR)
 
 
 def manifests(doors: Sequence[tuple[Door, str]]) -> list[JSON]:
-    """For a laptop: of each door the Service, the APIService, and the right of a user to say
-    where it is.
+    """For a laptop: of each door the Service, the APIService, and the right of a user (or of the
+    nodes) to say where it is.
     """
     return [manifest for door, user in doors for manifest in (*_objects(door), *_right(door, user))]
 
@@ -88,11 +90,12 @@ def _objects(door: Door) -> list[JSON]:
 def _right(door: Door, user: str) -> list[JSON]:
     name = f"athanor:{door.name.removeprefix('athanor-')}-door"
     head = {"metadata": {"name": name}, "apiVersion": f"{_RBAC}/v1"}
+    kind = "Group" if user == NODES else "User"
     return [
         {**head, "kind": "ClusterRole", "rules": [announcing(door)]},
         {
             **head, "kind": "ClusterRoleBinding",
             "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": name},
-            "subjects": [{"apiGroup": _RBAC, "kind": "User", "name": user}],
+            "subjects": [{"apiGroup": _RBAC, "kind": kind, "name": user}],
         },
     ]  # fmt: skip

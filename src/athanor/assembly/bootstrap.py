@@ -28,6 +28,7 @@ OWNED = {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
 def manifests() -> list[JSON]:
     """All of them, in the order in which they are needed."""
     doors = [(aggregated.VISIBILITY, CONTROLLERS), (aggregated.GATEWAY, GATEWAY)]
+    doors.append((aggregated.METRICS, aggregated.NODES))
     aside = aggregated.manifests(doors)
     return [*_namespaces(), *_rights(), *_priorities(), _storage(), *_queues(), *aside]
 

@@ -31,6 +31,7 @@ VERBS: dict[str, Verb] = {
     "simulate": Verb(
         "simulate", _JOBS, "Play the cluster forward by its own scheduler, with changes."
     ),
+    "watch": Verb("watch", _JOBS, "Watch all jobs, or the ranks of one, until Ctrl-C."),
     "wait": Verb("wait", _JOBS, "Wait until a job has finished, runs, or is gone."),
     "top": Verb("top", _JOBS, "Show who uses what: jobs, nodes, GPUs or queues."),
     "suspend": Verb("suspend", _JOBS, "Stop a job and give its hardware back."),
@@ -63,6 +64,9 @@ VERBS: dict[str, Verb] = {
     "queue": Verb("queue", _OBJECTS, "Show, make and change queues, their quota and their use."),
     "pool": Verb("pool", _OBJECTS, "Show, make and change pools of nodes."),
     "reserve": Verb("reserve", _OBJECTS, "Keep capacity for some queues for a time."),
+    "whoami": Verb(
+        "whoami", _PEOPLE, "Show as whom the server knows you, your namespace and its queue."
+    ),
     "user": Verb("user", _PEOPLE, "Add, list or remove people of a shared machine."),
     "kubeconfig": Verb("kubeconfig", _PEOPLE, "Print the kubeconfig, for kubectl and others."),
     "backup": Verb("backup", _PEOPLE, "Write a consistent copy of all objects, while running."),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import msgspec
 
@@ -121,7 +121,7 @@ def _nothing() -> NoReturn:
     raise ApiError("NotFound", "the server could not find the requested resource")
 
 
-async def _json(exchange: Exchange, value: Any) -> None:
+async def _json(exchange: Exchange, value: object) -> None:
     await exchange.respond(200, msgspec.json.encode(value), "application/json", {})
 
 

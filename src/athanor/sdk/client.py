@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
-from athanor.sdk import code, jobs, life, logs, objects, why
+from athanor.sdk import code, jobs, life, logs, objects, usage, why
 from athanor.sdk.drive import SyncDriver
 from athanor.sdk.jobs import Scope
 from athanor.sdk.steps import Op
@@ -99,6 +99,7 @@ class _Operations:
     upload = Operation(code.upload)
     ranks = Operation(logs.ranks)
     logs = Flow(logs.logs, logs.LogLine)
+    usage = Operation(usage.usage)
     why = Operation(why.why)
     get = Operation(objects.get)
     list = Operation(objects.list_)

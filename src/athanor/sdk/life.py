@@ -140,7 +140,11 @@ def copy(whole: JSON, to: str, changes: JSON, labels: Mapping[str, str]) -> JSON
     if str(checkpoints.get("directory", "")).endswith(f"/{old}"):
         own = checkpoints["directory"].removesuffix(old) + to
         spec["checkpoints"] = {**checkpoints, "directory": own}
-    spec = {key: value for key, value in _merged(spec, changes).items() if value not in (False, {})}
+    spec = {
+        key: value
+        for key, value in _merged(spec, changes).items()
+        if value not in (False, {}) or key == "tensorboard"
+    }
     return {
         "apiVersion": whole["apiVersion"], "kind": whole["kind"], "metadata": meta, "spec": spec
     }  # fmt: skip

@@ -78,7 +78,8 @@ def manifest(asked: Submission) -> JSON:
     body = to_manifest(training_job(asked))
     body.pop("status", None)
     spec = {"framework": asked.framework, **body["spec"]}
-    body["spec"] = {key: value for key, value in spec.items() if value != {}}
+    kept = ("tensorboard",)  # an empty one is a wish, too
+    body["spec"] = {key: value for key, value in spec.items() if value != {} or key in kept}
     return body
 
 

@@ -73,3 +73,8 @@ def test_amounts_may_be_numbers_and_commands_are_lists() -> None:
     assert (made.gpus, made.cpu) == ("2", "0.5")
     with pytest.raises(ValueError, match="must be a list of words"):
         manifest(asked(command="python train.py"))
+
+
+def test_an_empty_tensorboard_is_a_wish() -> None:
+    made = manifest(Submission(framework="generic", command=["x"], tensorboard=True))
+    assert made["spec"]["tensorboard"] == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +12,7 @@ from athanor.cli.verb import verb
 from athanor.cli.world import World
 
 if TYPE_CHECKING:
-    pass
+    from athanor.api.training import TrainingJob
 
 
 @verb(
@@ -40,6 +41,11 @@ def command(world: World, everywhere: bool, labels: str, phase: tuple[str, ...])
         where = "in any namespace" if everywhere else f"in namespace {world.where}"
         show.note(f"no jobs {where}; athanor submit --help shows how to start one")
         return
+    show_jobs(world, jobs, everywhere=everywhere)
+
+
+def show_jobs(world: World, jobs: Sequence[TrainingJob], *, everywhere: bool) -> None:
+    """Print jobs as a table."""
     wide = world.output == "wide"
     head = (
         (["NAMESPACE"] if everywhere else [])

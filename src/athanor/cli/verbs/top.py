@@ -16,13 +16,27 @@ if TYPE_CHECKING:
     from athanor.api.meta import JSON
     from athanor.api.training import TrainingJob
 
-EXAMPLES = "athanor top\nathanor top node -o json\nathanor top queue\nathanor top gpu"
+EXAMPLES = """\
+athanor top
+athanor top job digits
+athanor top node -o json
+athanor top queue
+athanor top gpu"""
 
 
 @verb(namespace=True, output=True, examples=EXAMPLES)
 @click.argument("what", type=click.Choice(["job", "node", "queue", "gpu"]), default="job")
-def command(world: World, what: str) -> None:
-    """Show who uses what: jobs, nodes, GPUs or queues."""
+@click.argument("name", default="")
+def command(world: World, what: str, name: str) -> None:
+    """Show who uses what: jobs, nodes, GPUs or queues.
+
+    Of one job by its name: what each of its ranks uses, as measured.
+    """
+    if name:
+        if what != "job":
+            raise click.UsageError(f"a name is for jobs: athanor top job {name}")
+        show_ranks(world, name)
+        return
     {"job": _jobs, "node": _nodes, "queue": _queues, "gpu": _gpus}[what](world)
 
 
@@ -49,6 +63,34 @@ def _jobs(world: World) -> None:
             overview.progress(job), ran,
         ])  # fmt: skip
     show.rows(["NAMESPACE", "NAME", "PHASE", "HOLDS", "PROGRESS", "RUNNING"], rows)
+
+
+def show_ranks(world: World, name: str) -> None:
+    """What each rank of a job uses now."""
+    from msgspec import to_builtins
+
+    found = world.client.usage(name)
+    if world.output in ("json", "yaml"):
+        show.document(world, {"ranks": to_builtins(found)})
+        return
+    if world.output == "name":
+        for one in found:
+            show.line(one.pod)
+        return
+    if not found:
+        show.note(f"{name} has no pods; athanor why {name}")
+        return
+    rows = [
+        [
+            one.rank, one.phase, one.node or "-",
+            "-" if one.cpu is None else f"{one.cpu:.2f}",
+            "-" if one.memory is None else f"{one.memory / (1 << 20):.0f} MiB", one.gpus or "-",
+        ]
+        for one in found
+    ]  # fmt: skip
+    show.rows(["RANK", "PHASE", "NODE", "CPU", "MEMORY", "GPUS"], rows)
+    if all(one.cpu is None for one in found):
+        show.note("nobody measures here (metrics.k8s.io): install metrics-server")
 
 
 def _documents(jobs: Sequence[TrainingJob]) -> JSON:

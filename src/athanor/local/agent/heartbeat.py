@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import os
 import platform
 import shutil
 import socket
 
-from athanor.api import core
+from athanor.api import core, metrics
 from athanor.api.meta import JSON
-from athanor.api.registry import of
+from athanor.api.registry import by_kind, of
 from athanor.client.protocol import Client
 from athanor.kit.times import rfc3339, rfc3339_micro
 from athanor.local.agent.node import Node
@@ -91,6 +92,22 @@ class Heartbeat:
         }
         await self.report()
         await self._renew()
+        if joined is None:
+            await self._announce()
+
+    async def _announce(self) -> None:
+        """Tell the API server that metrics.k8s.io is answered here, where it has a place for it."""
+        settings = self._node.settings
+        resource = by_kind("apiregistration.k8s.io/v1", "APIService")
+        assert resource is not None
+        service = {"name": metrics.DOOR, "namespace": metrics.HOME, "port": self._port}
+        authority = base64.b64encode(settings.ca.encode()).decode()
+        body = {"spec": {"service": service, "caBundle": authority}}
+        try:
+            await self._client(calls.patch(resource, metrics.SERVICE, None, body))
+        except ApiError as error:
+            if error.code not in (403, 404):
+                raise
 
     async def run(self) -> None:
         """Register, then beat, until cancelled; a server that is away is asked again soon."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from athanor.api import gateway, visibility
+from athanor.api import gateway, metrics, visibility
 from athanor.api.meta import JSON
 from athanor.local.apiserver import errors, negotiate
 from athanor.local.apiserver.catalog import Catalog, Served, Sub, age
@@ -23,7 +23,8 @@ _PREFERRED = (
 )  # fmt: skip
 
 _OURS: Mapping[str, JSON] = {
-    told["groupVersion"]: told for told in (gateway.RESOURCES, visibility.RESOURCES)
+    told["groupVersion"]: told
+    for told in (gateway.RESOURCES, metrics.RESOURCES, visibility.RESOURCES)
 }
 
 

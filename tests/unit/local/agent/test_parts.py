@@ -16,6 +16,7 @@ from athanor.kit.times import parse_rfc3339
 from athanor.local.agent import images, leftovers, overlay, recall
 from athanor.local.agent.devices import GPU, Devices, NotEnough, Simulated
 from athanor.local.agent.files import Entry, write
+from athanor.local.agent.kubelet.metrics import Look, rates
 from athanor.local.agent.node import Settings
 from athanor.local.agent.ports import SIZE, PortBlocks
 from athanor.local.agent.supervised import Supervised
@@ -207,3 +208,12 @@ def test_runs_are_recalled_from_the_supervisor_and_the_status() -> None:
     assert runs["a", 2].exit_code == 3
     assert (runs["b", 0].reason, runs["b", 0].exit_code) == ("ContainerStatusUnknown", 137)
     assert (runs["c", 1].reason, runs["c", 1].finished_at) == ("OOMKilled", 6.0)
+
+
+def test_use_is_the_difference_of_two_looks() -> None:
+    before = Look(10.0, {"a/main/0": {"cpu": 4_000_000_000, "memory": 1}})
+    new = {"a/main/0": {"cpu": 5_000_000_000, "memory": 7}, "b/main/0": {"cpu": 500_000_000}}
+    measured = rates(before, Look(12.0, new))
+    assert measured.window == 2.0
+    # a run that began meanwhile has used all of its time since then
+    assert measured.runs == {"a/main/0": (500_000_000, 7), "b/main/0": (250_000_000, 0)}

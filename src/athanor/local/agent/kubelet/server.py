@@ -13,6 +13,7 @@ from athanor.kit.http import Exchange, HttpServer
 from athanor.local.agent import recall, streams
 from athanor.local.agent.kubelet import channels, command, forward, summary
 from athanor.local.agent.kubelet.access import Access
+from athanor.local.agent.kubelet.metrics import Metrics
 from athanor.local.agent.kubelet.serving import Serving
 from athanor.local.agent.node import Node, log_path
 from athanor.local.agent.plan.observed import Run
@@ -34,6 +35,7 @@ class Kubelet:
         self._server = HttpServer(self._handle)
         self._access = Access(node)
         self._serving = Serving(node)
+        self._metrics = Metrics(node, workers)
         self.run = self._serving.run
 
     async def start(self) -> int:
@@ -76,6 +78,9 @@ class Kubelet:
             case ["metrics", "resource"]:
                 text = await summary.metrics(self._node, self._workers)
                 await exchange.respond(200, text.encode(), "text/plain; version=0.0.4", {})
+            case ["apis", "metrics.k8s.io", *_]:
+                said = await self._metrics.answer(exchange.path, dict(exchange.query))
+                await exchange.respond(200, msgspec.json.encode(said), "application/json", {})
             case ["pods"]:
                 items = [worker.pod for worker in self._workers.values()]
                 body = msgspec.json.encode({"kind": "PodList", "apiVersion": "v1", "items": items})

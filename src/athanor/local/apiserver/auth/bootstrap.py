@@ -58,6 +58,7 @@ _VIEW = [
     _rule(OURS, f"{_MINE} {_MINE.replace(' ', '/status ')}/status", _READ),
     _rule("visibility.athanor.dev", "*", _READ),
     _rule("gateway.athanor.dev", "podlogs podlogs/log", _READ),
+    _rule("metrics.k8s.io", "pods", _READ),
 ]
 _EDIT = [
     _rule("core", "pods/attach pods/exec pods/portforward pods/proxy secrets", _READ),
