@@ -146,10 +146,6 @@ def _candidates(state: State, gang: int, pool: int, amounts: Ints) -> list[int]:
     if not gangs.preempts[gang]:
         return []
     rows = state.movable(pool)
-    rows = rows[rights.open_to(state, state.future(), gang, rows, pool, amounts)]
+    open_ = rights.open_to(state, state.future(), gang, rows, pool, amounts)
     staying = state.leaving | state.released | state.outlived | state.busy
-    found = [g for g in rows.tolist() if g not in staying]
-    priority = gangs.priority
-    return sorted(
-        found, key=lambda g: (int(priority[g]), rights.lost(state, g), -rights.begun(state, g), -g)
-    )  # fmt: skip
+    return [g for g in rights.cheapest(state, pool, open_) if g not in staying]

@@ -7,7 +7,7 @@ import numpy as np
 from athanor.features.scheduling.core.quota import BORROWED
 from athanor.features.scheduling.core.snapshot import UNSET, Consent
 from athanor.features.scheduling.core.state import State, World
-from athanor.features.scheduling.core.table import Bools, Ints
+from athanor.features.scheduling.core.table import Bools, Ints, floats
 
 
 def lost(state: State, gang: int) -> float:
@@ -20,6 +20,21 @@ def lost(state: State, gang: int) -> float:
     devices = float(amounts[kinds].sum()) / 1000.0 if kinds else 0.0
     size = devices if devices else float(amounts.max(initial=0)) / 1e6
     return size * (max(state.time - since, 0.0) + float(gangs.restart_cost[gang]))
+
+
+def cheapest(state: State, pool: int, open_: Bools) -> list[int]:
+    """Those of the pool's movable gangs that are marked, the first to go first: lower priority,
+    least lost, youngest. What each loses is asked for once a cycle."""
+    rows = state.movable(pool)
+    known = state.losses.get(pool)
+    if known is None:
+        lost_ = floats(lost(state, g) for g in rows.tolist())
+        known = state.losses[pool] = lost_, floats(begun(state, g) for g in rows.tolist())
+    lost_, begun_ = (column[open_] for column in known)
+    some = rows[open_]
+    order = np.lexsort((-some, -begun_, lost_, state.snapshot.gangs.priority[some]))
+    found: list[int] = some[order].tolist()
+    return found
 
 
 def begun(state: State, gang: int) -> float:

@@ -19,7 +19,7 @@ from athanor.features.scheduling.core.quota import Refusal, Tree
 from athanor.features.scheduling.core.snapshot import UNSET, GangState, Policy, Snapshot
 from athanor.features.scheduling.core.spots import SetAsk, Spots
 from athanor.features.scheduling.core.standing import Held, Kind, Standing, find
-from athanor.features.scheduling.core.table import Bools, Ints
+from athanor.features.scheduling.core.table import Bools, Floats, Ints
 from athanor.features.scheduling.core.topology import Near
 
 __all__ = ["Ask", "Held", "Kept", "State", "World", "tail"]
@@ -137,6 +137,7 @@ class State:
         self.first_hold = INF
         self.released: set[int] = set()
         self._movable: dict[int, Ints] = {}
+        self.losses: dict[int, tuple[Floats, Floats]] = {}
         self.outlived: set[int] = set()
         gone = np.flatnonzero(snapshot.gangs.state == GangState.LEAVING)
         self.leaving = {g for g in gone.tolist() if g in self.held}
