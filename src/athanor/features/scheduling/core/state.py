@@ -114,23 +114,21 @@ class State:
             same.standing if same is not None and tree.resumed else None,
         )  # fmt: skip
         standing = found.standing
-        self.held: dict[int, Held] = (
-            before.held.copy() if before is not None and before.standing is standing
-            else dict(zip(standing.rows.tolist(), standing.held.tolist(), strict=True))
+        held = before.held if before is not None and before.standing is standing else dict(
+            zip(standing.rows.tolist(), standing.held.tolist(), strict=True)
         )  # fmt: skip
+        self.held: dict[int, Held] = held.copy()
         if self.budgeted:
             tree.clear()
-            for g, held in self.held.items():
-                self.count(tree, g, held.pool, held.amounts)
+            for g, one in held.items():
+                self.count(tree, g, one.pool, one.amounts)
         else:
             tree.committed = [0.0] * len(tree.committed)
             for sign, some in ((-1, found.gone), (1, found.came)):
-                for one in some:
-                    tree.add(one.queue, one.held.pool, sign * one.held.amounts,
-                             user=one.user, preemptible=one.preemptible)  # fmt: skip
-        self.kept = Kept(
-            _ground(snapshot), standing, tree.fork(), self.held.copy(), asked, self.asks
-        )
+                for gang in some:
+                    tree.add(gang.queue, gang.held.pool, sign * gang.held.amounts,
+                             user=gang.user, preemptible=gang.preemptible)  # fmt: skip
+        self.kept = Kept(_ground(snapshot), standing, tree.fork(), held, asked, self.asks)
         self.shares = Shares(snapshot, self.now.tree, policy, now)
         self.later: World | None = None
         self.tight: Ledger | None = None
