@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,8 @@ import numpy as np
 from athanor.features.scheduling.core import rows as r
 from athanor.features.scheduling.core.build import build
 from athanor.features.scheduling.core.cycle import cycle
-from athanor.features.scheduling.core.lifetimes import DECLARED, TOGETHER, Runs, kinds
+from athanor.features.scheduling.core.history import History
+from athanor.features.scheduling.core.lifetimes import DECLARED, TOGETHER, kinds
 from athanor.features.scheduling.core.memory import Memo
 from athanor.features.scheduling.core.snapshot import (
     UNSET,
@@ -88,8 +89,11 @@ class Production:
         self.policy = policy
         self.memo: Memo | None = None
         self.pods: dict[int, list[Pod]] = {}
+        self.rows: Ints = np.zeros((4, 0), dtype=np.int64)  # the same: job, then as in Pod
+        self.names = [str(number) for number in range(len(self.jobs))]
         self.durations = durations
-        self.runs = Runs()
+        self.history = History()
+        self.runs = self.history.runs
         self.alive: set[int] = set()
         series = series_of(self.jobs)
         several = len(queues) > 1
@@ -100,14 +104,17 @@ class Production:
             )
             for job in self.jobs
         ]  # fmt: skip
+        self.numbers = np.array([self.history.number(path) for path in self.paths], dtype=np.int64)
         self.cycles = 0
         self.evictions = 0
+        self.watch: Callable[[Snapshot, Decisions], None] = lambda seen, decisions: None
         asks = {g: ask(g, cluster.per_node) for g in sorted({job.gpus for job in self.jobs})}
         numbers = {g: i for i, g in enumerate(asks)}
         devices = (r.DeviceRow(GPU),) * cluster.per_node
         nodes = [r.NodeRow(f"n{n:03}", POOL, {}, devices=devices) for n in range(len(cluster.free))]
         samples = [r.GangRow(str(g), queues[0].name, one) for g, one in asks.items()]
         self.ground = build(r.Rows([r.PoolRow(POOL)], nodes, queues, samples, resources=(GPU,)))
+        self.past = self.ground.queues.decayed, self.ground.queues.decayed_at
         names = {name: q for q, name in enumerate(self.ground.queues.names)}
         size = len(self.jobs)
         self.column: dict[str, np.ndarray] = {  # every column of Gangs but names, for all jobs
@@ -119,27 +126,35 @@ class Production:
         self.column["created"][:] = [job.arrival for job in self.jobs]
         self.column["restart_cost"][:] = [job.overhead for job in self.jobs]
         self.column["grace"][:] = 0.0
+        self.column["saved"][:] = math.inf  # nothing but a restart is lost
         self.column["estimate"][:] = [job.declared for job in self.jobs]
         if len(queues) > 1:
             self.column["queue"][:] = [names[job.group] for job in self.jobs]
 
-    def snapshot(self, active: Ints) -> Snapshot:
+    def snapshot(self, active: Ints, now: float) -> Snapshot:
         """The cluster with these jobs (numbers in ascending order)."""
         here = {name: values[active] for name, values in self.column.items()}
-        row = {number: i for i, number in enumerate(active.tolist())}
-        pods = [(row[number], pod) for number, held in self.pods.items() for pod in held]
+        job, pod_set, node, devices = self.rows
+        size = len(job)
         running = Running(
-            gang=np.array([gang for gang, _ in pods], dtype=np.int32),
-            pod_set=np.array([pod.pod_set for _, pod in pods], dtype=np.int32),
-            node=np.array([pod.node for _, pod in pods], dtype=np.int32),
-            devices=np.array([pod.devices for _, pod in pods], dtype=np.int64),
-            slot=np.full(len(pods), UNSET, dtype=np.int32),
-            rank=np.full(len(pods), UNSET, dtype=np.int32),
-            leaving=np.zeros(len(pods), dtype=np.bool_),
+            gang=np.searchsorted(active, job).astype(np.int32),
+            pod_set=pod_set.astype(np.int32),
+            node=node.astype(np.int32),
+            devices=devices,
+            slot=np.full(size, UNSET, dtype=np.int32),
+            rank=np.full(size, UNSET, dtype=np.int32),
+            leaving=np.zeros(size, dtype=np.bool_),
         )
+        names = tuple(map(self.names.__getitem__, active.tolist()))
+        if not self.policy.timeshare:
+            used, at = self.past
+            plain = dataclasses.replace(
+                self.ground, gangs=Gangs(names=names, **here), running=running,
+                queues=dataclasses.replace(self.ground.queues, decayed=used, decayed_at=at),
+            )  # fmt: skip
+            return self.history.mark(plain, self.numbers[active], now)
         paths = [self.paths[number] for number in active.tolist()]
         ends, here["lifetime"] = self.runs.chances(paths, self._so_far(active))
-        names = tuple(map(str, active.tolist()))
         return dataclasses.replace(
             self.ground, gangs=Gangs(names=names, **here), running=running,
             lifetimes=Lifetimes(ends=ends),
@@ -153,16 +168,10 @@ class Production:
         return np.where(np.isnan(said), ran, ran * DECLARED / said)
 
     def _known(self, active: list[Job], now: float) -> None:
-        """What the jobs show of themselves: how long they ran, and (with durations) what is left.
-
-        Columns are as of each job's last start.
-        """
-        for job in active:
-            ran = now - job.last_start if job.running else 0.0
-            self.column["attained"][job.number] = job.service - ran
-            if self.durations:
-                self.column["remaining"][job.number] = job.work - job.done
-                self.column["remaining_at"][job.number] = now
+        """With durations the jobs show what is left of them."""
+        for job in active if self.durations else ():
+            self.column["remaining"][job.number] = job.work - job.done
+            self.column["remaining_at"][job.number] = now
 
     def decide(self, now: float, active: list[Job], cluster: Cluster) -> Decision:
         """Ask the cycle until it has nobody leave; what it says is what happens."""
@@ -173,13 +182,18 @@ class Production:
             if number in self.pods:
                 self._forget(number)
         self.alive = alive
+        if not self.policy.timeshare and len(alive) == len(self.pods):
+            return Decision()  # somebody ended, nobody waits
         self._known(active, now)
         was = set(self.pods)
         decisions: Decisions | None = None
         moved: set[int] = set()
         for _ in range(MOST_ROUNDS):
-            decisions, self.memo = cycle(self.snapshot(numbers), self.policy, now, self.memo)
+            seen = self.snapshot(numbers, now)
+            decisions, self.memo = cycle(seen, self.policy, now, self.memo)
+            self.watch(seen, decisions)
             self.cycles += 1
+            self.past = decisions.decayed, np.full(len(decisions.decayed), now)
             gone = [int(numbers[one.gang]) for one in decisions.evicted]
             for one in decisions.admitted:
                 number = int(numbers[one.gang])
@@ -204,6 +218,9 @@ class Production:
             for placed in one.placed
             for node, devices in zip(placed.nodes.tolist(), placed.devices.tolist(), strict=True)
         ]
+        rows = np.array([(number, *pod) for pod in self.pods[number]], dtype=np.int64).T
+        at = np.searchsorted(self.rows[0], number)
+        self.rows = np.insert(self.rows, [at] * rows.shape[1], rows, axis=1)
         self.column["state"][number] = GangState.RUNNING
         self.column["pool"][number] = one.pool
         self.column["started"][number] = now
@@ -211,6 +228,8 @@ class Production:
 
     def _forget(self, number: int) -> None:
         del self.pods[number]
+        self.rows = self.rows[:, self.rows[0] != number]
+        self.column["attained"][number] = self.jobs[number].service
         self.column["state"][number] = GangState.WAITING
         self.column["pool"][number] = UNSET
         for name in ("started", "expected_end"):

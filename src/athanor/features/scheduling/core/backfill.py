@@ -8,6 +8,7 @@ start only if they end before that, or fit beside it (conservative backfill, Mu'
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from athanor.features.scheduling.core.seat import seat
@@ -39,35 +40,42 @@ def earliest(state: State, gang: int, pools: list[int]) -> Promise | None:
 
 
 def _in_pool(state: State, gang: int, pool: int) -> Promise | None:
+    """The fewest ends that make the gang fit: ever more of them at a time, then back."""
     ends = sorted(
         (state.end_of(g), g) for g in state.held if g not in state.leaving | state.released
     )  # fmt: skip
-    low, high = 0, len(ends)
-    best = _after(state, gang, pool, ends)
-    if best is None:
-        return None
-    while low < high:  # the fewest ends that make it fit
-        middle = (low + high) // 2
-        tried = _after(state, gang, pool, ends[:middle])
-        if tried is None:
-            low = middle + 1
-        else:
-            best, high = tried, middle
-    return best
-
-
-def _after(state: State, gang: int, pool: int, ends: list[tuple[float, int]]) -> Promise | None:
-    """The gang placed after these gangs have ended, or None."""
-    ask = state.ask(gang)
     world = state.future().fork()
-    outlived = tuple(g for _, g in ends if g not in state.outlived)
-    for g in outlived:
-        state.release(world, g)
-    amounts = ask.amounts(ask.least)
-    if state.refusal(world.tree, gang, pool, amounts) is not None:
-        return None
-    if seat(state, world.ledger, gang, ask.least, pool) is None:
-        return None
+    base, low, high, step = world, 0, 0, 1
+    while not _placed(state, world, gang, pool):
+        if high == len(ends):
+            return None
+        low, high, step = high, min(high + step, len(ends)), step * 2
+        base, world = world, world.fork()
+        _release(state, world, ends[low:high])
+    while low + 1 < high:  # `low` ends are too few, with `high` of them `world` has it placed
+        middle = (low + high) // 2
+        tried = base.fork()
+        _release(state, tried, ends[low:middle])
+        with_it = tried.fork()
+        if _placed(state, with_it, gang, pool):
+            world, high = with_it, middle
+        else:
+            base, low = tried, middle
     leave = state.time + (state.policy.grace if state.leaving else 0.0)
-    start = max((end for end, _ in ends), default=leave)
-    return Promise(pool, start, amounts, world, outlived)
+    start = ends[high - 1][0] if high else leave
+    outlived = tuple(g for _, g in ends[:high] if g not in state.outlived)
+    return Promise(pool, start, state.ask(gang).amounts(state.ask(gang).least), world, outlived)
+
+
+def _release(state: State, world: World, ends: Sequence[tuple[float, int]]) -> None:
+    for _, g in ends:
+        if g not in state.outlived:
+            state.release(world, g)
+
+
+def _placed(state: State, world: World, gang: int, pool: int) -> bool:
+    """Whether the gang fits in a world; then it is placed there."""
+    ask = state.ask(gang)
+    if state.refusal(world.tree, gang, pool, ask.amounts(ask.least)) is not None:
+        return False
+    return seat(state, world.ledger, gang, ask.least, pool) is not None

@@ -101,7 +101,7 @@ class _Run:
         if self.state.policy.timeshare:
             self._take_turns()
             return
-        lines = lines_of(self.state.snapshot, self.line, self.states)
+        lines = lines_of(self.state.snapshot, self.line, self.states, self.state.sure)
         turns = Turns(lines, self.state.now.tree.path, self._head, self.state.shares.share)
         while (line := turns.first()) is not None:
             self._consider(line)
@@ -261,7 +261,8 @@ class _Run:
             )
             for ask, spots in zip(self.state.ask(g).sets, started.spots, strict=True)
         )
-        said = float(np.fmin(self.state.snapshot.gangs.estimate[g], self.state.limit(g)))
+        learned, said = self.state.likely[g], self.state.snapshot.gangs.estimate[g]
+        said = float(np.fmin(said if np.isnan(learned) else learned, self.state.limit(g)))
         said = said if np.isfinite(said) else np.nan
         self.admitted.append(
             Admit(gang=g, pool=started.pool, placed=placed, expected_end=self.state.time + said)

@@ -193,8 +193,32 @@ def capacity(snapshot: Snapshot) -> float:
 
 def quantile(chance: Floats, attained: float, part: float) -> float:
     """The runtime that a run which has come so far stays below with this chance (0 … 1)."""
-    b = int(bins_of(np.array([attained]))[0])
-    alive = np.cumprod(1.0 - np.clip(chance[b:], 1e-5, 1.0 - 1e-9))
-    beyond = np.flatnonzero(alive <= 1.0 - part)
-    last = b + int(beyond[0]) if len(beyond) else BINS - 1
-    return max(float(EDGES[last + 1]), attained)
+    start = bins_of(np.array([attained]))
+    return max(float(_below(chance[None, :], start, part)[0]), attained)
+
+
+def rest(snapshot: Snapshot, now: float, part: float) -> Floats:
+    """Seconds that each gang runs on, at most with this chance; NaN where nothing is learned."""
+    gangs = snapshot.gangs
+    found = np.full(len(gangs.names), np.nan)
+    rows = np.flatnonzero(gangs.lifetime != UNSET)
+    if not len(rows):
+        return found
+    said = gangs.estimate[rows]
+    unit = np.where(np.isnan(said) | (said <= 0), 1.0, DECLARED / np.maximum(said, 1e-9))
+    began = np.where(np.isnan(gangs.started[rows]), now, gangs.started[rows])
+    attained = (gangs.attained[rows] + np.maximum(now - began, 0.0)) * unit
+    pairs, which = np.unique(gangs.lifetime[rows] * BINS + bins_of(attained), return_inverse=True)
+    below = _below(snapshot.lifetimes.ends[pairs // BINS], pairs % BINS, part)
+    found[rows] = np.maximum(below[which] - attained, 0.0) / unit
+    return found
+
+
+def _below(chance: Floats, start: Ints, part: float) -> Floats:
+    """The runtime below which runs that come to the start of a bin end with this chance, a row."""
+    ahead = np.arange(chance.shape[1])[None, :] >= start[:, None]
+    after = np.cumprod(np.where(ahead, 1.0 - np.clip(chance, 1e-5, 1.0 - 1e-9), 1.0), axis=1)
+    over = ahead & (after <= 1.0 - part)
+    last = np.where(over.any(axis=1), over.argmax(axis=1), BINS - 1)
+    found: Floats = EDGES[last + 1]
+    return found

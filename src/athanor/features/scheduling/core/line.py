@@ -1,7 +1,7 @@
 """The lines of waiting gangs, a queue each: heads in order, and whole kinds that leave at once.
 
-Gangs of one *kind* (same queue, ask, priority, about the same runtime) are alike: if one cannot
-start, none of those behind it can, so a line costs as much as it has kinds, not gangs.
+Gangs of one *kind* (same queue, ask, priority, about the same runtime) are alike: if one
+cannot start, none of those behind it can, so a line costs as much as it has kinds, not gangs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from athanor.features.scheduling.core.snapshot import GangState, QueueState, Snapshot
-from athanor.features.scheduling.core.table import Ints
+from athanor.features.scheduling.core.table import Floats, Ints
 
 BUCKETS = 4
 """Runtimes within a factor of 2^(1/4) count as the same."""
@@ -72,8 +72,13 @@ def waiting(snapshot: Snapshot) -> Ints:
     return ordered
 
 
-def lines(snapshot: Snapshot, order: Ints, states: list[QueueState]) -> dict[int, Line]:
-    """The lines of open queues; `order` is `waiting`'s, `states` every queue's own."""
+def lines(
+    snapshot: Snapshot, order: Ints, states: list[QueueState], learned: Floats
+) -> dict[int, Line]:
+    """The lines of open queues; `order` is `waiting`'s, `states` every queue's own.
+
+    `learned` are runtimes, NaN where only what was declared is known.
+    """
     gangs = snapshot.gangs
     is_open = np.array([state == QueueState.OPEN for state in states] + [False])
     rows = order[(gangs.refused[order] == 0) & is_open[gangs.queue[order]]]
@@ -81,10 +86,11 @@ def lines(snapshot: Snapshot, order: Ints, states: list[QueueState]) -> dict[int
     if not len(rows):
         return found
     with np.errstate(invalid="ignore", divide="ignore"):
-        runtime = np.floor(np.log2(np.maximum(gangs.estimate[rows], 1.0)) * BUCKETS)
+        expected = np.where(np.isnan(learned[rows]), gangs.estimate[rows], learned[rows])
+        runtime = np.floor(np.log2(np.maximum(expected, 1.0)) * BUCKETS)
     keys = (
-        np.nan_to_num(runtime, nan=-1.0), gangs.preemptible[rows], gangs.priority[rows],
-        gangs.klass[rows], gangs.queue[rows],
+        np.nan_to_num(runtime, nan=-1.0), gangs.preemptible[rows],
+        gangs.priority[rows], gangs.klass[rows], gangs.queue[rows],
     )  # fmt: skip
     by_kind = np.lexsort((np.arange(len(rows)), *keys))
     differs = np.zeros(len(rows), dtype=np.bool_)

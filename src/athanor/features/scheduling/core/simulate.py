@@ -173,6 +173,7 @@ class _Run:
         if restart > 0:
             self.left[g] += restart - done
         del self.held[g]
+        self.columns["attained"][g] += self.now - self.columns["started"][g]
         self.columns["state"][g] = GangState.WAITING
         self.columns["pool"][g] = UNSET
         for name in ("started", "expected_end"):

@@ -8,11 +8,13 @@ promise must fit both: `tight` is what is free in both.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from athanor.features.scheduling.core.ledger import Ledger, Shape
+from athanor.features.scheduling.core.lifetimes import rest
 from athanor.features.scheduling.core.order import Shares
 from athanor.features.scheduling.core.place import force, undo
 from athanor.features.scheduling.core.quota import Refusal, Tree
@@ -25,6 +27,8 @@ from athanor.features.scheduling.core.topology import Near
 __all__ = ["Ask", "Held", "Kept", "State", "World", "tail"]
 
 INF = float("inf")
+SURE = 0.9
+"""The part of a kind's runs that end before the time that is counted on for one that waits."""
 
 
 class World(NamedTuple):
@@ -190,7 +194,7 @@ class State:
             return 0.0
         gangs, limit = self.snapshot.gangs, self.limit(gang)
         if gangs.state[gang] == GangState.WAITING:
-            return limit if np.isfinite(limit) else self.runtime(gang)
+            return limit if np.isfinite(limit) else self._said(gang)
         started, end = float(gangs.started[gang]), float(gangs.expected_end[gang])
         began = self.time if np.isnan(started) else started
         if np.isfinite(limit):
@@ -271,8 +275,14 @@ class State:
         self.first_hold = min(self.first_hold, start)
 
     def end_of(self, gang: int) -> float:
-        """When a running gang is expected to end; overdue ones run as long again."""
+        """When a running gang is expected to end: as learned, else as said.
+
+        One that is overdue by what was said runs as long again.
+        """
         gangs, now = self.snapshot.gangs, self.time
+        learned = float(self.likely[gang])
+        if not np.isnan(learned):
+            return now + max(learned, 1.0)
         started = float(gangs.started[gang])
         end = float(gangs.expected_end[gang])
         if np.isnan(end):
@@ -282,9 +292,23 @@ class State:
         return now + max(60.0, now - (now if np.isnan(started) else started))
 
     def runtime(self, gang: int) -> float:
-        """How long a waiting gang is expected to run."""
+        """How long a waiting gang surely runs at most: as learned, else as said."""
+        learned = float(self.sure[gang])
+        return self._said(gang) if np.isnan(learned) else min(learned, self.limit(gang))
+
+    def _said(self, gang: int) -> float:
         said = float(self.snapshot.gangs.estimate[gang])
         return min(self.policy.assumed_runtime if np.isnan(said) else said, self.limit(gang))
+
+    @cached_property
+    def likely(self) -> Floats:
+        """Seconds that each gang runs on as likely as not, by what was learned; NaN: nothing."""
+        return rest(self.snapshot, self.time, 0.5)
+
+    @cached_property
+    def sure(self) -> Floats:
+        """Seconds beyond which hardly any gang like it runs on; NaN: nothing was learned."""
+        return rest(self.snapshot, self.time, SURE)
 
     def inside(self, gang: int, *, spares: bool = False) -> Bools | None:
         """The nodes that no Reservation keeps from a gang while it runs; None: all of them.

@@ -40,39 +40,39 @@ def texts(axes: str) -> Any:
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(column, texts))
 def table(cls: type[T]) -> type[T]:
     """Make a Table of a class body of columns."""
-    return dataclass(frozen=True, kw_only=True, eq=False)(cls)
+    made = dataclass(frozen=True, kw_only=True, eq=False)(cls)
+    made.columns = tuple(
+        (one.name, one.metadata.get("dtype"), one.metadata.get("axes", "")) for one in fields(made)
+    )
+    return made
 
 
 class Table:
     """Columns that cannot be changed. Raises ShapeError when they do not fit together."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    columns: ClassVar[tuple[tuple[str, object, str], ...]] = ()
+    """Name, dtype (None: a tuple) and axes of every column."""
 
     def __post_init__(self) -> None:
         """Convert, freeze and check every column."""
         lengths: dict[str, int] = {}
-        for column_ in fields(self):
-            value = getattr(self, column_.name)
-            dtype, axes = column_.metadata.get("dtype"), column_.metadata.get("axes", "")
+        for name, dtype, axes in self.columns:
+            value = getattr(self, name)
             if dtype is not None:
                 value = frozen(value, dtype)
-                object.__setattr__(self, column_.name, value)
+                object.__setattr__(self, name, value)
             shape = value.shape if dtype is not None else (len(value),) if axes else ()
             if len(shape) != len(axes):
-                raise ShapeError(f"{column_.name} has {len(shape)} dimensions, not {axes!r}")
+                raise ShapeError(f"{name} has {len(shape)} dimensions, not {axes!r}")
             for axis, length in zip(axes, shape, strict=True):
                 if lengths.setdefault(axis, length) != length:
-                    raise ShapeError(
-                        f"{column_.name} has {length} along {axis}, others {lengths[axis]}"
-                    )
+                    raise ShapeError(f"{name} has {length} along {axis}, others {lengths[axis]}")
+        vars(self)["_lengths"] = lengths
 
     def lengths(self) -> dict[str, int]:
         """The length of every axis."""
-        found: dict[str, int] = {}
-        for column_ in fields(self):
-            value = getattr(self, column_.name)
-            shape = np.shape(value) if "dtype" in column_.metadata else (len(value),)
-            found.update(zip(column_.metadata.get("axes", ""), shape, strict=False))
+        found: dict[str, int] = vars(self)["_lengths"]
         return found
 
     def __eq__(self, other: object) -> bool:
