@@ -5,14 +5,21 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.conformance import worlds
+from tests.conformance.kube import plane as kube
 
 _numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def plane() -> Iterator[Path]:
+    """The admin's kubeconfig of the session's one real control plane."""
+    with kube.running() as path:
+        yield path
 
 
 @pytest.fixture(scope="session", params=["ours", "kube"])
@@ -22,8 +29,10 @@ def kubeconfig(
     """The admin's kubeconfig of a world; skips a world that is not wanted or cannot be had."""
     if request.param not in worlds.wanted():
         pytest.skip(f"world {request.param}: not wanted, or `make kube` was not run")
-    with ExitStack() as stack:
-        path = stack.enter_context(worlds.world(request.param, tmp_path_factory.mktemp("world")))
+    if request.param == "kube":
+        yield request.getfixturevalue("plane")
+        return
+    with worlds.ours(tmp_path_factory.mktemp("world")) as path:
         yield path
 
 

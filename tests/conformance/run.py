@@ -22,7 +22,7 @@ import msgspec
 
 from athanor.client.http import Http
 from athanor.client.inproc import InProcess
-from athanor.client.kubeconfig import load
+from athanor.client.kubeconfig import Target, load
 from athanor.client.protocol import Transport
 from athanor.local.apiserver.handle import ApiServer
 from athanor.local.store.store import Store
@@ -46,10 +46,16 @@ def collect() -> dict[str, Sequence[Step]]:
 
 
 @asynccontextmanager
-async def world(kubeconfig: str) -> AsyncIterator[Transport]:
-    """A connection to a server: the kubeconfig's, or our own in this process."""
+async def world(kubeconfig: str, *, bare: bool = False) -> AsyncIterator[Transport]:
+    """A connection to a server: the kubeconfig's, or our own in this process.
+
+    `bare`: without the kubeconfig's credentials.
+    """
     if kubeconfig:
-        remote = Http(load([kubeconfig]).target())
+        target = load([kubeconfig]).target()
+        if bare:
+            target = Target(server=target.server, ca=target.ca)
+        remote = Http(target)
         try:
             yield remote
         finally:
@@ -60,7 +66,7 @@ async def world(kubeconfig: str) -> AsyncIterator[Transport]:
     admin = User(name="admin", groups=("system:masters", "system:authenticated"))
     try:
         connection = InProcess(server.handle, user=admin)
-        await _ask(connection, "POST", "/api/v1/namespaces", {"metadata": {"name": "default"}})
+        await ask(connection, "POST", "/api/v1/namespaces", {"metadata": {"name": "default"}})
         yield connection
     finally:
         await server.close()
@@ -70,10 +76,10 @@ async def world(kubeconfig: str) -> AsyncIterator[Transport]:
 async def play(transport: Transport, steps: Sequence[Step]) -> None:
     """Run one scenario in a namespace of its own. Raises AssertionError that says what differs."""
     known = {"ns": f"scn-{os.getpid()}-{next(_numbers)}", "n": str(next(_numbers))}
-    await _ask(transport, "POST", "/api/v1/namespaces", {"metadata": {"name": known["ns"]}})
+    await ask(transport, "POST", "/api/v1/namespaces", {"metadata": {"name": known["ns"]}})
     account = f"/api/v1/namespaces/{known['ns']}/serviceaccounts/default"
     for _ in range(200):
-        if (await _ask(transport, "GET", account))[0] == 200:
+        if (await ask(transport, "GET", account))[0] == 200:
             break
         await asyncio.sleep(PAUSE)
     try:
@@ -83,7 +89,7 @@ async def play(transport: Transport, steps: Sequence[Step]) -> None:
                 head = f"step {number}: {step.method} {fill(step.path, known)}"
                 raise AssertionError("\n  ".join([head, *problems]))
     finally:
-        await _ask(transport, "DELETE", f"/api/v1/namespaces/{known['ns']}")
+        await ask(transport, "DELETE", f"/api/v1/namespaces/{known['ns']}")
 
 
 async def _step(transport: Transport, step: Step, known: dict[str, str]) -> list[str]:
@@ -103,7 +109,7 @@ async def _once(transport: Transport, step: Step, known: dict[str, str]) -> list
     if step.frames is not None:
         wanted, seen = _frames(step, known), await _watch(transport, path, headers)
         return differences(wanted, seen[: len(wanted)] if step.more else seen)
-    code, sent, raw = await _ask(transport, step.method, path, body, headers)
+    code, sent, raw = await ask(transport, step.method, path, body, headers)
     codes = step.code if isinstance(step.code, tuple) else (step.code,)
     try:
         found: Any = msgspec.json.decode(raw) if raw else None
@@ -127,12 +133,13 @@ def _frames(step: Step, known: Mapping[str, str]) -> list[Any]:
 
 
 async def _watch(transport: Transport, path: str, headers: Mapping[str, str]) -> list[Any]:
-    stream = await transport.stream(_request("GET", path, None, headers))
+    stream = await transport.stream(request("GET", path, None, headers))
     text = b"".join([chunk async for chunk in stream.chunks])
     return [msgspec.json.decode(line) for line in text.splitlines() if line.strip()]
 
 
-def _request(method: str, path: str, body: Any, headers: Mapping[str, str]) -> Request:
+def request(method: str, path: str, body: Any, headers: Mapping[str, str]) -> Request:
+    """A request as a value; a body that is no text is sent as JSON."""
     path, _, query = path.partition("?")
     raw = body if isinstance(body, bytes) else b""
     if isinstance(body, str):
@@ -145,15 +152,16 @@ def _request(method: str, path: str, body: Any, headers: Mapping[str, str]) -> R
     )  # fmt: skip
 
 
-async def _ask(
+async def ask(
     transport: Transport,
     method: str,
     path: str,
     body: Any = None,
     headers: Mapping[str, str] | None = None,
 ) -> tuple[int, Mapping[str, str], bytes]:
+    """One request: the code, the headers and the body of its answer."""
     told = headers or {"content-type": "application/json", "accept": "application/json"}
-    answer = await transport.send(_request(method, path, body, told))
+    answer = await transport.send(request(method, path, body, told))
     return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.body
 
 

@@ -32,7 +32,8 @@ _PATTERNS = {
 class Step(Struct, frozen=True, kw_only=True):
     """One request. `within`: seconds in which the answer may still become what it must be.
 
-    `frames` of a watch must be all there are, or with `more` the first ones.
+    `frames` of a watch must be all there are, or with `more` the first ones. `omit`: keys that are
+    left out of answers that are compared as a whole, since controllers write them when they like.
     """
 
     method: str
@@ -48,6 +49,7 @@ class Step(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = field(default_factory=dict)
     warning: str = ""
     within: float = 0.0
+    omit: Sequence[str] = ()
 
 
 def get(path: str, **more: Any) -> Step:

@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from athanor.assembly import start
+from athanor.kit import ready
+from athanor.kit.clock import SystemClock
 from tests.conformance.kube import plane
 
 ATHANOR = Path(sys.executable).parent / "athanor"
@@ -45,6 +48,29 @@ def ours(data: Path, *flags: str) -> Iterator[Path]:
             [str(ATHANOR), "down", "--data", str(data)], check=True, timeout=120,
             capture_output=True,
         )  # fmt: skip
+
+
+@contextmanager
+def server(data: Path) -> Iterator[Path]:
+    """Our API server's process alone, over `data`; yields the admin's kubeconfig."""
+    prepared = start.prepare(start.Wishes(data=data, port=0), SystemClock())
+    command = [str(word) for word in prepared.parts[0]["command"]]  # type: ignore[attr-defined]
+    reader, writer = os.pipe()
+    with (data / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, pass_fds=[writer, *prepared.sockets],
+            env={**os.environ, ready.VARIABLE: str(writer)},
+        )  # fmt: skip
+    for descriptor in (writer, prepared.lock, *prepared.sockets):
+        os.close(descriptor)
+    try:
+        if not os.read(reader, 100):
+            raise RuntimeError(f"the server did not start: {(data / 'server.log').read_text()}")
+        yield data / "admin.kubeconfig"
+    finally:
+        os.close(reader)
+        process.terminate()
+        process.wait(timeout=30)
 
 
 @contextmanager

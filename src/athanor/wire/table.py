@@ -161,10 +161,14 @@ def table(
 ) -> bytes:
     """A Table of objects, given as their JSON. `now`: seconds since the epoch, for ages.
 
-    `meta` is the list's metadata (resourceVersion, continue, remainingItemCount). `headed`:
+    `meta` is the list's metadata (resourceVersion, continue, remainingItemCount); None: the only
+    object's own version. `headed`:
     watches send the columns with their first event only.
     """
+    bodies = list(bodies)
     rows = b",".join([_row(shape, body, now, include) for body in bodies])
+    if meta is None and len(bodies) == 1:
+        meta = {"resourceVersion": _version(bodies[0]).metadata.resourceVersion}
     return b"".join(
         (
             b'{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":', _encode(meta or {}),
@@ -188,6 +192,17 @@ def _row(shape: Layout, body: bytes, now: float, include: Include) -> bytes:
     else:
         parts.append(b',"object":null}')
     return b"".join(parts)
+
+
+class _Meta(Struct):
+    resourceVersion: str = ""
+
+
+class _Versioned(Struct):
+    metadata: _Meta
+
+
+_version = msgspec.json.Decoder(_Versioned).decode
 
 
 class _Head(Struct):

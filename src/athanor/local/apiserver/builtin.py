@@ -12,6 +12,7 @@ from athanor.api.meta import JSON
 from athanor.local.apiserver.catalog import VERBS, Served, Sub
 from athanor.local.apiserver.kinds import STRATEGIES
 from athanor.local.apiserver.kinds.base import Strategy
+from athanor.local.apiserver.schema.default import NULL
 from athanor.local.apiserver.schema.schema import Schema
 from athanor.wire.status import Cause
 from athanor.wire.types.catalog import schema_of
@@ -46,6 +47,8 @@ _OTHERS: dict[str, tuple[Sub, ...]] = {
 def _unkeyed(schema: JSON) -> JSON:
     """The schema without its lists' keys: the kinds' own checks say what must be unique."""
     marks = ("x-kubernetes-list-type", "x-kubernetes-list-map-keys")
+    if schema.get("additionalProperties") == {"type": "string"}:
+        return {**schema, "additionalProperties": {"type": "string", NULL: ""}}
     return {
         key: (
             {name: _unkeyed(one) for name, one in value.items()}
@@ -111,6 +114,11 @@ class LazySchema:
         return self._schema().validate(obj, old)
 
 
+_DEPRECATED = {
+    "endpoints": "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
+}
+
+
 def served(resource: registry.Resource) -> Served:
     """How a built-in resource is served."""
     subs = {sub.name: sub for sub in _OTHERS.get(resource.name, ())}
@@ -128,6 +136,7 @@ def served(resource: registry.Resource) -> Served:
         subs=subs,
         schema=LazySchema(resource),
         storage="events" if resource.name == "events.events.k8s.io" else "",
+        warning=_DEPRECATED.get(resource.name, ""),
     )
 
 

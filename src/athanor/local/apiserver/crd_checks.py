@@ -26,6 +26,9 @@ _NOT_IN_JUNCTORS = ("type", "default", "nullable", "additionalProperties", "desc
 _JUNCTORS = ("allOf", "anyOf", "oneOf")
 
 
+_WARNING_LIMIT = 256
+
+
 def check(crd: JSON) -> list[Cause]:
     """What is wrong with a definition."""
     spec = _dict(crd.get("spec"))
@@ -35,7 +38,12 @@ def check(crd: JSON) -> list[Cause]:
     if len(stored) != 1:
         detail = "must have exactly one version marked as storage version"
         causes.append(errors.wrong("spec.versions", spec.get("versions") or [], detail))
+    called = [v.get("name") for v in versions]
+    if len(set(map(str, called))) < len(called):
+        detail = "must contain unique version names"
+        causes.append(errors.wrong("spec.versions", spec.get("versions") or [], detail))
     for index, version in enumerate(versions):
+        causes += _deprecation(version, f"spec.versions[{index}].deprecationWarning")
         causes += _version(version, f"spec.versions[{index}]", single=len(versions) == 1)
     if len(versions) == 1 and versions[0].get("name"):
         causes += _name("spec.version", versions[0]["name"])
@@ -43,6 +51,8 @@ def check(crd: JSON) -> list[Cause]:
     if conversion.get("strategy") == "Webhook" and conversion.get("webhook"):
         detail = "conversion webhooks are not served here: use None, which changes the apiVersion"
         causes.append(errors.not_allowed("spec.conversion.webhook", detail))
+    elif (strategy := conversion.get("strategy") or "None") not in ("None", "Webhook"):
+        causes.append(errors.unsupported("spec.conversion.strategy", strategy, ["None", "Webhook"]))
     elif conversion.get("strategy") == "Webhook":
         field = "spec.conversion.webhookClientConfig"
         causes.append(errors.required(field, "required when strategy is set to Webhook"))
@@ -54,6 +64,16 @@ def check(crd: JSON) -> list[Cause]:
         )
         causes.append(errors.wrong("spec.preserveUnknownFields", True, detail))
     return causes
+
+
+def _deprecation(version: JSON, field: str) -> Iterator[Cause]:
+    said = version.get("deprecationWarning")
+    if not isinstance(said, str):
+        return
+    if not version.get("deprecated"):
+        yield errors.wrong(field, said, "can only be set for deprecated versions")
+    if len(said) > _WARNING_LIMIT:
+        yield errors.wrong(field, said, f"must be <= {_WARNING_LIMIT} characters long")
 
 
 def check_update(new: JSON, old: JSON) -> list[Cause]:
@@ -295,6 +315,16 @@ def _kind(schema: JSON, field: str) -> Iterator[Cause]:
 
 
 def _forbidden(schema: JSON, field: str) -> Iterator[Cause]:
+    if schema.get("x-kubernetes-preserve-unknown-fields") is False:
+        word = f"{field}.x-kubernetes-preserve-unknown-fields"
+        yield errors.wrong(word, False, "must be true or undefined")
+    mapped = schema.get("x-kubernetes-map-type")
+    if mapped is not None and schema.get("type") != "object":
+        detail = "must be object if x-kubernetes-map-type is specified"
+        yield errors.wrong(f"{field}.type", schema.get("type", ""), detail)
+    if mapped not in (None, "granular", "atomic"):
+        word = f"{field}.x-kubernetes-map-type"
+        yield errors.unsupported(word, mapped, ["granular", "atomic"])
     if schema.get("$ref"):
         yield errors.not_allowed(f"{field}.$ref", "$ref is not supported")
     if schema.get("uniqueItems") is True:

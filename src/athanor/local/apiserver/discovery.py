@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 
@@ -106,6 +107,10 @@ class Discovery:
             "resources": [entry for s in groups[group][version] for entry in _entries(s)],
         }  # fmt: skip
 
+    def knows(self, group: str) -> bool:
+        """Whether anything of the group is served here."""
+        return any(s.resource.group == group and not s.custom for s in self._catalog.all())
+
     def _by_group(self) -> Mapping[str, dict[str, list[Served]]]:
         found: dict[str, dict[str, list[Served]]] = {"": {}, **{g: {} for g in _PREFERRED}}
         for served in sorted(self._catalog.all(), key=lambda s: s.resource.plural):
@@ -171,6 +176,8 @@ def _entries(served: Served) -> list[JSON]:
         entry["shortNames"] = list(r.short_names)
     if r.categories:
         entry["categories"] = list(r.categories)
+    if served.stored:
+        entry["storageVersionHash"] = _hash(served)
     return [entry] + [
         {
             "name": f"{r.plural}/{sub.name}", "singularName": "", "namespaced": r.namespaced,
@@ -179,6 +186,15 @@ def _entries(served: Served) -> list[JSON]:
         }
         for _, sub in sorted(served.subs.items())
     ]  # fmt: skip
+
+
+def _hash(served: Served) -> str:
+    """A name for the form in which objects are stored: it changes when the form does."""
+    r = served.resource
+    stored = served.hub or ("v1" if served.storage else r.api_version)
+    group, _, version = stored.rpartition("/")
+    digest = hashlib.sha256(f"{group}/{version}/{r.kind}".encode()).digest()
+    return base64.b64encode(digest[:8]).decode()
 
 
 def _aggregated(group: str, versions: Mapping[str, list[Served]]) -> JSON:

@@ -96,6 +96,14 @@ def no_method() -> ApiError:
     )
 
 
+def nameless(asked: str) -> ApiError:
+    """An object without the name that the URL has."""
+    return bad(
+        f"the name of the object ({asked} based on URL) was undeterminable: name must be provided",
+        "metadata.name",
+    )
+
+
 def expired(message: str = "The resourceVersion for the provided list is too old.") -> ApiError:
     """The revision asked for is compacted."""
     return ApiError("Expired", message)

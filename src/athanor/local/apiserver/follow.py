@@ -9,7 +9,7 @@ import msgspec
 
 from athanor.local.apiserver import errors
 from athanor.local.apiserver.core import Call, Core, decode
-from athanor.local.apiserver.read import revision_param
+from athanor.local.apiserver.read import integer_param, revision_param
 from athanor.local.apiserver.select import Selection, selection
 from athanor.local.store.history import Watch
 from athanor.local.store.model import Batch, Change, ChangeType, Expired
@@ -29,33 +29,39 @@ Show = Callable[[bytes], bytes]
 
 
 class Plan:
-    """What one watch has asked for, checked. Raises ApiError."""
+    """What one watch has asked for, checked. Raises ApiError.
+
+    `first`: how the first object is shown, when that differs from the others.
+    """
 
     def __init__(self, core: Core, call: Call, show: Show | None, shape: str) -> None:
         request = call.request
         self.core, self.call, self.show, self.shape = core, call, show, shape
+        self.first: Show | None = None
         self.selection: Selection = selection(request, call.target, call.served)
         self.bookmarks = _true(request, "allowWatchBookmarks")
         self.initial = request.param("sendInitialEvents")
+        self.begins = self.initial is not None and _true(request, "sendInitialEvents")
         self.match = request.param("resourceVersionMatch")
         self.asked = revision_param(request)
         self.namespace = (call.target.namespace or None) if call.resource.namespaced else None
-        seconds = request.param("timeoutSeconds") or "0"
-        if not seconds.isdigit():
-            why = f'strconv.ParseInt: parsing "{seconds}": invalid syntax'
-            raise errors.bad(why, "timeoutSeconds")
-        self.timeout = float(seconds) or TIMEOUT
+        self.timeout = max(0.0, float(integer_param(request, "timeoutSeconds") or TIMEOUT))
         self._check()
 
     def _check(self) -> None:
-        if self.initial is not None and self.match != "NotOlderThan":
+        field, why = "resourceVersionMatch", ""
+        if self.call.request.param("continue"):
+            why = "resourceVersionMatch is forbidden when continue is provided"
+        elif self.initial is not None and self.match != "NotOlderThan":
             why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
         elif self.initial is None and self.match:
             why = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
-        else:
+        if not why:
             return
-        cause = errors.not_allowed("resourceVersionMatch", why)
-        raise errors.options("ListOptions", [cause])
+        causes = [errors.not_allowed(field, why)]
+        if self.match and self.match != "NotOlderThan":
+            causes.append(errors.unsupported(field, self.match, ["NotOlderThan"]))
+        raise errors.options("ListOptions", causes)
 
 
 def frames_of(plan: Plan) -> AsyncIterator[bytes]:
@@ -65,7 +71,7 @@ def frames_of(plan: Plan) -> AsyncIterator[bytes]:
     """
     core, call = plan.core, plan.call
     key, current = call.served.key, core.store.revision
-    listed = plan.initial == "true" or (plan.initial is None and not plan.asked)
+    listed = plan.begins or (plan.initial is None and not plan.asked)
     if plan.asked > current:
         problem = errors.too_large_version(plan.asked, current)
         return _failed(problem)
@@ -83,7 +89,7 @@ def frames_of(plan: Plan) -> AsyncIterator[bytes]:
         watch = core.store.watch(key, plan.namespace, since)
     except Expired as gone:
         return _failed(errors.expired(gone.message))
-    ends = plan.initial == "true" and plan.bookmarks
+    ends = plan.begins and plan.bookmarks
     return _follow(plan, watch, initial, ends=ends)
 
 
@@ -130,13 +136,15 @@ def _bookmark(plan: Plan, revision: int, *, initial_end: bool = False) -> bytes:
 
 
 def _shown(plan: Plan, body: bytes) -> bytes:
-    return body if plan.show is None else plan.show(body)
+    show = plan.first or plan.show
+    plan.first = None
+    return body if show is None else show(body)
 
 
 def _encode(plan: Plan, batch: Batch) -> bytes:
     """The frames of a batch; made once for all watchers that ask the same."""
     everything = plan.selection.everything
-    asked = (plan.shape, None if everything else plan.selection)
+    asked = (plan.shape, None if everything else plan.selection, plan.first is not None)
     chunk = batch.memo.get(asked)
     if chunk is None:
         if everything:
@@ -167,4 +175,6 @@ def _seen(selection: Selection, change: Change) -> tuple[ChangeType, bytes] | No
 
 
 def _true(request: Request, name: str) -> bool:
-    return (request.param(name) or "").lower() in ("1", "true")
+    """Whether a parameter is there and says anything but no, as Kubernetes reads them."""
+    said = request.param(name)
+    return said is not None and said.lower() not in ("0", "false")

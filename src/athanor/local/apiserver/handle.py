@@ -36,7 +36,6 @@ from athanor.local.apiserver.discovery import Discovery
 from athanor.local.apiserver.gathering import Gathering
 from athanor.local.apiserver.observe import Observatory
 from athanor.local.apiserver.route import Target, route
-from athanor.local.apiserver.select import selection
 from athanor.local.store.store import Store
 from athanor.wire.request import Answer, Forward, Request, Response, Stream, User
 from athanor.wire.status import ApiError
@@ -158,8 +157,12 @@ class ApiServer:
             onward = self.aggregation.forward(request, user, parts[1], parts[2])
             if onward is not None:
                 return onward
+            if self.discovery.knows(parts[1]):
+                raise errors.no_resource()
         head = request.path.strip("/").partition("/")[0]
         if head == "version":
+            if request.method not in ("GET", "HEAD"):
+                raise errors.no_method()
             return health.version()
         if head in ("livez", "readyz", "healthz"):
             answer = health.health(request, self.checks)
@@ -181,6 +184,13 @@ class ApiServer:
             return onward
         if not target.subresource and bool(target.name) is not (target.verb in _OF_ONE):
             raise errors.no_method()
+        if served.resource.namespaced and not target.namespace:
+            if target.name:
+                raise errors.no_resource()
+            if target.verb in _IN_ONE:
+                raise errors.no_method()
+        elif not served.resource.namespaced and _inside(target):
+            raise errors.no_resource()
         call = Call(
             request=request, target=target, user=user, served=served,
             dry_run=request.param("dryRun") == "All",
@@ -191,6 +201,13 @@ class ApiServer:
             call.warnings.append(served.warning)
         if request.query and target.verb in _OPTIONS:
             _check_options(call)
+        try:
+            return await self._answered(call)
+        except ApiError as refused:
+            return _warned(call, refused.response())
+
+    async def _answered(self, call: Call) -> Answer:
+        target, served = call.target, call.served
         if target.subresource:
             return await self._sub(call)
         if target.verb not in served.verbs:
@@ -220,7 +237,13 @@ class ApiServer:
         return _answer(self.core, call, await _OWN_SUBS[sub.name](self.core, call))
 
 
+def _inside(target: Target) -> bool:
+    """Whether the path goes through a namespace, other than to it itself."""
+    return bool(target.namespace) and target.resource != "namespaces"
+
+
 _OF_ONE = frozenset(("get", "update", "patch", "delete"))
+_IN_ONE = frozenset(("create", "deletecollection"))
 _OPTIONS = {
     "create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions",
     "delete": "DeleteOptions", "deletecollection": "DeleteOptions",
@@ -279,7 +302,11 @@ async def _list(core: Core, call: Call) -> Answer:
 
 async def _watch(core: Core, call: Call) -> Answer:
     wish = show.wish_of(call)
-    plan = follow.Plan(core, call, show.view_of(core, call, wish), show.shape_of(call, wish))
+    plan = follow.Plan(
+        core, call, show.view_of(core, call, wish, headed=False), show.shape_of(call, wish)
+    )
+    if wish.as_ == "Table":
+        plan.first = show.view_of(core, call, wish)
     return _warned(call, Stream(chunks=follow.frames_of(plan)))
 
 
@@ -315,8 +342,8 @@ async def _delete(core: Core, call: Call) -> Answer:
 
 
 async def _delete_collection(core: Core, call: Call) -> Answer:
-    chosen = selection(call.request, call.target, call.served)
-    return _answer(core, call, await remove.delete_collection(core, call, chosen))
+    page = read.list_page(core, call)
+    return _answer(core, call, await remove.delete_collection(core, call, page))
 
 
 _VIEW_WRITES: Mapping[str, Write] = {

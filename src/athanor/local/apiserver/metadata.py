@@ -16,6 +16,7 @@ ANNOTATIONS_LIMIT = 256 * 1024
 GENERATED_LIMIT = 58
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 _SYSTEM = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+_MOMENTS = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 _DROPPED = (
     "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "managedFields",
     "deletionGracePeriodSeconds", "selfLink", "generation",
@@ -64,15 +65,21 @@ def initialise(obj: JSON, uid: str, now: str, *, generation: bool, managed: bool
     obj["metadata"] = fields
 
 
-def carry(new: JSON, old: JSON) -> None:
-    """What an update cannot change comes from the stored object."""
+def carry(new: JSON, old: JSON) -> list[Cause]:
+    """What an update cannot change comes from the stored object; what it tried to of moments."""
     meta, was = meta_of(new), old["metadata"]
+    causes = [
+        wrong(f"metadata.{name}", said, "field is immutable")
+        for name in _MOMENTS
+        if (said := meta.get(name)) is not None and said != was.get(name)
+    ]
     for name in (*_SYSTEM, "generation", "generateName", "selfLink"):
         if name in was:
             meta[name] = was[name]
         elif name != "uid":
             meta.pop(name, None)
     tidy(meta)
+    return causes
 
 
 def tidy(meta: JSON) -> None:
@@ -192,11 +199,20 @@ def _rest(meta: JSON) -> list[Cause]:
 
 def _owners(references: list[JSON]) -> list[Cause]:
     causes, path = list[Cause](), "metadata.ownerReferences"
-    controllers = [r.get("name", "") for r in references if r.get("controller")]
+    controllers = [
+        f"{r.get('kind', '')}/{r.get('name', '')}" for r in references if r.get("controller")
+    ]
     for reference in references:
+        said = str(reference.get("apiVersion") or "")
+        if said.count("/") > 1:
+            causes.append(wrong(f"{path}.apiVersion", said, "version must not be empty"))
+        if (said, reference.get("kind")) == ("v1", "Event"):
+            why = "/v1, Kind=Event is disallowed from being an owner"
+            causes.append(wrong(path, reference, why))
         for name in ("apiVersion", "kind", "name", "uid"):
             if not reference.get(name):
-                causes.append(wrong(f"{path}.{name}", "", "must not be empty"))
+                why = "version must not be empty" if name == "apiVersion" else "must not be empty"
+                causes.append(wrong(f"{path}.{name}", "", why))
     if len(controllers) > 1:
         causes.append(
             wrong(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -92,3 +93,44 @@ def env_name(value: str) -> Sequence[str]:
         "a valid environment variable name must consist only of printable ASCII characters other "
         "than '='"
     ]
+
+
+def endpoint_address(text: str) -> Sequence[str]:
+    """What is wrong with an address that traffic is sent to."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return ("must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",)
+    said = []
+    if address.is_unspecified:
+        said.append(f"may not be unspecified ({text})")
+    if address.is_loopback:
+        said.append("may not be in the loopback range (127.0.0.0/8, ::1/128)")
+    if address.is_link_local:
+        said.append("may not be in the link-local range (169.254.0.0/16, fe80::/10)")
+    return said
+
+
+def address(text: str) -> Sequence[str]:
+    """What is wrong with an IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return ("must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",)
+    return ()
+
+
+def port_name(text: str) -> Sequence[str]:
+    """What is wrong with a port's name (RFC 6335)."""
+    said = []
+    if len(text) > 15:
+        said.append("must be no more than 15 characters")
+    if not re.fullmatch(r"[-a-z0-9]+", text):
+        said.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
+    if not re.search(r"[a-z]", text):
+        said.append("must contain at least one letter (a-z)")
+    if "--" in text:
+        said.append("must not contain consecutive hyphens")
+    if text and not (text[0].isalnum() and text[-1].isalnum()):
+        said.append("must not begin or end with a hyphen")
+    return said

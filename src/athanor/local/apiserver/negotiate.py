@@ -27,15 +27,20 @@ def accept(header: str) -> Wish:
     """The first form of the header that this server writes. Raises NotAcceptable."""
     if not header or header in ("application/json", "*/*"):
         return PLAIN
+    asked = False
     for part in header.split(","):
         media, *parameters = (p.strip() for p in part.split(";"))
         given = dict(p.split("=", 1) for p in parameters if "=" in p)
-        if media not in ("application/json", "application/yaml", "*/*", "application/*"):
+        if media not in ("application/json", "application/yaml", "*/*"):
             continue
         as_ = given.get("as", "")
         if as_ and (as_ not in _WORDS or not _known(as_, given)):
+            asked = True
             continue
         return Wish(as_, media == "application/yaml", given.get("v", ""))
+    if asked:
+        only = "only the following media types are accepted: application/json, application/yaml"
+        raise ApiError("NotAcceptable", only)
     raise ApiError(
         "NotAcceptable",
         "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, "

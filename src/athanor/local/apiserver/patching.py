@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from athanor.api.meta import JSON
@@ -12,7 +12,7 @@ from athanor.wire.patch import apply as server_side
 from athanor.wire.patch.json_patch import json_patch
 from athanor.wire.patch.merge import merge_patch
 from athanor.wire.patch.strategic import strategic
-from athanor.wire.status import ApiError
+from athanor.wire.status import ApiError, Cause
 
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
@@ -41,11 +41,23 @@ def reader(call: Call) -> Callable[[JSON], JSON]:
     if call.request.param("force"):
         cause = errors.not_allowed("force", "may not be specified for non-apply patch")
         raise errors.options("PatchOptions", [cause])
-    wanted = body.parse(call.request.body, media, call.resource.kind)
-    return lambda old: _changed(call, media, old, wanted)
+    raw = call.request.body
+    wanted = _parsed(raw, media, call.resource.kind)
+    twice = body.duplicates(raw, wanted) if call.validation != "Ignore" else ()
+    said = [f'duplicate field "{path}"' for path in twice]
+    return lambda old: _changed(call, media, old, wanted, said)
 
 
-def _changed(call: Call, media: str, old: JSON, wanted: Any) -> JSON:
+def _parsed(raw: bytes, media: str, kind: str) -> Any:
+    try:
+        return body.parse(raw, media, kind)
+    except ApiError as wrong:
+        if wrong.reason != "BadRequest":
+            raise
+        raise errors.bad(f"error decoding patch: {wrong.message.rpartition('; ')[2]}") from None
+
+
+def _changed(call: Call, media: str, old: JSON, wanted: Any, said: Sequence[str]) -> JSON:
     if media == JSON_PATCH:
         new = json_patch(old, wanted)
     elif media == MERGE:
@@ -54,8 +66,18 @@ def _changed(call: Call, media: str, old: JSON, wanted: Any) -> JSON:
         new = strategic(old, wanted, write.source_of(call))
     if not isinstance(new, dict):
         raise errors.bad("the patched object is no JSON object")
-    write.check_type(call, new)
-    write.strict(call, new)
+    try:
+        write.check_type(call, new)
+        write.strict(call, new, said)
+    except ApiError as wrong:
+        cause = Cause(reason="FieldValueInvalid", message=wrong.message, field="patch")
+        name = call.target.name
+        raise ApiError(
+            "Invalid", f'{call.resource.kind} "{name}" is invalid: patch: {wrong.message}',
+            causes=[cause],
+        ) from None  # fmt: skip
+    if not (new.get("metadata") or {}).get("name"):
+        raise errors.nameless(call.target.name)
     return new
 
 
@@ -83,16 +105,12 @@ async def _apply(core: Core, call: Call) -> Outcome:
     for _ in range(_TRIES):
         if core.store.latest(call.key()) is not None or call.target.subresource:
             return await write.change(core, call, applied)
-        if meta.get("resourceVersion"):
-            raise errors.not_found(call.resource, call.target.name)
         if meta.get("uid"):
-            raise errors.conflict(
-                call.resource, call.target.name,
-                f"uid mismatch: the provided object specified uid {meta['uid']}, and no existing "
-                "object was found",
-            )  # fmt: skip
+            cause = errors.wrong("metadata.uid", meta["uid"], "field is immutable")
+            raise errors.invalid_object(call.resource, call.target.name, [cause])
         made = applied(None)
         made["metadata"] = {**made.get("metadata", {}), "name": call.target.name}
+        made["metadata"].pop("resourceVersion", None)
         try:
             return await write.create_object(core, call, made)
         except ApiError as taken:

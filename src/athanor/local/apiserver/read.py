@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -15,6 +16,8 @@ from athanor.local.apiserver.select import Selection, selection
 from athanor.local.store.model import Key, Row
 from athanor.wire.request import Request
 from athanor.wire.status import ApiError
+
+_HEAD = re.compile(rb'\{"kind":"[^"]+","apiVersion":"[^"]+",')
 
 
 class Page(Struct, frozen=True):
@@ -48,8 +51,9 @@ def get(core: Core, call: Call) -> Row:
 def list_page(core: Core, call: Call) -> Page:
     """The rows a list asks for. Raises BadRequest, Invalid, Expired, Timeout."""
     request = call.request
+    integer_param(request, "timeoutSeconds")
     chosen = selection(request, call.target, call.served)
-    limit = _integer("limit", request)
+    limit = integer_param(request, "limit")
     token = request.param("continue")
     match, asked = _check_versions(request, token)
     namespace = call.target.namespace if call.resource.namespaced else ""
@@ -104,11 +108,11 @@ def _page(rows: Sequence[Row], chosen: Selection, revision: int, limit: int) -> 
             return Page(page, revision)
         return Page(page, revision, _write_token(page[-1], revision), left)
     page = []
-    for row in rows:
+    for seen, row in enumerate(rows, 1):
         if chosen.matches(row.body):
-            if limit > 0 and len(page) == limit:
-                return Page(page, revision, _write_token(page[-1], revision))
             page.append(row)
+            if len(page) == limit and seen < len(rows):  # whether more match is not looked up
+                return Page(page, revision, _write_token(row, revision))
     return Page(page, revision)
 
 
@@ -130,6 +134,18 @@ def encode_list(
     return b",".join((first, *bodies[1:-1], last))
 
 
+def without_kind(bodies: Sequence[bytes]) -> list[bytes]:
+    """Built-in objects as they stand in a list, which says their kind once."""
+    if not bodies:
+        return []
+    first = bodies[0]
+    head = first[: first.find(b'"metadata":')]
+    start = len(head)
+    if not _HEAD.fullmatch(head):
+        return list(bodies)
+    return [b"{" + body[start:] if body.startswith(head) else body for body in bodies]
+
+
 def list_meta(page: Page) -> dict[str, str | int]:
     """The metadata of a list."""
     meta: dict[str, str | int] = {"resourceVersion": str(page.revision)}
@@ -143,6 +159,9 @@ def list_meta(page: Page) -> dict[str, str | int]:
 def _check_versions(request: Request, token: str | None) -> tuple[str, int]:
     """(resourceVersionMatch, resourceVersion). Raises Invalid for combinations that cannot be."""
     match, version = request.param("resourceVersionMatch") or "", request.param("resourceVersion")
+    if request.param("sendInitialEvents") is not None:
+        detail = "sendInitialEvents is forbidden for list"
+        raise errors.options("ListOptions", [errors.not_allowed("sendInitialEvents", detail)])
     if match:
         field, why = "resourceVersionMatch", ""
         if not version:
@@ -160,7 +179,7 @@ def _check_versions(request: Request, token: str | None) -> tuple[str, int]:
         raise errors.bad("specifying resource version is not allowed when using continue")
     asked = revision_param(request)
     if request.param("limit") and asked and not match:
-        match = "Exact" if _integer("limit", request) > 0 else ""
+        match = "Exact" if integer_param(request, "limit") > 0 else ""
     return match, asked
 
 
@@ -170,13 +189,15 @@ def revision_param(request: Request) -> int:
     if not text.isdigit():
         raise ApiError(
             "BadRequest",
-            f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": '
+            f'invalid resource version: resourceVersion: Invalid value: "{text}": '
+            f'strconv.ParseUint: parsing "{text}": '
             "invalid syntax",
         )
     return int(text)
 
 
-def _integer(name: str, request: Request) -> int:
+def integer_param(request: Request, name: str) -> int:
+    """A parameter as a number, 0 when absent. Raises BadRequest."""
     text = request.param(name)
     if not text:
         return 0

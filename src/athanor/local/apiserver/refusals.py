@@ -30,6 +30,62 @@ class Refusal(Struct, frozen=True, kw_only=True):
         return Request(method=self.method, path=self.path, headers=self.headers, body=self.body)
 
 
+class Departure(Struct, frozen=True, kw_only=True):
+    """One thing that is served, but not as a kube-apiserver serves it, and why."""
+
+    what: str
+    why: str
+
+
+DEPARTURES: tuple[Departure, ...] = (
+    Departure(
+        what="Words of a few errors",
+        why="the code and the reason are the same; ours name the field, the value or the way out",
+    ),
+    Departure(
+        what="Rarer checks of Pods, Services, EndpointSlices, quotas and volumes",
+        why="what only a cluster's proxies and container runtimes read is not looked at here",
+    ),
+    Departure(
+        what="Rarer checks of CustomResourceDefinitions",
+        why="a definition is checked for what this server acts on",
+    ),
+    Departure(
+        what="CEL rules are neither type-checked nor estimated when they are defined",
+        why="the engine finds out when a rule runs; a rule that fails then refuses the object",
+    ),
+    Departure(
+        what="Amounts with more than one suffix or beyond E, and fractions of a nano",
+        why="`1e3m` is no quantity here, and nothing is rounded",
+    ),
+    Departure(
+        what="Conditions, taints and annotations of controllers that do not run here",
+        why="no node life cycle, TTL or namespace controller writes them",
+    ),
+    Departure(
+        what="Lists come in pages and watches answer at once, whatever version is asked for",
+        why="everything is read from memory: a version of the future is told so, not waited for",
+    ),
+    Departure(
+        what="events.k8s.io is another view of core events",
+        why="they are stored once; checks and names in errors are the core's, and apply is not "
+        "taken there",
+    ),
+    Departure(
+        what="Discovery without what is not served",
+        why="the list of refusals says what that is",
+    ),
+    Departure(
+        what="What Athanor itself adds: the submitter's annotation, a local StorageClass",
+        why="pods remember who made them, and claims find storage",
+    ),
+    Departure(
+        what="Custom resources: warnings, defaults and scales in their details",
+        why="every unknown field is warned about, and a scale always says its replicas",
+    ),
+)
+"""In the order of the docs. Each scenario that differs names its entry (docs/parity.md)."""
+
 _JSON = {"content-type": "application/json"}
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _CRD_WITH_A_WEBHOOK = (

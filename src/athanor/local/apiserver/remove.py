@@ -15,7 +15,7 @@ from athanor.local.apiserver.admission import chain
 from athanor.local.apiserver.catalog import Served
 from athanor.local.apiserver.core import Call, Core, Outcome, decode, encoder
 from athanor.local.apiserver.metadata import FOREGROUND, ORPHAN, tidy
-from athanor.local.apiserver.select import Selection
+from athanor.local.apiserver.read import Page, encode_list, without_kind
 from athanor.local.store.model import Conflict, Row
 from athanor.wire.status import ApiError
 
@@ -42,6 +42,12 @@ def read_options(call: Call) -> Options:
     if raw:
         value = body.parse(raw, call.request.headers.get("content-type", ""), "DeleteOptions")
         found = body.as_object(value, raw, "DeleteOptions")
+        if (kind := found.get("kind") or "DeleteOptions") != "DeleteOptions":
+            version = found.get("apiVersion") or "v1"
+            raise errors.bad(
+                f'no kind "{kind}" is registered for version "{version}" as the options of a '
+                "deletion: send DeleteOptions"
+            )
     param = call.request.param
     grace = found.get("gracePeriodSeconds")
     if grace is None and (text := param("gracePeriodSeconds")):
@@ -51,14 +57,18 @@ def read_options(call: Call) -> Options:
     propagation = found.get("propagationPolicy") or param("propagationPolicy") or ""
     orphan = found.get("orphanDependents", {"true": True, "false": False}.get(
         param("orphanDependents") or ""))  # fmt: skip
-    if orphan is not None and not propagation:
+    if orphan is not None and propagation:
+        said = "orphanDependents and deletionPropagation cannot be both set"
+        cause = errors.wrong("propagationPolicy", propagation, said)
+        raise errors.options("DeleteOptions", [cause])
+    if orphan is not None:
         propagation = "Orphan" if orphan else "Background"
     words = ("Foreground", "Background", "Orphan")
     if propagation and propagation not in words:
         cause = errors.unsupported("propagationPolicy", propagation, [*words, "nil"])
         raise errors.options("DeleteOptions", [cause])
     dry = found.get("dryRun") or []
-    if dry and dry != ["All"]:
+    if any(word != "All" for word in dry):
         raise errors.options("DeleteOptions", [errors.unsupported("dryRun", dry, ["All"])])
     call.dry_run = call.dry_run or bool(dry)
     guard = found.get("preconditions") or {}
@@ -96,7 +106,8 @@ async def _delete_once(core: Core, call: Call, row: Row, options: Options) -> Ou
     if not _still_needed(call.served, new):
         if call.dry_run:
             return _gone(call, row.body)
-        final = await _remove(core, call.served, row, old, new)
+        last = new if call.served.strategy.graceful else old
+        final = await _remove(core, call.served, row, old, last)
         return _gone(call, final)
     if new["metadata"] == old["metadata"] and new.get("status") == old.get("status"):
         return Outcome(row.body)
@@ -140,11 +151,12 @@ def _marked(core: Core, call: Call, old: JSON, options: Options) -> JSON:
     was = meta.get("deletionGracePeriodSeconds")
     if not meta.get("deletionTimestamp"):
         meta["deletionTimestamp"] = rfc3339(core.clock.now() + grace)
-        meta["deletionGracePeriodSeconds"] = grace
-        if meta.get("generation"):
-            meta["generation"] += 1
         if call.resource.name == DEFINITIONS:
             finalizers.append(CLEANUP)
+        elif call.resource.name != "namespaces":
+            meta["deletionGracePeriodSeconds"] = grace
+            if meta.get("generation"):
+                meta["generation"] += 1
     elif was is not None and grace < was:
         meta["deletionTimestamp"] = rfc3339(core.clock.now() + grace)
         meta["deletionGracePeriodSeconds"] = grace
@@ -177,7 +189,9 @@ async def finish_if_done(
     """Remove an object whose last finalizer this update takes away; its final JSON, or None."""
     if not new["metadata"].get("deletionTimestamp") or _still_needed(served, new):
         return None
-    return await _remove(core, served, row, old, new)
+    answer = msgspec.json.encode(new)
+    await _remove(core, served, row, old, old)
+    return answer
 
 
 async def _remove(core: Core, served: Served, row: Row, old: JSON, new: JSON) -> bytes:
@@ -202,24 +216,18 @@ def _gone(call: Call, final: bytes) -> Outcome:
     return Outcome(msgspec.json.encode(said))
 
 
-async def delete_collection(core: Core, call: Call, selection: Selection) -> Outcome:
-    """DELETE of everything that is selected; answers the list of what was."""
+async def delete_collection(core: Core, call: Call, page: Page) -> Outcome:
+    """DELETE of everything on a page; answers the list of what was."""
     options = read_options(call)
-    namespace = call.target.namespace or None
-    revision = core.store.revision
-    chosen = [
-        row for row in core.store.rows(call.served.key, namespace) if selection.matches(row.body)
-    ]
+    chosen = page.rows
     for start in range(0, len(chosen), AT_ONCE):
         batch = chosen[start : start + AT_ONCE]
         await asyncio.gather(*(_delete_one(core, call, row, options) for row in batch))
-    head = {
-        "kind": f"{call.resource.kind}List",
-        "apiVersion": call.resource.api_version,
-        "metadata": {"resourceVersion": str(revision)},
-        "items": [msgspec.Raw(row.body) for row in chosen],
-    }
-    return Outcome(msgspec.json.encode(head))
+    resource = call.resource
+    items = [row.body for row in chosen]
+    if not call.served.custom:
+        items = without_kind(items)
+    return Outcome(encode_list(f"{resource.kind}List", resource.api_version, page, items))
 
 
 async def _delete_one(core: Core, call: Call, row: Row, options: Options) -> None:

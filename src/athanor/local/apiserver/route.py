@@ -25,6 +25,8 @@ class Target(Struct, frozen=True):
     name: str = ""
     subresource: str = ""
     rest: str = ""
+    selected: str = ""
+    """The one object that a field selector leaves of a collection."""
 
     @property
     def is_resource(self) -> bool:
@@ -32,9 +34,9 @@ class Target(Struct, frozen=True):
         return bool(self.resource)
 
 
-_COLLECTION = {"GET": "list", "HEAD": "list", "POST": "create", "DELETE": "deletecollection"}
+_COLLECTION = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
 _OBJECT = {
-    "GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch",
+    "GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch",
     "DELETE": "delete",
 }  # fmt: skip
 _NAMESPACE_PARTS = frozenset(("status", "finalize"))
@@ -60,8 +62,19 @@ def route(request: Request) -> Target:
     resource, name = rest[0], rest[1] if len(rest) > 1 else ""
     subresource = rest[2] if len(rest) > 2 else ""
     verb = (_OBJECT if name else _COLLECTION).get(request.method, request.method.lower())
-    if verb == "list" and (request.param("watch") or "").lower() in ("1", "true"):
+    watch = request.param("watch") if verb == "list" else None
+    if watch is not None and watch.lower() not in ("0", "false"):
         verb = "watch"
+    selected = "" if name or not request.query else _selected(request.param("fieldSelector"))
     return Target(
-        verb, path, group, version, namespace, resource, name, subresource, "/".join(rest[3:])
-    )
+        verb, path, group, version, namespace, resource, name, subresource, "/".join(rest[3:]),
+        selected,
+    )  # fmt: skip
+
+
+def _selected(fields: str | None) -> str:
+    for term in (fields or "").split(","):
+        left, _, right = term.partition("=")
+        if left == "metadata.name" and right:
+            return right.lstrip("=")
+    return ""

@@ -82,7 +82,7 @@ def selection(request: Request, target: Target, served: Served) -> Selection:
     supported = selectable(served.resource.name, own)
     for term in fields.terms:
         if term.path not in supported:
-            if served.custom or served.resource.name in _LISTED:
+            if served.custom or served.resource.plural in _LISTED:
                 raise errors.bad(f"field label not supported: {term.path}", "fieldSelector")
             words = ", ".join(f'"{path}"' for path in supported)
             why = f'"{term.path}" is not a known field selector: only {words}'

@@ -12,9 +12,12 @@ from athanor.local.apiserver import errors
 from athanor.local.apiserver.core import Call, Core, decode
 from athanor.local.apiserver.kinds.events import shown as event_shown
 from athanor.local.apiserver.negotiate import PLAIN, Wish, accept
-from athanor.local.apiserver.read import Page, encode_list, list_meta
+from athanor.local.apiserver.read import Page, encode_list, list_meta, without_kind
 from athanor.wire import table as tables
 from athanor.wire.request import Response
+from athanor.wire.status import ApiError
+
+_PARTIAL = "PartialObjectMetadata"
 
 View = Callable[[bytes], bytes]
 """One stored object's JSON → what the client gets to see."""
@@ -26,14 +29,18 @@ def wish_of(call: Call) -> Wish:
     return PLAIN if header == "application/json" else accept(header)
 
 
-def view_of(core: Core, call: Call, wish: Wish) -> View | None:
-    """How single objects of this request are shown; None: as they are stored."""
+def view_of(core: Core, call: Call, wish: Wish, *, headed: bool = True) -> View | None:
+    """How single objects of this request are shown; None: as they are stored.
+
+    `headed`: a table says its columns.
+    """
     convert = _convert(call)
     if wish.as_ == "Table":
         layout, include = _layout(call), _include(call)
         return lambda body: tables.table(
-            layout, [convert(body) if convert else body], core.clock.now(), include=include
-        )
+            layout, [convert(body) if convert else body], core.clock.now(), include=include,
+            headed=headed,
+        )  # fmt: skip
     if wish.as_.startswith("PartialObjectMetadata"):
         return tables.partial
     return convert
@@ -63,9 +70,8 @@ def _include(call: Call) -> tables.Include:
     asked = call.request.param("includeObject") or "Metadata"
     if asked in ("None", "Metadata", "Object"):
         return asked  # type: ignore[return-value]
-    words = ("None", "Metadata", "Object")
-    cause = errors.unsupported("includeObject", asked, words)
-    raise errors.options("TableOptions", [cause])
+    said = f"Invalid value: {errors.shown(asked)}: must be 'Metadata', 'Object', 'None', or empty"
+    raise errors.bad(f"Unable to convert to Table as requested: includeObject: {said}")
 
 
 def shape_of(call: Call, wish: Wish) -> str:
@@ -79,6 +85,12 @@ def one(core: Core, call: Call, body: bytes, code: int = 200) -> Response:
     wish = wish_of(call)
     if wish is PLAIN and not call.served.storage and not call.served.hub:
         return Response(status=code, body=body)
+    if wish.as_ == f"{_PARTIAL}List" and _is_object(call, body):
+        raise ApiError(
+            "NotAcceptable",
+            f"you requested {wish.as_}, but the requested object is not a list "
+            f"(*core.{call.resource.kind})",
+        )
     view = view_of(core, call, wish) if _is_object(call, body) else None
     return _written(view(body) if view is not None else body, wish, code)
 
@@ -101,10 +113,13 @@ def many(core: Core, call: Call, page: Page) -> Response:
             _layout(call), bodies, core.clock.now(), include=_include(call), meta=list_meta(page)
         )
         return _written(body, wish, 200)
-    view = view_of(core, call, wish)
     if wish.as_.startswith("PartialObjectMetadata"):
-        kind, version = "PartialObjectMetadataList", "meta.k8s.io/v1"
-    items = [view(row.body) for row in page.rows] if view is not None else None
+        items = [tables.partial(row.body) for row in page.rows]
+        return _written(encode_list(f"{_PARTIAL}List", "meta.k8s.io/v1", page, items), wish, 200)
+    view = _convert(call)
+    items = [view(row.body) if view is not None else row.body for row in page.rows]
+    if not call.served.custom:
+        items = without_kind(items)
     return _written(encode_list(kind, version, page, items), wish, 200)
 
 

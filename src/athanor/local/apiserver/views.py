@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from athanor.local.apiserver import errors, patching, remove, write
+from athanor.local.apiserver import errors, patching, read, remove, write
 from athanor.local.apiserver.core import Call, Core, Outcome
 from athanor.local.apiserver.kinds.events import to_core, to_new
-from athanor.local.apiserver.select import selection
 
 
 def _below(core: Core, call: Call) -> Call:
@@ -43,5 +42,4 @@ async def delete(core: Core, call: Call) -> Outcome:
 
 async def delete_collection(core: Core, call: Call) -> Outcome:
     """DELETE of a collection."""
-    chosen = selection(call.request, call.target, call.served)
-    return await remove.delete_collection(core, _below(core, call), chosen)
+    return await remove.delete_collection(core, _below(core, call), read.list_page(core, call))

@@ -15,6 +15,7 @@ from athanor.local.apiserver import body, errors, metadata
 from athanor.local.apiserver.admission import chain
 from athanor.local.apiserver.catalog import Served
 from athanor.local.apiserver.core import Call, Core, Outcome, as_served, decode, encoder
+from athanor.local.apiserver.kinds.base import Strategy
 from athanor.local.apiserver.remove import finish_if_done
 from athanor.local.apiserver.schema.prune import OBJECT_META
 from athanor.local.apiserver.schema.quick import compile_quick
@@ -135,6 +136,7 @@ def scope_of(call: Call) -> managed.Scope:
 def _namespace(call: Call, obj: JSON) -> None:
     meta = metadata.meta_of(obj)
     if not call.resource.namespaced:
+        meta.pop("namespace", None)
         return
     asked = meta.get("namespace") or call.target.namespace
     if asked != call.target.namespace:
@@ -225,12 +227,15 @@ def _fitting(served: Served, found: Sequence[Cause], own: Sequence[Cause]) -> li
         msgspec.structs.replace(c, message=c.message.replace('supported values: "", ', _VALUES))
         for c in found
         if c.reason != "FieldValueDuplicate"
+        and not c.field.startswith("metadata.")
+        and not c.message.endswith(_NULL)  # a null that is left is a default of the kind's own
         and c.field not in said
         and c.message.partition(" supported")[0] not in heads
     ]
 
 
 _VALUES = "supported values: "
+_NULL = ': "null"'
 
 
 async def _put_new(core: Core, call: Call, obj: JSON) -> Outcome:
@@ -261,7 +266,9 @@ async def update(core: Core, call: Call) -> Outcome:
     """PUT of an object or its status."""
     wanted = read_object(call)
     meta = metadata.meta_of(wanted)
-    name = meta.setdefault("name", call.target.name)
+    name = meta.get("name")
+    if not name:
+        raise errors.nameless(call.target.name)
     if name != call.target.name:
         raise errors.bad(
             f"the name of the object ({name}) does not match the name on the URL "
@@ -326,7 +333,7 @@ def _merged(core: Core, call: Call, new: JSON, old: JSON) -> JSON:
     is_status = sub == "status"
     if is_status:
         new = _status_of(call, new, old)
-    metadata.carry(new, old)
+    moved = metadata.carry(new, old)
     if served.schema is not None and (served.custom or not call.clean):
         new = served.schema.default(new)
     if is_status:
@@ -344,7 +351,7 @@ def _merged(core: Core, call: Call, new: JSON, old: JSON) -> JSON:
     causes: list[Cause] = metadata.check(
         new, namespaced=call.resource.namespaced, name_rule=_any_name
     )
-    causes += metadata.check_update(new, old)
+    causes += moved + metadata.check_update(new, old)
     own: list[Cause] = []
     if is_status:
         own += strategy.check_status(new, old)
@@ -356,7 +363,7 @@ def _merged(core: Core, call: Call, new: JSON, old: JSON) -> JSON:
     causes += own
     if causes:
         raise errors.invalid_object(call.resource, old["metadata"]["name"], causes)
-    if strategy.generation and not is_status and sub not in _WHOLE and _differs(new, old):
+    if strategy.generation and not is_status and sub not in _WHOLE and _counts(strategy, new, old):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     return new
 
@@ -383,6 +390,9 @@ def _same_identity(call: Call, new: JSON, old: JSON) -> None:
             "the namespace of the provided object does not match the namespace sent on the request"
         )
     if meta.get("uid") and meta["uid"] != was["uid"]:
+        if call.applies:
+            cause = errors.wrong("metadata.uid", meta["uid"], "field is immutable")
+            raise errors.invalid_object(call.resource, name, [cause])
         raise errors.conflict(
             call.resource, name,
             f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: "
@@ -424,5 +434,13 @@ def _keep(new: JSON, old: JSON, field: str) -> None:
 _NOT_SPEC = ("metadata", "status", "kind", "apiVersion")
 
 
-def _differs(new: JSON, old: JSON) -> bool:
-    return any(new.get(k) != old.get(k) for k in {*new, *old} if k not in _NOT_SPEC)
+def _counts(strategy: Strategy, new: JSON, old: JSON) -> bool:
+    """Whether the difference is one that generation counts."""
+    if any(
+        new.get(key) != old.get(key)
+        for key in {*new, *old}
+        if key not in _NOT_SPEC and key not in strategy.uncounted
+    ):
+        return True
+    meta, was = new["metadata"], old["metadata"]
+    return strategy.counts_labels and meta.get("labels") != was.get("labels")

@@ -58,8 +58,8 @@ def encode(fields: Iterable[Path]) -> Tree:
 
 
 def ordered(fields: Iterable[Path]) -> list[Path]:
-    """The paths of a set in Kubernetes' order."""
-    return sorted(fields, key=_order)
+    """The paths of a set in Kubernetes' order: what is a member itself before what is below."""
+    return sorted(fields, key=_by_depth)
 
 
 def _slim(tree: Tree) -> Tree:
@@ -72,6 +72,11 @@ def _slim(tree: Tree) -> Tree:
 
 def _order(path: Path) -> list[tuple[int, str]]:
     return [(_RANK[element[0]], element) for element in path]
+
+
+def _by_depth(path: Path) -> list[tuple[bool, int, str]]:
+    last = len(path) - 1
+    return [(i < last, _RANK[element[0]], element) for i, element in enumerate(path)]
 
 
 def tree_of(fields: Iterable[Path]) -> Tree:

@@ -1,7 +1,8 @@
 """JSON patch (RFC 6902) with the dialect of a Kubernetes API server.
 
-The dialect: `replace` also adds a missing member, a missing `value` is null, and negative list
-indices count from the end. What the RFC and the server both refuse is refused here with a message
+The dialect: `replace` also adds a missing member, a missing `value` is null, so is what is copied
+and not there, negative list indices count from the end, and what stands before a path's first slash
+is passed over. What the RFC and the server both refuse is refused here with a message
 that names the operation.
 """
 
@@ -81,13 +82,20 @@ class _Run:
                 self._remove(source)
                 self.doc = _change(self.doc, path, lambda box, key: _add(box, key, moved))
             case "copy":
-                copied = _read(self.doc, _pointer(operation, "from"))
+                copied = self._found(_pointer(operation, "from"))
                 self._count(copied)
                 self.doc = _change(self.doc, path, lambda box, key: _add(box, key, copied))
             case other:
                 raise _Wrong(
                     f"unknown operation {other!r}: use add, remove, replace, move, copy or test"
                 )
+
+    def _found(self, path: list[str]) -> Value:
+        """What is copied; null where nothing is."""
+        box = _read(self.doc, path[:-1])
+        if isinstance(box, dict) and path and path[-1] not in box:
+            return None
+        return _read(self.doc, path)
 
     def _remove(self, path: list[str]) -> None:
         if not path:
@@ -116,9 +124,10 @@ def _pointer(operation: JSON, member: str) -> list[str]:
         raise _Wrong(f"{member!r} is missing or no string")
     if text == "":
         return []
-    if not text.startswith("/"):
+    _, slash, rest = text.partition("/")
+    if not slash:
         raise _Wrong(f"{member!r} {text!r} does not start with '/'")
-    return [part.replace("~1", "/").replace("~0", "~") for part in text[1:].split("/")]
+    return [part.replace("~1", "/").replace("~0", "~") for part in rest.split("/")]
 
 
 def _index(box: list[Value], key: str, last: int) -> int:

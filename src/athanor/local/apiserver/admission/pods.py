@@ -87,6 +87,8 @@ def _account(core: Core, call: Call, pod: JSON, spec: JSON) -> None:
             f"error looking up service account {namespace}/{name}: serviceaccount "
             f'"{name}" not found',
         )  # fmt: skip
+    if (secrets := account.get("imagePullSecrets")) and not spec.get("imagePullSecrets"):
+        spec["imagePullSecrets"] = [dict(secret) for secret in secrets]
     wanted = spec.get("automountServiceAccountToken")
     if wanted is None:
         wanted = account.get("automountServiceAccountToken")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 
 from athanor.api.meta import JSON
+from athanor.local.apiserver import errors
 from athanor.local.apiserver.core import Core
 
 _SECOND = "10.96"
@@ -14,9 +15,15 @@ _ROOM = 256 * 254
 def admit_create(core: Core, service: JSON) -> None:
     """Give a new service its clusterIP, unless it is headless or has none by its type."""
     spec = service["spec"]
-    if spec.get("clusterIP") or spec.get("type") == "ExternalName":
+    if spec.get("type") == "ExternalName" or spec.get("clusterIP") == "None":
         return
     taken = [row.body for row in core.store.rows("services")]
+    if asked := spec.get("clusterIP"):
+        if any(f'"clusterIP":"{asked}"'.encode() in body for body in taken):
+            said = f"failed to allocate IP {asked}: provided IP is already allocated"
+            cause = errors.wrong("spec.clusterIPs", [asked], said)
+            raise errors.invalid("Service", "", service["metadata"].get("name", ""), [cause])
+        return
     start = zlib.crc32(service["metadata"]["uid"].encode())
     for step in range(_ROOM):
         place = (start + step) % _ROOM

@@ -92,8 +92,6 @@ class Auth:
             except BadToken as bad:
                 raise ApiError("Unauthorized", "Unauthorized") from bad
             return user
-        if kind:
-            raise ApiError("Unauthorized", "Unauthorized")
         return ANONYMOUS
 
     def _vouched(self, peer: User) -> User:
@@ -163,7 +161,7 @@ def attributes_of(asked: Target) -> Attributes:
     """What RBAC sees of a request."""
     return Attributes(
         verb=asked.verb, group=asked.group, resource=asked.resource,
-        subresource=asked.subresource, namespace=asked.namespace, name=asked.name,
+        subresource=asked.subresource, namespace=asked.namespace, name=asked.name or asked.selected,
         path=asked.path if not asked.resource else "",
     )  # fmt: skip
 

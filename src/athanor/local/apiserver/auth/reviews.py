@@ -38,7 +38,21 @@ def review(auth: Auth, asker: Asker, kind: str, obj: JSON) -> JSON:
     spec = obj.get("spec")
     if spec is not None and not isinstance(spec, dict):
         raise errors.bad(f"{kind}: spec must be an object")
-    return {**obj, "metadata": obj.get("metadata") or {}, "status": REVIEWS[kind](auth, asker, obj)}
+    meta = obj.get("metadata") or {}
+    if kind in _ANONYMOUS and meta:
+        raise _invalid([errors.wrong("metadata", meta, "must be empty")])
+    obj["metadata"] = {"namespace": asker.namespace} if asker.namespace else meta
+    if kind == "SelfSubjectReview":
+        obj["metadata"] = {**meta, "creationTimestamp": asker.now}
+    status = REVIEWS[kind](auth, asker, obj)
+    if kind == "SelfSubjectRulesReview":
+        obj["spec"] = {}
+    elif isinstance(spec, dict):
+        obj["spec"] = {k: v for k, v in spec.items() if v not in ("", [], None)}
+    return {**obj, "status": status}
+
+
+_ANONYMOUS = ("SubjectAccessReview", "SelfSubjectAccessReview")
 
 
 def _subject_access(auth: Auth, asker: Asker, obj: JSON) -> JSON:
@@ -50,7 +64,10 @@ def _subject_access(auth: Auth, asker: Asker, obj: JSON) -> JSON:
         causes.append(errors.wrong("spec.user", user, detail))
     if obj.get("kind") == "LocalSubjectAccessReview":
         where = _text(spec.get("resourceAttributes") or {}, "namespace")
-        if where != asker.namespace:
+        if (path := spec.get("nonResourceAttributes")) is not None:
+            field, detail = "spec.nonResourceAttributes", "disallowed on this kind of request"
+            causes = [errors.wrong(field, path, detail)]
+        elif where != asker.namespace:
             field = "spec.resourceAttributes.namespace"
             causes.append(errors.wrong(field, where, "must match metadata.namespace"))
     if causes or asked is None:
@@ -100,7 +117,6 @@ def _token(auth: Auth, asker: Asker, obj: JSON) -> JSON:
 
 
 def _self_subject(auth: Auth, asker: Asker, obj: JSON) -> JSON:
-    obj["metadata"] = {**(obj.get("metadata") or {}), "creationTimestamp": asker.now}
     return {"userInfo": _user_info(asker.user)}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from athanor.local.apiserver.kinds import (
+    apiservices,
     cluster,
     config,
     definitions,
@@ -19,6 +20,7 @@ from athanor.local.apiserver.kinds.base import Strategy
 
 STRATEGIES: Mapping[str, Strategy] = {
     "pods": pods.STRATEGY,
+    **apiservices.STRATEGIES,
     **cluster.STRATEGIES,
     **config.STRATEGIES,
     **definitions.STRATEGIES,

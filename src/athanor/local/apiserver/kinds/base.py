@@ -33,7 +33,8 @@ class Strategy(Struct, frozen=True, kw_only=True):
     `default` fills in a decoded object in place; `create` sets what only a creation sets (and
     drops what a creator may not); `update(new, old)` carries over what an update may not touch;
     `status(new, old)` the same for the status subresource. The checks answer causes.
-    `generation`: whether `metadata.generation` counts changes of anything but metadata and status.
+    `generation`: whether `metadata.generation` counts changes of anything but metadata and status
+    (and the fields of `uncounted`); `counts_labels`: of labels, too.
     `create_on_update`: whether a PUT may create. `unconditional`: a PUT without resourceVersion.
     `graceful`: deletion waits for somebody. `answers_object`: a deletion answers the object, not a
     Status. `keeps_status`: a creation may bring its status along.
@@ -48,6 +49,8 @@ class Strategy(Struct, frozen=True, kw_only=True):
     check_status: Callable[[JSON, JSON], Sequence[Cause]] = _no_update_causes
     name: Callable[[str], Sequence[str]] = names.subdomain
     generation: bool = False
+    uncounted: frozenset[str] = frozenset()
+    counts_labels: bool = False
     create_on_update: bool = False
     unconditional: bool = True
     graceful: bool = False

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from athanor.api.meta import JSON
-from athanor.kit.quantity import parse
+from athanor.kit.quantity import NANO, parse
 from athanor.local.apiserver import names
-from athanor.local.apiserver.errors import not_allowed, required, unsupported, wrong
+from athanor.local.apiserver.errors import duplicate, not_allowed, required, unsupported, wrong
 from athanor.local.apiserver.kinds.base import Strategy
 from athanor.local.apiserver.kinds.pods import canonical_amounts
+from athanor.wire.selector import key_problems
 from athanor.wire.status import Cause
 
 HIGHEST_PRIORITY = 1_000_000_000
@@ -36,15 +37,36 @@ def _update_namespace(new: JSON, old: JSON) -> None:
     new["spec"] = old.get("spec", {})
 
 
+_SYSTEM = (
+    "architecture", "bootID", "containerRuntimeVersion", "kernelVersion", "kubeProxyVersion",
+    "kubeletVersion", "machineID", "operatingSystem", "osImage", "systemUUID",
+)  # fmt: skip
+
+
+def _status_namespace(new: JSON, _: JSON) -> None:
+    _label(new)
+    status = new.setdefault("status", {})
+    if not status.get("phase"):
+        status["phase"] = "Active"
+    for condition in status.get("conditions") or ():
+        condition.setdefault("lastTransitionTime", None)
+
+
 def _default_node(obj: JSON) -> None:
     obj.setdefault("spec", {})
-    status = obj.get("status")
-    if isinstance(status, dict):
-        for group in ("capacity", "allocatable"):
-            if status.get(group):
-                canonical_amounts(status[group])
-        if status.get("capacity") and not status.get("allocatable"):
-            status["allocatable"] = dict(status["capacity"])
+    status = obj.setdefault("status", {})
+    for group in ("capacity", "allocatable"):
+        if status.get(group):
+            canonical_amounts(status[group])
+    if status.get("capacity") and not status.get("allocatable"):
+        status["allocatable"] = dict(status["capacity"])
+    status.setdefault("daemonEndpoints", {}).setdefault("kubeletEndpoint", {"Port": 0})
+    system = status.setdefault("nodeInfo", {})
+    for name in _SYSTEM:
+        system.setdefault(name, "")
+    for condition in status.get("conditions") or ():
+        condition.setdefault("lastHeartbeatTime", None)
+        condition.setdefault("lastTransitionTime", None)
 
 
 def _status_node(new: JSON, _: JSON) -> None:
@@ -52,13 +74,22 @@ def _status_node(new: JSON, _: JSON) -> None:
 
 
 def _check_node(obj: JSON) -> list[Cause]:
-    causes = []
+    causes, seen = list[Cause](), set[tuple[str, str]]()
     for i, taint in enumerate((obj.get("spec") or {}).get("taints") or []):
         path = f"metadata.taints[{i}]"
         if not taint.get("key"):
             causes.append(required(f"{path}.key"))
+        else:
+            causes += [wrong(f"{path}.key", taint["key"], p) for p in key_problems(taint["key"])]
         if taint.get("effect") not in _EFFECTS:
             causes.append(unsupported(f"{path}.effect", taint.get("effect") or "", _EFFECTS))
+        here = (taint.get("key"), taint.get("effect"))
+        if here in seen:
+            detail = "taints must be unique by key and effect pair"
+            twice = duplicate(path, taint)
+            message = f"{twice.message}: {detail}"
+            causes.append(Cause(reason=twice.reason, message=message, field=path))
+        seen.add(here)
     return causes
 
 
@@ -108,6 +139,10 @@ def _update_class(new: JSON, old: JSON) -> list[Cause]:
     return causes
 
 
+def _default_lease(obj: JSON) -> None:
+    obj.setdefault("spec", {})
+
+
 def _check_lease(obj: JSON) -> list[Cause]:
     spec, causes = obj.get("spec") or {}, list[Cause]()
     seconds, moves = spec.get("leaseDurationSeconds"), spec.get("leaseTransitions")
@@ -127,6 +162,13 @@ _QUOTA = frozenset(
 )  # fmt: skip
 
 
+_WHOLE = frozenset(
+    ("pods", "services", "configmaps", "secrets", "resourcequotas", "replicationcontrollers",
+     "persistentvolumeclaims", "services.nodeports", "services.loadbalancers")
+)  # fmt: skip
+"""What is counted in whole numbers."""
+
+
 def _default_quota(obj: JSON) -> None:
     spec = obj.setdefault("spec", {})
     if spec.get("hard"):
@@ -144,6 +186,8 @@ def _check_quota(obj: JSON) -> list[Cause]:
         try:
             if parse(amount).nano < 0:
                 causes.append(wrong(path, amount, "must be greater than or equal to 0"))
+            elif name in _WHOLE and parse(amount).nano % NANO:
+                causes.append(wrong(path, amount, "must be an integer"))
         except ValueError as no_quantity:
             causes.append(wrong(path, amount, str(no_quantity)))
     return causes
@@ -162,17 +206,19 @@ def _new_quota(obj: JSON) -> None:
 
 STRATEGIES: Mapping[str, Strategy] = {
     "namespaces": Strategy(
-        create=_new_namespace, update=_update_namespace, name=names.label, answers_object=True
+        create=_new_namespace, update=_update_namespace, status=_status_namespace,
+        name=names.label, answers_object=True,
     ),
     "nodes": Strategy(
         default=_default_node, status=_status_node, check=_check_node, check_update=_update_node,
         keeps_status=True,
     ),
     "priorityclasses.scheduling.k8s.io": Strategy(
-        default=_default_class, check=_check_class, check_update=_update_class, generation=True
+        default=_default_class, check=_check_class, check_update=_update_class, generation=True,
+        uncounted=frozenset(("description", "globalDefault")),
     ),
     "leases.coordination.k8s.io": Strategy(
-        check=_check_lease, create_on_update=True, unconditional=False
+        default=_default_lease, check=_check_lease, create_on_update=True, unconditional=False
     ),
     "resourcequotas": Strategy(
         default=_default_quota, create=_new_quota, check=_check_quota,

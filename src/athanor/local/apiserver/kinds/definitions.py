@@ -35,7 +35,7 @@ def create(obj: JSON) -> None:
         if isinstance(v, dict) and v.get("storage") and "name" in v
     ]
     obj["status"] = {
-        "conditions": [],
+        "conditions": None,
         "acceptedNames": {"plural": "", "kind": ""},
         "storedVersions": stored,
     }

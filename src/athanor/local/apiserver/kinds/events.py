@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from athanor.api.meta import JSON
+from athanor.local.apiserver import names
 from athanor.local.apiserver.errors import wrong
 from athanor.local.apiserver.kinds.base import Strategy
 from athanor.wire.status import Cause
@@ -44,6 +45,8 @@ def shown(body: bytes) -> bytes:
 
 def _default(event: JSON) -> None:
     event.setdefault("source", {})
+    for name in ("eventTime", "firstTimestamp", "lastTimestamp"):
+        event.setdefault(name, None)
     for name in ("reportingComponent", "reportingInstance"):
         event.setdefault(name, "")
 
@@ -58,5 +61,7 @@ def _check(event: JSON) -> list[Cause]:
 
 
 STRATEGIES: Mapping[str, Strategy] = {
-    "events": Strategy(default=_default, check=_check, create_on_update=True)
+    "events": Strategy(
+        default=_default, check=_check, create_on_update=True, name=names.path_segment
+    )
 }

@@ -29,6 +29,7 @@ _ORDER = (
 
 
 def _default(obj: JSON) -> None:
+    obj.setdefault("spec", {}).setdefault("limits", None)
     for item in (obj.get("spec") or {}).get("limits") or ():
         for name in _AMOUNTS:
             if item.get(name):
@@ -88,4 +89,6 @@ def _amounts(item: JSON, path: str) -> list[Cause]:
     return causes
 
 
-STRATEGIES: Mapping[str, Strategy] = {"limitranges": Strategy(default=_default, check=_check)}
+STRATEGIES: Mapping[str, Strategy] = {
+    "limitranges": Strategy(default=_default, check=_check, create_on_update=True)
+}

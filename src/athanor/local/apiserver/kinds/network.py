@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from athanor.api.meta import JSON
 from athanor.local.apiserver import names
-from athanor.local.apiserver.errors import not_allowed, required, unsupported, wrong
+from athanor.local.apiserver.errors import duplicate, not_allowed, required, unsupported, wrong
 from athanor.local.apiserver.kinds.base import Strategy
+from athanor.local.apiserver.metadata import labels
 from athanor.wire.status import Cause
 
 _PORT_RANGE = "must be between 1 and 65535, inclusive"
+_DAY = 86400
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 
 
@@ -25,10 +27,20 @@ def _default_service(obj: JSON) -> None:
         spec["type"] = "ClusterIP"
     if not spec.get("sessionAffinity"):
         spec["sessionAffinity"] = "None"
+    if spec["sessionAffinity"] == "None":
+        spec.pop("sessionAffinityConfig", None)
+    elif spec["sessionAffinity"] == "ClientIP":
+        client = spec.setdefault("sessionAffinityConfig", {}).setdefault("clientIP", {})
+        client.setdefault("timeoutSeconds", 10800)
     if spec["type"] == "ExternalName":
         return
     if spec.get("clusterIP") and not spec.get("clusterIPs"):
         spec["clusterIPs"] = [spec["clusterIP"]]
+    if spec.get("clusterIP") == "None" and not spec.get("selector"):
+        spec.setdefault("ipFamilies", ["IPv4", "IPv6"])
+        spec.setdefault("ipFamilyPolicy", "RequireDualStack")
+        if not spec.get("ports"):
+            spec.pop("ports", None)
     spec.setdefault("ipFamilies", ["IPv4"])
     spec.setdefault("ipFamilyPolicy", "SingleStack")
     spec.setdefault("internalTrafficPolicy", "Cluster")
@@ -67,6 +79,44 @@ def _check_service(obj: JSON) -> list[Cause]:
         target = port.get("targetPort")
         if isinstance(target, int) and not 1 <= target <= 65535:
             causes.append(wrong(f"{path}.targetPort", target, _PORT_RANGE))
+        elif isinstance(target, str):
+            causes += [wrong(f"{path}.targetPort", target, p) for p in names.port_name(target)]
+    return causes + _repeated(ports) + _check_words(spec)
+
+
+def _repeated(ports: Sequence[JSON]) -> list[Cause]:
+    causes, named, seen = list[Cause](), set[str](), set[tuple[int, str]]()
+    for i, port in enumerate(ports):
+        name, here = port.get("name", ""), (port.get("port", 0), port.get("protocol", "TCP"))
+        if name and name in named:
+            causes.append(duplicate(f"spec.ports[{i}].name", name))
+        if here in seen:
+            causes.append(duplicate(f"spec.ports[{i}]", {"port": here[0], "protocol": here[1]}))
+        named.add(name)
+        seen.add(here)
+    return causes
+
+
+def _check_words(spec: JSON) -> list[Cause]:
+    """Addresses, labels, times and policies of a service."""
+    causes = labels(spec.get("selector") or {}, "spec.selector")
+    for i, address in enumerate(spec.get("clusterIPs") or ()):
+        if address != "None":
+            causes += [wrong(f"spec.clusterIPs[{i}]", address, p) for p in names.address(address)]
+    for i, address in enumerate(spec.get("externalIPs") or ()):
+        causes += [wrong(f"spec.externalIPs[{i}]", address, p) for p in names.address(address)]
+    if spec["type"] == "ExternalName":
+        name = spec.get("externalName", "")
+        causes += (
+            [wrong("spec.externalName", name, p) for p in names.subdomain(name)]
+            if name
+            else [required("spec.externalName")]
+        )
+    client = (spec.get("sessionAffinityConfig") or {}).get("clientIP") or {}
+    seconds = client.get("timeoutSeconds")
+    if seconds is not None and not 0 < seconds <= _DAY:
+        field = "spec.sessionAffinityConfig.clientIP.timeoutSeconds"
+        causes.append(wrong(field, seconds, f"must be greater than 0 and less than {_DAY}"))
     return causes
 
 
@@ -88,6 +138,31 @@ def _default_endpoints(obj: JSON) -> None:
                 port["protocol"] = "TCP"
 
 
+def _check_endpoints(obj: JSON) -> list[Cause]:
+    causes = list[Cause]()
+    for i, subset in enumerate(obj.get("subsets") or ()):
+        path = f"subsets[{i}]"
+        if not subset.get("addresses") and not subset.get("notReadyAddresses"):
+            causes.append(required(path, "must specify `addresses` or `notReadyAddresses`"))
+        for group in ("addresses", "notReadyAddresses"):
+            for j, address in enumerate(subset.get(group) or ()):
+                said = address.get("ip", "")
+                causes += [
+                    wrong(f"{path}.{group}[{j}].ip", said, p) for p in names.endpoint_address(said)
+                ]
+        ports = subset.get("ports") or ()
+        for j, port in enumerate(ports):
+            if len(ports) > 1 and not port.get("name"):
+                causes.append(required(f"{path}.ports[{j}].name"))
+            if not 1 <= port.get("port", 0) <= 65535:
+                causes.append(wrong(f"{path}.ports[{j}].port", port.get("port", 0), _PORT_RANGE))
+    return causes
+
+
+def _status_service(new: JSON, _: JSON) -> None:
+    new.setdefault("status", {}).setdefault("loadBalancer", {})
+
+
 def _default_slice(obj: JSON) -> None:
     for port in obj.get("ports") or ():
         port.setdefault("name", "")
@@ -106,11 +181,15 @@ def _update_slice(new: JSON, old: JSON) -> list[Cause]:
 STRATEGIES: Mapping[str, Strategy] = {
     "services": Strategy(
         default=_default_service, create=_new_service, update=_update_service,
-        check=_check_service, check_update=_update_check_service, name=names.label_1035,
-        answers_object=True,
+        check=_check_service, check_update=_update_check_service, name=names.label,
+        status=_status_service,
+        answers_object=True, create_on_update=True,
     ),
-    "endpoints": Strategy(default=_default_endpoints),
+    "endpoints": Strategy(
+        default=_default_endpoints, check=_check_endpoints, create_on_update=True
+    ),
     "endpointslices.discovery.k8s.io": Strategy(
-        default=_default_slice, check_update=_update_slice, generation=True
+        default=_default_slice, check_update=_update_slice, generation=True,
+        counts_labels=True,
     ),
 }  # fmt: skip

@@ -300,6 +300,8 @@ def check_update(new: JSON, old: JSON) -> Sequence[Cause]:
         for group in ("containers", "initContainers")
         if len(spec.get(group) or []) != len(was.get(group) or [])
     ]
+    if causes:
+        return causes
     deadline, before = spec.get("activeDeadlineSeconds"), was.get("activeDeadlineSeconds")
     if before is not None and (deadline is None or deadline > before):
         detail = f"must be less than or equal to previous value {before}"

@@ -70,6 +70,8 @@ def _container(container: JSON, *, host_network: bool) -> None:
     for group in ("requests", "limits"):
         if amounts := resources.get(group):
             canonical_amounts(amounts)
+        elif group in resources:
+            del resources[group]
     if limits := resources.get("limits"):
         requests = resources.setdefault("requests", {})
         for name, amount in limits.items():
@@ -83,11 +85,15 @@ def _container(container: JSON, *, host_network: bool) -> None:
     for port in container.get("ports") or ():
         if not port.get("protocol"):
             port["protocol"] = "TCP"
+        if port.get("hostPort") == 0:
+            del port["hostPort"]
         if host_network and not port.get("hostPort"):
             port["hostPort"] = port.get("containerPort", 0)
     for variable in container.get("env") or ():
         if "valueFrom" in variable:
             _field_ref((variable["valueFrom"] or {}).get("fieldRef"))
+            if amount := (variable["valueFrom"] or {}).get("resourceFieldRef"):
+                amount.setdefault("divisor", "0")
     if _HOOKED.isdisjoint(container):
         return
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
@@ -148,6 +154,8 @@ def _volume(volume: JSON) -> None:
         source = volume.get(name)
         if source is not None and source.get("defaultMode") is None:
             source["defaultMode"] = _MODE
+    if (volume.get("emptyDir") or {}).get("sizeLimit"):
+        volume["emptyDir"]["sizeLimit"] = _canonical(volume["emptyDir"]["sizeLimit"])
     if (path := volume.get("hostPath")) is not None:
         path.setdefault("type", "")
     for source in (volume.get("projected") or {}).get("sources") or ():
@@ -208,12 +216,26 @@ def _create(pod: JSON) -> None:
     pod["status"] = {"phase": "Pending", "qosClass": quality(pod["spec"])}
 
 
+_CONTAINERS_STATUS = (
+    "containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses",
+)  # fmt: skip
+
+
 def _status(new: JSON, old: JSON) -> None:
     status = new.get("status")
     if not isinstance(status, dict):
         status = new["status"] = {}
     if not status.get("qosClass"):
         status["qosClass"] = quality(new.get("spec") or {})
+    if status.get("podIP") and not status.get("podIPs"):
+        status["podIPs"] = [{"ip": status["podIP"]}]
+    for condition in status.get("conditions") or ():
+        condition.setdefault("lastProbeTime", None)
+        condition.setdefault("lastTransitionTime", None)
+    for group in _CONTAINERS_STATUS:
+        for one in status.get(group) or ():
+            one.setdefault("state", {})
+            one.setdefault("lastState", {})
 
 
 def _update(new: JSON, old: JSON) -> None:

@@ -16,6 +16,10 @@ _SUBJECTS = ("ServiceAccount", "User", "Group")
 
 def _check_role(obj: JSON) -> list[Cause]:
     causes = []
+    gathers = obj.get("aggregationRule")
+    if gathers is not None and not gathers.get("clusterRoleSelectors"):
+        detail = "at least one clusterRoleSelector required if aggregationRule is non-nil"
+        causes.append(required("aggregationRule.clusterRoleSelectors", detail))
     for i, rule in enumerate(obj.get("rules") or []):
         path = f"rules[{i}]"
         if not rule.get("verbs"):
@@ -23,6 +27,10 @@ def _check_role(obj: JSON) -> list[Cause]:
         if rule.get("nonResourceURLs"):
             if obj["kind"] == "Role":
                 detail = "namespaced rules cannot apply to non-resource URLs"
+                value = rule["nonResourceURLs"]
+                causes.append(wrong(f"{path}.nonResourceURLs", value, detail))
+            if any(rule.get(name) for name in ("apiGroups", "resources", "resourceNames")):
+                detail = "rules cannot apply to both regular resources and non-resource URLs"
                 value = rule["nonResourceURLs"]
                 causes.append(wrong(f"{path}.nonResourceURLs", value, detail))
             continue
@@ -35,7 +43,14 @@ def _check_role(obj: JSON) -> list[Cause]:
     return causes
 
 
+def _default_role(obj: JSON) -> None:
+    if not obj.get("rules"):
+        obj["rules"] = None
+
+
 def _default_binding(obj: JSON) -> None:
+    if not obj.get("subjects"):
+        obj.pop("subjects", None)
     reference = obj.get("roleRef")
     if isinstance(reference, dict) and not reference.get("apiGroup"):
         reference["apiGroup"] = GROUP
@@ -76,10 +91,12 @@ def _update_binding(new: JSON, old: JSON) -> list[Cause]:
     return []
 
 
-_ROLE = Strategy(check=_check_role, name=names.path_segment)
+_ROLE = Strategy(
+    default=_default_role, check=_check_role, name=names.path_segment, create_on_update=True
+)
 _BINDING = Strategy(
     default=_default_binding, check=_check_binding, check_update=_update_binding,
-    name=names.path_segment,
+    name=names.path_segment, create_on_update=True,
 )  # fmt: skip
 
 STRATEGIES: Mapping[str, Strategy] = {

@@ -110,6 +110,11 @@ def _new_volume(obj: JSON) -> None:
     obj["status"] = {"phase": "Pending"}
 
 
+def _status_claim(new: JSON, _: JSON) -> None:
+    if capacity := (new.get("status") or {}).get("capacity"):
+        canonical_amounts(capacity)
+
+
 def _check_volume(obj: JSON) -> list[Cause]:
     spec, causes = obj["spec"], list[Cause]()
     if not spec.get("accessModes"):
@@ -118,18 +123,23 @@ def _check_volume(obj: JSON) -> list[Cause]:
         causes.append(required("spec.capacity"))
     else:
         causes += _positive(spec["capacity"]["storage"], "spec.capacity[storage]")
-    if not [k for k, v in spec.items() if k not in _NO_SOURCE and v is not None]:
+    sources = [k for k, v in spec.items() if k not in _NO_SOURCE and v is not None]
+    if not sources:
         causes.append(required("spec", "must specify a volume type"))
+    for name in sorted(sources, key=lambda name: name != "hostPath")[1:]:
+        causes.append(not_allowed(f"spec.{name}", "may not specify more than 1 volume type"))
     return causes
 
 
 def _update_volume(new: JSON, old: JSON) -> list[Cause]:
     before, after = old.get("spec") or {}, new["spec"]
-    for name in {*before, *after} - _NO_SOURCE:
-        if before.get(name) != after.get(name):
-            detail = "spec.persistentvolumesource is immutable after creation"
-            return [not_allowed("spec.persistentvolumesource", detail)]
-    return []
+    causes = list[Cause]()
+    if any(before.get(name) != after.get(name) for name in {*before, *after} - _NO_SOURCE):
+        detail = "spec.persistentvolumesource is immutable after creation"
+        causes.append(not_allowed("spec.persistentvolumesource", detail))
+    if before.get("volumeMode") != after.get("volumeMode"):
+        causes.append(wrong("volumeMode", after.get("volumeMode"), "field is immutable"))
+    return causes
 
 
 def _default_class(obj: JSON) -> None:
@@ -146,7 +156,7 @@ def _check_class(obj: JSON) -> list[Cause]:
 def _update_class(new: JSON, old: JSON) -> list[Cause]:
     causes = []
     if (new.get("parameters") or {}) != (old.get("parameters") or {}):
-        causes.append(not_allowed("parameters", "updates to parameters are forbidden."))
+        causes.append(wrong("parameters", new.get("parameters"), "field is immutable"))
     fixed = ("provisioner", "reclaimPolicy", "volumeBindingMode")
     return causes + [
         wrong(name, new.get(name), "field is immutable")
@@ -157,7 +167,7 @@ def _update_class(new: JSON, old: JSON) -> list[Cause]:
 
 STRATEGIES: Mapping[str, Strategy] = {
     "persistentvolumeclaims": Strategy(
-        default=_default_claim, create=_new_claim, check=_check_claim,
+        default=_default_claim, create=_new_claim, status=_status_claim, check=_check_claim,
         check_update=_update_claim, answers_object=True,
     ),
     "persistentvolumes": Strategy(

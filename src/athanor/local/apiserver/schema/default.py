@@ -11,6 +11,9 @@ from collections.abc import Callable
 from athanor.api.meta import JSON
 from athanor.local.apiserver.schema.causes import Value
 
+NULL = "x-athanor-null"
+"""In a schema of ours: what stands for null in a map, as Go's decoder reads built-in kinds."""
+
 Defaulter = Callable[[Value], None]
 
 
@@ -20,7 +23,10 @@ def compile_defaulter(schema: JSON) -> Defaulter | None:
         return _of_items(compile_defaulter(items), whole=items.get("type") == "integer")
     additional = schema.get("additionalProperties")
     if isinstance(additional, dict) and not schema.get("properties"):
-        return _of_values(compile_defaulter(additional), nullable=bool(additional.get("nullable")))
+        return _of_values(
+            compile_defaulter(additional), nullable=bool(additional.get("nullable")),
+            instead=additional.get(NULL),
+        )  # fmt: skip
     properties: JSON = schema.get("properties") or {}
     return _of_properties(properties) if properties else None
 
@@ -95,13 +101,16 @@ def _of_items(item: Defaulter | None, *, whole: bool) -> Defaulter | None:
     return run
 
 
-def _of_values(item: Defaulter | None, *, nullable: bool) -> Defaulter:
+def _of_values(item: Defaulter | None, *, nullable: bool, instead: Value) -> Defaulter:
     def run(value: Value) -> None:
         if type(value) is not dict:
             return
         if not nullable and None in value.values():
             for key in [key for key, one in value.items() if one is None]:
-                del value[key]
+                if instead is None:
+                    del value[key]
+                else:
+                    value[key] = instead
         if item is not None:
             for one in value.values():
                 item(one)

@@ -186,7 +186,7 @@ def test_who_asks() -> None:
     assert (nobody.name, nobody.groups) == ("system:anonymous", ("system:unauthenticated",))
     known = auth.authenticate(Request(method="GET", path="/", peer=User(name="a", groups=("g",))))
     assert known.groups == ("g", "system:authenticated")
-    for value in ("Bearer nonsense", "Bearer a.b.c", "Bearer " + "é" * 9, "Basic eA=="):
+    for value in ("Bearer nonsense", "Bearer a.b.c", "Bearer " + "é" * 9):
         with pytest.raises(ApiError) as refused:
             auth.authenticate(Request(method="GET", path="/", headers={"authorization": value}))
         assert refused.value.code == 401

@@ -1,0 +1,62 @@
+"""Whole answers: a real Kubernetes gives the recorded ones, ours the same but as declared."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance import compare, worlds
+from tests.conformance.differences import declared
+
+QUESTIONS = list(compare.collect())
+
+
+class Asked:
+    """One world's answers: a module's are asked for together, once."""
+
+    def __init__(self, name: str, kubeconfig: Path) -> None:
+        self.name = name
+        self.kubeconfig = str(kubeconfig)
+        self._known: dict[str, Mapping[str, Any]] = {}
+
+    def answers(self, module: str) -> Mapping[str, Any]:
+        """By the titles of the scenarios."""
+        if module not in self._known:
+            self._known[module] = asyncio.run(compare.ask_all(self.kubeconfig, module))
+        return self._known[module]
+
+
+@pytest.fixture(scope="session", params=["ours", "kube"])
+def asked(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Asked]:
+    """A world that is asked: our server without agent and controllers, or the real one."""
+    if request.param not in worlds.wanted():
+        pytest.skip(f"world {request.param}: not wanted, or `make kube` was not run")
+    if request.param == "kube":
+        yield Asked("kube", request.getfixturevalue("plane"))
+        return
+    with worlds.server(tmp_path_factory.mktemp("server")) as kubeconfig:
+        yield Asked("ours", kubeconfig)
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_the_recorded_answers(asked: Asked, name: str) -> None:
+    module, _, title = name.partition(".")
+    found, recorded = asked.answers(module)[title], compare.recorded(module)[title]
+    assert not isinstance(found, BaseException), repr(found)
+    wrong = compare.problems(name, found, recorded, theirs_again=asked.name == "kube")
+    assert not wrong, "\n  ".join(wrong)
+
+
+def test_nothing_is_declared_that_is_not_asked() -> None:
+    titles = set(QUESTIONS)
+    assert [d for d in declared() if d.scenario not in titles] == []
+    for difference in declared():
+        module, _, title = difference.scenario.partition(".")
+        theirs = compare.recorded(module)[title][difference.step - 1]
+        assert compare.undeclared(difference, theirs), f"{difference} is no difference"
