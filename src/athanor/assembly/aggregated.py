@@ -12,9 +12,10 @@ from msgspec import Struct
 
 from athanor.api import gateway, metrics, visibility
 from athanor.api.meta import JSON
-from athanor.api.registry import by_kind
+from athanor.api.registry import Resource, by_kind
 from athanor.client.protocol import Client
 from athanor.wire import calls
+from athanor.wire.status import ApiError
 
 HOME = "kube-system"
 NODES = "system:nodes"
@@ -69,14 +70,32 @@ def announcing(door: Door) -> JSON:
 
 
 async def announce(client: Client, door: Door, home: str, port: int, authority: bytes) -> None:
-    """Write port and authority into the APIService. Raises ApiError where there is none."""
-    resource = by_kind("apiregistration.k8s.io/v1", "APIService")
-    assert resource is not None
-    spec: JSON = {
-        "service": {"name": door.name, "namespace": home, "port": port},
-        "caBundle": base64.b64encode(authority).decode(),
-    }
-    await client(calls.patch(resource, door.service, None, {"spec": spec}))
+    """Write port and authority into the APIService, which is made where there is none."""
+    resource = _resource()
+    wanted = api_service(door, home, port)
+    wanted["spec"]["caBundle"] = base64.b64encode(authority).decode()
+    body = {"spec": {key: wanted["spec"][key] for key in ("service", "caBundle")}}
+    try:
+        await client(calls.patch(resource, door.service, None, body))
+    except ApiError as error:
+        if error.reason != "NotFound":
+            raise
+        await client(calls.create(resource, wanted))
+
+
+async def withdraw(client: Client, door: Door) -> None:
+    """Take the APIService away: a group that nobody answers keeps namespaces from being deleted."""
+    try:
+        await client(calls.delete(_resource(), door.service))
+    except ApiError as error:
+        if error.reason != "NotFound":
+            raise
+
+
+def _resource() -> Resource:
+    found = by_kind("apiregistration.k8s.io/v1", "APIService")
+    assert found is not None
+    return found
 
 
 def _objects(door: Door) -> list[JSON]:

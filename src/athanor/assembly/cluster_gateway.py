@@ -2,7 +2,8 @@
 
 The API server passes requests for `gateway.athanor.dev` on to it, with the certificate that the
 cluster's own configuration names (`extension-apiserver-authentication`); the gateway's certificate
-is signed by an authority of its own, which it writes into the APIService. What its workspaces'
+is signed by an authority of its own, which it writes into the APIService. That is there only while
+the gateway is: namespaces are not deleted while a group does not answer. What its workspaces'
 programs ask for is made from a Secret that the controllers read, too.
 """
 
@@ -21,7 +22,7 @@ from msgspec import Struct
 
 from athanor.api.core import ConfigMap, Secret
 from athanor.api.registry import of
-from athanor.assembly.aggregated import GATEWAY, announce
+from athanor.assembly.aggregated import GATEWAY, announce, withdraw
 from athanor.assembly.gateway import Place, working
 from athanor.client.http import Http
 from athanor.client.protocol import Client
@@ -130,4 +131,5 @@ async def serve(target: Target, seat: Seat) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, collector.cancel)
         await asyncio.gather(collector, return_exceptions=True)
+        await withdraw(parts.client, GATEWAY)
         await server.close(1.0)

@@ -88,11 +88,12 @@ def secret() -> list[Right]:
 
 def collecting() -> list[Right]:
     """What the gateway of a cluster may do beside: a laptop's node keeps logs by itself."""
-    where = "apiregistration.k8s.io", "apiservices", "get patch"
+    where = "apiregistration.k8s.io", "apiservices"
     return [
         Right("", "pods", "get list watch", "which pods of gangs end"),
         Right("", "pods/log", "get", "what they wrote, for the time after them"),
-        Right(*where, "by what its certificate is signed", only="v1alpha1.gateway.athanor.dev"),
+        Right(*where, "create", "it is reached through the API server while it runs"),
+        Right(*where, "get patch delete", "the same", only="v1alpha1.gateway.athanor.dev"),
     ]
 
 

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 
 from athanor.api.meta import GROUP, JSON
 from athanor.api.registry import Resource, by_kind
+from athanor.assembly import aggregated
 from athanor.assembly.install.manifests import manifests
 from athanor.assembly.install.parts import Wishes
 from athanor.client.http import Http
@@ -109,8 +110,14 @@ async def _apply(client: Client, manifest: JSON) -> str:
     after = await client(calls.apply(resource, manifest, manager=MANAGER, force=True))
     if before is None:
         return "created"
-    same = before["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]
-    return "unchanged" if same else "changed"
+    return "unchanged" if _content(before) == _content(after) else "changed"
+
+
+def _content(found: JSON) -> JSON:
+    """What of an object is said by people: others write its status and the rest of its metadata."""
+    meta = found["metadata"]
+    kept = {key: value for key, value in found.items() if key not in ("metadata", "status")}
+    return {**kept, "labels": meta.get("labels"), "annotations": meta.get("annotations")}
 
 
 async def _found(client: Client, manifest: JSON) -> JSON | None:
@@ -168,7 +175,8 @@ async def uninstall(client: Client, wishes: Wishes, told: Told, *, data: bool) -
 
     Returns when all of it is gone. Raises Refused when something stays for 120 s.
     """
-    going = list(reversed(_removable(manifests(wishes), data=data)))
+    door = aggregated.api_service(aggregated.GATEWAY, wishes.namespace)  # left when it was killed
+    going = [door, *reversed(_removable(manifests(wishes), data=data))]
     for manifest in going:
         resource, meta = resource_of(manifest), manifest["metadata"]
         try:

@@ -58,7 +58,6 @@ def manifests(wishes: Wishes) -> Iterable[JSON]:
             ],
         },
     }
-    yield aggregated.api_service(aggregated.GATEWAY, where)
     yield _deployment(wishes)
 
 
