@@ -141,6 +141,8 @@ class Kubelets:
     def change(self, value: _Pod, deleted: bool) -> str:
         """One pod changed."""
         meta, uid = value.metadata, value.metadata.uid
+        if meta.namespace != SPACE:  # the installation's own
+            return meta.resource_version
         self.alive.discard(uid) if deleted else self.alive.add(uid)
         self.phase[uid] = value.status.phase
         if value.spec.node_name:
@@ -164,14 +166,13 @@ class Kubelets:
             background(self._step(meta, step))
 
     async def _step(self, meta: ObjectMeta, step: str) -> None:
-        place = meta.namespace or SPACE
         async with self._turns:
             if step == "gone":
-                call = calls.delete(PODS, meta.name, place, uid=meta.uid, grace_seconds=0)
+                call = calls.delete(PODS, meta.name, SPACE, uid=meta.uid, grace_seconds=0)
             else:
                 ready = {"type": "Ready", "status": str(step == "Running")}
                 status = {"status": {"phase": step, "conditions": [ready]}}
-                call = calls.patch(PODS, meta.name, place, status, subresource="status")
+                call = calls.patch(PODS, meta.name, SPACE, status, subresource="status")
             await forgiving(self._client(call))
 
     async def until(self, holds: Callable[[], bool], within: float = 900.0) -> None:
