@@ -14,8 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -83,6 +83,10 @@ class Served(Struct):
     folder: Path
     admin: Target
     user: Target
+
+
+Server = Callable[[], AbstractContextManager[Served]]
+"""Starts an API server and ends it."""
 
 
 @contextmanager

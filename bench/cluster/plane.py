@@ -26,7 +26,7 @@ from athanor.client.sync import SyncHttp
 from athanor.client.target import Target
 from athanor.wire import calls
 from athanor.wire.status import ApiError
-from bench.harness import cpu_seconds
+from bench.harness import Served, cpu_seconds
 from tests.conformance.kube.plane import binary, free_port
 
 ATHANOR = str(Path(sys.executable).parent / "athanor")
@@ -219,6 +219,16 @@ def install(made: Plane) -> None:
         [ATHANOR, "--kubeconfig", str(made.kubeconfig()), "install", "--image", "athanor:bench",
          "--wait", "0"], check=True, capture_output=True,
     )  # fmt: skip
+
+
+@contextmanager
+def served() -> Iterator[Served]:
+    """The plane alone with our kinds in it, as experiments on our own API server take theirs."""
+    with plane() as made:
+        install(made)
+        made.kubeconfig().rename(made.folder / "admin")
+        target = load([made.folder / "admin"]).target()
+        yield Served(made.processes["kube-apiserver"].pid, made.folder, target, target)
 
 
 def start_controllers(made: Plane, name: str = "athanor") -> subprocess.Popen[bytes]:

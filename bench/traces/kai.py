@@ -28,7 +28,7 @@ from athanor.kit import loop
 from athanor.runtime.following import Following
 from athanor.wire import calls
 from athanor.wire.status import ApiError
-from bench.harness import Figure, api_server
+from bench.harness import Figure, Server, api_server
 from bench.traces.scheduler import counted, scheduler, spent
 
 BARS = {"fill": 30.0, "gang": 3.0, "reclaim": 60.0, "verdict": 1.0}
@@ -205,9 +205,9 @@ async def _case(case: str, client: Client, kubelets: Kubelets, gpus: int) -> flo
     return time.perf_counter() - began
 
 
-async def measure(case: str, nodes: int) -> tuple[Figure, JSON]:
+async def measure(case: str, nodes: int, server: Server = api_server) -> tuple[Figure, JSON]:
     """The figure of one case, and what it cost."""
-    with api_server() as served:
+    with server() as served:
         transport = Http(served.admin, connections=100)
         client = Client(transport)
         await _prepare(client, nodes)

@@ -33,7 +33,7 @@ from athanor.kit.times import rfc3339
 from athanor.runtime.following import Following
 from athanor.wire import calls
 from athanor.wire.status import ApiError
-from bench.harness import Figure, api_server
+from bench.harness import Figure, Server, api_server
 from bench.traces.scheduler import counted, scheduler, spent
 
 BARS = {"baseline": 90.0, "large-scale": 180.0, "tas": 130.0}
@@ -282,10 +282,12 @@ async def _prepare(client: Client, config: JSON, queues: list[JSON], classes: li
     return units
 
 
-async def measure(name: str, config: JSON, scale: int) -> tuple[list[Figure], JSON]:
+async def measure(
+    name: str, config: JSON, scale: int, server: Server = api_server
+) -> tuple[list[Figure], JSON]:
     """The figures of one run, and all that was counted."""
     generators, queues, classes = plans(config, scale)
-    with api_server() as served:
+    with server() as served:
         transport = Http(served.admin, connections=200)
         client = Client(transport)
         units = await _prepare(client, config, queues, classes)
