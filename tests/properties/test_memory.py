@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Sequence
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from athanor.api import labels
@@ -30,7 +31,7 @@ from tests.properties.situations import NOW
 GPU = "nvidia.com/gpu"
 TERM: JSON = {"labelSelector": {}, "topologyKey": "kubernetes.io/hostname"}
 AWAY: JSON = {"requiredDuringSchedulingIgnoredDuringExecution": [TERM]}
-FEW = settings(max_examples=40, deadline=None)
+LIVES = int(os.environ.get("ATHANOR_EXAMPLES", "20")) // 2
 
 
 Thing = tuple[type[Object], str, str]
@@ -156,7 +157,7 @@ def told(seen: Observed) -> list[tuple[str, ...]]:
     return [by_number[number] for number in seen.told.tolist()]
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(LIVES))
 def test_an_observer_that_remembers_sees_what_a_new_one_sees(seed: int) -> None:
     dice = random.Random(seed)
     world, old, planner = World(), Observer(), Planner()
@@ -178,7 +179,6 @@ def test_an_observer_that_remembers_sees_what_a_new_one_sees(seed: int) -> None:
         due = dice.sample(THINGS, dice.randint(0, 3))
 
 
-@FEW
 @given(worlds.rows(), st.data())
 def test_a_builder_that_remembers_builds_what_build_does(rows: r.Rows, data: st.DataObject) -> None:
     builder = Builder()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from athanor.wire.patch import fields as fieldset
@@ -66,7 +66,6 @@ SPECS = st.fixed_dictionaries(
         "any": st.dictionaries(WORDS, st.one_of(WORDS, st.dictionaries(WORDS, WORDS)), max_size=2),
     },
 )
-FEW = settings(max_examples=40)
 MANAGERS = st.sampled_from(["a", "b", "c"])
 STEPS = st.lists(st.tuples(MANAGERS, SPECS), min_size=1, max_size=6)
 
@@ -104,7 +103,6 @@ def _at(value: Any, path: fieldset.Path, schema: Any) -> Any:
     return value
 
 
-@FEW
 @given(STEPS)
 def test_applying_twice_is_applying_once(steps: list[tuple[str, Any]]) -> None:
     live, last = _played(steps)
@@ -112,7 +110,6 @@ def test_applying_twice_is_applying_once(steps: list[tuple[str, Any]]) -> None:
     assert _apply(live, manager, last[manager], force=False, now="9") == live
 
 
-@FEW
 @given(STEPS)
 def test_managed_fields_exist_and_have_the_value_asked_for(steps: list[tuple[str, Any]]) -> None:
     live, last = _played(steps)
@@ -126,7 +123,6 @@ def test_managed_fields_exist_and_have_the_value_asked_for(steps: list[tuple[str
                 assert there == asked, (manager, path)
 
 
-@FEW
 @given(STEPS)
 def test_nothing_is_there_that_nobody_applied(steps: list[tuple[str, Any]]) -> None:
     live, last = _played(steps)
@@ -137,7 +133,6 @@ def test_nothing_is_there_that_nobody_applied(steps: list[tuple[str, Any]]) -> N
     assert leaves <= union
 
 
-@FEW
 @given(STEPS)
 def test_giving_everything_up_leaves_nothing(steps: list[tuple[str, Any]]) -> None:
     live, last = _played(steps)
@@ -146,7 +141,6 @@ def test_giving_everything_up_leaves_nothing(steps: list[tuple[str, Any]]) -> No
     assert live == _wanted({})
 
 
-@FEW
 @given(STEPS, MANAGERS, SPECS)
 def test_a_conflict_is_refused_and_force_takes(
     steps: list[tuple[str, Any]], manager: str, spec: Any
@@ -168,7 +162,6 @@ def test_a_conflict_is_refused_and_force_takes(
     assert before == (live, spec)
 
 
-@FEW
 @given(STEPS, SPECS, SPECS)
 def test_updates_take_what_they_change_and_nothing_else(
     steps: list[tuple[str, Any]], spec: Any, other: Any

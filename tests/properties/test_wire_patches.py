@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from athanor.wire.patch.json_patch import json_patch
@@ -176,7 +176,6 @@ ODD = st.recursive(
 )
 
 
-@settings(max_examples=80)
 @given(PODS, st.dictionaries(ODD_KEYS, ODD, max_size=4))
 def test_any_patch_is_applied_or_refused(pod: Any, patch: Any) -> None:
     before = copy.deepcopy((pod, patch))
@@ -189,7 +188,6 @@ def test_any_patch_is_applied_or_refused(pod: Any, patch: Any) -> None:
     assert before == (pod, patch)
 
 
-@settings(max_examples=60)
 @given(
     DOCS,
     st.lists(

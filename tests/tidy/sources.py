@@ -22,10 +22,25 @@ class Source(NamedTuple):
         """The file's syntax tree."""
         return _parsed(self.text)
 
+    @property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Every node of the tree."""
+        return _walked(self.text)
+
+    @property
+    def functions(self) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+        """All functions, nested ones too."""
+        return [n for n in self.nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+
 
 @cache
 def _parsed(text: str) -> ast.Module:
     return ast.parse(text)
+
+
+@cache
+def _walked(text: str) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(_parsed(text)))
 
 
 @cache
@@ -46,8 +61,3 @@ def _read(path: str) -> Source:
 def sources(*roots: str) -> tuple[Source, ...]:
     """The Python files under the given folders."""
     return tuple(_read(p) for p in tracked() if p.endswith(".py") and p.startswith(roots))
-
-
-def functions(tree: ast.AST) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-    """All functions of a tree, nested ones too."""
-    return [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]

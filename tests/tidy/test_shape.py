@@ -6,7 +6,7 @@ import ast
 import re
 from statistics import median
 
-from tests.tidy.sources import ROOT, functions, sources, tracked
+from tests.tidy.sources import ROOT, sources, tracked
 
 LINES, FUNCTION, MODULE, MEDIAN, PARAMETERS = 100, 70, 500, 150, 8
 
@@ -34,7 +34,7 @@ def test_functions_are_short() -> None:
     long = [
         f"{s.path}:{f.lineno} {f.name}"
         for s in sources("src/")
-        for f in functions(s.tree)
+        for f in s.functions
         if (f.end_lineno or f.lineno) - f.lineno + 1 > FUNCTION
     ]
     assert long == []
@@ -45,7 +45,7 @@ def test_functions_take_few_parameters() -> None:
         f"{s.path}:{f.lineno} {f.name}"
         for s in sources("src/")
         if not s.path.startswith(("src/athanor/cli/", "src/athanor/wire/calls"))
-        for f in functions(s.tree)
+        for f in s.functions
         if len([a for a in f.args.args + f.args.kwonlyargs if a.arg not in ("self", "cls")])
         > PARAMETERS
     ]
@@ -57,7 +57,7 @@ def test_every_module_class_and_public_function_has_a_docstring() -> None:
     for s in sources("src/"):
         if ast.get_docstring(s.tree) is None:
             missing.append(s.path)
-        for node in ast.walk(s.tree):
+        for node in s.nodes:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 missing += [f"{s.path}:{node.lineno} {node.name}"] * (
                     ast.get_docstring(node) is None
@@ -90,7 +90,7 @@ def test_pure_files_neither_open_nor_print() -> None:
         f"{s.path}:{node.lineno} {node.func.id}"
         for s in sources(*PURE)
         if not SHELLS.search(s.path)
-        for node in ast.walk(s.tree)
+        for node in s.nodes
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id in ("open", "print", "input", "__import__", "exec", "eval")
@@ -102,7 +102,7 @@ def test_no_silent_except() -> None:
     silent = [
         f"{s.path}:{node.lineno}"
         for s in sources("src/")
-        for node in ast.walk(s.tree)
+        for node in s.nodes
         if isinstance(node, ast.ExceptHandler)
         and (
             node.type is None
