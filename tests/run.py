@@ -28,7 +28,7 @@ STAGES: dict[str, list[list[str]]] = {
         [f"{BIN}/lint-imports", "--no-logo"],
         [f"{BIN}/mypy"],
     ],
-    "pytest": [[*PYTEST, "-n", "2", "--dist", "worksteal", *QUICK]],
+    "pytest": [[*PYTEST, "-n", "3", "--dist", "worksteal", *QUICK]],
     "golden": [[*PYTEST, "tests/golden"]],
     "conformance": [[*PYTEST, *FOREIGN, "tests/conformance"]],
     "acceptance": [[*PYTEST, *FOREIGN, "tests/acceptance"]],

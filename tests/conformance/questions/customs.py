@@ -320,7 +320,7 @@ SCENARIOS = {
         patch(f"{BASE}/showns/a", [{"op": "add", "path": "/spec/n", "value": "q"}], media="patch",
               code=422),
         delete(f"{BASE}/showns/a", {"propagationPolicy": "Foreground"}),
-        get(f"{BASE}/showns/a", code=404, within=10),
+        get(f"{BASE}/showns/a", code=404, within=90),
     ],
     "a custom kind's discovery": [
         get(f"/apis/{GROUP}"),
