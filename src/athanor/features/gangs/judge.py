@@ -47,12 +47,21 @@ class Situation(Struct, frozen=True, kw_only=True):
     @property
     def displaced(self) -> list[RankFailure]:
         """Faults of the platform after which the gang cannot go on where it is."""
-        faults = [view.failure for view in self.ranks if view.state == "displaced" and view.failure]
+        views = [view for view in self.ranks if view.state == "displaced"]
         if self.gang.spec.replace:  # for those that lost their node the scheduler finds another
-            faults = [fault for fault in faults if not is_node_bound(fault.reason)]
+            views = [view for view in views if self._stays(view)]
+        faults = [view.failure for view in views if view.failure]
         if self.gang.spec.restart == "Gang":
             return faults
         return [fault for fault in faults if is_node_bound(fault.reason)]
+
+    def _stays(self, view: RankView) -> bool:
+        """Whether no other node helps, or the scheduler knows none but the one that refused it."""
+        admission, pod = self.gang.status.admission, view.pod
+        if view.failure is None or not is_node_bound(view.failure.reason):
+            return True
+        decided = admission is not None and admission.generation != self.gang.status.generation
+        return decided and pod is not None and pod.spec.node_name == view.place.node
 
     @property
     def resized(self) -> bool:

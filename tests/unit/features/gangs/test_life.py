@@ -269,6 +269,20 @@ def test_a_refused_pod_returns_the_gang() -> None:
     live(main, lambda _: Life(refused="OutOfcpu"))
 
 
+def test_a_rank_for_which_there_is_only_the_node_that_refused_it_returns_the_gang() -> None:
+    def script(pod: Pod) -> Life:
+        return Life(refused="OutOfcpu" if pod.metadata.name == "g-worker-1" else "")
+
+    async def main(bed: lab.Lab) -> None:
+        await bed.until(Gang, "g", lambda g: bool(g.status.failures))
+        again = {"status": {"admission": {"generation": 1}}}
+        await bed.patch(Gang, "g", again, subresource="status")
+        found = await bed.until(Gang, "g", lambda g: g.status.evictions == 1)
+        assert found.status.phase == "Pending" and found.status.admission is None
+
+    live(main, script, replace=True, restart="Rank", resize="Live")
+
+
 def test_a_gang_that_runs_too_long_is_stopped() -> None:
     async def main(bed: lab.Lab) -> None:
         found = await bed.until(Gang, "g", phase("Failed"))
