@@ -133,7 +133,7 @@ def _gang(name: str, pods: int, gpus: int, queue: str, *, rack: bool = False) ->
         one["topology"] = {"required": RACK}
     return {"apiVersion": GANGS.api_version, "kind": "Gang",
             "metadata": {"name": name, "namespace": SPACE},
-            "spec": {"queue": queue, "podSets": [one]}}  # fmt: skip
+            "spec": {"queue": queue, "podSets": [one], "service": False}}  # fmt: skip
 
 
 async def _all(works: Iterable[Awaitable[JSON]], together: int = 64) -> None:
