@@ -60,7 +60,7 @@ athanor submit xgboost --workers 2 -- python train.py --dry-run -o yaml > job.ya
 @click.option("--checkpoint-grace", metavar="TIME", help="Time to write one when asked.")
 @click.option("--max-runtime", metavar="TIME", help="Longest run, for instance 2h30m.")
 @click.option("--estimate", metavar="TIME", help="How long it will probably run.")
-@click.option("--deadline", metavar="TIME", help="Fail when not done after this, waiting included.")
+@click.option("--deadline", metavar="TIME", help="Fail when not done so long after its start.")
 @click.option("--retries", default=3, show_default=True, help="Restarts after a failure.")
 @click.option("--keep", metavar="TIME", help="Delete the job this long after it finished.")
 @click.option("--grace", metavar="TIME", help="Between SIGTERM and SIGKILL.")
