@@ -117,7 +117,49 @@ spec:
   ssh: {{sshdPath: /x}}
   worker: {{replicas: 2, cmd: [./train], extraMPIArgs: [--bind-to, none], template: {POD}}}
 """
-EVERY = (KUBEFLOW, TF, MPI, TRAIN, T9K_TORCH, T9K_GENERIC, T9K_DEEPSPEED, T9K_MPI)
+T9K_MPI_2025 = f"""
+apiVersion: batch.tensorstack.dev/v1beta1
+kind: MPIJob
+metadata: {{name: a}}
+spec:
+  ssh: {{sshAuthMountPath: /root/.ssh}}
+  mpiConfig: {{home: /opt/mpi, script: [./train, "1"], extraArgs: [-N, "3"], mca: {{btl: self}}}}
+  runPolicy: {{cleanUpWorkers: true}}
+  replicaSpecs:
+  - {{type: launcher, restartPolicy: {{policy: OnFailure, limit: 2}},
+     template: {{spec: {{containers: [{{name: l, image: i}}]}}}}}}
+  - {{type: worker, replicas: 5, restartPolicy: {{policy: OnFailure, limit: 1}}, template: {POD}}}
+"""
+T9K_BOARD = """
+apiVersion: batch.tensorstack.dev/v1beta1
+kind: TensorFlowTrainingJob
+metadata: {name: a, ownerReferences: [{kind: Workflow, name: w}]}
+spec:
+  tensorboardSpec:
+    suspend: true
+    resources: {limits: {cpu: 1}}
+    logDir: {pvc: [{name: runs, subPath: [a/log, b]}], s3: {uri: ["s3://x"]}}
+  replicaSpecs:
+  - type: worker
+    template:
+      spec:
+        volumes: [{name: v, persistentVolumeClaim: {claimName: runs}}]
+        containers: [{name: c, image: i, volumeMounts: [{name: v, mountPath: /r, subPath: a}]}]
+"""
+T9K_COLOSSAL = f"""
+apiVersion: batch.tensorstack.dev/v1beta1
+kind: ColossalAIJob
+metadata: {{name: a}}
+spec:
+  ssh: {{authMountPath: /root/.ssh}}
+  launcher: {{image: other, workingDir: /w}}
+  worker: {{replicas: 2, procPerWorker: 4, command: [t.py, x], torchArgs: [--tee, "3"],
+           template: {POD}}}
+"""
+EVERY = (
+    KUBEFLOW, TF, MPI, TRAIN, T9K_TORCH, T9K_GENERIC, T9K_DEEPSPEED, T9K_MPI, T9K_MPI_2025,
+    T9K_BOARD, T9K_COLOSSAL,
+)  # fmt: skip
 
 
 def read(text: str) -> Converted:
@@ -184,9 +226,13 @@ def test_a_t9k_pytorch_job() -> None:
     assert (spec["processesPerReplica"], spec["suspend"]) == (4, True)
     assert (spec["scheduling"], spec["tensorboard"]) == ({"queue": "q"}, {"image": "tb"})
     assert not made.lost
-    assert [note.split(":")[0].split(" ")[0] for note in made.notes] == [
-        "spec.scheduler.t9kScheduler.priority", "spec.tensorboardSpec.trainingLogFilesets"
-    ]  # fmt: skip
+    assert [note.split(":")[0] for note in made.notes] == [
+        "spec.scheduler.t9kScheduler.priority",
+        "spec.replicaSpecs[0].template.spec.restartPolicy",
+        "spec.torchrunConfig.maxRestarts",
+        "spec.elastic.expectedReplicas",
+        "spec.tensorboardSpec.trainingLogFilesets",
+    ]
 
 
 def test_a_t9k_generic_job() -> None:
@@ -213,6 +259,62 @@ def test_a_t9k_mpi_job() -> None:
     env = launcher["template"]["spec"]["containers"][0]["env"]
     assert env == [{"name": "OMPI_MCA_btl", "value": "tcp,self"}]
     assert command(worker) == []
+
+
+def test_a_t9k_mpi_job_of_2025_names_its_launcher() -> None:
+    made = read(T9K_MPI_2025)
+    spec = made.manifest["spec"]
+    launcher, worker = spec["roles"]
+    assert command(launcher) == ["/opt/mpi/bin/mpirun", "-N", "3", "./train", "1"]
+    assert launcher["template"]["spec"]["containers"][0]["env"][0]["name"] == "OMPI_MCA_btl"
+    assert (worker["replicas"], command(worker)) == (5, [])
+    assert spec["processesPerReplica"] == 3
+    assert spec["runPolicy"] == {"cleanPods": "All", "backoffLimit": 3}
+    assert not made.lost
+    assert [note.split(":")[0] for note in made.notes] == [
+        "spec.replicaSpecs[1].template.spec.restartPolicy",
+        "spec.replicaSpecs[1].template.spec.containers[0].command",
+        "spec.ssh.sshAuthMountPath",
+    ]
+
+
+def test_a_t9k_tensorboard_reads_where_a_rank_has_the_claim() -> None:
+    made = read(T9K_BOARD)
+    assert made.manifest["spec"]["tensorboard"] == {"logDir": "/r/log"}
+    assert sorted(made.lost) == [
+        "metadata.ownerReferences[0].kind: Workflow",
+        "metadata.ownerReferences[0].name: w",
+        "spec.tensorboardSpec.logDir.s3.uri: ['s3://x']",
+        "spec.tensorboardSpec.resources.limits.cpu: 1",
+        "spec.tensorboardSpec.suspend: True",
+    ]
+    assert made.notes == [
+        "spec.tensorboardSpec.logDir.pvc: runs/b: not mounted by the first role, set "
+        "tensorboard.logDir"
+    ]
+
+
+def test_a_colossalai_job_is_torchrun_in_every_worker() -> None:
+    made = read(T9K_COLOSSAL)
+    (worker,) = made.manifest["spec"]["roles"]
+    assert command(worker) == ["torchrun", "--tee", "3", "t.py", "x"]
+    assert made.manifest["spec"]["processesPerReplica"] == 4
+    assert made.lost == ["spec.launcher.image: other", "spec.launcher.workingDir: /w"]
+
+
+@pytest.mark.parametrize(
+    ("field", "named"),
+    [
+        ("spec: {replicaSpecs: 3}", "spec.replicaSpecs"),
+        ("spec: {replicaSpecs: [7]}", r"spec.replicaSpecs\[0\]"),
+        ("spec: {runPolicy: [x]}", "spec.runPolicy"),
+        ("spec: {replicaSpecs: [{template: {spec: {containers: x}}}]}", "containers"),
+        ("spec: {replicaSpecs: [{}], successRules: [worker]}", "rule 'worker'"),
+    ],
+)
+def test_what_has_another_shape_is_refused_by_its_field(field: str, named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        read(f"{{apiVersion: batch.tensorstack.dev/v1beta1, kind: GenericJob, {field}}}")
 
 
 def test_unknown_kinds_are_refused_with_those_that_are_known() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct
 
 from athanor.api.meta import JSON
-from athanor.sdk.foreign import kubeflow, t9k
+from athanor.sdk.foreign import kubeflow, t9k, t9k_mpi
 from athanor.sdk.foreign.given import Given
 
 Reader = Callable[[Given, str], JSON]
@@ -18,7 +18,8 @@ READERS: Mapping[tuple[str, str], Reader] = {
     ("trainer.kubeflow.org", "TrainJob"): kubeflow.train,
     **{("batch.tensorstack.dev", kind): t9k.replicated for kind in t9k.FRAMEWORKS},
     ("batch.tensorstack.dev", "DeepSpeedJob"): t9k.deepspeed,
-    ("batch.tensorstack.dev", "MPIJob"): t9k.mpi,
+    ("batch.tensorstack.dev", "MPIJob"): t9k_mpi.read,
+    ("batch.tensorstack.dev", "ColossalAIJob"): t9k.colossal,
 }
 """(API group, kind) → how it is read."""
 

@@ -1,6 +1,7 @@
 """A foreign object that is read by taking fields out of it: what is left was lost.
 
-So no field can be forgotten: a reader that does not know one leaves it, and it is listed.
+So no field can be forgotten: a reader that does not know one leaves it, and it is listed. A field
+that is taken and does not reach our object is spoken of in a note that begins with its path.
 """
 
 from __future__ import annotations
@@ -9,102 +10,89 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from athanor.api.meta import API_VERSION, JSON
+from athanor.api.meta import JSON
 
 
 class Given:
-    """One object. `take` removes a field; `left` lists those that remain."""
+    """One object, or a part of it at `path`. `take` removes a field; `left` lists the rest."""
 
-    def __init__(self, manifest: JSON) -> None:
-        self._rest: JSON = copy.deepcopy(manifest)
-        self.notes: list[str] = []
-        self._parts: list[tuple[str, Given]] = []
+    def __init__(self, value: JSON, path: str = "", notes: list[str] | None = None) -> None:
+        self._rest: JSON = copy.deepcopy(value)
+        self._path = path
+        self.notes: list[str] = [] if notes is None else notes
+        self._parts: list[Given] = []
 
     def take(self, path: str, default: Any = None) -> Any:
-        """The field at a dotted path, removed; `default` when it is not there."""
+        """The field at a dotted path, removed; `default` when it is not there, or null.
+
+        Raises ValueError when `default` is a list or an object, and the field is not.
+        """
         *heads, last = path.split(".")
         at: Any = self._rest
         for head in heads:
             at = at.get(head) if isinstance(at, dict) else None
-        if not isinstance(at, dict):
+        found = at.pop(last, None) if isinstance(at, dict) else None
+        if found is None:
             return default
-        return at.pop(last, default)
+        if isinstance(default, dict | list) and not isinstance(found, type(default)):
+            wanted = "a list" if isinstance(default, list) else "an object with fields"
+            raise ValueError(f"{self.at(path)}: {found!r:.40} is not {wanted}")
+        return found
 
-    def within(self, value: JSON, path: str) -> Given:
-        """A part of the object, taken before, that is read in the same way."""
-        inner = Given(value)
-        inner.notes = self.notes
-        self._parts.append((path, inner))
-        return inner
+    def part(self, path: str) -> Given:
+        """The object at a path, to be read in the same way. Raises ValueError for anything else."""
+        return self._within(self.take(path, {}), path)
 
-    def note(self, text: str) -> None:
-        """Something was taken over differently, or not: say how."""
-        self.notes.append(text)
+    def inner(self, value: JSON, path: str) -> Given:
+        """An object that was taken before, to be read in the same way."""
+        return self._within(value, path)
+
+    def parts(self, path: str) -> list[Given]:
+        """The objects of the list at a path. Raises ValueError when it is none."""
+        found = self.take(path, [])
+        return [self._within(one, f"{path}[{number}]") for number, one in enumerate(found)]
+
+    def named(self, path: str) -> list[tuple[str, Given]]:
+        """The objects of the mapping at a path, with their names."""
+        found: JSON = self.take(path, {})
+        return [(name, self._within(one, f"{path}.{name}")) for name, one in found.items()]
+
+    def at(self, path: str) -> str:
+        """The whole path of a field of this part."""
+        return f"{self._path}.{path}" if self._path else path
+
+    def note(self, path: str, text: str) -> None:
+        """A field was taken over differently, or not: say how."""
+        self.notes.append(f"{self.at(path)}: {text}")
+
+    def needless(self, path: str, why: str) -> None:
+        """A field that nothing here needs: taken, and said when it was there."""
+        found = self.take(path)
+        if found not in (None, "", [], {}):
+            self.note(path, f"not needed: {why}")
 
     def left(self) -> list[str]:
         """The paths of all fields that nobody took, with their values."""
-        found = list(_leaves(self._rest, ""))
-        for path, part in self._parts:
-            found += [f"{path}.{rest}" for rest in part.left()]
-        return found
+        found = [f"{path}: {str(value)[:80]}" for path, value in leaves(self._rest, self._path)]
+        return found + [line for part in self._parts for line in part.left()]
+
+    def _within(self, value: object, path: str) -> Given:
+        if value is None:
+            value = {}
+        if not isinstance(value, dict):
+            raise ValueError(f"{self.at(path)}: {value!r:.40} is not an object with fields")
+        inner = Given(value, self.at(path), self.notes)
+        self._parts.append(inner)
+        return inner
 
 
-def _leaves(value: object, path: str) -> Iterator[str]:
+def leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """All that an object says: path and value. Lists without objects in them are one value."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _leaves(inner, f"{path}.{key}" if path else key)
-    elif value not in (None, "", [], False):
-        yield f"{path}: {str(value)[:80]}"
-
-
-POLICIES = ("Never", "OnFailure", "Always", "ExitCode")
-CLEAN = {"None": "None", "All": "All", "Running": "Unfinished", "Unfinished": "Unfinished"}
-
-
-def head(given: Given) -> JSON:
-    """Our object's metadata; what the server keeps there belongs to the old object."""
-    meta: JSON = given.take("metadata", {})
-    kept = {key: meta[key] for key in ("name", "generateName", "namespace") if meta.get(key)}
-    labels = meta.get("labels") or {}
-    notes = {
-        key: value
-        for key, value in (meta.get("annotations") or {}).items()
-        if not key.startswith("kubectl.kubernetes.io/")
-    }
-    return kept | ({"labels": labels} if labels else {}) | ({"annotations": notes} if notes else {})
-
-
-def role(name: str, replicas: object, policy: str, template: JSON) -> JSON:
-    """One of our roles. The pods' own restart policy is the role's to say."""
-    spec = {k: v for k, v in (template.get("spec") or {}).items() if k != "restartPolicy"}
-    made: JSON = {"name": name.lower()}
-    if replicas not in (None, 1):
-        made["replicas"] = replicas
-    return {**made, "restartPolicy": policy, "template": {**template, "spec": spec}}
-
-
-def job(given: Given, framework: str, spec: JSON) -> JSON:
-    """The TrainingJob, without what says nothing."""
-    given.take("apiVersion")
-    given.take("kind")
-    given.take("status")
-    said = {key: value for key, value in spec.items() if value not in (None, {}, [], False, "")}
-    return {
-        "apiVersion": API_VERSION, "kind": "TrainingJob", "metadata": head(given),
-        "spec": {"framework": framework, **said},
-    }  # fmt: skip
-
-
-def container(template: JSON, name: str = "") -> JSON:
-    """The container of a template that does the work: the one of that name, or the first."""
-    all_: list[JSON] = (template.get("spec") or {}).get("containers") or [{}]
-    return next((one for one in all_ if one.get("name") == name), all_[0])
-
-
-def with_command(template: JSON, command: list[str] | None) -> JSON:
-    """A template whose first container has another command line; None for none."""
-    spec = template.get("spec") or {}
-    first, *others = spec.get("containers") or [{}]
-    bare = {key: value for key, value in first.items() if key not in ("command", "args")}
-    changed = bare if command is None else {**bare, "command": command}
-    return {**template, "spec": {**spec, "containers": [changed, *others]}}
+            yield from leaves(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list) and any(isinstance(one, dict) for one in value):
+        for number, inner in enumerate(value):
+            yield from leaves(inner, f"{path}[{number}]")
+    elif value not in (None, "", []):
+        yield path, value

@@ -6,140 +6,149 @@ Fields are those of kubeflow.org/v1, /v2beta1 and trainer.kubeflow.org/v1alpha1.
 from __future__ import annotations
 
 from athanor.api.meta import JSON
-from athanor.sdk.foreign.given import CLEAN, Given, container, job, role, with_command
+from athanor.sdk.foreign import shape
+from athanor.sdk.foreign.given import Given
 
 REPLICAS = {
-    "PyTorchJob": ("pytorch", "pytorchReplicaSpecs"),
-    "TFJob": ("tensorflow", "tfReplicaSpecs"),
-    "XGBoostJob": ("xgboost", "xgbReplicaSpecs"),
-    "JAXJob": ("jax", "jaxReplicaSpecs"),
+    "PyTorchJob": ("pytorch", "pytorchReplicaSpecs", "OnFailure"),
+    "TFJob": ("tensorflow", "tfReplicaSpecs", "Never"),
+    "XGBoostJob": ("xgboost", "xgbReplicaSpecs", "Never"),
+    "JAXJob": ("jax", "jaxReplicaSpecs", "Never"),
 }
+"""Kind → framework, where its replicas stand, and the restart policy that holds unless said."""
 RUNTIMES = ("deepspeed", "mpi", "jax", "xgboost", "torch")
 """Words in a runtime's name that tell its framework."""
 
 
 def replicated(given: Given, kind: str) -> JSON:
     """A job with one template a role."""
-    framework, field = REPLICAS[kind]
-    spec: JSON = {"roles": _roles(given, field)}
-    spec |= _policy(given)
-    each = given.take("spec.nprocPerNode")
-    elastic: JSON = given.take("spec.elasticPolicy", {})
-    part = given.within(elastic, "spec.elasticPolicy")
-    each = part.take("nProcPerNode") or each
-    if each is not None:
-        spec["processesPerReplica"] = _processes(given, each, spec["roles"])
-    least, most = part.take("minReplicas"), part.take("maxReplicas")
-    if least or most:
-        spec["elastic"] = {"min": least or 1, "max": most or least}
-        if part.take("rdzvBackend", "c10d") != "c10d":
-            given.note("spec.elasticPolicy.rdzvBackend: elastic ranks always meet by c10d here")
-        _more(spec, "backoffLimit", part.take("maxRestarts"))
-    success = given.take("spec.successPolicy", "")
+    framework, field, policy = REPLICAS[kind]
+    roles = [_role(part, name, policy) for name, part in given.named(f"spec.{field}")]
+    spec: JSON = {"roles": roles, **_policy(given)}
+    if framework == "pytorch":
+        _torch(given, spec)
+    success = given.take("spec.successPolicy")
     if framework == "tensorflow" and success == "AllWorkers":
         spec["successRules"] = [{"ranks": {"worker": []}}]
-    elif success not in ("", "AllWorkers"):
-        given.note(f"spec.successPolicy: {success} is not known")
-    return job(given, framework, spec)
+    elif success:
+        given.note("spec.successPolicy", f"{success} is not known: see spec.successRules")
+    return shape.job(given, framework, spec)
+
+
+def _torch(given: Given, spec: JSON) -> None:
+    """nprocPerNode and elasticPolicy."""
+    elastic = given.part("spec.elasticPolicy")
+    last = (spec["roles"] or [{"template": {}}])[-1]["template"]
+    for part, path in ((given, "spec.nprocPerNode"), (elastic, "nProcPerNode")):
+        each = part.take(path)
+        if each is None:
+            continue
+        if "processesPerReplica" in spec:
+            part.note(path, f"{each}: spec.nprocPerNode holds")
+        else:
+            spec["processesPerReplica"] = shape.processes(part, path, each, last)
+    least, most = elastic.take("minReplicas"), elastic.take("maxReplicas")
+    if least or most:
+        spec["elastic"] = {"min": least or 1, "max": most or least}
+        _c10d(elastic)
+        spec["runPolicy"] = shape.retries(
+            elastic, "maxRestarts", elastic.take("maxRestarts"), spec["runPolicy"]
+        )
+
+
+def _c10d(elastic: Given) -> None:
+    backend = elastic.take("rdzvBackend", "c10d")
+    if backend != "c10d":
+        elastic.note("rdzvBackend", f"{backend}: elastic ranks always meet by c10d here")
 
 
 def mpi(given: Given, kind: str) -> JSON:
     """An MPIJob: its launcher needs no ssh here, and its workers no sshd."""
-    roles = _roles(given, "spec.mpiReplicaSpecs".removeprefix("spec."))
     made = []
-    for one in roles:
-        words = container(one["template"]).get("command") or []
-        if one["name"] == "worker" and any("sshd" in word for word in words):
-            one = {**one, "template": with_command(one["template"], None)}
+    for name, part in given.named("spec.mpiReplicaSpecs"):
+        launcher = name.lower() == "launcher"
+        one = _role(part, name, "OnFailure" if launcher else "Never")
+        if not launcher and any("sshd" in word for word in shape.words(one["template"])):
+            one = shape.instead(part, one, None)
         made.append(one)
     spec: JSON = {"roles": made, **_policy(given)}
     spec["processesPerReplica"] = given.take("spec.slotsPerWorker")
-    for needless in ("sshAuthMountPath", "mpiImplementation", "launcherCreationPolicy"):
-        given.take(f"spec.{needless}")  # hosts and agent are told to every implementation
-    return job(given, "mpi", spec)
+    why = "hosts and launch agent are told to every implementation, there is no ssh"
+    for field in ("sshAuthMountPath", "mpiImplementation"):
+        given.needless(f"spec.{field}", why)
+    given.needless("spec.launcherCreationPolicy", "a job's ranks start together")
+    return shape.job(given, "mpi", spec)
 
 
 def train(given: Given, kind: str) -> JSON:
     """A TrainJob: the runtime it refers to stays behind, its name tells the framework."""
-    name = str(given.take("spec.runtimeRef.name", ""))
-    given.take("spec.runtimeRef.kind")
-    given.take("spec.runtimeRef.apiGroup")
+    runtime = given.part("spec.runtimeRef")
+    name = str(runtime.take("name", ""))
+    for field in ("kind", "apiGroup"):
+        runtime.take(field)
     word = next((word for word in RUNTIMES if word in name), "")
     framework = {"torch": "pytorch", "": "generic"}.get(word, word)
-    trainer = given.within(given.take("spec.trainer", {}), "spec.trainer")
+    trainer = given.part("spec.trainer")
     main: JSON = {"name": "main"}
     for field in ("image", "command", "args", "env"):
         if value := trainer.take(field):
             main[field] = value
     if resources := trainer.take("resourcesPerNode"):
         main["resources"] = resources
-    if "image" not in main or "command" not in main:
-        given.note(f"spec.runtimeRef: image and command may be in the runtime {name!r}: add them")
+    missing = [field for field in ("image", "command") if field not in main]
+    told = f", and so may {' and '.join(missing)}: add them" if missing else ""
+    given.note(
+        "spec.runtimeRef",
+        f"what the runtime {name!r} says stays behind (framework {framework}, by its name){told}",
+    )
     nodes = trainer.take("numNodes", 1)
-    template: JSON = {"spec": {"containers": [main]}}
-    labels, notes = given.take("spec.labels"), given.take("spec.annotations")
-    if labels or notes:
-        template["metadata"] = {"labels": labels or {}, "annotations": notes or {}}
-    roles = [role("worker", nodes, "OnFailure", template)]
-    if framework in ("mpi",):
-        lead = role("launcher", 1, "OnFailure", template)
-        roles = [lead, role("worker", nodes, "OnFailure", with_command(template, None))]
-    each = trainer.take("numProcPerNode")
+    meta = {key: given.take(f"spec.{key}") for key in ("labels", "annotations")}
+    meta = {key: value for key, value in meta.items() if value}
+    template: JSON = {"spec": {"containers": [main]}} | ({"metadata": meta} if meta else {})
+    worker = {"replicas": nodes, "template": template}
+    roles = [shape.role(Given(worker), "worker", "OnFailure")]
+    if framework == "mpi":
+        bare = {"replicas": nodes, "template": shape.with_command(template, None)}
+        roles = [
+            shape.role(Given({"template": template}), "launcher", "OnFailure"),
+            shape.role(Given(bare), "worker", "OnFailure"),
+        ]
     spec: JSON = {"roles": roles, "suspend": given.take("spec.suspend", False)}
-    if each is not None:
-        spec["processesPerReplica"] = _processes(given, each, roles)
-    given.take("spec.managedBy")
-    return job(given, framework, spec)
+    if (deadline := given.take("spec.activeDeadlineSeconds")) is not None:
+        spec["runPolicy"] = {"activeDeadlineSeconds": deadline}
+    if (each := trainer.take("numProcPerNode")) is not None:
+        spec["processesPerReplica"] = shape.processes(trainer, "numProcPerNode", each, template)
+    return shape.job(given, framework, spec)
 
 
-def _roles(given: Given, field: str) -> list[JSON]:
-    made = []
-    for name, body in (given.take(f"spec.{field}") or {}).items():
-        part = given.within(body, f"spec.{field}.{name}")
-        policy = part.take("restartPolicy", "Never")
-        made.append(role(name, part.take("replicas"), policy, part.take("template", {})))
-    return made
+def _role(part: Given, name: str, policy: str) -> JSON:
+    return shape.role(part, name, part.take("restartPolicy", policy))
 
 
 def _policy(given: Given) -> JSON:
     """runPolicy, which older MPIJobs have at the top."""
-    policy = given.within(given.take("spec.runPolicy", {}) or {}, "spec.runPolicy")
+    policy = given.part("spec.runPolicy")
     ours: JSON = {}
     for name in ("backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"):
         value = policy.take(name)
         _set(ours, name, given.take(f"spec.{name}") if value is None else value)
-    clean = policy.take("cleanPodPolicy") or given.take("spec.cleanPodPolicy")
-    if clean:
-        ours["cleanPods"] = CLEAN.get(clean, "Unfinished")
-    queueing = given.within(policy.take("schedulingPolicy", {}) or {}, "spec.schedulingPolicy")
+    if word := policy.take("cleanPodPolicy"):
+        ours |= shape.clean(policy, "cleanPodPolicy", word)
+    else:
+        ours |= shape.clean(given, "spec.cleanPodPolicy", given.take("spec.cleanPodPolicy"))
+    queueing = policy.part("schedulingPolicy")
     _set(ours, "startingDeadlineSeconds", queueing.take("scheduleTimeoutSeconds"))
     scheduling: JSON = {}
     _set(scheduling, "queue", queueing.take("queue"))
     _set(scheduling, "priorityClassName", queueing.take("priorityClass"))
-    if queueing.take("minAvailable") or queueing.take("minResources"):
-        given.note("schedulingPolicy.minAvailable: a job starts whole, or with elastic.min ranks")
-    policy.take("managedBy")
+    whole = "a job starts whole, or with elastic.min ranks"
+    for field in ("minAvailable", "minResources"):
+        queueing.needless(field, whole)
     return {
         "runPolicy": ours, "scheduling": scheduling, "suspend": policy.take("suspend", False)
     }  # fmt: skip
 
 
-def _processes(given: Given, each: object, roles: list[JSON]) -> int:
-    """A number of processes; `auto` and `gpu` mean one for each device that is asked for."""
-    if str(each).isdecimal():
-        return int(str(each))
-    limits = (container(roles[-1]["template"]).get("resources") or {}).get("limits") or {}
-    devices = [int(v) for k, v in limits.items() if "/" in k and str(v).isdecimal()]
-    if each == "cpu":
-        given.note("nprocPerNode cpu: one process a rank here, set processesPerReplica")
-    return max(devices, default=1)
-
-
 def _set(target: JSON, name: str, value: object) -> None:
     if value not in (None, ""):
         target[name] = value
-
-
-def _more(spec: JSON, name: str, value: object) -> None:
-    if value is not None:
-        spec["runPolicy"] = {name: value, **spec.get("runPolicy", {})}

@@ -1,12 +1,17 @@
 """TensorStack's T9k jobs (batch.tensorstack.dev/v1beta1): one kind a framework.
 
-PyTorchTrainingJob, TensorFlowTrainingJob, XGBoostTrainingJob, GenericJob, DeepSpeedJob, MPIJob.
+PyTorchTrainingJob, TensorFlowTrainingJob, XGBoostTrainingJob, GenericJob, DeepSpeedJob and
+ColossalAIJob, in the shapes of the manuals of 2024 and 2025; MPIJob is in `t9k_mpi`.
 """
 
 from __future__ import annotations
 
+import shlex
+
 from athanor.api.meta import JSON
-from athanor.sdk.foreign.given import CLEAN, Given, container, job, role, with_command
+from athanor.sdk.foreign import shape
+from athanor.sdk.foreign.boards import board
+from athanor.sdk.foreign.given import Given
 
 FRAMEWORKS = {
     "PyTorchTrainingJob": "pytorch",
@@ -14,181 +19,174 @@ FRAMEWORKS = {
     "XGBoostTrainingJob": "xgboost",
     "GenericJob": "generic",
 }
+NO_SSH = "processes are started through the Kubernetes API"
 
 
 def replicated(given: Given, kind: str) -> JSON:
     """A job with a list of replica specs."""
-    common = _common(given)
-    roles, retries = _roles(given)
-    if retries:
-        common["runPolicy"] = {"backoffLimit": retries, **common["runPolicy"]}
-    spec: JSON = {"roles": roles, **common}
+    spec = common(given)
+    spec["roles"] = [role(part, spec) for part in given.parts("spec.replicaSpecs")]
     for rules in ("successRules", "failureRules"):
-        found = given.take(f"spec.{rules}") or []
-        spec[rules] = [{"ranks": {name.lower(): ranks for name, ranks in one.items()}}
-                       for one in found]  # fmt: skip
+        spec[rules] = [_rule(one) for one in given.take(f"spec.{rules}", [])]
     if kind == "PyTorchTrainingJob":
         _torchrun(given, spec)
-    if ports := given.take("spec.service.ports"):
-        given.note(
-            f"spec.service.ports: a headless Service names all ranks, whatever port: {ports}"
-        )
-    return job(given, FRAMEWORKS[kind], spec)
+    given.needless("spec.service.ports", "a headless Service names every rank, whatever port")
+    spec["tensorboard"] = board(given, spec["roles"])
+    return shape.job(given, FRAMEWORKS[kind], spec)
+
+
+def _rule(ranks: object) -> JSON:
+    if not isinstance(ranks, dict):
+        raise ValueError(f"rule {ranks!r:.40}: role: [ranks] is a rule")
+    return {"ranks": {str(name).lower(): which for name, which in ranks.items()}}
 
 
 def deepspeed(given: Given, kind: str) -> JSON:
     """A DeepSpeedJob: python, module or exec become the command of every worker."""
-    run = given.within(given.take("spec.config", {}) or {}, "spec.config")
-    slots = run.take("slotsPerWorker")
-    command = _deepspeed_command(run)
-    worker = given.within(given.take("spec.worker", {}) or {}, "spec.worker")
-    template = worker.take("template", {})
-    if command:
-        template = with_command(template, command)
-    roles = [
-        role("worker", worker.take("replicas"), worker.take("restartPolicy", "OnFailure"), template)
-    ]
-    elastic = given.take("spec.elastic", {}) or {}
-    if elastic.get("enabled"):
-        given.note("spec.elastic: ranks of deepspeed cannot come and go here; athanor resize can")
-    given.take("spec.disableCustomEnv")  # variables are set in every rank, no file is needed
-    spec = {"roles": roles, "processesPerReplica": slots, **_common(given)}
-    return job(given, "deepspeed", spec)
+    spec = common(given)
+    run = given.part("spec.config")
+    spec["processesPerReplica"] = run.take("slotsPerWorker")
+    worker = given.part("spec.worker")
+    one = role(worker, spec)
+    if command := _deepspeed_command(run):
+        one = shape.instead(worker, one, command)
+    spec["roles"] = [one]
+    if enabled(elastic := given.part("spec.elastic")):
+        for field in ("minReplicas", "maxReplicas", "expectedReplicas"):
+            elastic.take(field)
+        given.note("spec.elastic", "ranks of deepspeed cannot come and go; athanor resize can")
+    given.needless("spec.disableCustomEnv", "variables are set in every rank, without a file")
+    return shape.job(given, "deepspeed", spec)
 
 
 def _deepspeed_command(run: Given) -> list[str]:
-    own = run.take("customCommand")
-    if own:
+    if own := run.take("customCommand"):
         return ["sh", "-c", own] if isinstance(own, str) else list(own)
-    more = [str(word) for word in run.take("otherArgs") or []]
+    more = line(run.take("otherArgs"))
     if run.take("localRank") is False:
         more.append("--no_local_rank")
-    python, module, program = (run.take(f"run.{kind}") for kind in ("python", "module", "exec"))
-    if more:  # flags of the launcher itself: name it, so that they stay before the program
-        flag = ["--module"] if module else ["--no_python"] if program else []
-        return ["deepspeed", *more, *flag, *(python or module or program or [])]
-    if python:
-        return ["python", *python]
-    return ["python", "-m", *module] if module else list(program or [])
+    starts = {"python": (["python"], []), "module": (["python", "-m"], ["--module"]),
+              "exec": ([], ["--no_python"])}  # fmt: skip
+    for kind, (alone, flag) in starts.items():
+        if program := line(run.take(f"run.{kind}")):
+            # flags of the launcher itself: name it, so that they stay before the program
+            return ["deepspeed", *more, *flag, *program] if more else [*alone, *program]
+    return ["deepspeed", *more] if more else []
 
 
-def mpi(given: Given, kind: str) -> JSON:
-    """An MPIJob: the launcher that T9k adds is a role of its own here."""
-    worker = given.within(given.take("spec.worker", {}) or {}, "spec.worker")
-    config = given.within(given.take("spec.mpi", {}) or {}, "spec.mpi")
-    home = given.take("spec.mpiHome") or config.take("home") or ""
-    words = worker.take("cmd") or config.take("script") or []
-    more = worker.take("extraMPIArgs") or config.take("extraArgs") or []
-    settings = given.take("spec.mca") or config.take("mca") or {}
-    replicas = worker.take("replicas", 1)
-    program = f"{home.rstrip('/')}/bin/mpirun" if home else "mpirun"
-    count = [] if {"-n", "-np", "--np"} & set(map(str, more)) else ["-n", str(replicas)]
-    template = worker.take("template", {})
-    launch = with_command(template, [program, *count, *map(str, more), *words])
-    main = container(launch)
-    main["env"] = [
-        *({"name": f"OMPI_MCA_{key}", "value": str(value)} for key, value in settings.items()),
-        *(main.get("env") or []),
-    ]
-    main["resources"] = {"requests": {"cpu": "100m"}}
-    given.take("spec.ssh")  # no ssh is needed
-    roles = [
-        role("launcher", 1, "OnFailure", launch),
-        role("worker", replicas, "OnFailure", with_command(template, None)),
-    ]
-    return job(given, "mpi", {"roles": roles, **_common(given)})
+def colossal(given: Given, kind: str) -> JSON:
+    """A ColossalAIJob: torchrun in every worker; there is no launcher."""
+    spec = common(given)
+    config, worker = given.part("spec.torchConfig"), given.part("spec.worker")
+    program = line(config.take("script")) or line(worker.take("command"))
+    more = line(config.take("extraArgs")) or line(worker.take("torchArgs"))
+    run = ["torchrun", *more, *program] if program else []
+    each = config.take("procPerWorker") or worker.take("procPerWorker")
+    made = []
+    for part in given.parts("spec.replicaSpecs") or [worker]:
+        kind = part.take("type", "worker")
+        if kind != "launcher":
+            one = role(part, spec, kind)
+            made.append(shape.instead(part, one, run) if run else one)
+    spec |= {"roles": made, "processesPerReplica": each}
+    if more and not program:
+        given.note("spec.torchConfig.extraArgs", f"{shlex.join(more)}: there is no script")
+    for field in ("sshAuthMountPath", "authMountPath", "sshdPath"):
+        given.needless(f"spec.ssh.{field}", NO_SSH)
+    return shape.job(given, "pytorch", spec)
 
 
 def _torchrun(given: Given, spec: JSON) -> None:
-    """torchrunConfig and elastic."""
-    run = given.within(given.take("spec.torchrunConfig", {}) or {}, "spec.torchrunConfig")
-    enabled = run.take("enabled", False)
-    each, restarts = run.take("procPerNode"), run.take("maxRestarts")
-    backend, options = run.take("rdzvBackend", "c10d"), run.take("extraOptions") or []
-    if enabled:
-        spec["roles"] = [_with_torchrun(one, options) for one in spec["roles"]]
-        if str(each or "").isdecimal():
-            spec["processesPerReplica"] = int(each)
-        elif each:
-            given.note(f"spec.torchrunConfig.procPerNode {each}: set processesPerReplica")
-        if restarts is not None:
-            spec["runPolicy"] = {"backoffLimit": restarts, **spec["runPolicy"]}
+    """torchrunConfig, and elastic, which has an effect with torchrun alone."""
+    run = given.part("spec.torchrunConfig")
+    if not enabled(run):
+        return
+    _c10d(run)
+    options = line(run.take("extraOptions"))
+    roles = [_with_torchrun(one, options) for one in spec["roles"]]
+    if options and roles == spec["roles"]:
+        run.note("extraOptions", f"{shlex.join(options)}: add them to the command")
+    spec["roles"] = roles
+    if (each := run.take("procPerNode")) is not None:
+        last = (roles or [{"template": {}}])[-1]["template"]
+        spec["processesPerReplica"] = shape.processes(run, "procPerNode", each, last)
+    restarts = run.take("maxRestarts")
+    spec["runPolicy"] = shape.retries(run, "maxRestarts", restarts, spec["runPolicy"])
+    elastic = given.part("spec.elastic")
+    if roles and enabled(elastic):
+        least, most = elastic.take("minReplicas"), elastic.take("maxReplicas")
+        if least or most:
+            name = roles[-1]["name"]
+            spec["elastic"] = {"min": least or 1, "max": most or least, "role": name}
+        elastic.needless("expectedReplicas", "as many ranks as fit between the two; athanor resize")
+
+
+def _c10d(run: Given) -> None:
+    backend = run.take("rdzvBackend", "c10d")
     if backend != "c10d":
-        given.note(f"spec.torchrunConfig.rdzvBackend {backend}: elastic ranks meet by c10d here")
-    elastic = given.within(given.take("spec.elastic", {}) or {}, "spec.elastic")
-    least, most = elastic.take("minReplicas"), elastic.take("maxReplicas")
-    if elastic.take("enabled") and enabled and (least or most):
-        name = spec["roles"][-1]["name"]
-        spec["elastic"] = {"min": least or 1, "max": most or least, "role": name}
-        elastic.take("expectedReplicas")
+        run.note("rdzvBackend", f"{backend}: elastic ranks meet by c10d here")
 
 
 def _with_torchrun(one: JSON, options: list[str]) -> JSON:
-    main = container(one["template"])
-    words = [*(main.get("command") or []), *(main.get("args") or [])]
-    if not words or words[0].rsplit("/", 1)[-1] == "torchrun":
+    words = shape.words(one["template"])
+    if not words:
         return one
-    rest = words[1:] if words[0].startswith("python") else ["--no-python", *words]
-    return {**one, "template": with_command(one["template"], ["torchrun", *options, *rest])}
+    first, *rest = words
+    if first.rsplit("/", 1)[-1] != "torchrun":
+        first, rest = "torchrun", rest if first.startswith("python") else ["--no-python", *words]
+    return {**one, "template": shape.with_command(one["template"], [first, *options, *rest])}
 
 
-def _roles(given: Given) -> tuple[list[JSON], int]:
-    made, retries = [], 0
-    for number, body in enumerate(given.take("spec.replicaSpecs") or []):
-        part = given.within(body, f"spec.replicaSpecs[{number}]")
-        policy = part.take("restartPolicy", "OnFailure")
-        if isinstance(policy, dict):
-            retries += policy.get("limit") or 0
-            policy = policy.get("policy", "OnFailure")
-        if part.take("scalingWeight"):
-            given.note("scalingWeight: one role is elastic here")
-        kind = part.take("type", "worker")
-        made.append(role(kind, part.take("replicas"), policy, part.take("template", {})))
-    return made, retries
+def role(part: Given, spec: JSON, kind: str = "") -> JSON:
+    """A replica spec, or a worker. Retries that it allows are added to the job's run policy."""
+    policy = part.take("restartPolicy", "OnFailure")
+    if isinstance(policy, dict):
+        inner = part.inner(policy, "restartPolicy")
+        policy, limit = inner.take("policy", "OnFailure"), inner.take("limit")
+        if limit:
+            run = spec["runPolicy"]
+            spec["runPolicy"] = {**run, "backoffLimit": limit + run.get("backoffLimit", 0)}
+    part.needless("scalingWeight", "one role is elastic here")
+    return shape.role(part, kind or part.take("type", "worker"), policy)
 
 
-def _common(given: Given) -> JSON:
+def common(given: Given) -> JSON:
     """Run policy, run mode and scheduler, which all kinds share."""
-    policy = given.within(given.take("spec.runPolicy", {}) or {}, "spec.runPolicy")
+    policy = given.part("spec.runPolicy")
     ours: JSON = {}
     for name in ("backoffLimit", "activeDeadlineSeconds"):
         if (value := policy.take(name)) is not None:
             ours[name] = value
-    clean = policy.take("cleanUpPolicy") or given.take("spec.cleanUpPolicy")
-    workers = policy.take("cleanUpWorkers")
-    if clean or workers is not None:
-        ours["cleanPods"] = CLEAN.get(clean or ("All" if workers else "None"), "Unfinished")
-    scheduler = given.within(given.take("spec.scheduler.t9kScheduler", {}) or {}, "spec.scheduler")
+    if word := policy.take("cleanUpPolicy"):
+        ours |= shape.clean(policy, "cleanUpPolicy", word)
+    elif word := given.take("spec.cleanUpPolicy"):
+        ours |= shape.clean(given, "spec.cleanUpPolicy", word)
+    elif (workers := policy.take("cleanUpWorkers")) is not None:
+        ours["cleanPods"] = "All" if workers else "None"
+    scheduler = given.part("spec.scheduler.t9kScheduler")
     queue, priority = scheduler.take("queue"), scheduler.take("priority")
-    if priority:
-        given.note(
-            f"spec.scheduler.t9kScheduler.priority {priority}: priorities are PriorityClasses here "
-            "(athanor prioritize)"
+    if priority is not None:
+        scheduler.note(
+            "priority", f"{priority}: priorities are PriorityClasses here (athanor prioritize)"
         )
-    debug = given.take("spec.runMode.debug", {}) or {}
-    pause = given.take("spec.runMode.pause", {}) or {}
-    if debug.get("replicaSpecs"):
-        given.note("spec.runMode.debug.replicaSpecs: ranks wait before their own command here")
-    if pause.get("resumeSpecs"):
-        given.note("spec.runMode.pause.resumeSpecs: change the template before athanor resume")
+    debug, pause = given.part("spec.runMode.debug"), given.part("spec.runMode.pause")
+    debug.needless("replicaSpecs", "ranks wait before their own command")
+    pause.needless("resumeSpecs", "change the template before athanor resume")
     return {
-        **_board(given),
         "runPolicy": ours,
-        "debug": bool(debug.get("enabled")),
-        "suspend": bool(pause.get("enabled")),
+        "debug": enabled(debug),
+        "suspend": enabled(pause),
         "scheduling": {"queue": queue} if queue else {},
     }
 
 
-def _board(given: Given) -> JSON:
-    board = given.take("spec.tensorboardSpec")
-    if not board:
-        return {}
-    part = given.within(board, "spec.tensorboardSpec")
-    image = part.take("image", "")
-    if files := part.take("trainingLogFilesets"):
-        given.note(
-            f"spec.tensorboardSpec.trainingLogFilesets {', '.join(map(str, files))}: set "
-            "tensorboard.logDir to the path at which the ranks write there"
-        )
-    return {"tensorboard": {"image": image} if image else {}}
+def enabled(part: Given) -> bool:
+    """Whether a part is switched on, in the words of old manuals, too."""
+    return bool(part.take("enabled", part.take("enable", False)))
+
+
+def line(value: object) -> list[str]:
+    """A command line that is a list, or one string."""
+    if isinstance(value, str):
+        return shlex.split(value)
+    return [str(word) for word in value] if isinstance(value, list) else []

@@ -1,0 +1,228 @@
+"""Documents of other platforms that say every field their kind has."""
+
+from __future__ import annotations
+
+silent = ("apiVersion", "kind", "status")
+"""What names the kind becomes the framework; a status was observed by the old platform."""
+
+_META = """
+metadata:
+  name: a
+  namespace: team
+  labels: {team: x}
+  annotations: {note: y}
+  finalizers: [somebody/else]
+  ownerReferences: [{apiVersion: v1, kind: Workflow, name: w, uid: u}]
+"""
+_POD = """
+          metadata: {labels: {app: x}, annotations: {b: c}}
+          spec:
+            restartPolicy: OnFailure
+            nodeSelector: {disk: ssd}
+            tolerations: [{key: gpu, operator: Exists}]
+            volumes: [{name: v, persistentVolumeClaim: {claimName: runs}}]
+            containers:
+            - name: main
+              image: i
+              command: [python, t.py]
+              args: [--lr, "1"]
+              workingDir: /w
+              env: [{name: A, value: b}]
+              resources: {limits: {nvidia.com/gpu: 2}, requests: {cpu: 1}}
+              volumeMounts: [{name: v, mountPath: /r, subPath: s}]
+            - {name: side, image: j}
+"""
+_POLICY = """
+  runPolicy:
+    cleanPodPolicy: Running
+    backoffLimit: 2
+    activeDeadlineSeconds: 60
+    ttlSecondsAfterFinished: 9
+    suspend: true
+    managedBy: kueue.x-k8s.io/multikueue
+    schedulingPolicy:
+      {minAvailable: 3, minResources: {cpu: 1}, queue: q, priorityClass: high,
+       scheduleTimeoutSeconds: 7}
+"""
+
+
+def _kubeflow(kind: str, field: str, roles: str, more: str = "", version: str = "v1") -> str:
+    made = "".join(
+        f"    {name}:\n        replicas: {2 if name == 'Worker' else 1}\n"
+        f"        restartPolicy: ExitCode\n        template:{_POD}"
+        for name in roles.split()
+    )
+    return (
+        f"apiVersion: kubeflow.org/{version}\nkind: {kind}{_META}spec:{_POLICY}{more}"
+        f"  {field}:\n{made}status: {{conditions: [{{type: Running}}]}}\n"
+    )
+
+
+_T9K_COMMON = """
+  runPolicy: {activeDeadlineSeconds: 60, backoffLimit: 2, cleanUpPolicy: Unfinished}
+  runMode:
+    debug: {enabled: true, replicaSpecs: [{type: worker, command: [sh], skipInitContainer: true}]}
+    pause: {enabled: true, resumeSpecs: [{type: worker, command: [x], args: [y]}]}
+  scheduler: {t9kScheduler: {queue: q, priority: 50}}
+"""
+_BOARD = """
+  tensorboardSpec:
+    image: tb
+    suspend: true
+    scheduler: {t9kScheduler: {queue: q}}
+    resources: {limits: {cpu: 1}}
+    trainingLogFilesets: [t9k://pvc/runs/s/log, t9k://minio/x/y, t9k://pvc/other/z]
+    logDir:
+      pvc: [{name: runs, subPath: [s/more, nowhere]}]
+      s3: {secretRef: {name: key}, uri: ["s3://x"]}
+      http: {url: ["http://x"]}
+"""
+
+
+def _t9k(kind: str, more: str, common: str = _T9K_COMMON) -> str:
+    version = "batch.tensorstack.dev/v1beta1"
+    return f"apiVersion: {version}\nkind: {kind}{_META}spec:{common}{more}\n"
+
+
+def _replicas(*names: str, policy: str = "ExitCode", more: str = "") -> str:
+    made = "".join(
+        f"    - type: {name}\n      replicas: 2\n      restartPolicy: {policy}\n{more}"
+        f"      template:{_POD}"
+        for name in names
+    )
+    return f"  replicaSpecs:\n{made}"
+
+
+_LIMITED = "{policy: OnFailure, limit: 3}"
+_TORCH = """
+  torchrunConfig:
+    enabled: true
+    maxRestarts: 5
+    procPerNode: "4"
+    rdzvBackend: etcd
+    extraOptions: [--tee, "3"]
+  elastic: {enabled: true, minReplicas: 1, maxReplicas: 4, expectedReplicas: 2}
+"""
+_OFF = _TORCH.replace("true", "false")
+_SSH = "  ssh: {sshAuthMountPath: /root/.ssh, sshdPath: /usr/sbin/sshd}\n"
+_RUN = """
+  config:
+    slotsPerWorker: 2
+    localRank: false
+    autotune: run
+    otherArgs: [--flag]
+    run: {python: [t.py], module: [m], exec: [e]}
+  elastic: {enabled: true, minReplicas: 1, maxReplicas: 4, expectedReplicas: 2}
+  disableCustomEnv: true
+"""
+_ONE = f"  worker:\n      replicas: 2\n      restartPolicy: Always\n      template:{_POD}"
+_ELASTIC = """
+  nprocPerNode: "2"
+  elasticPolicy:
+    minReplicas: 1
+    maxReplicas: 4
+    rdzvBackend: etcd
+    rdzvPort: 29400
+    rdzvHost: h
+    rdzvId: i
+    rdzvConf: [{key: k, value: v}]
+    standalone: true
+    nProcPerNode: 3
+    maxRestarts: 5
+    metrics: [{type: Resource}]
+"""
+
+DOCUMENTS = {
+    "PyTorchJob": _kubeflow("PyTorchJob", "pytorchReplicaSpecs", "Master Worker", _ELASTIC),
+    "PyTorchJob auto": _kubeflow(
+        "PyTorchJob", "pytorchReplicaSpecs", "Worker", "  nprocPerNode: auto\n"
+    ),
+    "TFJob": _kubeflow(
+        "TFJob", "tfReplicaSpecs", "Chief PS Worker",
+        "  successPolicy: AllWorkers\n  enableDynamicWorker: true\n",
+    ),
+    "XGBoostJob": _kubeflow("XGBoostJob", "xgbReplicaSpecs", "Master Worker"),
+    "JAXJob": _kubeflow("JAXJob", "jaxReplicaSpecs", "Worker"),
+    "MPIJob v1": _kubeflow(
+        "MPIJob", "mpiReplicaSpecs", "Launcher Worker",
+        "  slotsPerWorker: 2\n  cleanPodPolicy: All\n  mainContainer: main\n",
+    ),
+    "MPIJob v2beta1": _kubeflow(
+        "MPIJob", "mpiReplicaSpecs", "Launcher Worker",
+        "  slotsPerWorker: 2\n  runLauncherAsWorker: false\n  sshAuthMountPath: /home/x/.ssh\n"
+        "  launcherCreationPolicy: AtStartup\n  mpiImplementation: Intel\n",
+        "v2beta1",
+    ).replace("[python, t.py]", "[/usr/sbin/sshd, -De]"),
+    "TrainJob": f"""
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob{_META}
+spec:
+  runtimeRef: {{name: torch-distributed, kind: ClusterTrainingRuntime, apiGroup: x}}
+  suspend: true
+  activeDeadlineSeconds: 60
+  managedBy: y
+  labels: {{l: m}}
+  annotations: {{n: o}}
+  initializer:
+    dataset: {{storageUri: "hf://d", env: [{{name: A, value: b}}], secretRef: {{name: s}}}}
+    model: {{storageUri: "hf://m"}}
+  podTemplateOverrides: [{{targetJobs: [{{name: node}}], spec: {{serviceAccountName: z}}}}]
+  runtimePatches: [{{manager: me, trainingRuntimeSpec: {{template: {{metadata: {{}}}}}}}}]
+  trainer:
+    image: i
+    command: [torchrun, t.py]
+    args: [x]
+    env: [{{name: A, value: b}}]
+    numNodes: 3
+    numProcPerNode: 4
+    resourcesPerNode: {{limits: {{nvidia.com/gpu: 4}}}}
+""",
+    "PyTorchTrainingJob": _t9k(
+        "PyTorchTrainingJob",
+        _TORCH + _BOARD + _replicas("node", more="      scalingWeight: 2\n"),
+    ),
+    "PyTorchTrainingJob plain": _t9k(
+        "PyTorchTrainingJob", _OFF + _replicas("master", "worker", policy=_LIMITED)
+    ),
+    "TensorFlowTrainingJob": _t9k("TensorFlowTrainingJob", _BOARD + _replicas("worker", "ps")),
+    "XGBoostTrainingJob": _t9k("XGBoostTrainingJob", _replicas("master", "worker")),
+    "GenericJob": _t9k(
+        "GenericJob",
+        "  cleanUpPolicy: All\n  successRules: [{worker: [0]}]\n"
+        "  failureRules: [{worker: [0]}, {worker: [1]}]\n"
+        "  service: {ports: [{port: 80, name: http}], type: ClusterIP}\n"
+        + _replicas("worker", policy=_LIMITED),
+    ),
+    "DeepSpeedJob": _t9k("DeepSpeedJob", _RUN + _ONE),
+    "DeepSpeedJob custom": _t9k(
+        "DeepSpeedJob", _RUN.replace("localRank: false", "customCommand: ./run.sh") + _ONE
+    ),
+    "MPIJob 2024": _t9k(
+        "MPIJob",
+        "  mpiHome: /usr/local\n  mca: {btl: self}\n" + _SSH + _ONE
+        + "      cmd: [./train]\n      extraMPIArgs: [-N, '3']\n",
+        "\n  runPolicy: {cleanUpWorkers: true}\n",
+    ),
+    "MPIJob 2025": _t9k(
+        "MPIJob",
+        "  mpiConfig: {mca: {btl: self}, home: /o, extraArgs: [--bind-to, none], script: [./t]}\n"
+        + _SSH + _replicas("launcher", "worker", policy=_LIMITED),
+        "\n  runPolicy: {cleanUpWorkers: true}\n",
+    ),
+    "MPIJob without script": _t9k(
+        "MPIJob", "  mpiConfig: {home: /o, extraArgs: [-x]}\n" + _replicas("launcher", "worker")
+    ),
+    "ColossalAIJob 2024": _t9k(
+        "ColossalAIJob",
+        "  ssh: {authMountPath: /root/.ssh, sshdPath: /s}\n"
+        "  launcher: {image: l, workingDir: /w, env: [{name: A, value: b}]}\n" + _ONE
+        + "      command: [t.py]\n      torchArgs: [--tee]\n      procPerWorker: 4\n",
+        "\n  runPolicy: {cleanUpWorkers: true}\n",
+    ),
+    "ColossalAIJob 2025": _t9k(
+        "ColossalAIJob",
+        "  torchConfig: {script: [t.py], extraArgs: [--tee], procPerWorker: 4}\n"
+        + _replicas("launcher", "worker", policy=_LIMITED),
+    ),
+}  # fmt: skip
+"""Name → YAML. Each kind in all its shapes, with the fields of its API reference."""
