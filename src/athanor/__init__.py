@@ -14,9 +14,13 @@ if TYPE_CHECKING:
     from athanor.sdk.client import Client as Client
     from athanor.sdk.handle import AsyncJob as AsyncJob
     from athanor.sdk.handle import Job as Job
+    from athanor.sdk.handle import NoResult as NoResult
     from athanor.sdk.handle import train as train
     from athanor.sdk.handle import train_async as train_async
+    from athanor.sdk.jobs import WaitTimeout as WaitTimeout
+    from athanor.sdk.shipping import NotShippable as NotShippable
     from athanor.sdk.submission import Submission as Submission
+    from athanor.wire.status import ApiError as ApiError
 
 _HOMES = {
     "Client": "athanor.sdk.client",
@@ -24,6 +28,10 @@ _HOMES = {
     "Submission": "athanor.sdk.submission",
     "Job": "athanor.sdk.handle",
     "AsyncJob": "athanor.sdk.handle",
+    "NoResult": "athanor.sdk.handle",
+    "WaitTimeout": "athanor.sdk.jobs",
+    "NotShippable": "athanor.sdk.shipping",
+    "ApiError": "athanor.wire.status",
     "train": "athanor.sdk.handle",
     "train_async": "athanor.sdk.handle",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, TypedDict
 
 from msgspec import Struct, field, structs
 
@@ -96,3 +96,61 @@ class Submission(Struct, frozen=True, kw_only=True):
         """Amounts may be written as numbers, too."""
         for name in ("gpus", "cpu", "memory"):
             structs.force_setattr(self, name, str(getattr(self, name)))
+
+
+class Wishes(TypedDict, total=False):
+    """A Submission's fields as keywords: all but its framework and its command."""
+
+    name: str
+    namespace: str
+    workers: int
+    gpus: int | float | str
+    gpu_resource: str
+    gpu_models: Sequence[str]
+    cpu: int | float | str
+    memory: str
+    queue: str
+    priority: str
+    pools: Sequence[str]
+    env: Mapping[str, str]
+    labels: Mapping[str, str]
+    image: str
+    venv: str
+    requirements: Sequence[str]
+    directory: str
+    outputs: str
+    checkpoint_dir: str
+    checkpoint_grace: int
+    max_runtime: int
+    estimated_runtime: int
+    deadline: int
+    retries: int
+    ttl: int
+    grace: int
+    processes: int
+    suspend: bool
+    roles: Sequence[RoleAsk]
+    min_workers: int
+    max_workers: int
+    restart: RestartPolicy
+    retry_on: Sequence[int]
+    success: Mapping[str, Sequence[int]]
+    clean: Literal["None", "All", "Unfinished"]
+    starting_deadline: int
+    debug: bool
+    git: str
+    ref: str
+    bundle: str
+    tensorboard: bool
+    logdir: str
+    tensorboard_image: str
+    data: Sequence[str]
+    secrets: Sequence[str]
+    shared_memory: str
+    annotations: Mapping[str, str]
+    devices: Mapping[str, str]
+    selector: Mapping[str, str]
+    tolerations: Sequence[str]
+    pull_secrets: Sequence[str]
+    service_account: str
+    host: Sequence[Literal["network", "ipc", "pid"]]

@@ -12,7 +12,7 @@ from athanor.client.sync import SyncHttp
 from athanor.client.target import Target
 
 if TYPE_CHECKING:
-    from athanor.sdk.drive_async import AsyncDriver
+    from athanor.sdk.drive_async import AsyncDriver, BriefDriver
 
 
 def target(files: str | None, context: str | None) -> Target:
@@ -42,8 +42,19 @@ def sync(files: str | None, context: str | None) -> tuple[SyncHttp, str]:
 
 def asynchronous(files: str | None, context: str | None) -> tuple[AsyncDriver, str]:
     """A driver for an event loop, and the context's namespace."""
-    found = target(files, context)
-    http: Any = importlib.import_module("athanor.client.http")
-    drive: Any = importlib.import_module("athanor.sdk.drive_async")
+    found, http, drive = _asynchronous(files, context)
     driver: AsyncDriver = drive.AsyncDriver(http.Http(found))
     return driver, found.namespace
+
+
+def brief(files: str | None, context: str | None) -> tuple[BriefDriver, str]:
+    """The same, with connections for one operation each: nobody has to close it."""
+    found, http, drive = _asynchronous(files, context)
+    driver: BriefDriver = drive.BriefDriver(lambda: http.Http(found))
+    return driver, found.namespace
+
+
+def _asynchronous(files: str | None, context: str | None) -> tuple[Target, Any, Any]:
+    names = ("athanor.client.http", "athanor.sdk.drive_async")
+    http, drive = (importlib.import_module(name) for name in names)
+    return target(files, context), http, drive

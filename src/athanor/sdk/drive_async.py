@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
 from athanor.client.protocol import Transport
@@ -94,6 +94,30 @@ class AsyncDriver:
             return None
         clock = self._clock
         return clock.monotonic() if clock else asyncio.get_running_loop().time()
+
+
+class BriefDriver:
+    """Opens a transport for each operation and closes it after: none is left to be closed."""
+
+    def __init__(self, opened: Callable[[], Transport]) -> None:
+        self.opened = opened
+
+    async def run(self, op: Op[T]) -> T:
+        """The operation's value; what it emits is dropped. Raises ApiError."""
+        driver = AsyncDriver(self.opened())
+        try:
+            return await driver.run(op)
+        finally:
+            await driver.close()
+
+    async def iterate(self, op: Op[object]) -> AsyncIterator[object]:
+        """The values the operation emits. Raises ApiError."""
+        driver = AsyncDriver(self.opened())
+        try:
+            async for value in driver.iterate(op):
+                yield value
+        finally:
+            await driver.close()
 
 
 async def _apump(handle: int, stream: Stream, mailbox: asyncio.Queue[Arrival]) -> None:

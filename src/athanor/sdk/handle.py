@@ -5,34 +5,44 @@
 
 from __future__ import annotations
 
-import html
+import difflib
 import json
 import os
+import re
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack, get_args, overload
+
+import msgspec
 
 from athanor.api.meta import JSON
 from athanor.api.training import Framework, TrainingJob
 from athanor.kit.ids import RandomIds
-from athanor.sdk import jobs, life, logs, shipping, why
-from athanor.sdk.asked import Submission
+from athanor.sdk import connect, jobs, life, logs, notebook, shipping, why
+from athanor.sdk.asked import Submission, Wishes
 from athanor.sdk.client import AsyncClient, Client
 from athanor.sdk.jobs import Scope
 from athanor.sdk.progress import Metrics, metrics_of
 from athanor.sdk.steps import Op
 from athanor.sdk.submission import manifest
+from athanor.wire.status import ApiError
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_UNFIT = re.compile(r"[^a-z0-9]+")
+"""What a name in Kubernetes cannot have."""
 
 
 class Mine(Generic[P, T]):
     """An operation of the client about the job that it is taken from."""
 
-    def __init__(self, of: Callable[Concatenate[Scope, str, P], Op[T]]) -> None:
+    def __init__(
+        self, of: Callable[Concatenate[Scope, str, P], Op[T]], *, shown: bool = False
+    ) -> None:
         self.of = of
+        self.shown = shown
         self.__doc__ = of.__doc__
 
     @overload
@@ -47,7 +57,8 @@ class Mine(Generic[P, T]):
             return self
 
         def call(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return job.client.driver.run(self.of(job.scope, job.name, *args, **kwargs))
+            op = self.of(job.scope, job.name, *args, **kwargs)
+            return job.watch(op) if self.shown else job.client.driver.run(op)
 
         call.__doc__ = self.__doc__
         return call
@@ -59,11 +70,19 @@ def _metrics(scope: Scope, name: str) -> Op[Metrics]:
     return metrics_of(found)
 
 
+class NoResult(Exception):
+    """The job has no result that can be read here; the message says why. `job` is as it was."""
+
+    def __init__(self, message: str, job: TrainingJob) -> None:
+        super().__init__(message)
+        self.job = job
+
+
 class _Job:
-    """A job on the server."""
+    """A job on the server. `seen` is how it was last seen."""
 
     status = Mine(jobs.job)
-    wait = Mine(jobs.wait)
+    wait = Mine(jobs.wait, shown=True)
     metrics = Mine(_metrics)
     suspend = Mine(jobs.suspend)
     resume = Mine(jobs.resume)
@@ -72,10 +91,11 @@ class _Job:
     delete = Mine(jobs.delete_job)
     why = Mine(why.why)
 
-    def __init__(self, client: Any, name: str, namespace: str, outputs: str = "") -> None:
+    def __init__(self, client: Any, seen: TrainingJob, outputs: str = "") -> None:
         self.client = client
-        self.name = name
-        self.namespace = namespace
+        self.seen = seen
+        self.name = seen.metadata.name
+        self.namespace = seen.metadata.namespace
         self.outputs = outputs
 
     @property
@@ -83,9 +103,10 @@ class _Job:
         """Where its operations look."""
         return Scope(self.namespace)
 
-    def result(self) -> Any:
-        """What the function returned, once the job has succeeded. Raises FileNotFoundError."""
-        return json.loads((Path(self.outputs) / shipping.RESULT).read_text())
+    def _look(self, shown: notebook.Shown | None, seen: TrainingJob) -> None:
+        self.seen = seen
+        if shown is not None:
+            shown.update(notebook.Card(seen))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.namespace}/{self.name}>"
@@ -96,12 +117,27 @@ class Job(_Job):
 
     client: Client
 
+    def watch(self, op: Op[TrainingJob]) -> TrainingJob:
+        """Carry out what emits the job as it changes; notebooks show that."""
+        shown = notebook.live(self.seen)
+        for seen in self.client.driver.iterate(op):
+            self._look(shown, seen)
+        return self.seen
+
     def logs(self, *, follow: bool = False) -> Iterator[logs.LogLine]:
         """The lines of all ranks; `follow` until it has finished."""
         return self.client.logs(self.name, follow=follow, namespace=self.namespace)
 
+    def result(self) -> Any:
+        """What the function returned, once the job has succeeded. Raises NoResult."""
+        return value_of(self.client.driver.run(_seen(self.scope, self.seen)), self.outputs)
+
     def _repr_html_(self) -> str:
-        return as_html(self.status())
+        try:
+            self.seen = self.status()
+        except ApiError:  # a notebook shows what it can
+            return notebook.as_html(self.seen)
+        return notebook.as_html(self.seen)
 
 
 class AsyncJob(_Job):
@@ -109,20 +145,52 @@ class AsyncJob(_Job):
 
     client: AsyncClient
 
+    async def watch(self, op: Op[TrainingJob]) -> TrainingJob:
+        """Carry out what emits the job as it changes; notebooks show that."""
+        shown = notebook.live(self.seen)
+        async for seen in self.client.driver.iterate(op):
+            self._look(shown, seen)
+        return self.seen
+
     def logs(self, *, follow: bool = False) -> AsyncIterator[logs.LogLine]:
         """The lines of all ranks; `follow` until it has finished."""
         return self.client.logs(self.name, follow=follow, namespace=self.namespace)
 
+    async def result(self) -> Any:
+        """What the function returned, once the job has succeeded. Raises NoResult."""
+        return value_of(await self.client.driver.run(_seen(self.scope, self.seen)), self.outputs)
 
-def as_html(job: TrainingJob) -> str:
-    """A job as notebooks show it: a row with a bar."""
-    told = metrics_of(job)
-    bar = f'<progress value="{told.share:.3f}"></progress>' if told.share is not None else ""
-    numbers = ", ".join(f"{key} {value:.4g}" for key, value in told.values.items())
-    steps = f"{told.step}/{told.total}" if told.total else ("" if told.step is None else told.step)
-    cells = [job.metadata.name, job.spec.framework, job.status.phase, steps, numbers]
-    row = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells)
-    return f"<table><tr>{row}<td>{bar}</td></tr></table>"
+    def _repr_html_(self) -> str:
+        return notebook.as_html(self.seen)
+
+
+def _seen(scope: Scope, last: TrainingJob) -> Op[TrainingJob]:
+    """The job as it is, or as it was when it is gone."""
+    try:
+        found = yield from jobs.job(scope, last.metadata.name)
+    except ApiError as error:
+        if error.reason != "NotFound":
+            raise
+        return last
+    return found
+
+
+def value_of(job: TrainingJob, outputs: str) -> Any:
+    """The value that rank 0 wrote below the outputs. Raises NoResult."""
+    name, phase = job.metadata.name, job.status.phase
+    if phase != "Succeeded":
+        said = f": {job.status.message}" if job.status.message else ""
+        way = "job.why() tells more" if phase == "Failed" else "wait for it: job.wait()"
+        raise NoResult(f"job {name!r} is {phase}{said}; {way}", job)
+    place = Path(outputs) / shipping.RESULT
+    try:
+        return json.loads(place.read_text())
+    except OSError as wrong:
+        raise NoResult(
+            f"what job {name!r} returned cannot be read here: {wrong}; give train() as outputs= a "
+            "folder that ranks and you see",
+            job,
+        ) from None
 
 
 def train(
@@ -131,17 +199,17 @@ def train(
     framework: Framework = "generic",
     arguments: Mapping[str, object] | None = None,
     client: Client | None = None,
-    **asked: Any,
+    **wishes: Unpack[Wishes],
 ) -> Job:
     """Run a function as a training job, in this environment and folder.
 
-    `asked` are the fields of a Submission: workers, gpus, cpu, memory, queue, image, … Raises
-    NotShippable when the function cannot go, ApiError when the server refuses.
+    `wishes` are the fields of a Submission: workers, gpus, cpu, memory, queue, image, … Raises
+    NotShippable when the function cannot go, TypeError or ValueError for what is asked wrongly,
+    ApiError when the server refuses.
     """
     client = client or Client()
-    body, outputs = _prepared(function, framework, arguments or {}, client.scope, asked)
-    made = client.submit(body)
-    return Job(client, made.metadata.name, made.metadata.namespace, outputs)
+    body, outputs = _prepared(function, framework, arguments or {}, client.scope, {**wishes})
+    return Job(client, client.submit(body), outputs)
 
 
 async def train_async(
@@ -150,13 +218,14 @@ async def train_async(
     framework: Framework = "generic",
     arguments: Mapping[str, object] | None = None,
     client: AsyncClient | None = None,
-    **asked: Any,
+    **wishes: Unpack[Wishes],
 ) -> AsyncJob:
     """`train` for an event loop."""
-    client = client or AsyncClient()
-    body, outputs = _prepared(function, framework, arguments or {}, client.scope, asked)
-    made = await client.submit(body)
-    return AsyncJob(client, made.metadata.name, made.metadata.namespace, outputs)
+    if client is None:
+        driver, namespace = connect.brief(None, None)
+        client = AsyncClient(driver=driver, namespace=namespace)
+    body, outputs = _prepared(function, framework, arguments or {}, client.scope, {**wishes})
+    return AsyncJob(client, await client.submit(body), outputs)
 
 
 def _prepared(
@@ -164,28 +233,52 @@ def _prepared(
     framework: Framework,
     arguments: Mapping[str, object],
     scope: Scope,
-    asked: JSON,
+    said: JSON,
 ) -> tuple[JSON, str]:
     """The manifest, and where the outputs will be."""
-    said = dict(asked)
-    text = shipping.packed(function, arguments)
-    base = function.__name__.replace("_", "-").strip("-<>").lower() or "train"
-    name = said.pop("name", "") or f"{base[:30]}-{RandomIds().suffix()}"
-    directory = os.path.abspath(said.pop("directory", os.getcwd()))
-    outputs = said.pop("outputs", os.path.join(directory, "outputs", name))
+    if framework not in get_args(Framework):
+        raise ValueError(
+            f"there is no framework {framework!r}{_near(framework, get_args(Framework))}"
+        )
+    _known(said)
+    text = shipping.packed(function, arguments, elsewhere=bool(said.get("image")))
+    base = _UNFIT.sub("-", shipping.name_of(function).lower()).strip("-")[:30] or "train"
+    name = said.pop("name", "") or f"{base}-{RandomIds().suffix()}"
+    directory = os.path.abspath(said.pop("directory", "") or os.getcwd())
+    outputs = said.pop("outputs", "") or os.path.join(directory, "outputs", name)
     if not said.get("image") and "venv" not in said and sys.prefix != sys.base_prefix:
         said["venv"] = sys.prefix
-    env = {**said.pop("env", {}), "ATHANOR_PROGRAM": text}
+    for amount in ("gpus", "cpu", "memory"):
+        if amount in said:
+            said[amount] = str(said[amount])
     spread = framework == "pytorch" and (
         (said.get("processes") or 1) > 1 or said.get("max_workers") is not None
-        or str(said.get("gpus", "0")) not in ("0", "1")
+        or said.get("gpus", "0") not in ("0", "1")
     )  # fmt: skip
-    said.setdefault("namespace", scope.namespace)
-    submission = Submission(
-        framework=framework, name=name, directory=directory, outputs=outputs, env=env,
-        command=_torchrun() if spread else ["python", "-c", shipping.RUN], **said,
-    )  # fmt: skip
-    return manifest(submission), outputs
+    asked = {
+        "namespace": scope.namespace, **said, "framework": framework, "name": name,
+        "directory": directory, "outputs": outputs,
+        "env": {**said.get("env", {}), "ATHANOR_PROGRAM": text},
+        "command": _torchrun() if spread else ["python", "-c", shipping.RUN],
+    }  # fmt: skip
+    try:
+        return manifest(msgspec.convert(asked, Submission)), outputs
+    except msgspec.ValidationError as wrong:
+        raise TypeError(f"train(): {wrong}") from None
+
+
+def _known(said: JSON) -> None:
+    """Refuses names that a Submission does not have, with the nearest that it has."""
+    for name in said:
+        if name not in Wishes.__annotations__:
+            raise TypeError(
+                f"train() has no argument {name!r}{_near(name, Wishes.__annotations__)}"
+            )
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f": is {near[0]} meant?" if near else ""
 
 
 def _torchrun() -> list[str]:

@@ -12,7 +12,7 @@ from athanor.api.labels import QUEUE
 from athanor.api.meta import JSON, ObjectMeta, Page
 from athanor.api.registry import of
 from athanor.api.training import TrainingJob
-from athanor.sdk.steps import Op, ask, close, now, open_, receive, sleep
+from athanor.sdk.steps import Op, ask, close, emit, now, open_, receive, sleep
 from athanor.sdk.submission import Submission, manifest
 from athanor.wire import calls, watch
 from athanor.wire.status import ApiError
@@ -109,7 +109,7 @@ def wait(
     timeout: float | None = None,
     namespace: str | None = None,
 ) -> Op[TrainingJob]:
-    """Follow a job until it is `until`, and return it as it is then.
+    """Follow a job until it is `until`, and return it as it is then; emits it at each change.
 
     Returns too when the job finished and can no longer become what was asked for. Raises
     WaitTimeout after `timeout` seconds, ApiError(NotFound) when there is no such job.
@@ -124,6 +124,7 @@ def wait(
             if error.reason == "NotFound" and until == "deleted":
                 return seen or TrainingJob(metadata=ObjectMeta(name=name, namespace=where))
             raise
+        yield from emit(seen)
         if reached(seen, until):
             return seen
         left = None if timeout is None else started + timeout - (yield from now())
@@ -177,9 +178,11 @@ def _until_changed(seen: TrainingJob, until: Until, left: float | None) -> Op[No
                 return
             if frame.type == "BOOKMARK":
                 continue
-            if reached(msgspec.json.decode(frame.object, type=TrainingJob), until):
+            changed = msgspec.json.decode(frame.object, type=TrainingJob)
+            if reached(changed, until):
                 yield from close(arrival.handle)
                 return
+            yield from emit(changed)
 
 
 def _set_suspend(scope: Scope, name: str, namespace: str | None, to: bool) -> Op[TrainingJob]:

@@ -34,6 +34,9 @@ class LogLine(Struct, frozen=True):
     time: str
     text: str
 
+    def __str__(self) -> str:
+        return f"[{self.rank}] {self.text}"
+
 
 class Wish(Struct, frozen=True, kw_only=True):
     """Which lines: of all ranks or of one (`rank`: "0" or "worker-0"), how many, how far back.

@@ -1,20 +1,24 @@
-"""A function as a program for elsewhere: by cloudpickle where it is installed, else by source.
+"""A function as a program for elsewhere: as it is (by cloudpickle), or by its source.
 
-By source, the function goes with the modules, constants and functions of its own module that it
-uses; what else it refers to is refused by name. Arguments are JSON.
+As it is, it takes along what it holds: closures, lambdas, classes of a notebook; the same Python
+must run it. By source, which goes to an image with a Python of its own, it goes with the modules,
+constants and functions of its own module that it uses (see `sourcing`); arguments are JSON then.
 """
 
 from __future__ import annotations
 
 import base64
-import importlib.util
-import inspect
 import json
+import os
 import pickle
 import sys
-import textwrap
-from collections.abc import Callable, Iterator, Mapping
-from types import CodeType, FunctionType, ModuleType
+from collections.abc import Callable, Mapping
+from types import ModuleType
+
+import cloudpickle
+
+from athanor.sdk import sourcing
+from athanor.sdk.sourcing import NotShippable as NotShippable
 
 LIMIT = 96 * 1024
 """Bytes of a program: it travels in one environment variable (Linux allows 128 KiB)."""
@@ -28,62 +32,99 @@ RUN = (
 )
 """Runs the program that the environment holds, encoded: Kubernetes expands `$(…)` in variables."""
 
-_END = """
-import json as _json, os as _os
-_value = {call}
-if _os.environ.get("ATHANOR_INDEX", "0") == "0" and _os.environ.get("RANK", "0") == "0":
-    _where = _os.environ.get("ATHANOR_OUTPUT_DIR")
-    if _where:
-        with open(_os.path.join(_where, "result.json"), "w") as _file:
-            _json.dump(_value, _file, default=str)
+_PICKLED = """
+import base64 as _base64, sys as _sys
+if _sys.version_info[:2] != {version}:
+    raise SystemExit(
+        "the function was packed by Python %d.%d, this is %d.%d: submit it from the same Python, "
+        "or from a file, with an image" % ({version} + _sys.version_info[:2]))
+_sys.path[:0] = [_path for _path in {paths} if _path not in _sys.path]
+try:
+    import cloudpickle as _pickle
+    _function, _given = _pickle.loads(_base64.b64decode({data!r}))
+except ImportError as _wrong:
+    raise SystemExit("the function cannot be unpacked: %s; install that in the job's environment"
+        % _wrong)
+except AttributeError as _wrong:
+    raise SystemExit("the function cannot be unpacked: %s; it was packed by cloudpickle %s, which "
+        "the job's environment should have, too" % (_wrong, {packer!r}))
 """
-_PLAIN = (int, float, str, bool, bytes, type(None), tuple, list, dict)
+_CALL = """
+import json as _json, os as _os
+_value = {name}(**_given)
+_rank = [_os.environ.get(_name, "0") for _name in ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK")]
+_where = _os.environ.get("ATHANOR_OUTPUT_DIR")
+if _where and {{*_rank, _os.environ.get("ATHANOR_INDEX", "0")}} == {{"0"}}:
+    with open(_os.path.join(_where, "result.json"), "w") as _file:
+        _json.dump(_value, _file, default=lambda _it: getattr(_it, "tolist", _it.__str__)())
+"""
 
 
-class NotShippable(Exception):
-    """The function refers to something that cannot go with it; the message names the way out."""
-
-
-def packed(function: Callable[..., object], arguments: Mapping[str, object]) -> str:
+def packed(
+    function: Callable[..., object], arguments: Mapping[str, object], *, elsewhere: bool = False
+) -> str:
     """`program`, as the environment carries it. Raises NotShippable."""
-    text = base64.b64encode(program(function, arguments).encode()).decode()
+    text = base64.b64encode(program(function, arguments, elsewhere=elsewhere).encode()).decode()
     if len(text) > LIMIT:
         raise NotShippable(
-            f"{function.__name__} and what it refers to are {len(text)} bytes, more than {LIMIT}: "
-            "put it into a file and submit that"
+            f"{name_of(function)} and what it refers to are {len(text)} bytes, more than {LIMIT}: "
+            "read data inside of the function, or put it into a file and submit that"
         )
     return text
 
 
-def program(function: Callable[..., object], arguments: Mapping[str, object]) -> str:
-    """The text of a program that calls `function`. Raises NotShippable."""
+def program(
+    function: Callable[..., object], arguments: Mapping[str, object], *, elsewhere: bool = False
+) -> str:
+    """The text of a program that calls `function`; `elsewhere` another Python runs it, perhaps.
+
+    Raises NotShippable.
+    """
+    if elsewhere:
+        try:
+            return _by_source(function, arguments)
+        except NotShippable:
+            pass  # as it is, then: the program says so where Python is another
+    data = base64.b64encode(_pickled(function, arguments)).decode()
+    version = tuple(sys.version_info[:2])
+    unpack = _PICKLED.format(
+        version=version, paths=_paths(), data=data, packer=cloudpickle.__version__
+    )
+    return unpack + _CALL.format(name="_function")
+
+
+def name_of(function: Callable[..., object]) -> str:
+    """What a function is called; a callable object by its class."""
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _by_source(function: Callable[..., object], arguments: Mapping[str, object]) -> str:
     try:
         given = json.dumps(dict(arguments))
     except (TypeError, ValueError) as wrong:
         raise NotShippable(f"arguments must be JSON: {wrong}") from None
-    if importlib.util.find_spec("cloudpickle"):
-        body, call = _pickled(function)
-    else:
-        body, call = _source(function), function.__name__
-    text = f"{body}\nimport json as _json\n_given = _json.loads({given!r})\n"
-    return text + _END.format(call=f"{call}(**_given)")
+    body = sourcing.source(function)
+    return f"{body}\nimport json as _json\n_given = _json.loads({given!r})\n" + _CALL.format(
+        name=name_of(function)
+    )
 
 
-def _pickled(function: Callable[..., object]) -> tuple[str, str]:
-    cloudpickle = importlib.import_module("cloudpickle")
-    module = sys.modules.get(function.__module__)
-    mine = module is not None and not _is_installed(module)
-    if mine and function.__module__ != "__main__":
+def _pickled(function: Callable[..., object], arguments: Mapping[str, object]) -> bytes:
+    """Function and arguments. What its own module defines goes along, unless it is installed."""
+    module = sys.modules.get(getattr(function, "__module__", None) or "")
+    mine = module is not None and module.__name__ != "__main__" and not _is_installed(module)
+    if mine:
         cloudpickle.register_pickle_by_value(module)
     try:
-        data = base64.b64encode(cloudpickle.dumps(function)).decode()
-    except (TypeError, AttributeError, pickle.PicklingError) as wrong:
-        raise NotShippable(f"{function.__name__} cannot be pickled: {wrong}") from None
+        return bytes(cloudpickle.dumps((function, dict(arguments))))
+    except (TypeError, AttributeError, ValueError, pickle.PicklingError) as wrong:
+        raise NotShippable(
+            f"{name_of(function)} refers to something that cannot travel ({wrong}): make it inside "
+            "of the function"
+        ) from None
     finally:
-        if mine and function.__module__ != "__main__":
+        if mine:
             cloudpickle.unregister_pickle_by_value(module)
-    load = f"import base64 as _b, pickle as _p\n_function = _p.loads(_b.b64decode({data!r}))"
-    return load, "_function"
 
 
 def _is_installed(module: ModuleType) -> bool:
@@ -91,60 +132,8 @@ def _is_installed(module: ModuleType) -> bool:
     return "site-packages" in path or path.startswith(sys.base_prefix)
 
 
-def _source(function: Callable[..., object]) -> str:
-    if not isinstance(function, FunctionType):
-        raise NotShippable(f"{function!r} is no plain function; install cloudpickle to ship it")
-    parts: dict[str, str] = {}
-    for name, text in _parts(function, set()):
-        parts.setdefault(name, text)
-    return "\n\n".join(["from __future__ import annotations", *parts.values()])
-
-
-def _parts(function: FunctionType, seen: set[str]) -> Iterator[tuple[str, str]]:
-    """What a function needs, then the function."""
-    seen.add(function.__name__)
-    if function.__closure__:
-        names = ", ".join(function.__code__.co_freevars)
-        raise NotShippable(
-            f"{function.__name__} uses {names} of the function around it: pass them as arguments, "
-            "or install cloudpickle"
-        )
-    for name in sorted(_globals(function.__code__)):
-        if name not in function.__globals__ or name in seen:
-            continue
-        yield from _needed(function, name, function.__globals__[name], seen)
-    try:
-        text = textwrap.dedent(inspect.getsource(function))
-    except (OSError, TypeError):
-        raise NotShippable(
-            f"the source of {function.__name__} cannot be found: write it in a file, or install "
-            "cloudpickle"
-        ) from None
-    if not text.startswith("def "):
-        text = text[text.index("def ") :]  # decorators stay behind
-    yield function.__name__, text
-
-
-def _needed(
-    function: FunctionType, name: str, value: object, seen: set[str]
-) -> Iterator[tuple[str, str]]:
-    if isinstance(value, ModuleType):
-        yield name, f"import {value.__name__} as {name}"
-    elif getattr(value, "__module__", None) not in (None, function.__module__, "builtins"):
-        known = getattr(value, "__name__", name)
-        yield name, f"from {value.__module__} import {known} as {name}"
-    elif isinstance(value, FunctionType):
-        yield from _parts(value, seen)
-    elif isinstance(value, _PLAIN):
-        yield name, f"{name} = {value!r}"
-    else:
-        raise NotShippable(
-            f"{function.__name__} refers to {name}, a {type(value).__name__}: make it inside the "
-            "function, pass it as an argument, or install cloudpickle"
-        )
-
-
-def _globals(code: CodeType) -> set[str]:
-    """Names that a function and those inside it may take from their module."""
-    inner = [const for const in code.co_consts if isinstance(const, CodeType)]
-    return set(code.co_names).union(*(_globals(one) for one in inner))
+def _paths() -> list[str]:
+    """Where the submitter's own modules are found, beside what is installed."""
+    own = (os.path.abspath(path) for path in sys.path if not path.endswith(".zip"))
+    roots = (sys.prefix, sys.base_prefix, sys.exec_prefix)
+    return [path for path in own if not path.startswith(roots) and os.path.isdir(path)]

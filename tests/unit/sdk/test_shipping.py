@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +17,11 @@ import pytest
 
 from athanor.api.scheduling import Progress
 from athanor.api.training import Pace, TrainingJob, TrainingJobSpec, TrainingJobStatus
-from athanor.sdk import shipping
-from athanor.sdk.handle import as_html
+from athanor.sdk import shipping, sourcing
+from athanor.sdk.asked import Submission, Wishes
+from athanor.sdk.client import Client
+from athanor.sdk.handle import train
+from athanor.sdk.notebook import as_html, as_text
 from athanor.sdk.progress import metrics_of
 
 RATE = 2.5
@@ -29,18 +35,23 @@ def work(steps: int, name: str = "a$(b)") -> dict[str, Any]:
     return {"value": helper(steps + 0.5), "name": name}
 
 
-@pytest.fixture
-def by_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shipping.importlib.util, "find_spec", lambda name: None)
+def ran(program: str, folder: Path, **env: str) -> Any:
+    """What a packed function returned, in another Python process."""
+    given = {"ATHANOR_PROGRAM": program, "ATHANOR_OUTPUT_DIR": str(folder), **env}
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", shipping.RUN], env=given, check=False, text=True,
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+    if done.returncode:
+        return done.stderr.strip().splitlines()[-1]
+    written = folder / "result.json"
+    return json.loads(written.read_text()) if written.exists() else None
 
 
-def test_a_function_runs_elsewhere_with_all_it_needs(by_source: None, tmp_path: Path) -> None:
-    env = {
-        "ATHANOR_PROGRAM": shipping.packed(work, {"steps": 3}),
-        "ATHANOR_OUTPUT_DIR": str(tmp_path),
-    }
-    subprocess.run([sys.executable, "-I", "-c", shipping.RUN], env=env, check=True)
-    assert json.loads((tmp_path / "result.json").read_text()) == {"value": 7.5, "name": "a$(b)"}
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_function_runs_elsewhere_with_all_it_needs(elsewhere: bool, tmp_path: Path) -> None:
+    program = shipping.packed(work, {"steps": 3}, elsewhere=elsewhere)
+    assert ran(program, tmp_path) == {"value": 7.5, "name": "a$(b)"}
 
 
 def closing() -> Callable[[], int]:
@@ -52,34 +63,103 @@ def closing() -> Callable[[], int]:
     return inner
 
 
-LOCK = object()
+LOCK = threading.Lock()
 
 
-def uses_an_object() -> object:
+def uses_a_lock() -> object:
     return LOCK
+
+
+class Callable_:
+    def __call__(self) -> str:
+        return "called"
+
+
+@pytest.mark.parametrize(
+    ("function", "returned"),
+    [
+        (closing(), 3),
+        (lambda: "lambda", "lambda"),
+        (Callable_(), "called"),
+        (partial(work, 1), 2.5),
+    ],
+)
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_closures_lambdas_and_objects_travel(
+    function: Any, returned: object, elsewhere: bool, tmp_path: Path
+) -> None:
+    found = ran(shipping.packed(function, {}, elsewhere=elsewhere), tmp_path)
+    assert (found["value"] if isinstance(found, dict) else found) == returned
+
+
+@pytest.mark.parametrize(
+    ("env", "writes"),
+    [
+        ({}, True),
+        ({"RANK": "1"}, False),
+        ({"PMI_RANK": "1"}, False),
+        ({"ATHANOR_INDEX": "2"}, False),
+    ],
+)
+def test_rank_zero_alone_writes_the_result(
+    env: dict[str, str], writes: bool, tmp_path: Path
+) -> None:
+    assert (ran(shipping.packed(closing(), {}), tmp_path, **env) == 3) is writes
+
+
+def test_another_python_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = shipping.program(closing(), {}).replace(f"!= {sys.version_info[:2]}", "!= (3, 99)")
+    text = base64.b64encode(program.encode()).decode()
+    assert "submit it from the same Python" in ran(text, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("function", "says"),
     [
         (closing(), "pass them as arguments"),
-        (uses_an_object, "refers to LOCK"),
+        (uses_a_lock, "refers to LOCK, a lock"),
         (print, "no plain function"),
     ],
 )
-def test_what_cannot_go_is_named(by_source: None, function: Any, says: str) -> None:
+def test_what_cannot_go_by_source_is_named(function: Any, says: str) -> None:
     with pytest.raises(shipping.NotShippable, match=says):
-        shipping.program(function, {})
+        sourcing.source(function)
 
 
-def test_arguments_are_json() -> None:
-    with pytest.raises(shipping.NotShippable, match="JSON"):
-        shipping.program(work, {"steps": object()})
+@pytest.mark.parametrize("arguments", [{}, {"lock": LOCK}])
+def test_what_cannot_go_at_all_is_named(arguments: dict[str, object]) -> None:
+    function = work if arguments else uses_a_lock
+    with pytest.raises(shipping.NotShippable, match=r"cannot travel .*lock"):
+        shipping.program(function, arguments)
 
 
-def test_a_program_that_is_too_long_is_refused(by_source: None) -> None:
+def test_a_program_that_is_too_long_is_refused() -> None:
     with pytest.raises(shipping.NotShippable, match="put it into a file"):
         shipping.packed(work, {"steps": 1, "name": "x" * shipping.LIMIT})
+
+
+def test_keywords_of_train_are_the_fields_of_a_submission() -> None:
+    assert set(Wishes.__annotations__) == {*Submission.__struct_fields__} - {"framework", "command"}
+
+
+@pytest.mark.parametrize(
+    ("wishes", "says"),
+    [
+        ({"workres": 3}, "no argument 'workres': is workers meant"),
+        ({"workers": "4"}, r"Expected `int`, got `str` - at `\$.workers`"),
+        ({"framework": "pytroch"}, "is pytorch meant"),
+        ({"memory": "lots"}, "memory 'lots' is no quantity"),
+    ],
+)
+def test_wrong_wishes_are_refused_by_name(wishes: dict[str, Any], says: str) -> None:
+    class Unreached:
+        def run(self, op: object) -> None:
+            raise AssertionError("nothing is sent")
+
+        iterate = run
+
+    with pytest.raises((TypeError, ValueError), match=says):
+        train(work, client=Client(driver=Unreached()), **wishes)
 
 
 def test_speed_and_the_time_that_is_left() -> None:
@@ -95,5 +175,6 @@ def test_speed_and_the_time_that_is_left() -> None:
     assert (told.steps_per_second, told.eta) == (0.5, 100.0)
     assert told.share == pytest.approx(60 / 110)
     assert "<progress" in as_html(job)
-    assert "loss 0.5" in as_html(job)
+    assert "loss 0.5, 100s left" in as_html(job)
+    assert as_text(job) == "Running  0 of 0 ranks  60/110  loss 0.5, 100s left"
     assert metrics_of(TrainingJob()).eta is None
