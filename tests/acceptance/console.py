@@ -83,3 +83,10 @@ class Console:
                 return found
             time.sleep(0.05)
         raise AssertionError("it did not happen in time")
+
+
+def open_way(folder: Path) -> None:
+    """Let everybody pass to a folder of the tests: people's pods run as other users."""
+    for each in (folder, *folder.parents):
+        if each.is_relative_to("/tmp") and each.stat().st_uid == os.getuid():
+            each.chmod(each.stat().st_mode | 0o011)

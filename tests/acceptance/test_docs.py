@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.console import open_way
+
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [
     "README.md",
@@ -33,9 +35,7 @@ def test_commands_of(page: str, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
     (project / "train.py").write_text("print('training')\n")
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.is_relative_to("/tmp") and folder.stat().st_uid == os.getuid():
-            folder.chmod(folder.stat().st_mode | 0o011)  # pods run as another user
+    open_way(tmp_path)
     env = {
         **os.environ,
         "HOME": str(tmp_path),

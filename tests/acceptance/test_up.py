@@ -17,7 +17,7 @@ from athanor import Client
 from athanor.api.core import PersistentVolumeClaim
 from athanor.api.registry import of
 from athanor.local.agent.claims import volume_of
-from tests.acceptance.console import Console
+from tests.acceptance.console import Console, open_way
 
 HELLO = ("submit", "generic", "--name", "hello", "--workers", "2", "--cpu", "100m", "--")
 
@@ -114,9 +114,18 @@ def test_people_get_a_namespace_a_queue_and_no_more(console: Console) -> None:
     assert file.stat().st_mode & 0o077 == 0
     assert "ada" in console.run("user", "list")
     asada = ("--kubeconfig", str(file))
-    console.run(*asada, "submit", "generic", "--name", "hers", "--cpu", "100m", "--", "true")
+    open_way(console.project)
+    shared = console.project / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    job = ("submit", "generic", "--cpu", "100m", "--output-dir", str(shared / "hers"))
+    console.run(*asada, *job, "--name", "hers", "--", "true")
     assert " vision " in console.run(*asada, "list")
     console.run(*asada, "wait", "hers", "--timeout", "1m")
+    others = str(console.data.checkpoints / "default")
+    theirs = ("submit", "generic", "--cpu", "100m", "--output-dir", others)
+    console.run(*asada, *theirs, "--name", "greedy", "--", "true")
+    console.until(lambda: "belongs to the platform" in console.run(*asada, "why", "greedy") or None)
     assert "cannot list" in console.run(*asada, "list", "-n", "default", code=1)
     assert "cannot list" in console.run(*asada, "get", "secrets", "-n", "kube-system", code=1)
     console.run("user", "remove", "ada", "--yes")

@@ -38,12 +38,17 @@ class Person(Struct, frozen=True, kw_only=True):
 
 
 class Added(Struct, frozen=True, kw_only=True):
-    """What was made for somebody. `loopback`: their kubeconfig works on this machine only."""
+    """What was made for somebody.
+
+    `loopback`: their kubeconfig works on this machine only. `runs_as`: the uid of the platform's
+    owner where pods have no other; 0 where root gives them one apart.
+    """
 
     namespace: str
     queue: str
     kubeconfig: Path
     loopback: bool
+    runs_as: int
 
 
 def add(client: Client, data: DataDir, who: Person, clock: Clock, out: str) -> Added:
@@ -71,7 +76,10 @@ def add(client: Client, data: DataDir, who: Person, clock: Clock, out: str) -> A
     text = Pki(data.pki, clock.now()).kubeconfig(who.name, groups, server, home)
     path = Path(out or f"{who.name}.kubeconfig").expanduser().absolute()
     write_private(path, text.encode())
-    return Added(namespace=home, queue=home, kubeconfig=path, loopback=not settings.get("listen"))
+    return Added(
+        namespace=home, queue=home, kubeconfig=path, loopback=not settings.get("listen"),
+        runs_as=data.root.stat().st_uid,
+    )  # fmt: skip
 
 
 def everybody(client: Client) -> list[tuple[str, str]]:

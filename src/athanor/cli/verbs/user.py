@@ -45,6 +45,11 @@ def add(world: World, name: str, team: str, share: tuple[str, ...], limit: tuple
         raise Failure(str(refused)) from None
     show.line(f"user {name} added: namespace {made.namespace}, queue {made.queue}")
     show.note(f"  give them  {made.kubeconfig} (it is a secret: mode 0600)")
+    if made.runs_as:
+        show.note(f"  pods run   as user {made.runs_as}, the platform's owner: they may read")
+        show.note(
+            "             what that user may; a platform of root gives people users of their own"
+        )
     if made.loopback:
         show.note("  from here only: athanor up --listen ADDRESS lets other machines in")
 

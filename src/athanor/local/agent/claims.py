@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -91,7 +92,7 @@ class Claims:
         path = (spec.get("hostPath") or spec.get("local") or {}).get("path")
         if not path:
             raise Missing(f'the volume of claim "{name}" is not a folder of this machine')
-        return str(path)
+        return os.path.realpath(str(path))
 
     def _changed(self, key: str, old: JSON | None, new: JSON | None) -> None:
         self._wake.set()

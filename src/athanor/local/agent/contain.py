@@ -71,15 +71,16 @@ def mounts(
         {"source": str(place.folder / "passwd"), "target": "/etc/passwd"},
     ]
     needs = list(env.needs)
-    if (work := container.get("workingDir")) and os.path.isdir(work):
+    if work := _work(container, place):
         needs.append(work)
     reachable = _reachable(needs, place)
     hiding = ["/tmp", *(entry["target"] for entry in reachable if "kind" in entry)]
     if not any(str(place.data).startswith(folder + "/") for folder in hiding):
-        out.append({"kind": "tmpfs", "target": str(place.data), "readOnly": True, "size": "1m"})
-    out += reachable
+        out.append(_nothing(str(place.data)))
+    for entry in reachable:
+        out += _without_data(entry, place)
     for mount in container.get("volumeMounts") or []:
-        out.append(_volume(mount, sources[mount["name"]], variables))
+        out += _without_data(_volume(mount, sources[mount["name"]], variables), place)
     if "..token" in sources:
         source = sources["..token"].path
         out.append({"source": source, "target": TOKEN_PATH, "readOnly": True})
@@ -101,8 +102,7 @@ def share(
         paths[mount["mountPath"]] = found["source"]
         if not found["readOnly"]:
             writable.append(found["source"])
-    work = container.get("workingDir")
-    if work and os.path.isdir(work) and os.stat(work).st_uid == place.uid:
+    if (work := _work(container, place)) and os.stat(work).st_uid == place.uid:
         writable.append(work)
     if "..token" in sources:
         paths[TOKEN_PATH] = sources["..token"].path
@@ -139,6 +139,31 @@ def sub_path(source: str, path: str) -> str:
     return whole
 
 
+def _work(container: JSON, place: Place) -> str:
+    """The working directory, when it is one of this machine's. Raises Missing for a closed one."""
+    work: str = container.get("workingDir") or ""
+    mounted = [mount["mountPath"].rstrip("/") for mount in container.get("volumeMounts") or []]
+    if not os.path.isdir(work) or any(f"{work}/".startswith(f"{path}/") for path in mounted):
+        return ""
+    real = os.path.realpath(work)
+    place.permit.check_data(real)
+    place.permit.check_passage(real)
+    return work
+
+
+def _nothing(target: str) -> JSON:
+    return {"kind": "tmpfs", "target": target, "readOnly": True, "size": "1m"}
+
+
+def _without_data(entry: JSON, place: Place) -> list[JSON]:
+    """A mount, and nothing in place of the platform's data where it would show them."""
+    whole = os.path.realpath(entry.get("source") or "/dev/null")
+    if not str(place.data).startswith(whole.rstrip("/") + "/"):
+        return [entry]
+    inside = os.path.relpath(place.data, whole)
+    return [entry, _nothing(os.path.join(entry["target"], inside))]
+
+
 def _volume(mount: JSON, source: Source, variables: Mapping[str, str]) -> JSON:
     target = mount["mountPath"]
     path = source.path
@@ -146,26 +171,32 @@ def _volume(mount: JSON, source: Source, variables: Mapping[str, str]) -> JSON:
     if inner:
         path = sub_path(path, inner)
     read_only = bool(mount.get("readOnly")) or source.read_only
-    return {"source": path, "target": target, "readOnly": read_only}
+    return {"source": path, "target": target, "readOnly": read_only, "exact": True}
 
 
 def _reachable(needs: list[str], place: Place) -> list[JSON]:
     """Mounts that let the pod reach folders behind a closed home or under what is laid over."""
-    shadows: dict[str, None] = {}
+    home = place.permit.home
+    shadows: dict[str, None] = {home: None} if home not in ("", "/") else {}
+    tops = ["/tmp/", "/run/", f"{place.data}/", *(f"{path}/" for path in shadows)]
     binds: dict[str, bool] = {}
     for need in needs:
         closed = closed_parent(need, place.uid)
-        owned = os.stat(need).st_uid == place.uid
+        owned = os.stat(need).st_uid == place.uid and not place.permit.only_reads(need)
         if closed:
             shadows[closed] = None
-        hidden = any(need.startswith(top) for top in ("/tmp/", "/run/", f"{place.data}/"))
+        hidden = any(need.startswith(top) for top in tops)
         if closed or owned or hidden:
             binds[need] = owned
-    out: list[JSON] = [
-        {"kind": "tmpfs", "target": path, "readOnly": True, "size": "1m"} for path in shadows
-    ]
+    out: list[JSON] = [_nothing(path) for path in shadows]
     return out + [
-        {"source": path, "target": path, "readOnly": not binds[path]} for path in sorted(binds)
+        {
+            "source": os.path.realpath(path),
+            "target": path,
+            "readOnly": not binds[path],
+            "exact": True,
+        }
+        for path in sorted(binds)
     ]
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import shutil
@@ -67,15 +68,19 @@ def interpreters() -> dict[str, str]:
     return found
 
 
+def homes() -> frozenset[str]:
+    """The folders of this machine's Pythons and of our own environment: any pod may read them."""
+    pythons = (*interpreters().values(), os.path.realpath(sys.executable))
+    return frozenset((sys.prefix, *(str(Path(path).parent.parent) for path in pythons)))
+
+
 def _candidates() -> Iterable[Path]:
     home = Path(os.path.expanduser("~"))
     pyenv = Path(os.environ.get("PYENV_ROOT", home / ".pyenv")) / "versions"
     uv = home / ".local/share/uv/python"
     for root in (pyenv, uv):
-        if root.is_dir():
-            yield from (
-                p / "bin/python3" for p in sorted(root.iterdir()) if (p / "bin/python3").exists()
-            )
+        # none where the folder is closed to us
+        yield from map(Path, sorted(glob.glob(f"{glob.escape(str(root))}/*/bin/python3")))
     for folder in ("/usr/local/bin", "/usr/bin"):
         for path in sorted(Path(folder).glob("python3.*")):
             if re.fullmatch(r"python3\.\d+", path.name):

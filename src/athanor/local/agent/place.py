@@ -6,6 +6,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from athanor.local.agent.permits import Permit
+
 LIBRARY = "/opt/athanor/lib"  # where pods find athanor_progress
 API_PORT = 443  # of the API server as pods see it, at their gateway
 HOME = "/home/athanor"
@@ -22,5 +24,6 @@ class Place(Struct, frozen=True, kw_only=True):
     library: Path  # holds athanor_progress
     apart: bool  # own namespaces: paths in the pod are not the machine's
     walls: tuple[str, ...]
+    permit: Permit  # what else of the machine it may be given
     cgroups: frozenset[str]
     process_limit: int = 4096

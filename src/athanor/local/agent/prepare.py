@@ -14,7 +14,16 @@ from msgspec import structs
 
 from athanor.api.meta import JSON
 from athanor.kit import quantity
-from athanor.local.agent import contain, images, outward, overlay, ports, progress_file, reach
+from athanor.local.agent import (
+    contain,
+    images,
+    outward,
+    overlay,
+    permits,
+    ports,
+    progress_file,
+    reach,
+)
 from athanor.local.agent.datagrams import DatagramRelay
 from athanor.local.agent.devices import Device, NotEnough
 from athanor.local.agent.images import Environment
@@ -62,7 +71,7 @@ class Preparation:
             if not self._ready:
                 uid = await self._node.uid_of(self._pod["metadata"]["namespace"])
                 self.place = self._place(uid)
-                self.volumes.owner = (uid, uid)
+                self.volumes.place = self.place
                 await self._fetch()
                 self._own_files()
                 await self.volumes.prepare(self._facts())
@@ -105,6 +114,8 @@ class Preparation:
             missing = Missing(str(error))
             missing.hold = error.hold
             raise missing from None
+        if not self.place.permit.everything:
+            self.place.permit.check_environment(env.needs, images.homes())
         env = self._overlaid(env)
         given = self._devices(container)
         base = contain.base_environment(self._pod, env, self.place, self._api())
@@ -165,6 +176,10 @@ class Preparation:
             uid=uid, gid=gid, folder=self.folder, data=self._node.settings.data,
             library=self._node.settings.library, apart=self._node.apart, walls=tuple(walls),
             cgroups=frozenset(hello["cgroups"]),
+            permit=permits.permit(
+                self._pod, uid, self._node.settings.data,
+                stamped=self._node.settings.joined is None, ours=os.getuid(),
+            ),
         )  # fmt: skip
 
     def _spec(

@@ -44,10 +44,12 @@ class Volumes:
         self, node: Node, place: Place, pod: JSON, lookup: Lookup,
         claim: Callable[[str, str], str],
     ) -> None:  # fmt: skip
+        self.place = place
         self._folder = place.folder
-        self._memory = Path("/dev/shm") / (f"athanor-{node.settings.tag}-{pod['metadata']['uid']}")
+        self._memory = Path("/dev/shm").resolve() / (
+            f"athanor-{node.settings.tag}-{pod['metadata']['uid']}"
+        )
         self._pod = pod
-        self.owner = (place.uid, place.gid)
         self._client = node.client
         self._clock = node.clock
         self._lookup = lookup
@@ -121,7 +123,7 @@ class Volumes:
                 if spec.get("ca") and self._ca:
                     entries["ca.crt"] = Entry(self._ca.encode())
                 version = f"{self._clock.now():.6f}".replace(".", "_")
-                files.write(folder, entries, version, self.owner)
+                files.write(folder, entries, version, (self.place.uid, self.place.gid))
                 return Source(path=str(folder), read_only=True)
         known = {"emptyDir", "name"}
         if set(volume) - known:
@@ -137,7 +139,7 @@ class Volumes:
             folder.mkdir(parents=True)
             folder.chmod(0o777)
             if os.geteuid() == 0:
-                os.chown(folder, *self.owner)
+                os.chown(folder, self.place.uid, self.place.gid)
         return folder
 
     def _host_path(self, spec: JSON) -> Source:
@@ -148,18 +150,23 @@ class Volumes:
                 f"({', '.join(self._roots) or 'none'}); whoever runs the platform chooses "
                 "them with athanor up --allow-host-path DIR"
             )
+        permit = self.place.permit
+        permit.check_data(path)
         kind = spec.get("type", "")
+        if kind.endswith("OrCreate") and not os.path.exists(path):
+            permit.check_making(path)
         if kind == "DirectoryOrCreate" and not os.path.isdir(path):
             os.makedirs(path, 0o755)
             if os.geteuid() == 0:
-                os.chown(path, *self.owner)
+                os.chown(path, self.place.uid, self.place.gid)
         elif kind == "FileOrCreate" and not os.path.exists(path):
             with open(path, "ab"):
                 os.chmod(path, 0o644)
         checks = {"Directory": os.path.isdir, "File": os.path.isfile, "": os.path.exists}
         if not checks.get(kind, os.path.exists)(path):
             raise Missing(f"hostPath type check failed: {spec['path']} is not a {kind or 'path'}")
-        return Source(path=path)
+        permit.check_passage(path)
+        return Source(path=path, read_only=permit.only_reads(path))
 
     async def _entries(
         self, sources: list[JSON], mode: int, facts: Mapping[str, str]

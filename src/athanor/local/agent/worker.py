@@ -202,6 +202,8 @@ class Worker:
             spec = await self.preparation.container(name, action.attempt)
         except Missing as missing:
             return self._hold(name, missing.hold)
+        except OSError as error:  # a full disk, a subPath that leads out, a folder that was closed
+            return self._hold(name, Hold("CreateContainerError", str(error)))
         if not self.node.supervised.connected:
             raise Refused("the supervisor is not connected")
         self.holds.pop(name, None)

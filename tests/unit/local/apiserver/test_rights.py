@@ -213,6 +213,13 @@ def test_who_submitted_it_cannot_be_chosen() -> None:
         meta = {"name": "q", "annotations": {key: "jane"}}
         _, made = await ask(controllers, "POST", _pods("team"), {**POD, "metadata": meta})
         assert made["metadata"]["annotations"] == {key: "jane"}
+        await ask(ADMIN, "POST", _pods("team"), {**POD, "metadata": {"name": "r"}})
+        label = {"metadata": {"labels": {"a": "b"}}}
+        _, now = await ask(JANE, "PATCH", _pods("team") + "/r", label, **merge)
+        assert "annotations" not in now["metadata"]
+        spec = {"spec": {"activeDeadlineSeconds": 5}}  # who changes what it does answers for it
+        _, now = await ask(JANE, "PATCH", _pods("team") + "/r", spec, **merge)
+        assert now["metadata"]["annotations"] == {key: "jane"}
 
     _with(scenario)
 

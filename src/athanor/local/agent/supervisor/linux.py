@@ -33,6 +33,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _LAST_CAP = 40
+_SYS_OPENAT2, _SYS_MOUNT_SETATTR = 437, 442  # the same on every architecture
+_AT_FDCWD, _RESOLVE_NO_SYMLINKS = -100, 0x04
 
 LINUX = sys.platform == "linux"
 # PyDLL keeps the interpreter's lock: the supervisor has one thread, and children must not wait.
@@ -63,6 +65,20 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
         ctypes.c_ulong(flags), data.encode() or None,
     )  # fmt: skip
     _check(result, f"mount {source} on {target}")
+
+
+def bind_exactly(source: str, target: str) -> None:
+    """Bind mount a path that holds no symbolic links: one put there since it was checked fails."""
+    how = (ctypes.c_uint64 * 3)(os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_NO_SYMLINKS)
+    fd = _libc.syscall(
+        ctypes.c_long(_SYS_OPENAT2), ctypes.c_int(_AT_FDCWD), source.encode(), ctypes.byref(how),
+        ctypes.c_size_t(24),
+    )  # fmt: skip
+    _check(fd, f"open {source}")
+    try:
+        mount(f"/proc/self/fd/{fd}", target, flags=MS_BIND | MS_REC)
+    finally:
+        os.close(fd)
 
 
 def pivot_root(new: str) -> None:
@@ -118,8 +134,7 @@ def prctl_pointer(option: int, value: int, pointer: object) -> None:
     _check(result, f"prctl {option}")
 
 
-_SYS_MOUNT_SETATTR = 442  # the same on every architecture
-_AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
+_AT_RECURSIVE = 0x8000
 ATTR_RDONLY, ATTR_NOSUID, ATTR_NODEV = 0x1, 0x2, 0x4
 
 

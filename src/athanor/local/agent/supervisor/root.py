@@ -134,7 +134,10 @@ def _bind(root: str, entry: dict[str, Any]) -> str:
         except OSError:
             _fold_out(root, parent[len(root) :])
             _make_file(target)
-    linux.mount(source, target, flags=linux.MS_BIND | linux.MS_REC)
+    if entry.get("exact"):
+        linux.bind_exactly(source, target)
+    else:
+        linux.mount(source, target, flags=linux.MS_BIND | linux.MS_REC)
     if entry.get("readOnly"):
         linux.set_attributes(target, linux.ATTR_RDONLY | linux.ATTR_NOSUID, recursive=True)
     return target

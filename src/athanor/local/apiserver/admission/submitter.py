@@ -1,7 +1,8 @@
 """Who submitted it: an annotation that users can neither choose nor change.
 
-Limits per user and the uid that pods run under go by it. Controllers carry it from a job to its
-gang and pods; administrators may set it for others.
+Limits per user and the folders that pods are given go by it. Controllers carry it from a job to its
+gang and pods; administrators may set it for others. What administrators submit carries none, and
+whoever else changes what it says is its submitter from then on.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ def stamp(call: Call, new: JSON, old: JSON | None = None) -> None:
     else:
         was = (old["metadata"].get("annotations") or {}).get(labels.USER)
         annotations.pop(labels.USER, None)
+        if was is None and new.get("spec") != old.get("spec"):
+            was = call.user.name
         if was is not None:
             annotations[labels.USER] = was
     if annotations:
