@@ -124,22 +124,23 @@ def _terminal(channels: Channels) -> Iterator[None]:
 
 
 def send(world: World, pod: Pod, source: str, target: str) -> int:
-    """Copy a local file or folder into a pod; how many bytes went. Raises Failure, OSError."""
+    """Copy a local file or folder into a pod; the files' bytes. Raises Failure, OSError."""
     whole = io.BytesIO()
     folder = target.endswith("/")
     name = os.path.basename(source.rstrip("/")) if folder else os.path.basename(target)
     with tarfile.open(fileobj=whole, mode="w") as archive:
         archive.add(source, arcname=name)
+        count = sum(member.size for member in archive.getmembers())
     into = target if folder else os.path.dirname(target) or "."
     words = ["tar", "-xmf", "-", "-C", into, "--no-same-owner"]
     code, _, errors = run_in(world, pod, words, whole.getvalue())
     if code:
         raise Failure(errors.decode(errors="replace").strip() or f"tar ended with {code}")
-    return len(whole.getvalue())
+    return count
 
 
 def fetch(world: World, pod: Pod, source: str, target: str) -> int:
-    """Copy a file or folder out of a pod; how many bytes came. Raises Failure, OSError."""
+    """Copy a file or folder out of a pod; the files' bytes. Raises Failure, OSError."""
     where, name = os.path.split(source.rstrip("/"))
     words = ["tar", "-cf", "-", "-C", where or ".", name]
     code, data, errors = run_in(world, pod, words)
@@ -148,9 +149,10 @@ def fetch(world: World, pod: Pod, source: str, target: str) -> int:
     inside = os.path.isdir(target)
     into = target if inside else os.path.dirname(os.path.abspath(target))
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-        for member in archive.getmembers():
+        members = archive.getmembers()
+        for member in members:
             if not inside:  # the copy has the name that was asked for
                 rest = member.name[len(name) :]
                 member.name = os.path.basename(target.rstrip("/")) + rest
             archive.extract(member, into, filter="data")
-    return len(data)
+    return sum(member.size for member in members)

@@ -20,7 +20,7 @@ from athanor.wire.status import ApiError
 JOBS = of(TrainingJob)
 FINISHED = ("Succeeded", "Failed")
 
-Until = Literal["finished", "succeeded", "running", "queued", "deleted"]
+Until = Literal["finished", "succeeded", "running", "queued", "suspended", "deleted"]
 """What `wait` waits for."""
 
 
@@ -142,8 +142,8 @@ def reached(job: TrainingJob, until: Until) -> bool:
         return False
     if phase in FINISHED:
         return True
-    if until == "running":
-        return phase == "Running"
+    if until in ("running", "suspended"):
+        return phase.lower() == until
     return until == "queued" and phase != "Pending"
 
 

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from athanor.api.meta import JSON
+from athanor.api.core import PriorityClass
+from athanor.api.meta import JSON, Object
+from athanor.api.scheduling import Queue
 from athanor.api.training import TrainingJob
 from athanor.sdk.jobs import FINISHED, JOBS, Scope
 from athanor.sdk.steps import Op, ask
@@ -19,6 +21,8 @@ from athanor.wire.status import ApiError
 
 LEADING = ("launcher", "head", "driver", "jobmanager", "chief", "master", "ps", "evaluator")
 """Roles that are not meant when somebody resizes a job without naming one."""
+
+RUNNING = ("Starting", "Running", "Restarting")
 
 SERVER_SIDE = (
     "uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink",
@@ -29,13 +33,13 @@ SERVER_SIDE = (
 def restart(scope: Scope, name: str, *, namespace: str | None = None) -> Op[TrainingJob]:
     """Start all ranks anew, under the same admission; costs no retry.
 
-    Raises ApiError: NotFound, Conflict for a job that does not run.
+    Raises ApiError: NotFound, BadRequest for a job that does not run.
     """
     whole = yield from _whole(scope, name, namespace)
     phase = _phase(whole)
     if phase in ("Pending", "Queued", "Suspended"):
         way = f"athanor resume {name}" if phase == "Suspended" else f"athanor why {name}"
-        raise ApiError("Conflict", f"job {name} is {phase} and has nothing to restart; {way}")
+        raise ApiError("BadRequest", f"job {name} is {phase} and has nothing to restart; {way}")
     by_hand = (whole["spec"].get("runPolicy") or {}).get("restarts", 0)
     changed = yield from _change(whole, {"runPolicy": {"restarts": by_hand + 1}})
     return changed
@@ -53,7 +57,7 @@ def resize(
     """Give a role another number of ranks; an elastic one other bounds (`workers` to `most`).
 
     The job leaves with a checkpoint, queues for its new size and goes on. Raises ApiError:
-    NotFound, BadRequest with the roles there are, Conflict when it has that size or has finished.
+    NotFound, BadRequest with the roles there are, or when it has that size or has finished.
     """
     whole = yield from _whole(scope, name, namespace)
     roles: list[JSON] = whole["spec"]["roles"]
@@ -70,11 +74,13 @@ def resize(
     if elastic is not None and elastic.get("role", "worker") == chosen:
         bounds = {"min": workers, "max": most or workers}
         if {key: elastic[key] for key in bounds} == bounds:
-            raise ApiError("Conflict", f"job {name} has between {workers} and {most} ranks already")
+            raise ApiError(
+                "BadRequest", f"job {name} has between {workers} and {most} ranks already"
+            )
         changed = yield from _change(whole, {"elastic": {**elastic, **bounds}})
         return changed
     if any(_name(one) == chosen and one.get("replicas", 1) == workers for one in roles):
-        raise ApiError("Conflict", f"role {chosen} of job {name} has {workers} ranks already")
+        raise ApiError("BadRequest", f"role {chosen} of job {name} has {workers} ranks already")
     sized = [{**one, "replicas": workers} if _name(one) == chosen else one for one in roles]
     changed = yield from _change(whole, {"roles": sized})
     return changed
@@ -83,9 +89,13 @@ def resize(
 def prioritize(
     scope: Scope, name: str, priority: str, *, namespace: str | None = None
 ) -> Op[TrainingJob]:
-    """Give a job another PriorityClass. Raises ApiError: NotFound, Conflict when finished."""
+    """Give a job another PriorityClass.
+
+    Raises ApiError: NotFound, BadRequest when it has finished or there is no such class.
+    """
     whole = yield from _whole(scope, name, namespace)
     _alive(whole)
+    yield from _exists(PriorityClass, priority, "PriorityClass", "athanor get priorityclasses")
     changed = yield from _change(whole, {"scheduling": {"priorityClassName": priority}})
     return changed
 
@@ -93,10 +103,13 @@ def prioritize(
 def move(scope: Scope, name: str, queue: str, *, namespace: str | None = None) -> Op[TrainingJob]:
     """Put a waiting or suspended job into another queue.
 
-    Raises ApiError: NotFound, Invalid while it runs, Conflict when it has finished.
+    Raises ApiError: NotFound, Invalid while it runs, BadRequest when it has finished or there is
+    no such queue.
     """
     whole = yield from _whole(scope, name, namespace)
     _alive(whole)
+    if _phase(whole) not in RUNNING:  # of one that runs the server says what to do first
+        yield from _exists(Queue, queue, "queue", "athanor queue list")
     changed = yield from _change(whole, {"scheduling": {"queue": queue}})
     return changed
 
@@ -176,7 +189,19 @@ def _alive(whole: JSON) -> None:
     if _phase(whole) in FINISHED:
         name = whole["metadata"]["name"]
         said = f"job {name} has {_phase(whole).lower()}; athanor clone {name} runs it again"
-        raise ApiError("Conflict", said)
+        raise ApiError("BadRequest", said)
+
+
+def _exists(kind: type[Object], name: str, word: str, list_: str) -> Op[None]:
+    """Refuses a name that nothing has; who may not look is believed."""
+    try:
+        yield from ask(calls.get(kind, name))
+    except ApiError as error:
+        if error.reason == "NotFound":
+            said = f"there is no {word} {name!r}; {list_} shows those there are"
+            raise ApiError("BadRequest", said) from None
+        if error.reason != "Forbidden":
+            raise
 
 
 def _phase(whole: JSON) -> str:

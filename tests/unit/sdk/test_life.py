@@ -26,7 +26,12 @@ def test_a_life_with_everything_done_to_it() -> None:
             with pytest.raises(ApiError, match="athanor resume a"):
                 await client.restart("a")
             await client.move("a", "default")
+            with pytest.raises(ApiError, match="no queue 'nowhere'; athanor queue list"):
+                await client.move("a", "nowhere")
             await client.prioritize("a", "high")
+            with pytest.raises(ApiError, match="no PriorityClass 'hihg'; athanor get"):
+                await client.prioritize("a", "hihg")
+            assert (await client.wait("a", until="suspended")).status.phase == "Suspended"
             await client.resume("a")
             await client.wait("a", until="running")
             assert (await world.get(Gang, "a")).spec.priority_class_name == "high"

@@ -53,6 +53,10 @@ def resource_of(kind: str) -> Resource:
         import difflib
 
         near = difflib.get_close_matches(kind.lower(), [r.plural for r in ALL], n=2)
-        hint = f"did you mean {' or '.join(near)}?" if near else "for instance pods, gangs, queues"
+        hint = (
+            f"did you mean {' or '.join(near)}?"
+            if near
+            else ("for instance pods, gangs, queues; a job by its name: athanor get job NAME")
+        )
         raise click.UsageError(f"no kind {kind!r}; {hint}")
     return resource

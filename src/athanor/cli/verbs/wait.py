@@ -24,7 +24,7 @@ athanor wait                                   # the only job, or the newest"""
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option(
     "--for", "until", default="finished", show_default=True,
-    type=click.Choice(["finished", "succeeded", "running", "queued", "deleted"]),
+    type=click.Choice(["finished", "succeeded", "running", "queued", "suspended", "deleted"]),
 )  # fmt: skip
 @click.option("--timeout", metavar="TIME", help="Give up after, for instance, 10m (exit code 5).")
 def command(world: World, names: tuple[str, ...], until: Until, timeout: str | None) -> int:
