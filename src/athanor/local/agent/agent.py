@@ -237,6 +237,8 @@ class Agent:
         self._hello = met.hello
         if os.geteuid() == 0 and met.hello["isolation"] == "process":
             met.hello["missing"] += reach.open_way(self.settings)
+        else:
+            reach.shut(self.settings)
         self._listed, self._sandboxes = met.containers, met.sandboxes
         self._taken |= {address for address in met.sandboxes.values() if address}
         if self.node is None:

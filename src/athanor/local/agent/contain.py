@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from athanor.api.meta import JSON
 from athanor.kit import quantity
 from athanor.local.agent.images import Environment
+from athanor.local.agent.permits import closed_parent
 from athanor.local.agent.place import HOME, LIBRARY, TOKEN_PATH, Place
 from athanor.local.agent.plan.environ import expand
 from athanor.local.agent.plan.shared import Translation
@@ -198,16 +198,3 @@ def _reachable(needs: list[str], place: Place) -> list[JSON]:
         }
         for path in sorted(binds)
     ]
-
-
-def closed_parent(path: str, uid: int) -> str:
-    """The first folder on the way to a path that a user may not pass, or ""."""
-    parts = Path(path).parts
-    for depth in range(1, len(parts)):
-        parent = Path(*parts[: depth + 1])
-        if str(parent) == path:
-            return ""
-        found = parent.stat()
-        if found.st_uid != uid and not found.st_mode & 0o001:
-            return str(parent)
-    return ""

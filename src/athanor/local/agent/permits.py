@@ -53,14 +53,18 @@ class Permit(Struct, frozen=True, kw_only=True):
     data: str = ""  # the platform's folder
     own: str = ""  # what of it is for pods of this namespace
 
+    def owns(self, path: str) -> bool:
+        """Whether a folder is among the namespace's own checkpoints."""
+        return _within(path, self.own)
+
     def check_data(self, path: str) -> None:
         """Raises Missing for a folder of the platform's own."""
-        if _within(path, self.data) and not _within(path, self.own):
+        if _within(path, self.data) and not self.owns(path):
             raise Missing(f"{path} belongs to the platform: no pod is given it")
 
     def check_passage(self, path: str) -> None:
         """Raises Missing where a folder on the way lets none of them pass."""
-        if self.everything or _within(path, self.own):
+        if self.everything or self.owns(path):
             return
         if self.guest and (_within(path, self.home) or _within(self.home, path)):
             raise Missing(f"{self.user} is given nothing of {self.home}: name a folder elsewhere")
@@ -79,11 +83,11 @@ class Permit(Struct, frozen=True, kw_only=True):
 
     def only_reads(self, path: str) -> bool:
         """Whether the mode of a folder does not say by itself that this pod may not write."""
-        return self.guest and not _within(path, self.own) and not self._any(path, _WRITE)
+        return self.guest and not self.owns(path) and not self._any(path, _WRITE)
 
     def check_making(self, path: str) -> None:
         """Raises Missing where none of them could make this folder or file."""
-        if self.everything or _within(path, self.own):
+        if self.everything or self.owns(path):
             return
         parent = next(p for p in Path(path).parents if p.exists())
         self.check_passage(str(parent))
@@ -119,6 +123,19 @@ def permit(pod: JSON, uid: int, data: Path, *, stamped: bool, ours: int) -> Perm
         rights.append(account)
     user = f"user {uid}, whom the pod runs as,"
     return Permit(rights=tuple(rights), user=user, data=str(data), own=own)
+
+
+def closed_parent(path: str, uid: int) -> str:
+    """The first folder on the way to a path that a user may not pass, or ""."""
+    parts = Path(path).parts
+    for depth in range(1, len(parts)):
+        parent = Path(*parts[: depth + 1])
+        if str(parent) == path:
+            return ""
+        found = parent.stat()
+        if found.st_uid != uid and not found.st_mode & 0o001:
+            return str(parent)
+    return ""
 
 
 def _account(name: str) -> Rights | None:

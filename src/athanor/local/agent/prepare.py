@@ -213,8 +213,7 @@ class Preparation:
 
     def _own_files(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        if os.geteuid() == 0 and not self.place.apart:
-            reach.let_in(self.folder, self.place.gid)
+        reach.let_in(self.folder, self.place.gid)
         hosts = self.hosts()
         user = f"athanor:x:{self.place.uid}:{self.place.gid}::{HOME}:/bin/sh\n"
         own = {  # Java, for one, needs its user to have a name

@@ -5,8 +5,16 @@ from __future__ import annotations
 import os
 import sys
 
-from athanor.local.agent.contain import closed_parent
 from athanor.local.agent.node import FIRST_UID, Settings
+from athanor.local.agent.permits import closed_parent
+
+
+def shut(settings: Settings) -> None:
+    """Nobody looks around in the data, also where their folder was there before, open to all."""
+    for folder in (settings.data, settings.logs):
+        folder.chmod(0o700)
+    for folder in (settings.pods, settings.claims):
+        folder.chmod(0o711)
 
 
 def open_way(settings: Settings) -> list[str]:
@@ -15,9 +23,8 @@ def open_way(settings: Settings) -> list[str]:
     Needed when pods run under other users than ours and see the machine's own files. Returns what
     is still in the way, for the node to say.
     """
-    settings.logs.chmod(0o700)
-    for folder in (settings.data, settings.pods, settings.claims):
-        folder.chmod(0o711)
+    shut(settings)
+    settings.data.chmod(0o711)
     closed: dict[str, str] = {}
     for path, way_out in (
         (str(settings.pods), "give another folder with --data"),
@@ -30,5 +37,6 @@ def open_way(settings: Settings) -> list[str]:
 
 def let_in(folder: str | os.PathLike[str], gid: int) -> None:
     """A pod's folder is ours; the pod's own group may pass through it, and nobody else."""
-    os.chown(folder, 0, gid)
-    os.chmod(folder, 0o710)
+    if os.geteuid() == 0:
+        os.chown(folder, 0, gid)
+    os.chmod(folder, 0o710 if os.geteuid() == 0 else 0o700)

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from athanor.api.meta import JSON
 from athanor.kit.times import parse_rfc3339
-from athanor.local.agent import files
+from athanor.local.agent import files, reach
 from athanor.local.agent.files import Entry
 from athanor.local.agent.node import Node
 from athanor.local.agent.place import TOKEN_PATH, Place
@@ -155,6 +155,9 @@ class Volumes:
         kind = spec.get("type", "")
         if kind.endswith("OrCreate") and not os.path.exists(path):
             permit.check_making(path)
+        if permit.owns(path):
+            os.makedirs(permit.own, exist_ok=True)
+            reach.let_in(permit.own, self.place.gid)
         if kind == "DirectoryOrCreate" and not os.path.isdir(path):
             os.makedirs(path, 0o755)
             if os.geteuid() == 0:

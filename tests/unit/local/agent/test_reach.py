@@ -33,6 +33,16 @@ def test_pods_pass_and_nobody_looks_around(tmp_path: Path) -> None:
     assert {mode(p) for p in (settings.data, settings.pods, settings.claims)} == {0o711}
 
 
+def test_nobody_looks_around_where_the_folder_was_open_before(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    settings = Settings(name="n", data=tmp_path)
+    for folder in (settings.pods, settings.logs, settings.claims):
+        folder.mkdir(parents=True)
+    reach.shut(settings)
+    assert {mode(p) for p in (tmp_path, settings.logs)} == {0o700}
+    assert {mode(p) for p in (settings.pods, settings.claims)} == {0o711}
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give folders away")
 def test_a_pods_folder_is_for_its_group(tmp_path: Path) -> None:
     reach.let_in(tmp_path, FIRST_UID)
