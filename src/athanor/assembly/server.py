@@ -48,6 +48,9 @@ class Server:
         self.clock = clock
         self.pki = Pki(data.pki, clock.now())
         self.store = Store.open(data.store)
+        found = self.store.found
+        level = logging.WARNING if found.unusual else logging.INFO
+        log.log(level, "%s; the last change is revision %d", found, self.store.revision)
         self.auth = Auth(self.store, clock, self.pki.signing_key())
         self.audit = Audit(data.audit, clock)
         observatory = Observatory(self.store, self.audit)

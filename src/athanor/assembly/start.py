@@ -64,10 +64,14 @@ class Wishes(NamedTuple):
 
 
 class Running(NamedTuple):
-    """A platform that was started: where it is, and how long it took to be ready (seconds)."""
+    """A platform that was started: where it is, and how long it took to be ready (seconds).
+
+    `found` is what the server says of a store that was not ended in order, or of another version.
+    """
 
     server: str
     seconds: float
+    found: str = ""
 
 
 class Prepared(NamedTuple):
@@ -158,6 +162,8 @@ def detach(prepared: Prepared, clock: Clock, seconds: float = 60) -> Running:
     Raises Trouble with the last line of the log when that does not happen in `seconds`.
     """
     started = clock.monotonic()
+    said_by = prepared.data.log(str(prepared.parts[0]["name"]))
+    written = said_by.stat().st_size if said_by.exists() else 0
     reader, writer = os.pipe()
     log = prepared.data.log("watchman")
     with open(log, "ab", opener=_private) as output:
@@ -171,10 +177,18 @@ def detach(prepared: Prepared, clock: Clock, seconds: float = 60) -> Running:
     os.close(reader)
     watchman.returncode = 0  # it is not ours to wait for any more
     if said == "ready":
-        return Running(prepared.server, clock.monotonic() - started)
+        return Running(prepared.server, clock.monotonic() - started, found(said_by, written))
     why = said.removeprefix("failed ") or f"not ready after {seconds:.0f} s: {last_line(log)}"
     down(prepared.data)
     raise Trouble(f"the platform did not start: {why}", f"see {prepared.data.logs}")
+
+
+def found(log: Path, written: int) -> str:
+    """What a server's log, from byte `written` on, begins with, when that is a warning."""
+    with open(log, "rb") as file:
+        file.seek(written)
+        said = file.readline().decode(errors="replace").strip()
+    return said.partition(" WARNING ")[2]
 
 
 def down(data: DataDir) -> list[str]:

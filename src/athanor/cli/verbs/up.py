@@ -62,6 +62,8 @@ def command(world: World, detach: bool, **how: Any) -> int:
     except start.Trouble as trouble:
         raise Failure(str(trouble), hint=trouble.hint) from None
     show.line(f"athanor is up at {running.server} after {running.seconds:.1f}s")
+    if running.found:
+        show.note(f"  found    {running.found}")
     show.note(f"  data     {world.data}")
     show.note(f"  kubectl  export KUBECONFIG={world.data}/admin.kubeconfig")
     show.note("  try      athanor submit generic --name hello -- python -c \"print('hi')\"")

@@ -58,6 +58,11 @@ class Found(Struct, frozen=True, kw_only=True):
     recovered: int = 0
     discarded: int = 0
 
+    @property
+    def unusual(self) -> bool:
+        """Whether it was another state than an orderly end leaves."""
+        return bool(self.upgraded_from or self.recovered or self.discarded)
+
     def __str__(self) -> str:
         if self.created:
             return f"{self.path}: new"
