@@ -13,7 +13,8 @@ from athanor.assembly import start
 from athanor.assembly.layout import DataDir
 from athanor.assembly.server import Server
 from athanor.kit.clock import SystemClock
-from tests.unit.local.store.helpers import create
+from athanor.local.store.model import Key
+from tests.unit.local.store.helpers import body
 
 
 def test_what_opening_found_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -25,7 +26,7 @@ def test_what_opening_found_is_said(tmp_path: Path, caplog: pytest.LogCaptureFix
     async def main() -> None:
         server = Server(data, SystemClock())
         for name in ("a", "b"):
-            await create(server.store, name)
+            await server.store.put(Key("configmaps", "default", name), body(name), expect=0)
         for suffix in ("", "-wal"):  # as kill -9 leaves it
             shutil.copy(f"{data.store}{suffix}", f"{left.store}{suffix}")
         await server.close()
