@@ -6,10 +6,11 @@ Part of the tables of `athanor.api.crd`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import get_args
 
 from msgspec import Struct
 
-from athanor.api import sweeps, workflows, workspaces
+from athanor.api import sweeps, templates, training, workflows, workspaces
 from athanor.api.meta import JSON
 
 Columns = list[tuple[str, str, str, int]]
@@ -21,6 +22,16 @@ MAKERS = ("Cron", "Sweep", "Workflow", "Workspace")
 def _rule(rule: str, message: str, path: str = "") -> JSON:
     said: JSON = {"rule": rule, "message": message}
     return {**said, "fieldPath": path} if path else said
+
+
+def _above_zero(field: str, what: str) -> JSON:
+    """A quantity, written as a number or as text, that is not below or at 0."""
+    return _rule(
+        f"!has(self.{field}) || (type(self.{field}) == int ? self.{field} > 0 : "
+        f"quantity(string(self.{field})).isGreaterThan(quantity('0')))",
+        f"must be above 0: {what}",
+        f".{field}",
+    )
 
 
 LIST_KEYS: Mapping[type[Struct], str] = {
@@ -40,6 +51,22 @@ RULES: Mapping[type[Struct], list[JSON]] = {
             "a logarithmic scale needs a min above 0",
             ".min",
         ),
+        _rule(
+            "!has(self.step) || self.step > 0.0",
+            "step must be above 0; without one every value between min and max may be drawn",
+            ".step",
+        ),
+        _rule(
+            "self.type != 'Int' || !has(self.min) || !has(self.max) || "
+            "(double(int(self.min)) == self.min && double(int(self.max)) == self.max)",
+            "an Int lies between whole numbers: use Float, or whole min and max",
+            ".min",
+        ),
+        _rule(
+            "!has(self.when) || self.when.parameter != self.name",
+            "a parameter cannot depend on itself: name another one",
+            ".when",
+        ),
     ],
     sweeps.SweepSpec: [
         _rule(
@@ -47,6 +74,22 @@ RULES: Mapping[type[Struct], list[JSON]] = {
             "self.parameters.exists(q, q.name == p.when.parameter))",
             "when.parameter must name another parameter",
             ".parameters",
+        ),
+    ],
+    sweeps.SweepBudget: [_above_zero("gpuHours", "a budget of some GPU-hours, for instance 100")],
+    templates.ObjectTemplate: [
+        _rule(
+            "self.kind != 'TrainingJob' || "
+            "(has(self.spec) && has(self.spec.roles) && size(self.spec.roles) > 0)",
+            "a TrainingJob needs roles: what athanor submit --dry-run -o yaml prints has them",
+            ".spec",
+        ),
+        _rule(
+            "self.kind != 'TrainingJob' || !has(self.spec) || !has(self.spec.framework) || "
+            f"self.spec.framework in {list(get_args(training.Framework))} || "
+            "self.spec.framework.contains('${')",
+            f"supported frameworks are {', '.join(get_args(training.Framework))}",
+            ".spec.framework",
         ),
     ],
     workflows.WorkflowSpec: [
@@ -63,6 +106,7 @@ RULES: Mapping[type[Struct], list[JSON]] = {
         ),
     ],
     workspaces.WorkspaceSpec: [
+        _above_zero("storage", "the size of its home, for instance 10Gi"),
         _rule(
             "self.app != 'command' || (has(self.command) && size(self.command) > 0)",
             "app command needs the command that serves $(ATHANOR_WORKSPACE_PORT) of its loopback",

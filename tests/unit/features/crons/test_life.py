@@ -226,14 +226,14 @@ def test_days_that_never_come_are_told_by_a_condition() -> None:
 def test_a_template_that_is_refused_is_told_and_the_next_time_tried_again() -> None:
     async def main(bed: lab.Lab) -> None:
         wrong = cron()
-        wrong["spec"]["template"]["spec"] = {"framework": "abacus"}
+        wrong["spec"]["template"]["spec"] = {**JOB, "outputs": "here"}
         await bed.create(wrong, Cron)
         async with Controllers(bed):
             await asyncio.sleep(700)
             seen = await bed.get(Cron, "c")
-            assert "spec.framework" in seen.status.message
+            assert "spec.outputs" in seen.status.message
             assert seen.status.handled_until == "2027-01-15T07:10:00Z"
-            spec = {"template": {"spec": {"framework": "generic", "roles": JOB["roles"]}}}
+            spec = {"template": {"spec": {"outputs": "/here"}}}
             await bed.patch(Cron, "c", {"spec": spec})
             await asyncio.sleep(600)
             assert stamps(await jobs(bed)) == ["01-15T07:20"]

@@ -284,11 +284,11 @@ def test_a_name_that_stands_for_nothing_is_told() -> None:
 def test_a_template_that_is_refused_ends_it() -> None:
     async def main(bed: lab.Lab) -> None:
         wrong = sweep()
-        wrong["spec"]["template"]["spec"]["framework"] = "abacus"
+        wrong["spec"]["template"]["spec"]["outputs"] = "here"
         await bed.create(wrong, Sweep)
         await asyncio.sleep(5)
         done = await seen(bed)
         assert (done.status.phase, done.status.reason) == ("Failed", "InvalidTemplate")
-        assert "spec.framework" in done.status.message
+        assert "spec.outputs" in done.status.message
 
     live(main)

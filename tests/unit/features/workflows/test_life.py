@@ -302,6 +302,8 @@ def test_a_template_that_is_refused_ends_it_with_the_field() -> None:
         await asyncio.sleep(3)
         done = await seen(bed)
         assert (done.status.phase, done.status.reason) == ("Failed", "InvalidTemplate")
-        assert "spec.framework" in done.status.message
+        assert "spec.outputs" in done.status.message
 
-    live(main, flow({"name": "a", "template": {"spec": {"framework": "abacus"}}}))
+    wrong = step("a")
+    wrong["template"]["spec"]["outputs"] = "here"
+    live(main, flow(wrong))
