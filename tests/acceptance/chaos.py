@@ -182,7 +182,7 @@ class Flow:
 
 
 def leftovers(data: Path) -> dict[str, list[str]]:
-    """What a platform that went down may not leave: processes, mounts, cgroups."""
+    """What a platform that went down may not leave: processes, mounts, cgroups, a folder."""
     running = [f"{part} {pid}" for part, pid in processes(data).items()]
     ranks = []
     for entry in Path("/proc").iterdir():
@@ -197,5 +197,8 @@ def leftovers(data: Path) -> dict[str, list[str]]:
             continue  # it ended while we looked
     mounts = [line for line in Path("/proc/mounts").read_text().split("\n") if str(data) in line]
     groups = [str(group) for group in Path("/sys/fs/cgroup").rglob(f"athanor-{tag(data)}")]
-    found = {"platform": running, "pods": ranks, "mounts": mounts, "cgroups": groups}
+    noted = [file.read_text() for file in data.glob("run/gateway.folder")]
+    found = {
+        "platform": running, "pods": ranks, "mounts": mounts, "cgroups": groups, "folders": noted,
+    }  # fmt: skip
     return {kind: left for kind, left in found.items() if left}

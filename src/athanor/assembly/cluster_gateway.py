@@ -115,7 +115,7 @@ async def serve(target: Target, seat: Seat) -> None:
     tls = server_tls(str(shown.certificate), str(shown.key), str(trusted))
     place = Place(
         secret=secret, archive=seat.data / "archive", bundles=seat.data / "bundles",
-        front=known.knows,
+        scratch=seat.data / "folder", front=known.knows,
     )  # fmt: skip
     async with working(target, clock, place) as parts:
         parts.proxy.url = seat.url

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
+import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from msgspec import Struct
@@ -48,6 +49,7 @@ class Place(Struct, frozen=True, kw_only=True):
     secret: str
     archive: Path
     bundles: Path
+    scratch: Path  # the file that names the gateway's folder for sockets
     front: Callable[[Peer], bool]
 
 
@@ -64,9 +66,9 @@ async def working(target: Target, clock: Clock, place: Place) -> AsyncIterator[P
     """Everything but the port, until left."""
     transport = Http(target)
     client, cache = Client(transport), Cache[Workspace]()
-    with tempfile.TemporaryDirectory(prefix="athanor-gateway-") as folder:
+    with scratch(place.scratch) as folder:
         forward = PortForward(target)
-        proxy = Proxy(client, forward, clock, place.secret, cache.get, Path(folder))
+        proxy = Proxy(client, forward, clock, place.secret, cache.get, folder)
         activities = Activities(client, clock, place.secret, proxy.road)
         proxy.notes = activities
         archive = Archive(place.archive)
@@ -91,10 +93,29 @@ async def working(target: Target, clock: Clock, place: Place) -> AsyncIterator[P
             await transport.close()
 
 
+@contextmanager
+def scratch(note: Path) -> Iterator[Path]:
+    """A folder with a path short enough for sockets.
+
+    `note` says where it is, so that the next to start removes what one that was killed left.
+    """
+    if note.exists():
+        shutil.rmtree(note.read_text(encoding="utf-8"), ignore_errors=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix="athanor-gateway-") as folder:
+            write_private(note, folder.encode())
+            yield Path(folder)
+    finally:
+        note.unlink(missing_ok=True)
+
+
 @asynccontextmanager
 async def serving(data: DataDir, clock: Clock) -> AsyncIterator[Gateway]:
     """Serve until left; what it gives tells the controllers where workspaces are reached."""
-    place = Place(secret=_secret(data), archive=data.archive, bundles=data.bundles, front=_is_front)
+    place = Place(
+        secret=_secret(data), archive=data.archive, bundles=data.bundles,
+        scratch=data.run / "gateway.folder", front=_is_front,
+    )  # fmt: skip
     async with working(load([data.kubeconfig("gateway")]).target(), clock, place) as parts:
         server = HttpServer(parts.answer)
         port = await _listen(server, data, clock)
