@@ -15,6 +15,11 @@ from typing import Protocol
 from msgspec import Struct
 
 GPU = "nvidia.com/gpu"
+LABELS = (
+    "nvidia.com/gpu.product", "nvidia.com/gpu.count", "nvidia.com/gpu.memory",
+    "athanor.dev/simulated-gpus", "node-role.kubernetes.io/simulated-gpus",
+)  # fmt: skip
+"""Every label of a node that devices may say something in."""
 
 
 class Device(Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from athanor.api.meta import JSON
 from athanor.api.registry import by_kind, of
 from athanor.client.protocol import Client
 from athanor.kit.times import rfc3339, rfc3339_micro
+from athanor.local.agent.devices import LABELS
 from athanor.local.agent.node import Node
 from athanor.wire import calls
 from athanor.wire.status import ApiError
@@ -44,6 +45,7 @@ class Heartbeat:
         self._reported: JSON = {}
         self._reported_at = 0.0
         self._since: dict[str, tuple[str, str]] = {}
+        self._offered: frozenset[str] = frozenset()
         self.registered = asyncio.Event()
         settings = node.settings
         self._addresses = [{"type": "InternalIP", "address": settings.address}]
@@ -82,9 +84,11 @@ class Heartbeat:
         except ApiError as error:
             if error.reason != "AlreadyExists":
                 raise
-            body = {"metadata": {"labels": labels}}
+            gone = dict.fromkeys(set(LABELS) - set(labels))
+            body = {"metadata": {"labels": {**labels, **gone}}}
             known = await self._client(calls.patch(_NODES, name, None, body))
         self._reported = {}
+        self._offered = frozenset((known.get("status") or {}).get("capacity") or ())
         self._since = {
             one["type"]: (one["status"], one["lastTransitionTime"])
             for one in (known.get("status") or {}).get("conditions") or ()
@@ -139,11 +143,15 @@ class Heartbeat:
             since = since if said == condition["status"] else now
             self._since[condition["type"]] = condition["status"], since
             condition.update(lastHeartbeatTime=now, lastTransitionTime=since)
+        gone = dict.fromkeys(self._offered - set(status["capacity"]))
+        for amounts in (status["capacity"], status["allocatable"]):
+            amounts.update(gone)  # devices that were here once
         name = self._node.settings.name
         await self._client(
             calls.patch(_NODES, name, None, {"status": status}, subresource="status")
         )
         self._reported, self._reported_at = self._status(), seconds
+        self._offered = frozenset(self._reported["capacity"])
 
     def allocatable(self) -> dict[str, str]:
         """What pods may have of this machine: resource → quantity."""

@@ -8,12 +8,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from athanor.api.core import Node
+from athanor.api.registry import of
 from athanor.kit.times import rfc3339
-from athanor.local.agent.devices import Devices
+from athanor.local.agent.devices import GPU, LABELS, Devices, Simulated
 from athanor.local.agent.heartbeat import Heartbeat
 from athanor.local.agent.node import Settings
 from athanor.testing import lab
 from athanor.testing.virtual import run
+from athanor.wire import calls
 
 
 def node(world: lab.Lab, folder: Path, missing: list[str]) -> Any:
@@ -48,5 +50,26 @@ def test_conditions_say_since_when_across_restarts_of_the_agent(tmp_path: Path) 
             await asyncio.sleep(300)
             await again.report()
             assert (await world.get(Node, "n", None)).metadata != told.metadata
+
+    run(main)
+
+
+def test_devices_that_are_gone_are_offered_no_more(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with lab.server() as world:
+            one = node(world, tmp_path, [])
+            one.devices = Devices([Simulated("8xA100")])
+            await Heartbeat(one, 1, one.client).register()
+            offering = await world.get(Node, "n", None)
+            assert offering.status.capacity[GPU] == offering.status.allocatable[GPU] == "8"
+            await world.client(
+                calls.patch(of(Node), "n", None, {"metadata": {"labels": {"rack": "r1"}}})
+            )
+            two = node(world, tmp_path, [])
+            await Heartbeat(two, 1, two.client).register()
+            now = await world.get(Node, "n", None)
+            assert GPU not in now.status.capacity and GPU not in now.status.allocatable
+            assert not set(LABELS) & set(now.metadata.labels)
+            assert now.metadata.labels["rack"] == "r1"
 
     run(main)
