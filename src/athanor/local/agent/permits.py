@@ -52,6 +52,7 @@ class Permit(Struct, frozen=True, kw_only=True):
     home: str = ""  # the owner's: private files there are the guest's as far as the kernel knows
     data: str = ""  # the platform's folder
     own: str = ""  # what of it is for pods of this namespace
+    host_network: bool = True  # on a cluster, its own admission decides
 
     def owns(self, path: str) -> bool:
         """Whether a folder is among the namespace's own checkpoints."""
@@ -116,13 +117,15 @@ def permit(pod: JSON, uid: int, data: Path, *, stamped: bool, ours: int) -> Perm
     if ours != 0:
         return Permit(
             rights=(Rights(NOBODY),), user=f"{who or 'somebody else'}, a guest here,", guest=True,
-            home=os.path.expanduser("~"), data=str(data), own=own,
+            home=os.path.expanduser("~"), data=str(data), own=own, host_network=not stamped,
         )  # fmt: skip
     rights = [Rights(uid, (uid,))]
     if stamped and (account := _account(who)) is not None:
         rights.append(account)
     user = f"user {uid}, whom the pod runs as,"
-    return Permit(rights=tuple(rights), user=user, data=str(data), own=own)
+    return Permit(
+        rights=tuple(rights), user=user, data=str(data), own=own, host_network=not stamped
+    )
 
 
 def closed_parent(path: str, uid: int) -> str:

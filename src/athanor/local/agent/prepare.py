@@ -105,7 +105,11 @@ class Preparation:
         container = self.container_of(name)
         if any("grpc" in (container.get(kind) or {}) for kind in probes.KINDS):
             raise Missing("this node has no grpc probes; use exec, httpGet or tcpSocket")
-        if why := security.objection(self._pod, container, self.place.uid, self.place.gid):
+        place = self.place
+        network = place.permit.host_network or not place.apart
+        if why := security.objection(
+            self._pod, container, place.uid, place.gid, host_network=network
+        ):
             raise Missing(why)
         await self._fetch()
         try:

@@ -94,6 +94,14 @@ def test_an_annotation_proves_nothing_where_the_server_does_not_write_it(tmp_pat
             given.check_passage(str(closed / "project"))
 
 
+def test_who_may_share_the_machines_network() -> None:
+    at_home, elsewhere = {"stamped": True, "ours": 0}, {"stamped": False, "ours": 0}
+    assert permit(pod(), UID, Path("/d"), **at_home).host_network
+    assert not permit(pod("bob"), UID, Path("/d"), **at_home).host_network
+    assert permit(pod("bob"), UID, Path("/d"), **elsewhere).host_network
+    assert not permit(pod("bob"), 7, Path("/d"), stamped=True, ours=7).host_network
+
+
 def test_folders_are_made_where_their_user_could_make_them(tmp_path: Path) -> None:
     opened(tmp_path)
     tmp_path.chmod(0o755)

@@ -14,8 +14,16 @@ _WAY_OUT = "the namespace's annotation athanor.dev/uid, which administrators wri
 _HOST = {"hostPID": "the machine's processes", "hostIPC": "the machine's shared memory"}
 
 
-def objection(pod: JSON, container: JSON, uid: int, gid: int) -> str:
-    """Why this container cannot run here as it asks to, or ""."""
+def objection(pod: JSON, container: JSON, uid: int, gid: int, *, host_network: bool = True) -> str:
+    """Why this container cannot run here as it asks to, or "".
+
+    `host_network`: whether this pod may be in the machine's own network.
+    """
+    if pod["spec"].get("hostNetwork") and not host_network:
+        return (
+            "hostNetwork: only administrators' pods share this machine's network, where much "
+            "trusts whoever reaches its loopback; leave it out"
+        )
     return next(_objections(pod["spec"], container, uid, gid), "")
 
 

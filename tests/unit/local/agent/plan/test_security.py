@@ -44,3 +44,11 @@ def test_what_is_given_anyway_is_honoured() -> None:
 )
 def test_what_is_not_is_refused_by_name(pod: JSON, container: JSON, spec: JSON, said: str) -> None:
     assert said in asked(pod, container, **spec)
+
+
+def test_the_machines_network_is_for_those_who_may() -> None:
+    pod: JSON = {"spec": {"hostNetwork": True}}
+    assert objection(pod, {"name": "c"}, 2000, 3000) == ""
+    refused = objection(pod, {"name": "c"}, 2000, 3000, host_network=False)
+    assert refused.startswith("hostNetwork: only administrators")
+    assert objection({"spec": {}}, {"name": "c"}, 2000, 3000, host_network=False) == ""
