@@ -9,6 +9,7 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 
 from athanor.features.scheduling.core import rows as r
+from athanor.features.scheduling.core.account import awaiting
 from athanor.features.scheduling.core.build import build
 from athanor.features.scheduling.core.snapshot import Decisions, GangState, Resize, Snapshot
 
@@ -143,6 +144,8 @@ def admit(rows: r.Rows, s: Snapshot, d: Decisions) -> r.Rows:
         gangs[name] = gangs[name]._replace(resized=d.now)
     for less in d.shrunk:
         running = _shrunk(running, s.gangs.names[less.gang], less.counts)
+    for name, awaits in zip(s.gangs.names, awaiting(d).tolist(), strict=True):
+        gangs[name] = gangs[name]._replace(awaits=awaits)
     return rows._replace(gangs=list(gangs.values()), running=running, lost=())
 
 

@@ -21,7 +21,7 @@ from athanor.features.scheduling.core.rows import (
     ShapeRow,
 )
 from athanor.features.scheduling.core.snapshot import UNSET, GangState, Resize
-from athanor.features.scheduling.core.why import Code
+from athanor.features.scheduling.core.why import NAMES, Code
 from athanor.features.scheduling.near import Topology
 from athanor.features.scheduling.nodes import NodeClass
 from athanor.features.scheduling.pods import PodNeed, RequestError
@@ -75,6 +75,12 @@ def waits(gang: Gang) -> bool:
         and gang.spec.outcome is None
         and gang.metadata.deletion_timestamp is None
     )
+
+
+def is_awaiting(gang: Gang) -> bool:
+    """Whether the scheduler told it that others make room for it."""
+    reasons = gang.status.reasons
+    return bool(reasons) and reasons[0].code == NAMES[Code.WAITS_FOR_EVICTION]
 
 
 def matters(gang: Gang) -> bool:
@@ -165,6 +171,7 @@ def row(
         resize=RESIZE[spec.resize] if steady(gang) else Resize.NEVER,
         resized=_time(admission.changed_at) if admission and admission.changed_at else NAN,
         refused=refused.code if refused else 0,
+        awaits=admission is None and is_awaiting(gang),
         pool=admission.pool if admission else "",
         started=_time(admission.admitted_at) if admission else NAN,
         expected_end=_time(admission.expected_end) if admission else NAN,

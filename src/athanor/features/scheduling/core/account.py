@@ -8,6 +8,7 @@ import numpy as np
 
 from athanor.features.scheduling.core.snapshot import UNSET, Decisions, GangState, Snapshot
 from athanor.features.scheduling.core.table import Bools, Smalls
+from athanor.features.scheduling.core.why import NAMES, Code
 
 
 def waiting(s: Snapshot, decisions: Decisions) -> list[int]:
@@ -27,6 +28,14 @@ def untold(s: Snapshot, decisions: Decisions, numbers: Sequence[int], told: Smal
 def _waiting(s: Snapshot, decisions: Decisions) -> Bools:
     found: Bools = s.gangs.state == GangState.WAITING
     found[[one.gang for one in decisions.admitted]] = False
+    return found
+
+
+def awaiting(decisions: Decisions) -> Bools:
+    """Whether others make room for a gang, by row."""
+    code = NAMES[Code.WAITS_FOR_EVICTION]
+    said = [bool(one) and one[0].code == code for one in decisions.whys]
+    found: Bools = np.array([*said, False])[decisions.reasons]
     return found
 
 

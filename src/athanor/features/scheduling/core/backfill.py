@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from athanor.features.scheduling.core.seat import seat
+from athanor.features.scheduling.core.spots import Spots
 from athanor.features.scheduling.core.state import State, World
 from athanor.features.scheduling.core.table import Ints
 
@@ -24,6 +25,7 @@ class Promise(NamedTuple):
 
     pool: int
     start: float
+    spots: Spots
     amounts: Ints
     world: World
     outlived: tuple[int, ...]
@@ -46,7 +48,7 @@ def _in_pool(state: State, gang: int, pool: int) -> Promise | None:
     )  # fmt: skip
     world = state.future().fork()
     base, low, high, step = world, 0, 0, 1
-    while not _placed(state, world, gang, pool):
+    while (spots := _placed(state, world, gang, pool)) is None:
         if high == len(ends):
             return None
         low, high, step = high, min(high + step, len(ends)), step * 2
@@ -57,14 +59,16 @@ def _in_pool(state: State, gang: int, pool: int) -> Promise | None:
         tried = base.fork()
         _release(state, tried, ends[low:middle])
         with_it = tried.fork()
-        if _placed(state, with_it, gang, pool):
-            world, high = with_it, middle
+        found = _placed(state, with_it, gang, pool)
+        if found is not None:
+            world, spots, high = with_it, found, middle
         else:
             base, low = tried, middle
     leave = state.time + (state.policy.grace if state.leaving else 0.0)
     start = ends[high - 1][0] if high else leave
     outlived = tuple(g for _, g in ends[:high] if g not in state.outlived)
-    return Promise(pool, start, state.ask(gang).amounts(state.ask(gang).least), world, outlived)
+    amounts = state.ask(gang).amounts(state.ask(gang).least)
+    return Promise(pool, start, spots, amounts, world, outlived)
 
 
 def _release(state: State, world: World, ends: Sequence[tuple[float, int]]) -> None:
@@ -73,9 +77,9 @@ def _release(state: State, world: World, ends: Sequence[tuple[float, int]]) -> N
             state.release(world, g)
 
 
-def _placed(state: State, world: World, gang: int, pool: int) -> bool:
-    """Whether the gang fits in a world; then it is placed there."""
+def _placed(state: State, world: World, gang: int, pool: int) -> Spots | None:
+    """The gang's places in a world, where they are booked; None: it does not fit."""
     ask = state.ask(gang)
     if state.refusal(world.tree, gang, pool, ask.amounts(ask.least)) is not None:
-        return False
-    return seat(state, world.ledger, gang, ask.least, pool) is not None
+        return None
+    return seat(state, world.ledger, gang, ask.least, pool)

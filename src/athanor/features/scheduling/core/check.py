@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from athanor.features.scheduling.core.ledger import BrokenLedger
@@ -9,7 +11,7 @@ from athanor.features.scheduling.core.snapshot import Admit, Eviction, GangState
 from athanor.features.scheduling.core.state import State
 
 
-def invariants(state: State, admitted: list[Admit], evicted: list[Eviction]) -> None:
+def invariants(state: State, admitted: Sequence[Admit], evicted: Sequence[Eviction]) -> None:
     """Raise BrokenLedger when a decision would break a promise of the scheduler.
 
     Nothing is placed twice, no free capacity falls below zero by what was placed, gangs are
@@ -56,7 +58,7 @@ def resized(state: State, moved: list[Move], shrunk: list[Shrink]) -> None:
                 raise BrokenLedger(f"gang {name} would not be whole")
 
 
-def _check_shrunk(state: State, admitted: list[Admit]) -> None:
+def _check_shrunk(state: State, admitted: Sequence[Admit]) -> None:
     """Free may be below zero only where a node shrank under what runs on it."""
     ledger = state.now.ledger
     for admit in admitted:
@@ -68,7 +70,7 @@ def _check_shrunk(state: State, admitted: list[Admit]) -> None:
                 )
 
 
-def _limits(state: State, admitted: list[Admit]) -> None:
+def _limits(state: State, admitted: Sequence[Admit]) -> None:
     tree = state.now.tree
     for admit in admitted:
         queue = int(state.snapshot.gangs.queue[admit.gang])

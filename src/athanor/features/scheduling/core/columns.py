@@ -241,6 +241,7 @@ def gangs_table(
         lifetime=smalls(int(row.lifetime) for row in rows),
         remaining=floats(float(row.remaining) for row in rows),
         remaining_at=floats(float(row.remaining_at) for row in rows),
+        awaits=bools(row.awaits for row in rows),
     )
 
 

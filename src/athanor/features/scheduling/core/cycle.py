@@ -25,6 +25,7 @@ from athanor.features.scheduling.core.explain import Explainer
 from athanor.features.scheduling.core.line import Line, waiting
 from athanor.features.scheduling.core.line import lines as lines_of
 from athanor.features.scheduling.core.memory import Memo
+from athanor.features.scheduling.core.quota import BORROWED
 from athanor.features.scheduling.core.snapshot import (
     UNSET,
     Admit,
@@ -35,6 +36,7 @@ from athanor.features.scheduling.core.snapshot import (
     Placed,
     Policy,
     QueueState,
+    Resize,
     Shrink,
     Snapshot,
     Why,
@@ -46,6 +48,8 @@ from athanor.features.scheduling.core.turns import Turns
 from athanor.features.scheduling.core.why import Code, why
 
 Enter = Callable[[str], None]
+FIRST = -(BORROWED + 1)
+"""Makes a claim come before all others: that of a gang for which others were told to go."""
 
 
 def _quietly(phase: str) -> None:
@@ -68,9 +72,10 @@ def cycle(
     memo.kept = run.state.kept
     run.consider_all()
     enter("check")
-    check.invariants(run.state, run.admitted, run.evicted)
+    decisions = run.decisions()
+    check.invariants(run.state, decisions.admitted, decisions.evicted)
     check.resized(run.state, run.moved, run.shrunk)
-    return run.decisions(), memo
+    return decisions, memo
 
 
 class _Run:
@@ -78,7 +83,7 @@ class _Run:
         self.state = state
         self.enter = enter
         self.explain = Explainer(state, memo.empty, memo.possible)
-        self.admitted: list[Admit] = []
+        self.started: dict[int, Started] = {}
         self.evicted: list[Eviction] = []
         self.shrunk: list[Shrink] = []
         self.moved: list[Move] = []
@@ -106,6 +111,7 @@ class _Run:
         while (line := turns.first()) is not None:
             self._consider(line)
         self.enter("grow")
+        self.started = elastic.fill(self.state, self.started)
         self.moved += elastic.grow(self.state, self.states)
 
     def _refuse(self) -> None:
@@ -128,6 +134,8 @@ class _Run:
             return None
         gangs = self.state.snapshot.gangs
         claim = self._claim(line.number, int(gangs.klass[g]), g)
+        if gangs.awaits[g]:
+            claim += FIRST
         return claim, -int(gangs.priority[g]), float(gangs.created[g]), g
 
     def _claim(self, queue: int, klass: int, g: int) -> int:
@@ -160,7 +168,7 @@ class _Run:
         tried = start(state, g, tries)
         self.enter("order")
         if isinstance(tried, Started):
-            self._admit(g, tried)
+            self.started[g] = tried
             line.take()
             return
         self.enter("why")
@@ -194,7 +202,7 @@ class _Run:
         line = self.line[(gangs.refused[self.line] == 0) & is_open[gangs.queue[self.line]]]
         made = timeshare.turn(state, line, lambda g: open_pools(state, g, self._pools(g)))
         for g, started in made.starts:
-            self._admit(g, started)
+            self.started[g] = started
             state.shares.start(int(gangs.queue[g]), started.pool, started.amounts)
         self.evicted += [self._eviction(one, by) for one, by in sorted(made.victims.items())]
         text = "has its turn when the gangs that make way have left"
@@ -246,12 +254,17 @@ class _Run:
             return False
         line.holds += 1
         state.promise(
-            g, promise.pool, promise.world, promise.amounts, promise.start, promise.outlived
-        )
+            g, promise.pool, promise.world, promise.spots, promise.amounts, promise.start,
+            promise.outlived,
+        )  # fmt: skip
         self.held.append(Hold(gang=g, pool=promise.pool, start=promise.start))
         return True
 
-    def _admit(self, g: int, started: Started) -> None:
+    def admitted(self) -> tuple[Admit, ...]:
+        """Those that start, in the order in which they were considered."""
+        return tuple(self._admit(g, started) for g, started in self.started.items())
+
+    def _admit(self, g: int, started: Started) -> Admit:
         placed = tuple(
             Placed(
                 pod_set=ask.row,
@@ -264,16 +277,18 @@ class _Run:
         learned, said = self.state.likely[g], self.state.snapshot.gangs.estimate[g]
         said = float(np.fmin(said if np.isnan(learned) else learned, self.state.limit(g)))
         said = said if np.isfinite(said) else np.nan
-        self.admitted.append(
-            Admit(gang=g, pool=started.pool, placed=placed, expected_end=self.state.time + said)
-        )
+        end = self.state.time + said
+        return Admit(gang=g, pool=started.pool, placed=placed, expected_end=end)
 
     def _evict(self, g: int, made: preempt.Proposal) -> None:
         """Tell the victims to go and keep what they leave for the gang."""
         state = self.state
         s = state.snapshot
         deadline = state.time
+        again = [g for g in made.shrunk if s.gangs.resize[g] == Resize.NEVER]
         for one, counts in made.shrunk.items():
+            if one in again:
+                continue
             had, left = sum(state.held[one].counts), sum(counts)
             text = f"shrinks from {had} to {left} ranks for work of queue {_queue_name(s, g)}"
             ends = state.time + float(s.gangs.grace[one])
@@ -283,14 +298,18 @@ class _Run:
             )
             state.shrinking[one] = counts
             state.busy.add(one)
-        for victim in made.victims:
+        for victim in (*made.victims, *again):
             self.evicted.append(self._eviction(victim, g))
             deadline = max(deadline, self.evicted[-1].deadline)
-        state.promise(g, made.pool, made.world, made.amounts, max(deadline, state.time))
-        state.released |= set(made.victims)
+        deadline = max(deadline, state.time)
+        state.make_way(
+            g, made.pool, made.world, made.spots, made.amounts, deadline,
+            made.victims, made.shrunk,
+        )  # fmt: skip
+        state.released |= {*made.victims, *again}
         self.held.append(Hold(gang=g, pool=made.pool, start=deadline))
         gone = len(made.victims) + len(made.shrunk) or len(state.leaving) + len(state.shrinking)
-        ways = "shrink in" if made.shrunk and not made.victims else "leave"
+        ways = "leave" if made.victims or again or not made.shrunk else "shrink in"
         text = f"waits for {gone} gang{'s' * (gone > 1)} to {ways} pool {s.pools.names[made.pool]}"
         self._say(g, (why(Code.WAITS_FOR_EVICTION, text, victims=gone),))
 
@@ -314,7 +333,7 @@ class _Run:
             array.setflags(write=False)
         return Decisions(
             now=state.time,
-            admitted=tuple(self.admitted),
+            admitted=self.admitted(),
             evicted=tuple(self.evicted),
             held=tuple(self.held),
             line=self.line.astype(np.int32),

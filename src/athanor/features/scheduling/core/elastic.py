@@ -2,8 +2,9 @@
 
 Repair comes before everything: free nodes first, then spares (Reservations of them), near the
 ranks that run on. A gang for which there is no place goes back in line. Growth comes last: only
-what nobody in line can use now and nothing is promised of, never beyond a quota, and a gang whose
-ranks all start again for it only when that pays.
+what nobody in line can use now and nothing is promised of, never beyond a quota. Those that start
+now come first, then those that run, and of these a gang whose ranks all start again for it only
+when that pays.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from athanor.features.scheduling.core.snapshot import (
     Resize,
 )
 from athanor.features.scheduling.core.spots import SetAsk, Spot, Spots
+from athanor.features.scheduling.core.start import Started
 from athanor.features.scheduling.core.state import Ask, Held, State
 from athanor.features.scheduling.core.table import Bools, ints, smalls
 from athanor.features.scheduling.core.topology import Near
@@ -157,13 +159,30 @@ def grow(state: State, states: Sequence[QueueState]) -> list[Move]:
     )  # fmt: skip
     moves = []
     for g in order:
-        held = _grown(state, g)
-        if held is not None:
-            had = sum(state.held[g].counts)
-            state.held[g] = held
-            text = f"grows from {had} to {sum(held.counts)} ranks"
+        had = state.held[g]
+        more = _room(state, g, had)
+        if more is not None and _pays(state, g, sum(map(len, more))):
+            held = state.held[g] = _grown(state, g, had, more)
+            text = f"grows from {sum(had.counts)} to {sum(held.counts)} ranks"
             moves.append(_move(state, g, held, "Grown", text))
     return moves
+
+
+def fill(state: State, started: dict[int, Started]) -> dict[int, Started]:
+    """The gangs that start, those that started small with what is idle after all."""
+    found = {}
+    for g, one in started.items():
+        counts = tuple(map(len, one.spots))
+        if counts != state.ask(g).full and not _keeps_size(state.ask(g)):
+            had = Held(one.pool, counts, one.spots, one.amounts)
+            more = _room(state, g, had)
+            if more is not None:
+                held = _grown(state, g, had, more)
+                extra = held.amounts - had.amounts
+                state.shares.start(int(state.snapshot.gangs.queue[g]), one.pool, extra)
+                one = Started(one.pool, held.spots, held.amounts)
+        found[g] = one
+    return found
 
 
 def _may_grow(state: State, g: int, states: Sequence[QueueState]) -> bool:
@@ -174,47 +193,53 @@ def _may_grow(state: State, g: int, states: Sequence[QueueState]) -> bool:
         return False
     if states[int(gangs.queue[g])] != QueueState.OPEN or held.counts == ask.full:
         return False
-    if any(one.near.slice_size or one.near.even != UNSET for one in ask.sets):
-        return False  # a set cut into slices, or spread evenly, keeps its size
+    if _keeps_size(ask):
+        return False
     if gangs.resize[g] == Resize.LIVE:
         return True
     since = np.nanmax([float(gangs.started[g]), float(gangs.resized[g]), -np.inf])
     return bool(state.time - since >= state.policy.resize_every)
 
 
-def _grown(state: State, g: int) -> Held | None:
-    """The most further ranks that quota and idle nodes allow, booked everywhere; None: none."""
-    held, ask = state.held[g], state.ask(g)
+def _keeps_size(ask: Ask) -> bool:
+    """Whether a set is cut into slices or spread evenly: then ranks are not simply added."""
+    return any(one.near.slice_size or one.near.even != UNSET for one in ask.sets)
+
+
+def _room(state: State, g: int, held: Held) -> Spots | None:
+    """Places for the most further ranks that quota and idle nodes allow; None: there is none."""
+    ask = state.ask(g)
     low, high = 0, max(f - n for f, n in zip(ask.full, held.counts, strict=True))
-    best: tuple[Spots, tuple[int, ...]] | None = None
+    best: Spots | None = None
     ledger = state.now.ledger if state.tight is None else state.tight
     while low < high:
         middle = (low + high + 1) // 2
         more = tuple(min(middle, f - n) for f, n in zip(ask.full, held.counts, strict=True))
-        spots = _beside(state, g, more)
+        spots = _beside(state, g, held, more)
         if spots is None:
             high = middle - 1
             continue
         place.undo(ledger, ask.sets, spots)
-        low, best = middle, (spots, more)
-    if best is None or not _pays(state, g, sum(best[1])):
-        return None
-    spots, more = best
-    amounts = ask.amounts(more)
+        low, best = middle, spots
+    return best
+
+
+def _grown(state: State, g: int, held: Held, spots: Spots) -> Held:
+    """What a gang holds with further ranks at these places, which are booked everywhere."""
+    ask = state.ask(g)
+    amounts = ask.amounts(tuple(map(len, spots)))
     place.redo(state.now.ledger, ask.sets, spots)
     state.count(state.now.tree, g, held.pool, amounts)
     if state.tight is not None:
         place.redo(state.tight, ask.sets, spots)
-    if state.later is not None:
-        place.redo(state.later.ledger, ask.sets, spots)
-        state.count(state.later.tree, g, held.pool, amounts)
+    state.book_ahead(g, held.pool, spots, amounts, lasts=True)
     whole = tuple((*old, *new) for old, new in zip(held.spots, spots, strict=True))
-    return Held(held.pool, tuple(len(one) for one in whole), whole, held.amounts + amounts)
+    return Held(held.pool, tuple(map(len, whole)), whole, held.amounts + amounts)
 
 
-def _beside(state: State, g: int, more: tuple[int, ...]) -> Spots | None:
+def _beside(state: State, g: int, held: Held, more: tuple[int, ...]) -> Spots | None:
     """Places for so many further ranks near those there are, booked in the tightest ledger."""
-    held, ask = state.held[g], state.ask(g)
+    ask = state.ask(g)
     amounts = ask.amounts(more)
     worlds = [state.now.tree] + ([state.later.tree] if state.later is not None else [])
     if any(state.refusal(tree, g, held.pool, amounts) is not None for tree in worlds):

@@ -77,11 +77,14 @@ def lines(
 ) -> dict[int, Line]:
     """The lines of open queues; `order` is `waiting`'s, `states` every queue's own.
 
-    `learned` are runtimes, NaN where only what was declared is known.
+    `learned` are runtimes, NaN where only what was declared is known. For whom others were told to
+    go comes first, except in a strict queue, whose order nothing changes.
     """
     gangs = snapshot.gangs
     is_open = np.array([state == QueueState.OPEN for state in states] + [False])
     rows = order[(gangs.refused[order] == 0) & is_open[gangs.queue[order]]]
+    ahead = gangs.awaits[rows] & ~snapshot.queues.strict[gangs.queue[rows]]
+    rows = rows[np.argsort(~ahead, kind="stable")]
     found: dict[int, Line] = {}
     if not len(rows):
         return found

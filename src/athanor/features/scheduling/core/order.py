@@ -2,6 +2,8 @@
 
 - A gang inside its queue's guarantee comes before one that only has a deserved claim, and that
   before one that borrows: else borrowers would take what is reclaimed from them a moment later.
+- Before all of them comes a gang for which others were told to go: what they leave is for it, and
+  whoever else took it would be pushed out in turn.
 - Then the higher priority; then the queue path with the smaller share (siblings are compared at
   the level where their paths part); then the older gang; then the order of the table.
 - The share of a queue is its dominant one (Ghodsi et al., NSDI 2011) of present use plus past use

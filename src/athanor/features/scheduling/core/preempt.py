@@ -6,6 +6,7 @@ Whom a gang may push out:
   queues' paths meet, use with the gang stays within the guarantee (else within what is deserved),
   while the victim's side uses more than that at every step. So a victim's queue is only ever left
   with less than its right if the victim itself would not have fitted in it.
+An elastic gang is pushed out whole only if what is left without its surplus is open to that too.
 Never: gangs that are not preemptible, that run for less than their queue's minimum, or leave
 already. The order is: lower priority, least device time lost (since the last checkpoint, and the
 restart), youngest. The eviction is played through in a copy of the world, those that can be spared
@@ -27,7 +28,7 @@ from athanor.features.scheduling.core.table import Ints
 class Proposal(NamedTuple):
     """Evicting `victims` makes room for the gang in `pool`; `world` is how it looks then.
 
-    `shrunk` gangs keep so many ranks, a set each.
+    `shrunk` gangs keep so many ranks, a set each: those that cannot shrink now start again.
     """
 
     pool: int
@@ -53,13 +54,12 @@ def propose(state: State, gang: int, pools: list[int]) -> Proposal | None:
 def _in_pool(state: State, gang: int, pool: int) -> Proposal | None:
     ask = state.ask(gang)
     amounts = ask.amounts(ask.least)
-    future = state.future()
     candidates = _candidates(state, gang, pool, amounts)
     surplus = shrink.candidates(state, gang, pool, amounts)
     someone_goes = state.leaving or state.shrinking or state.released
     if not candidates and not surplus and not someone_goes:
         return None
-    world = future.fork()
+    world = state.soon().fork()
     victims: list[int] = []
     shrunk: dict[int, tuple[int, ...]] = {}
     spots = _fits(state, world, gang, pool, amounts)
@@ -67,21 +67,20 @@ def _in_pool(state: State, gang: int, pool: int) -> Proposal | None:
         if spots is not None:
             break
         if shrink.allowed(state, world, gang, one, pool, amounts):
-            shrunk[one] = state.ask(one).least
-            state.cut(world, one, shrunk[one])
-            spots = _fits(state, world, gang, pool, amounts)
+            left = shrink.core(state, world, one)
+            if left != state.held[one].counts:
+                shrunk[one] = left
+                state.cut(world, one, left)
+                spots = _fits(state, world, gang, pool, amounts)
     for victim in candidates:
         if spots is not None or len(victims) == state.policy.max_evictions:
             break
-        if victim in shrunk:
-            state.uncut(world, victim, shrunk[victim], state.held[victim].counts)
-        if rights.allowed(state, world, gang, victim, pool, amounts):
+        if rights.allowed(state, world, gang, victim, pool, amounts):  # with what is left of it
+            if victim in shrunk:
+                state.uncut(world, victim, shrunk.pop(victim), state.held[victim].counts)
             state.release(world, victim)
             victims.append(victim)
-            shrunk.pop(victim, None)
             spots = _fits(state, world, gang, pool, amounts)
-        elif victim in shrunk:
-            state.cut(world, victim, shrunk[victim])
     if spots is None:
         return None
     for victim in list(reversed(victims)):
@@ -146,6 +145,6 @@ def _candidates(state: State, gang: int, pool: int, amounts: Ints) -> list[int]:
     if not gangs.preempts[gang]:
         return []
     rows = state.movable(pool)
-    open_ = rights.open_to(state, state.future(), gang, rows, pool, amounts)
+    open_ = rights.open_to(state, state.soon(), gang, rows, pool, amounts)
     staying = state.leaving | state.released | state.outlived | state.busy
     return [g for g in rights.cheapest(state, pool, open_) if g not in staying]

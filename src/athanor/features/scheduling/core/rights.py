@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from athanor.features.scheduling.core.quota import BORROWED
+from athanor.features.scheduling.core.quota import BORROWED, Tree
 from athanor.features.scheduling.core.snapshot import UNSET, Consent
 from athanor.features.scheduling.core.state import State, World
 from athanor.features.scheduling.core.table import Bools, Ints, floats
@@ -52,6 +52,36 @@ def protected(state: State, gang: int) -> bool:
     if queue == UNSET or np.isnan(started):
         return False
     return bool(state.time - started < float(state.snapshot.queues.min_runtime[queue]))
+
+
+def claimed(
+    state: State, tree: Tree, gang: int, pool: int, counts: tuple[int, ...]
+) -> tuple[int, ...]:
+    """The largest size up to `counts` that the claim of the gang's least still covers.
+
+    The gang itself is not counted in the tree. More than that would be taken from those whose claim
+    is better, and they would reclaim it a moment later.
+    """
+    ask, queue = state.ask(gang), int(state.snapshot.gangs.queue[gang])
+    if counts == ask.least or queue == UNSET:
+        return counts
+    claim = tree.tier(queue, pool, ask.amounts(ask.least))
+    if claim == BORROWED or tree.tier(queue, pool, ask.amounts(counts)) == claim:
+        return counts
+    low, high = 0, max(m - n for m, n in zip(counts, ask.least, strict=True))
+    while high - low > 1:  # `low` further ranks are covered, `high` are not
+        middle = (low + high) // 2
+        size = beyond(ask.least, middle, counts)
+        if tree.tier(queue, pool, ask.amounts(size)) == claim:
+            low = middle
+        else:
+            high = middle
+    return beyond(ask.least, low, counts)
+
+
+def beyond(least: tuple[int, ...], more: int, most: tuple[int, ...]) -> tuple[int, ...]:
+    """The least size with up to `more` further pods a set, `most` of each at most."""
+    return tuple(min(n + more, m) for n, m in zip(least, most, strict=True))
 
 
 def allowed(state: State, world: World, gang: int, victim: int, pool: int, amounts: Ints) -> bool:

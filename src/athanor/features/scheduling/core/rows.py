@@ -156,6 +156,7 @@ class GangRow(NamedTuple):
     lifetime: int = UNSET
     remaining: float = NAN
     remaining_at: float = NAN
+    awaits: bool = False
 
 
 class RunningRow(NamedTuple):

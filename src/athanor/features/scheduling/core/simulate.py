@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from athanor.features.scheduling.core.account import awaiting
 from athanor.features.scheduling.core.cycle import cycle
 from athanor.features.scheduling.core.decisions import Decisions, Placed, Policy
 from athanor.features.scheduling.core.memory import Memo, task_mix
@@ -187,6 +188,7 @@ class _Run:
             decisions, self.memo = cycle(view, self.policy, self.now, self.memo)
             self.cycles += 1
             at_once = self._carry_out(rows, decisions)
+            self.columns["awaits"][rows] = awaiting(decisions)
             self._remember(decisions)
             if not at_once:
                 break

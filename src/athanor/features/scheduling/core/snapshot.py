@@ -253,7 +253,8 @@ class Gangs(Table):
     its size last changed (NaN: never). All of its pods share a domain of level `within`, if asked.
     `attained` is how long earlier runs of it lasted together; `lifetime` its row in `Lifetimes`
     (UNSET: nothing learned); `remaining` the seconds that its own progress says were left at
-    `remaining_at` (NaN: it does not say).
+    `remaining_at` (NaN: it does not say). For one that `awaits`, an earlier cycle told others to
+    leave or shrink.
     """
 
     names: tuple[str, ...] = texts("G")
@@ -281,6 +282,7 @@ class Gangs(Table):
     lifetime: Smalls = column(np.int32, "G")
     remaining: Floats = column(np.float64, "G")
     remaining_at: Floats = column(np.float64, "G")
+    awaits: Bools = column(np.bool_, "G")
 
 
 @table

@@ -1,4 +1,8 @@
-"""Phase 3, start: a gang's pools in order; in each the most pods that quota and nodes allow."""
+"""Phase 3, start: a gang's pools in order; in each the most pods that quota and nodes allow.
+
+An elastic gang is in line by the claim of its least, so it starts with what that claim covers; when
+everyone in line was considered, it gets what of the rest is idle (see `elastic.fill`).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from athanor.features.scheduling.core import place
+from athanor.features.scheduling.core import place, rights
 from athanor.features.scheduling.core.ledger import Ledger
 from athanor.features.scheduling.core.quota import Refusal
 from athanor.features.scheduling.core.seat import seat
@@ -80,26 +84,22 @@ def start(state: State, gang: int, pools: list[int]) -> Started | list[Barred]:
 
 def _in_pool(state: State, gang: int, pool: int) -> Started | Barred:
     ask = state.ask(gang)
-    found = _with(state, gang, pool, ask.full)
-    if isinstance(found, Started) or ask.least == ask.full:
+    most = rights.claimed(state, state.now.tree, gang, pool, ask.full)
+    found = _with(state, gang, pool, most)
+    if isinstance(found, Started) or ask.least == most:
         return found
     smallest = _with(state, gang, pool, ask.least)
     if isinstance(smallest, Barred):
         return smallest
-    low, high = 0, max(f - n for f, n in zip(ask.full, ask.least, strict=True))
+    low, high = 0, max(m - n for m, n in zip(most, ask.least, strict=True))
     while high - low > 1:  # the largest size that fits: `low` does, `high` does not
         middle = (low + high) // 2
-        more = _with(state, gang, pool, grown(ask, middle), keep=smallest)
+        more = _with(state, gang, pool, rights.beyond(ask.least, middle, most), keep=smallest)
         if isinstance(more, Started):
             low, smallest = middle, more
         else:
             high = middle
     return smallest
-
-
-def grown(ask: Ask, more: int) -> tuple[int, ...]:
-    """The smallest size with up to `more` further pods a set."""
-    return tuple(min(n + more, f) for n, f in zip(ask.least, ask.full, strict=True))
 
 
 def _with(
@@ -166,16 +166,11 @@ def _book(state: State, gang: int, started: Started) -> None:
     """
     sets, now = state.ask(gang).sets, state.now.ledger
     state.count(state.now.tree, gang, started.pool, started.amounts)
-    if state.tight is None:
-        if state.later is not None:
-            place.redo(state.later.ledger, sets, started.spots)
-            state.count(state.later.tree, gang, started.pool, started.amounts)
-    elif binding(state, gang) is now:
-        place.force(state.tight, sets, started.spots)
-    else:
+    lasts = state.tight is None or binding(state, gang) is not now
+    if state.tight is not None and lasts:
         place.redo(now, sets, started.spots)
-        if state.later is not None:
-            place.redo(state.later.ledger, sets, started.spots)
-            state.count(state.later.tree, gang, started.pool, started.amounts)
+    elif state.tight is not None:
+        place.force(state.tight, sets, started.spots)
+    state.book_ahead(gang, started.pool, started.spots, started.amounts, lasts=lasts)
     queue = int(state.snapshot.gangs.queue[gang])
     state.shares.start(queue, started.pool, started.amounts)

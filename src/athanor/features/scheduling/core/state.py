@@ -2,12 +2,13 @@
 
 `now` is what is true; `later` is what will be once everyone who was told to go has gone, with the
 promises made to blocked gangs taken out. Whoever starts now and does not end before the first
-promise must fit both: `tight` is what is free in both.
+promise must fit both: `tight` is what is free in both. In `later` those have ended whose ends a
+promise counts on; in `soon` nobody has, so what is freed there by evictions is free at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ import numpy as np
 from athanor.features.scheduling.core.ledger import Ledger, Shape
 from athanor.features.scheduling.core.lifetimes import rest
 from athanor.features.scheduling.core.order import Shares
-from athanor.features.scheduling.core.place import force, undo
+from athanor.features.scheduling.core.place import force, redo, undo
 from athanor.features.scheduling.core.quota import Refusal, Tree
 from athanor.features.scheduling.core.snapshot import UNSET, GangState, Policy, Snapshot
 from athanor.features.scheduling.core.spots import SetAsk, Spots
@@ -135,6 +136,7 @@ class State:
         self.kept = Kept(_ground(snapshot), standing, tree.fork(), held, asked, self.asks)
         self.shares = Shares(snapshot, self.now.tree, policy, now)
         self.later: World | None = None
+        self._soon: World | None = None
         self.tight: Ledger | None = None
         self.first_hold = INF
         self.released: set[int] = set()
@@ -159,6 +161,14 @@ class State:
             known = rows[~(ran < queues.min_runtime[gangs.queue[rows]])]
             self._movable[pool] = known
         return known
+
+    @cached_property
+    def loose(self) -> tuple[int, ...]:
+        """Running gangs with more ranks than their least; asked for after repair."""
+        elastic = np.array([ask.least != ask.full for ask in self.asks], dtype=np.bool_)
+        rows = np.array(list(self.held), dtype=np.int64)
+        some: list[int] = rows[elastic[self.snapshot.gangs.klass[rows]]].tolist()
+        return tuple(g for g in some if self.held[g].counts != self.ask(g).least)
 
     def ask(self, gang: int) -> Ask:
         """What a gang asks for."""
@@ -259,20 +269,63 @@ class State:
             self.later = later
         return self.later
 
+    def soon(self) -> World:
+        """The world once everyone who leaves has left, with all promises taken out, but nobody's
+        place whose end they count on."""
+        return self.future() if self._soon is None else self._soon
+
     def promise(
-        self, gang: int, pool: int, world: World, amounts: Ints, start: float,
-        outlived: Iterable[int] = (),
+        self, gang: int, pool: int, world: World, spots: Spots, amounts: Ints, start: float,
+        outlived: Collection[int],
     ) -> None:  # fmt: skip
         """`world` is the future with the gang placed in it: keep it so from `start` on.
 
         `outlived` are gangs that run now and will have ended by then: they hold nothing there.
         """
+        if outlived or self._soon is not None:
+            self._soon = self.soon()
+            force(self._soon.ledger, self.ask(gang).sets, spots)
+            self.count(self._soon.tree, gang, pool, amounts)
         self.outlived.update(outlived)
         self.count(world.tree, gang, pool, amounts)
-        self.later = world
+        self._keep(world, start)
+
+    def make_way(
+        self, gang: int, pool: int, world: World, spots: Spots, amounts: Ints, start: float,
+        victims: Iterable[int], shrunk: Mapping[int, tuple[int, ...]],
+    ) -> None:  # fmt: skip
+        """`world` is `soon` with the gang placed where others leave and shrink: keep it so."""
+        self.count(world.tree, gang, pool, amounts)
+        if self._soon is None or self.later is None:
+            self._keep(world, start)
+            return
+        self._soon, later = world, self.later
+        for victim in victims:
+            self.release(later, victim)
+        for one, counts in shrunk.items():
+            self.cut(later, one, counts)
+        redo(later.ledger, self.ask(gang).sets, spots)
+        self.count(later.tree, gang, pool, amounts)
+        self._keep(later, start)
+
+    def _keep(self, later: World, start: float) -> None:
+        self.later = later
         base = self.now.ledger if self.tight is None else self.tight
-        self.tight = base.meet(world.ledger)
+        self.tight = base.meet(later.ledger)
         self.first_hold = min(self.first_hold, start)
+
+    def book_ahead(self, gang: int, pool: int, spots: Spots, amounts: Ints, *, lasts: bool) -> None:
+        """Take the places of a gang that starts or grows in the worlds of promises.
+
+        One that does not last until the first promise is none of `later`'s business.
+        """
+        sets = self.ask(gang).sets
+        if self.later is not None and lasts:
+            redo(self.later.ledger, sets, spots)
+            self.count(self.later.tree, gang, pool, amounts)
+        if self._soon is not None:
+            force(self._soon.ledger, sets, spots)
+            self.count(self._soon.tree, gang, pool, amounts)
 
     def end_of(self, gang: int) -> float:
         """When a running gang is expected to end: as learned, else as said.
