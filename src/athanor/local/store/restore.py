@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from msgspec import structs
+
 from athanor.local.store import log as logs
 from athanor.local.store.lock import Lock
 from athanor.local.store.log import Found, Log
@@ -37,7 +39,7 @@ def restore(backup: str | Path, path: str | Path) -> Found:
                 newest += 1_000_000
                 _log.warning("the file to be replaced cannot be read: %s", error)
         logs.move_on(fresh, newest + 1)
-        found = _checked(fresh)
+        found = structs.replace(_checked(fresh), path=str(target))
         _set_aside(target)
         logs.settle(fresh, target)
         return found

@@ -184,7 +184,7 @@ def test_backup_and_restore(tmp_path: Path) -> None:
         return newest
 
     newest = asyncio.run(fill())
-    restore(copy, path)
+    assert restore(copy, path).path == str(path)
     restored = Store.open(path)
     assert names(restored)[0] == "b"
     assert "later" not in names(restored)
