@@ -30,6 +30,12 @@ _RESERVED = frozenset(
 )  # fmt: skip
 _ABSENT = re.compile(r"^\s*!has\(self\.([A-Za-z_][A-Za-z0-9_]*)\)\s*\|\|(?!.*\?)")
 
+_GUARD = re.compile(
+    r"!\(has\(oldSelf\.([a-z]\w*)\) && has\(oldSelf\.\1\.([a-z]\w*)\) && oldSelf\.\1\.\2 in "
+    r"\[('[^']*'(?:, '[^']*')*)\]\) \|\|([^\\]*)"
+)
+"""`!(has(oldSelf.a) && has(oldSelf.a.b) && oldSelf.a.b in ['x', 'y']) || …`: what b may be."""
+_TEXTS = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 _HEADS = {"FieldValueForbidden": "Forbidden: ", "FieldValueRequired": "Required value: "}
 
@@ -47,10 +53,21 @@ class Rule:
         self._says = Expression(said) if said else None
         absent = _ABSENT.match(source["rule"])
         self._absent = absent.group(1) if absent else ""
+        self._guard = _guarded(self.text)
+        self.is_common = not (self._absent or self._guard or self.optional_old)
+        """Whether it is due whenever its like are: evaluated together with them."""
 
-    def is_silent(self, value: Value) -> bool:
-        """Whether the rule begins with `!has(self.x) ||` and there is no x: it holds."""
-        return bool(self._absent) and type(value) is dict and self._absent not in value
+    def is_silent(self, value: Value, old: Value) -> bool:
+        """Whether the rule begins with `!has(self.x) ||` and there is no x, or with a guard on the
+        old value that is not met: it holds, without a look at the rest.
+        """
+        if self._absent:
+            return type(value) is dict and self._absent not in value
+        if self._guard is None or type(old) is not dict:
+            return False
+        outer, inner, words = self._guard
+        part = old.get(outer)
+        return part is None or (type(part) is dict and part.get(inner) not in words)
 
     def check(self, variables: JSON, value: Value, field: str) -> Cause | None:
         """The cause when the rule does not hold for these variables."""
@@ -84,6 +101,22 @@ class Rule:
         return str(message) if message else f"failed rule: {self.text}"
 
 
+def _guarded(text: str) -> tuple[str, str, frozenset[str]] | None:
+    """The guard that a rule begins with; None when there is none, or it binds less than the rest.
+
+    Of the rest only a conditional binds less, when it is not in parentheses.
+    """
+    found = _GUARD.fullmatch(text)
+    if found is None:
+        return None
+    depth = 0
+    for sign in _TEXTS.sub("", found[4]):
+        depth += (sign in "([{") - (sign in ")]}")
+        if sign == "?" and not depth:
+            return None
+    return found[1], found[2], frozenset(re.findall(r"'([^']*)'", found[3]))
+
+
 def compile_rules(schema: JSON) -> Run | None:
     """The function that checks all rules in a schema, or None when there are none."""
     rules = [Rule(source) for source in schema.get("x-kubernetes-validations") or ()]
@@ -91,8 +124,10 @@ def compile_rules(schema: JSON) -> Run | None:
     if not rules and below is None:
         return None
     show = projection(schema)
-    fresh = [rule for rule in rules if not rule.uses_old]
-    together = _together(fresh)
+    together = tuple(
+        _together([rule for rule in rules if rule.is_common and rule.uses_old is old])
+        for old in (False, True)
+    )
 
     def run(value: Value, old: Value, parent: str, name: str, causes: list[Cause]) -> None:
         if value is None or (old is not None and value == old and not rules):
@@ -105,16 +140,16 @@ def compile_rules(schema: JSON) -> Run | None:
     return run
 
 
-def _together(fresh: Sequence[Rule]) -> Expression | None:
-    """All rules that need no old value as one expression: nearly always one evaluation a node."""
-    if len(fresh) < 2:
+def _together(alike: Sequence[Rule]) -> Expression | None:
+    """Rules that are due at the same times as one expression: handing values over is what costs."""
+    if len(alike) < 2:
         return None
-    return Expression(" && ".join(f"({rule.source['rule']})" for rule in fresh))
+    return Expression(" && ".join(f"({rule.source['rule']})" for rule in alike))
 
 
 def _check(
     rules: Sequence[Rule],
-    together: Expression | None,
+    together: Sequence[Expression | None],
     value: Value,
     old: Value,
     how: tuple[Callable[[Value], Value] | None, str],
@@ -126,26 +161,36 @@ def _check(
     due = [
         rule
         for rule in rules
-        if not rule.is_silent(value)
+        if not rule.is_silent(value, old)
         and (old is not None or rule.optional_old if rule.uses_old else not unchanged)
     ]
     if not due:
         return
     variables = {"self": show(value) if show else value}
-    plain = [rule for rule in due if not rule.uses_old]
-    if together is not None and len(plain) == len([r for r in rules if not r.uses_old]):
-        try:
-            if together.evaluate(variables) is True:
-                due = [rule for rule in due if rule.uses_old]
-        except EvaluationError:
-            pass  # which rule fails, and why, is found out one by one
     if any(rule.uses_old for rule in due):
         variables["oldSelf"] = show(old) if show and old is not None else old
+    for expression in together:
+        if expression is not None and _all_hold(expression, due, variables):
+            due = [
+                rule
+                for rule in due
+                if not rule.is_common or rule.uses_old is not expression.uses_old
+            ]
     for rule in due:
         seen = variables if rule.uses_old else {"self": variables["self"]}
         cause = rule.check(seen, value, field)
         if cause is not None:
             causes.append(cause)
+
+
+def _all_hold(expression: Expression, due: Sequence[Rule], variables: JSON) -> bool:
+    """Whether those of its rules that are due hold; if not, each is asked for its own answer."""
+    if not any(rule.is_common and rule.uses_old is expression.uses_old for rule in due):
+        return False
+    try:
+        return expression.evaluate(variables) is True
+    except EvaluationError:
+        return False
 
 
 def _below(schema: JSON) -> Run | None:
