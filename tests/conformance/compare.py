@@ -154,7 +154,7 @@ def problems(
     said = []
     for number, (ours, theirs) in enumerate(zip(found, recorded, strict=True), 1):
         if number in known:
-            said += [f"step {number}: {p}" for p in undeclared(known[number], ours)]
+            said += [f"step {number}: {p}" for p in undeclared(known[number], ours, theirs)]
         elif not same(ours, theirs):
             said.append(
                 f"step {number}:\n    ours   {json.dumps(ours)}\n    theirs {json.dumps(theirs)}"
@@ -162,9 +162,47 @@ def problems(
     return said
 
 
-def undeclared(difference: Difference, ours: Any) -> list[str]:
-    """How an answer differs from the one that was declared."""
-    return differences(difference.ours, ours)
+def undeclared(difference: Difference, ours: Any, theirs: Any) -> list[str]:
+    """How an answer differs from the one that was declared: there, and nowhere else.
+
+    With another code it is another answer altogether.
+    """
+    wrong = differences(difference.ours, ours)
+    if wrong or "code" in difference.ours:
+        return wrong
+    return [f"{path}: differs, too" for path in elsewhere(difference.ours, ours, theirs)]
+
+
+def elsewhere(named: Any, ours: Any, theirs: Any, path: str = "") -> list[str]:
+    """Where two answers differ beside what is `named`."""
+    if isinstance(ours, dict) and isinstance(theirs, dict) and isinstance(named, dict):
+        return [
+            found
+            for key in dict.fromkeys((*ours, *theirs))
+            for found in elsewhere(
+                named.get(key, {}), ours.get(key), theirs.get(key), f"{path}.{key}"
+            )
+        ]
+    if isinstance(named, list) and isinstance(ours, list) and isinstance(theirs, list):
+        if len(ours) == len(theirs) == len(named):
+            triples = enumerate(zip(named, ours, theirs, strict=True))
+            return [f for i, three in triples for f in elsewhere(*three, f"{path}[{i}]")]
+        return []
+    return [path] if named == {} and ours != theirs else []
+
+
+def needless(named: Any, theirs: Any, path: str = "") -> list[str]:
+    """What is declared to differ and does not."""
+    if isinstance(named, dict) and isinstance(theirs, dict):
+        return [
+            found
+            for key, value in named.items()
+            for found in needless(value, theirs.get(key), f"{path}.{key}")
+        ]
+    if isinstance(named, list) and isinstance(theirs, list) and len(named) == len(theirs):
+        pairs = enumerate(zip(named, theirs, strict=True))
+        return [f for i, two in pairs for f in needless(*two, f"{path}[{i}]")]
+    return [] if named == {} or differences(named, theirs) or named == "<any>" else [path]
 
 
 def same(ours: Any, theirs: Any) -> bool:

@@ -13,7 +13,7 @@ import aiohttp
 from yarl import URL
 
 from athanor.client.target import Target, context, unreachable
-from athanor.wire.request import Request, Response, Stream
+from athanor.wire.request import Request, Response, Stream, folded
 from athanor.wire.status import ApiError, from_response
 
 _LOST = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
@@ -42,7 +42,7 @@ class Http:
             status=answer.status,
             body=body,
             content_type=answer.headers.get("Content-Type", ""),
-            headers={name.lower(): value for name, value in answer.headers.items()},
+            headers=folded(answer.headers.items()),
         )
 
     async def stream(self, request: Request) -> Stream:
@@ -59,7 +59,7 @@ class Http:
             chunks=self._chunks(answer),
             status=answer.status,
             content_type=answer.headers.get("Content-Type", ""),
-            headers={name.lower(): value for name, value in answer.headers.items()},
+            headers=folded(answer.headers.items()),
         )
 
     async def close(self) -> None:

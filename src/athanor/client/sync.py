@@ -16,7 +16,7 @@ from urllib.parse import urlencode, urlsplit
 
 from athanor.client.target import Target, context, unreachable
 from athanor.wire.calls import Call
-from athanor.wire.request import Request, Response
+from athanor.wire.request import Request, Response, folded
 from athanor.wire.status import ApiError, from_response
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ class SyncStream:
         self, connection: http.client.HTTPConnection, answer: http.client.HTTPResponse, server: str
     ) -> None:
         self.status = answer.status
-        self.headers = {name.lower(): value for name, value in answer.getheaders()}
+        self.headers = folded(answer.getheaders())
         self._connection = connection
         self._socket = connection.sock
         self._answer = answer
@@ -132,7 +132,7 @@ class SyncHttp:
             self._connection = self._connect()
         answer = self._ask(self._connection, request)
         body = answer.read()
-        headers = {name.lower(): value for name, value in answer.getheaders()}
+        headers = folded(answer.getheaders())
         if answer.will_close:
             self._drop()
         return Response(

@@ -6,9 +6,18 @@ process they are handed over as they are, so tests use the real rules without a 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
+
+
+def folded(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Header fields by name in lower case; one that comes twice is one list (RFC 9110, 5.3)."""
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        key = name.lower()
+        found[key] = f"{found[key]}, {value}" if key in found else value
+    return found
 
 
 class User(Struct, frozen=True, kw_only=True):

@@ -285,7 +285,8 @@ SCENARIOS = {
     ],
     "a definition's life": [
         post(CRDS, _crd()),
-        get(f"{CRDS}/as.{GROUP}", within=10, see={"status": {"conditions": ["<any>", "<any>"]}}),
+        get(f"{CRDS}/as.{GROUP}", within=10,
+            see={"status": {"conditions": ["<any>", {"reason": "InitialNamesAccepted"}]}}),
         patch(f"{CRDS}/as.{GROUP}", {"spec": {"names": {"plural": "bs"}}}, code=422),
         patch(f"{CRDS}/as.{GROUP}", {"spec": {"scope": "Cluster"}}, code=422),
         patch(f"{CRDS}/as.{GROUP}", {"metadata": {"labels": {"a": "b"}}}),

@@ -13,6 +13,7 @@ from athanor.local.apiserver.catalog import VERBS, Served, Sub
 from athanor.local.apiserver.kinds import STRATEGIES
 from athanor.local.apiserver.kinds.base import Strategy
 from athanor.local.apiserver.schema.default import NULL
+from athanor.local.apiserver.schema.formats import MICRO_TIME, QUANTITY
 from athanor.local.apiserver.schema.schema import Schema
 from athanor.wire.status import Cause
 from athanor.wire.types.catalog import schema_of
@@ -44,14 +45,27 @@ _OTHERS: dict[str, tuple[Sub, ...]] = {
 }  # fmt: skip
 
 
+_MICRO = ("acquireTime", "eventTime", "lastObservedTime", "renewTime")
+"""Times that have exactly six digits after the second."""
+
+
+def _exact(name: str, schema: JSON) -> JSON:
+    """A field's schema with the format that decoding asks for, which documents do not say."""
+    if name in _MICRO and schema.get("format") == "date-time":
+        return {**schema, "format": MICRO_TIME}
+    return _unkeyed(schema)
+
+
 def _unkeyed(schema: JSON) -> JSON:
     """The schema without its lists' keys: the kinds' own checks say what must be unique."""
     marks = ("x-kubernetes-list-type", "x-kubernetes-list-map-keys")
     if schema.get("additionalProperties") == {"type": "string"}:
         return {**schema, "additionalProperties": {"type": "string", NULL: ""}}
+    if schema.get("format") == "quantity":
+        return {**schema, "format": QUANTITY}
     return {
         key: (
-            {name: _unkeyed(one) for name, one in value.items()}
+            {name: _exact(name, one) for name, one in value.items()}
             if key == "properties"
             else _unkeyed(value)
             if isinstance(value, dict) and key in ("items", "additionalProperties")
@@ -164,4 +178,15 @@ def _review(group: str, kind: str, *, namespaced: bool) -> Served:
 def all_served() -> Iterable[Served]:
     """Every built-in resource, and the reviews that are answered but not stored."""
     stored = [served(resource) for resource in registry.BUILT_IN]
-    return [*stored, *(_review(g, kind, namespaced=n) for g, kind, n in _REVIEWS)]
+    reviews = (_review(group, kind, namespaced=n) for group, kind, n in _REVIEWS)
+    return [*stored, *reviews, _BINDINGS]
+
+
+_BINDINGS = Served(
+    resource=registry.Resource(
+        group="", version="v1", kind="Binding", plural="bindings", namespaced=True,
+        singular="binding",
+    ),
+    strategy=Strategy(), verbs=("create",), stored=False,
+)  # fmt: skip
+"""The way to bind pods before they had a subresource for it."""

@@ -125,6 +125,10 @@ class Catalog:
         """Every resource, built-in ones first."""
         return [*self._fixed.values(), *self._custom.values()]
 
+    def has_custom(self, group: str) -> bool:
+        """Whether a definition's resources are served in a group."""
+        return any(at[0] == group for at in self._custom)
+
     def set_custom(self, served: Iterable[Served]) -> None:
         """Replace the custom resources by these."""
         self._custom = {_at(s): s for s in served if _at(s) not in self._fixed}

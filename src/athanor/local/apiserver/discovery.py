@@ -188,10 +188,16 @@ def _entries(served: Served) -> list[JSON]:
     ]  # fmt: skip
 
 
+_KEPT_AS = {
+    "customresourcedefinitions.apiextensions.k8s.io": "apiextensions.k8s.io/v1beta1",
+}
+"""What Kubernetes stores in another version than it serves: the name of the form is the same."""
+
+
 def _hash(served: Served) -> str:
     """A name for the form in which objects are stored: it changes when the form does."""
     r = served.resource
-    stored = served.hub or ("v1" if served.storage else r.api_version)
+    stored = served.hub or ("v1" if served.storage else _KEPT_AS.get(r.name, r.api_version))
     group, _, version = stored.rpartition("/")
     digest = hashlib.sha256(f"{group}/{version}/{r.kind}".encode()).digest()
     return base64.b64encode(digest[:8]).decode()

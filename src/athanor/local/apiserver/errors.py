@@ -149,6 +149,14 @@ def unsupported(field: str, value: Any, supported: Sequence[str]) -> Cause:
     )
 
 
+def absent(field: str, value: Any, detail: str = "") -> Cause:
+    """A field names something that is not there."""
+    said = f"Not found: {shown(value)}"
+    return Cause(
+        reason="FieldValueNotFound", message=f"{said}: {detail}" if detail else said, field=field
+    )
+
+
 def duplicate(field: str, value: Any) -> Cause:
     """A list that must be unique is not."""
     return Cause(
@@ -164,6 +172,14 @@ def too_long(field: str, limit: int) -> Cause:
     )  # fmt: skip
 
 
+class Words(str):
+    """A value whose text is already as Kubernetes prints it: of a type of its own."""
+
+    __slots__ = ()
+
+
 def shown(value: Any) -> str:
     """A value as Kubernetes prints it in a message: as JSON."""
+    if isinstance(value, Words):
+        return value
     return msgspec.json.encode(value, order="sorted").decode()

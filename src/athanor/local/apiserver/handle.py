@@ -170,15 +170,16 @@ class ApiServer:
             answer = self.observatory.metrics()
         elif not head:
             answer = health.paths(self.core.catalog)
-        if answer is None:
-            text = "text/plain; charset=utf-8"
-            return Response(status=404, body=b"404 page not found\n", content_type=text)
-        return answer
+        if answer is None and len(parts) > 1 and parts[0] == "api":
+            raise errors.no_resource()
+        return _nothing() if answer is None else answer
 
     async def _resource(self, request: Request, target: Target, user: User) -> Answer:
         served = self.core.catalog.find(target.group, target.version, target.resource)
         if served is None:
             onward = self.aggregation.forward(request, user, target.group, target.version)
+            if onward is None and self.core.catalog.has_custom(target.group):
+                return _nothing()  # definitions' groups have no path for what they do not define
             if onward is None:
                 raise errors.no_resource()
             return onward
@@ -197,7 +198,7 @@ class ApiServer:
             validation=request.param("fieldValidation") or "Warn",
             manager=_manager(request),
         )  # fmt: skip
-        if served.warning:
+        if served.warning and (not target.subresource or target.subresource in served.subs):
             call.warnings.append(served.warning)
         if request.query and target.verb in _OPTIONS:
             _check_options(call)
@@ -210,8 +211,12 @@ class ApiServer:
         target, served = call.target, call.served
         if target.subresource:
             return await self._sub(call)
+        if not served.stored and target.name:
+            raise errors.no_resource()
         if target.verb not in served.verbs:
             raise errors.no_method()
+        if served.resource.kind == "Binding":
+            return _answer(self.core, call, await subresources.bind_named(self.core, call))
         if not served.stored:
             return _answer(self.core, call, await subresources.reviewed(self.core, call, self.auth))
         if served.storage and target.verb in _VIEW_WRITES:
@@ -220,6 +225,8 @@ class ApiServer:
 
     async def _sub(self, call: Call) -> Answer:
         sub = call.served.subs.get(call.target.subresource)
+        if sub is None and call.served.custom:
+            raise errors.not_found(call.resource, call.target.name)
         if sub is None:
             raise errors.no_resource()
         if call.target.verb not in sub.verbs:
@@ -235,6 +242,12 @@ class ApiServer:
         if sub.name == "token":
             return _answer(self.core, call, await subresources.token(self.core, call, self.auth))
         return _answer(self.core, call, await _OWN_SUBS[sub.name](self.core, call))
+
+
+def _nothing() -> Response:
+    """The answer where there is no path at all."""
+    text = "text/plain; charset=utf-8"
+    return Response(status=404, body=b"404 page not found\n", content_type=text)
 
 
 def _inside(target: Target) -> bool:

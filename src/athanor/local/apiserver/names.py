@@ -10,6 +10,7 @@ from functools import lru_cache
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LABEL_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_SEARCH = re.compile(r"_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*")
 _CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
 _ENV = re.compile(r"[ -<>-~]+")
 
@@ -27,6 +28,12 @@ _SUBDOMAIN_RULE = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
     "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
     "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+_SEARCH_RULE = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' "
+    "or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex "
+    "used for validation is "
+    "'_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')"
 )
 _CONFIG_KEY_RULE = (
     "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. "
@@ -54,7 +61,13 @@ def subdomain(value: str) -> Sequence[str]:
 @lru_cache(maxsize=4096)
 def label(value: str) -> Sequence[str]:
     """Namespaces, containers: an RFC 1123 label."""
-    return _check(value, 63, _LABEL, _LABEL_RULE)
+    rule = "must not contain dots" if _SUBDOMAIN.fullmatch(value) else _LABEL_RULE
+    return _check(value, 63, _LABEL, rule)
+
+
+def search_domain(value: str) -> Sequence[str]:
+    """Where DNS looks names up: a subdomain that may have underscores."""
+    return _check(value, 253, _SEARCH, _SEARCH_RULE)
 
 
 @lru_cache(maxsize=4096)
@@ -131,6 +144,6 @@ def port_name(text: str) -> Sequence[str]:
         said.append("must contain at least one letter (a-z)")
     if "--" in text:
         said.append("must not contain consecutive hyphens")
-    if text and not (text[0].isalnum() and text[-1].isalnum()):
+    if text and "-" in (text[0], text[-1]):
         said.append("must not begin or end with a hyphen")
     return said

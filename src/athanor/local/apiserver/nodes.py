@@ -8,7 +8,7 @@ from athanor.api.meta import JSON
 from athanor.local.apiserver import errors
 from athanor.local.apiserver.core import Call, Core
 from athanor.wire.request import Answer, Forward, Response
-from athanor.wire.status import ApiError
+from athanor.wire.status import ApiError, Cause
 
 _GROUPS = ("containers", "initContainers", "ephemeralContainers")
 _STREAMS = {"stdin": "input", "stdout": "output", "stderr": "error", "tty": "tty"}
@@ -19,10 +19,36 @@ async def log(core: Core, call: Call) -> Answer:
     """GET pods/x/log."""
     pod = _pod(core, call)
     container = _container(call, pod)
+    _check_log(call)
     if not pod["spec"].get("nodeName"):
-        return Response(content_type="text/plain")
+        return Response(status=204, content_type="text/plain")
     query = [(k, v) for k, v in call.request.query if k not in ("container", "pretty")]
     return _to(core, call, pod, f"containerLogs/{_path(call)}/{quote(container)}", query)
+
+
+_LEAST = {"tailLines": 0, "limitBytes": 1, "sinceSeconds": 1}
+"""Numbers of a log's options and the least that each may be."""
+
+
+def _check_log(call: Call) -> None:
+    """The options of a log, which the node takes as they are. Raises BadRequest or Invalid."""
+    causes, asked = list[Cause](), dict(call.request.query)
+    for name in ("tailLines", "limitBytes", "sinceSeconds"):
+        if (said := asked.get(name)) is None or not said:
+            continue
+        try:
+            value = int(said)
+        except ValueError:
+            message = f'strconv.ParseInt: parsing "{said}": invalid syntax'
+            raise errors.bad(message, name) from None
+        if name == "sinceSeconds" and asked.get("sinceTime"):
+            detail = "at most one of `sinceTime` or `sinceSeconds` may be specified"
+            causes.append(errors.not_allowed("[]", detail))
+        elif value < _LEAST[name]:
+            words = "greater than or equal to 0" if name == "tailLines" else "greater than 0"
+            causes.append(errors.wrong(name, value, f"must be {words}"))
+    if causes:
+        raise errors.invalid("PodLogOptions", "", call.target.name, causes)
 
 
 async def execute(core: Core, call: Call) -> Answer:
@@ -37,6 +63,7 @@ async def execute(core: Core, call: Call) -> Answer:
                 query.append((_STREAMS[key], "1"))
         elif key == "command":
             query.append((key, value))
+    _node_of(pod)
     if not any(name in ("input", "output", "error") for name, _ in query):
         raise errors.bad("you must specify at least 1 of stdin, stdout, stderr")
     if sub == "exec" and not any(name == "command" for name, _ in query):
@@ -78,10 +105,14 @@ def _container(call: Call, pod: JSON) -> str:
     )
 
 
-def _to(core: Core, call: Call, pod: JSON, path: str, query: list[tuple[str, str]]) -> Forward:
-    node_name = pod["spec"].get("nodeName") or ""
-    if not node_name:
+def _node_of(pod: JSON) -> str:
+    if not (node_name := pod["spec"].get("nodeName")):
         raise errors.bad(f"pod {pod['metadata']['name']} does not have a host assigned")
+    return str(node_name)
+
+
+def _to(core: Core, call: Call, pod: JSON, path: str, query: list[tuple[str, str]]) -> Forward:
+    node_name = _node_of(pod)
     node = core.latest("nodes", "", node_name)
     if node is None:
         raise ApiError("NotFound", f'nodes "{node_name}" not found', kind="nodes", name=node_name)

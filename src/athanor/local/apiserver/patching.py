@@ -24,7 +24,7 @@ _TRIES = 3
 async def patch(core: Core, call: Call) -> Outcome:
     """Change an object as the patch in the body says."""
     if body.media_type(call.request.headers.get("content-type")) == APPLY:
-        return await _apply(core, call)
+        return await apply(core, call, call, (_same, _same))
     return await write.change(core, call, reader(call))
 
 
@@ -81,11 +81,24 @@ def _changed(call: Call, media: str, old: JSON, wanted: Any, said: Sequence[str]
     return new
 
 
-async def _apply(core: Core, call: Call) -> Outcome:
-    """Server-side apply: creates the object if there is none."""
+def _same(obj: JSON) -> JSON:
+    return obj
+
+
+Ways = tuple[Callable[[JSON], JSON], Callable[[JSON], JSON]]
+"""From a stored object to what is applied to, and back."""
+
+
+async def apply(core: Core, call: Call, below: Call, ways: Ways) -> Outcome:
+    """Server-side apply: creates the object if there is none.
+
+    `below`: the call for the resource that stores the object, mostly the call itself.
+    """
+    shown, stored = ways
     if not call.manager:
         cause = errors.required("fieldManager", "is required for apply patch")
         raise errors.options("PatchOptions", [cause])
+    call.applies = True
     wanted = write.read_object(call, prune=False)
     meta = wanted.get("metadata") or {}
     if meta.get("name", call.target.name) != call.target.name:
@@ -93,18 +106,20 @@ async def _apply(core: Core, call: Call) -> Outcome:
             f"the name of the object ({meta['name']}) does not match the name on the URL "
             f"({call.target.name})"
         )
-    call.applies, call.clean = True, False
+    below.applies, below.clean = True, False
     force = call.request.param("force") in ("1", "true")
 
     def applied(live: JSON | None) -> JSON:
-        return server_side.apply(
-            live, wanted, call.manager, write.scope_of(call), write.source_of(call),
-            now=core.now(), force=force,
+        return stored(
+            server_side.apply(
+                live and shown(live), wanted, call.manager, write.scope_of(call),
+                write.source_of(call), now=core.now(), force=force,
+            )
         )  # fmt: skip
 
     for _ in range(_TRIES):
-        if core.store.latest(call.key()) is not None or call.target.subresource:
-            return await write.change(core, call, applied)
+        if core.store.latest(below.key()) is not None or call.target.subresource:
+            return await write.change(core, below, applied)
         if meta.get("uid"):
             cause = errors.wrong("metadata.uid", meta["uid"], "field is immutable")
             raise errors.invalid_object(call.resource, call.target.name, [cause])
@@ -112,7 +127,7 @@ async def _apply(core: Core, call: Call) -> Outcome:
         made["metadata"] = {**made.get("metadata", {}), "name": call.target.name}
         made["metadata"].pop("resourceVersion", None)
         try:
-            return await write.create_object(core, call, made)
+            return await write.create_object(core, below, made)
         except ApiError as taken:
             if taken.reason != "AlreadyExists":
                 raise

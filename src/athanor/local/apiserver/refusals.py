@@ -39,49 +39,33 @@ class Departure(Struct, frozen=True, kw_only=True):
 
 DEPARTURES: tuple[Departure, ...] = (
     Departure(
-        what="Words of a few errors",
-        why="the code and the reason are the same; ours name the field, the value or the way out",
-    ),
-    Departure(
-        what="Rarer checks of Pods, Services, EndpointSlices, quotas and volumes",
-        why="what only a cluster's proxies and container runtimes read is not looked at here",
-    ),
-    Departure(
-        what="Rarer checks of CustomResourceDefinitions",
-        why="a definition is checked for what this server acts on",
-    ),
-    Departure(
         what="CEL rules are neither type-checked nor estimated when they are defined",
         why="the engine finds out when a rule runs; a rule that fails then refuses the object",
     ),
     Departure(
-        what="Amounts with more than one suffix or beyond E, and fractions of a nano",
-        why="`1e3m` is no quantity here, and nothing is rounded",
+        what="The annotation `athanor.dev/user` on what people make",
+        why="queues count what each person uses, and pods must say whose they are",
     ),
     Departure(
-        what="Conditions, taints and annotations of controllers that do not run here",
-        why="no node life cycle, TTL or namespace controller writes them",
+        what="A default StorageClass `local`",
+        why="claims find storage on a machine that nobody has set up for it",
     ),
     Departure(
-        what="Lists come in pages and watches answer at once, whatever version is asked for",
-        why="everything is read from memory: a version of the future is told so, not waited for",
+        what="Managed fields of writers that do not name themselves",
+        why="only `fieldManager=…` and applies are remembered: a list of every client's fields "
+        "would double what is stored",
     ),
     Departure(
-        what="events.k8s.io is another view of core events",
-        why="they are stored once; checks and names in errors are the core's, and apply is not "
-        "taken there",
+        what="Lists at resourceVersion=0 without pages",
+        why="`limit` is kept at any version; Kubernetes' watch cache ignores it at 0",
     ),
     Departure(
-        what="Discovery without what is not served",
-        why="the list of refusals says what that is",
+        what="Waiting for a version that is not there yet",
+        why="a watch of a version of the future is told so at once",
     ),
     Departure(
-        what="What Athanor itself adds: the submitter's annotation, a local StorageClass",
-        why="pods remember who made them, and claims find storage",
-    ),
-    Departure(
-        what="Custom resources: warnings, defaults and scales in their details",
-        why="every unknown field is warned about, and a scale always says its replicas",
+        what="Taints of nodes by their conditions",
+        why="no node life cycle controller would take `not-ready` away again",
     ),
 )
 """In the order of the docs. Each scenario that differs names its entry (docs/parity.md)."""
@@ -201,11 +185,25 @@ REFUSALS: tuple[Refusal, ...] = (
         method="POST", path=_CRDS, code=422, headers=_JSON, body=_CRD_WITH_A_WEBHOOK,
     ),
     Refusal(
-        what="CEL: optional selection (`self.?a`), macros over two variables, cel.bind, sets.*, "
-        "format.*, semver, the authorizer",
+        what="CEL: optional selection (`self.?a`), macros over two variables, sets.*, lists.*, "
+        "functions of lists (`slice`, `sortBy`, `flatten`, `distinct`), format.*, semver, the "
+        "authorizer",
         why="the engine does not know them",
         instead="has(self.a) and the other functions of CEL in Kubernetes",
         method="POST", path=_CRDS, code=422, headers=_JSON, body=_CRD_WITH_A_MACRO,
+    ),
+    Refusal(
+        what="Kinds of the core and storage groups that only a cluster's machinery has "
+        "(ReplicationController, PodTemplate, CSIDriver, VolumeAttachment, …)",
+        why="the laptop serves what AI work needs; discovery does not list them",
+        instead="those kinds on a Kubernetes cluster",
+        method="GET", path="/apis/storage.k8s.io/v1/csidrivers", code=404,
+    ),
+    Refusal(
+        what="RuntimeClasses",
+        why="pods are processes: the name of a class is kept and means nothing",
+        instead="a class on a Kubernetes cluster; there a name that is none refuses the pod",
+        method="GET", path="/apis/node.k8s.io/v1/runtimeclasses", code=404,
     ),
     Refusal(
         what="PodDisruptionBudgets",

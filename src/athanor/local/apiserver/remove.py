@@ -100,7 +100,7 @@ async def delete_object(core: Core, call: Call, name: str, options: Options) -> 
 
 async def _delete_once(core: Core, call: Call, row: Row, options: Options) -> Outcome:
     old = decode(row.body)
-    _preconditions(call, old, options)
+    preconditions(call, old, options)
     chain.admit_delete(core, call, old)
     new = _marked(core, call, old, options)
     if not _still_needed(call.served, new):
@@ -118,7 +118,8 @@ async def _delete_once(core: Core, call: Call, row: Row, options: Options) -> Ou
     return Outcome(written.body)
 
 
-def _preconditions(call: Call, old: JSON, options: Options) -> None:
+def preconditions(call: Call, old: JSON, options: Options) -> None:
+    """Nothing when an object is the one that is to go. Raises Conflict."""
     meta, name = old["metadata"], old["metadata"]["name"]
     if options.uid and options.uid != meta["uid"]:
         raise errors.precondition(
@@ -153,6 +154,7 @@ def _marked(core: Core, call: Call, old: JSON, options: Options) -> JSON:
         meta["deletionTimestamp"] = rfc3339(core.clock.now() + grace)
         if call.resource.name == DEFINITIONS:
             finalizers.append(CLEANUP)
+            new["status"] = _terminating(old.get("status") or {}, rfc3339(core.clock.now()))
         elif call.resource.name != "namespaces":
             meta["deletionGracePeriodSeconds"] = grace
             if meta.get("generation"):
@@ -164,6 +166,16 @@ def _marked(core: Core, call: Call, old: JSON, options: Options) -> JSON:
         new["status"] = {**(old.get("status") or {}), "phase": "Terminating"}
     tidy(meta)
     return new
+
+
+def _terminating(status: JSON, now: str) -> JSON:
+    """The status of a definition whose objects are about to go."""
+    said = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon"
+    condition = {
+        "type": "Terminating", "status": "True", "lastTransitionTime": now,
+        "reason": "InstanceDeletionPending", "message": said,
+    }  # fmt: skip
+    return {**status, "conditions": [*(status.get("conditions") or ()), condition]}
 
 
 def _grace(pod: JSON, asked: int | None) -> int:

@@ -17,7 +17,7 @@ from athanor.local.apiserver.remove import Options
 from athanor.local.apiserver.schema.schema import Schema
 from athanor.wire.patch.json_patch import json_patch
 from athanor.wire.patch.merge import merge_patch
-from athanor.wire.status import ApiError
+from athanor.wire.status import ApiError, Cause
 from athanor.wire.types.catalog import schema_of
 
 
@@ -27,7 +27,7 @@ def _read(call: Call, kind: str) -> JSON:
     obj = body.as_object(value, raw, kind)
     if wrong := _schema(kind).mistyped(obj):
         said = "; ".join(f"{cause.field}: {cause.message}" for cause in wrong)
-        raise errors.bad(f"{kind} cannot be read: {said}")
+        raise errors.bad(f'{kind} in version "v1" cannot be handled as a {kind}: {said}')
     return obj
 
 
@@ -59,28 +59,51 @@ async def bind(core: Core, call: Call) -> Outcome:
         raise errors.invalid("Binding", "", name, causes)
 
     def bound(pod: JSON) -> JSON:
-        was = pod["spec"].get("nodeName")
-        if was:
+        if why := _unbindable(pod):
             raise ApiError(
                 "Conflict",
-                f'Operation cannot be fulfilled on pods/binding "{name}": pod {name} is already '
-                f'assigned to node "{was}"',
+                f'Operation cannot be fulfilled on pods/binding "{name}": pod {name} {why}',
                 kind="pods/binding", name=name,
             )  # fmt: skip
-        status = pod.get("status") or {}
-        others = [c for c in status.get("conditions") or [] if c.get("type") != "PodScheduled"]
-        condition = {
-            "type": "PodScheduled", "status": "True", "lastProbeTime": None,
-            "lastTransitionTime": core.now(),
-        }  # fmt: skip
-        return {
-            **pod,
-            "spec": {**pod["spec"], "nodeName": target["name"]},
-            "status": {**status, "conditions": [*others, condition]},
-        }
+        spec = {**pod["spec"], "nodeName": target["name"]}
+        meta = dict(pod["metadata"])
+        for group in ("annotations", "labels"):
+            if found := (binding.get("metadata") or {}).get(group):
+                meta[group] = {**(meta.get(group) or {}), **found}
+        return _with_condition({**pod, "metadata": meta, "spec": spec}, "PodScheduled", core.now())
 
+    call.clean = True
     await write.change(core, call, bound)
     return _done()
+
+
+async def bind_named(core: Core, call: Call) -> Outcome:
+    """POST bindings: the same, of the pod that the Binding names."""
+    name = (_read(call, "Binding").get("metadata") or {}).get("name") or ""
+    pods = core.catalog.find("", "v1", "pods")
+    if pods is None or not name:
+        raise errors.bad("name is required", "metadata.name")
+    target = msgspec.structs.replace(call.target, resource="pods", name=name, subresource="binding")
+    return await bind(core, msgspec.structs.replace(call, target=target, served=pods))
+
+
+def _unbindable(pod: JSON) -> str:
+    """Why a pod can have no node now; "" if it can."""
+    if pod["metadata"].get("deletionTimestamp"):
+        return "is being deleted, cannot be assigned to a host"
+    if was := pod["spec"].get("nodeName"):
+        return f'is already assigned to node "{was}"'
+    return "has non-empty .spec.schedulingGates" if pod["spec"].get("schedulingGates") else ""
+
+
+def _with_condition(pod: JSON, kind: str, now: str, **said: str) -> JSON:
+    """The pod with a condition that holds."""
+    status = pod.get("status") or {}
+    found = [c for c in status.get("conditions") or [] if c.get("type") != kind]
+    condition = {
+        "type": kind, "status": "True", "lastProbeTime": None, "lastTransitionTime": now, **said,
+    }  # fmt: skip
+    return {**pod, "status": {**status, "conditions": [*found, condition]}}
 
 
 async def evict(core: Core, call: Call) -> Outcome:
@@ -95,8 +118,23 @@ async def evict(core: Core, call: Call) -> Outcome:
         guard.get("uid") or "", guard.get("resourceVersion") or "",
     )  # fmt: skip
     call.dry_run = call.dry_run or asked.get("dryRun") == ["All"]
+    if not call.dry_run:
+        await _mark(core, call, options)
+        options = msgspec.structs.replace(options, revision="")  # what it was before the mark
     await remove.delete_object(core, call, call.target.name, options)
     return _done()
+
+
+async def _mark(core: Core, call: Call, options: Options) -> None:
+    """Say in the pod's status that it is evicted, for whoever asks why it went."""
+    call.clean = True
+    said = {"reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting"}
+
+    def marked(pod: JSON) -> JSON:
+        remove.preconditions(call, pod, options)
+        return _with_condition(pod, "DisruptionTarget", core.now(), **said)
+
+    await write.change(core, call, marked)
 
 
 async def token(core: Core, call: Call, auth: Auth) -> Outcome:
@@ -145,9 +183,14 @@ def scale_of(call: Call, obj: JSON) -> JSON:
     paths, meta = call.served.scale or {}, obj["metadata"]
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     status: JSON = {"replicas": _at(obj, paths.get("statusReplicasPath", "")) or 0}
-    if selector := paths.get("labelSelectorPath"):
-        status["selector"] = _at(obj, selector) or ""
+    where = paths.get("labelSelectorPath")
+    if where and (selector := _at(obj, where)):
+        status["selector"] = selector
     replicas = _at(obj, paths["specReplicasPath"])
+    if replicas is None:
+        why = f'the spec replicas field "{paths["specReplicasPath"]}" does not exist'
+        cause = Cause(reason="", message=why)
+        raise ApiError("InternalError", f"Internal error occurred: {why}", causes=[cause])
     return {
         "kind": "Scale", "apiVersion": "autoscaling/v1",
         "metadata": {k: meta[k] for k in kept if k in meta},
@@ -177,9 +220,14 @@ async def scale(core: Core, call: Call) -> Outcome:
         else:
             after = merge_patch(before, wanted)
         replicas = (after.get("spec") or {}).get("replicas", 0)
-        if not isinstance(replicas, int) or replicas < 0:
-            cause = errors.wrong("spec.replicas", replicas, "must be greater than or equal to 0")
-            raise errors.invalid("Scale", "autoscaling", name, [cause])
+        if not isinstance(replicas, int):
+            why = f"cannot be handled as a Scale: spec.replicas: {errors.shown(replicas)}"
+            cause = Cause(reason="FieldValueInvalid", message=why, field="patch")
+            raise ApiError("Invalid", f'Scale "{name}" is invalid: patch: {why}', causes=[cause])
+        if replicas < 0:
+            path = paths["specReplicasPath"]
+            cause = errors.wrong(path, replicas, "should be a non-negative integer")
+            raise errors.invalid_object(resource, name, [cause])
         version = (after.get("metadata") or {}).get("resourceVersion")
         if version and version != obj["metadata"]["resourceVersion"]:
             raise errors.conflict(resource, name)

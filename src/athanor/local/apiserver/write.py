@@ -36,8 +36,14 @@ def read_object(call: Call, *, prune: bool = True) -> JSON:
     Unless `prune`: then they stay, for an apply to refuse them.
     """
     raw, resource = call.request.body, call.resource
-    value = body.parse(raw, call.request.headers.get("content-type", ""), resource.kind)
-    obj = body.as_object(value, raw, resource.kind)
+    try:
+        value = body.parse(raw, call.request.headers.get("content-type", ""), resource.kind)
+        obj = body.as_object(value, raw, resource.kind)
+    except ApiError as unreadable:
+        if prune or unreadable.reason != "BadRequest":
+            raise
+        why = unreadable.message.rpartition("; ")[2]
+        raise errors.bad(f"error decoding YAML: {why}") from None
     if not prune and not (obj.get("kind") and obj.get("apiVersion")):
         group, _, version = str(obj.get("apiVersion") or "").rpartition("/")
         raise errors.bad(f"invalid object type: {group}/{version}, Kind={obj.get('kind') or ''}")
@@ -59,9 +65,14 @@ def check_type(call: Call, obj: JSON) -> None:
     for field, value in (("kind", kind), ("apiVersion", version)):
         if not isinstance(value, str):
             raise cannot_handle(call, f"{field} must be a string, not {errors.shown(value)}")
+    if call.served.custom:
+        _check_custom_type(call, obj)
     if kind != resource.kind or version != resource.api_version:
         if not isinstance(kind, str) or not isinstance(version, str):
             raise cannot_handle(call, "kind and apiVersion must be strings")
+        if call.applies:
+            group, _, bare = version.rpartition("/")
+            raise errors.bad(f"invalid object type: {group}/{bare}, Kind={kind}")
         raise errors.bad(
             f'{kind} in version "{version.rpartition("/")[2]}" cannot be handled as a '
             f'{resource.kind}: no kind "{kind}" is registered for version "{version}" at '
@@ -71,6 +82,30 @@ def check_type(call: Call, obj: JSON) -> None:
     meta = obj.get("metadata")
     if meta is not None and not isinstance(meta, dict):
         raise cannot_handle(call, "metadata is no object")
+
+
+def _check_custom_type(call: Call, obj: JSON) -> None:
+    """A custom object must say what it is; each mistake has its own words there."""
+    resource, kind, version = call.resource, obj.get("kind"), obj.get("apiVersion")
+    if not kind:
+        raw = call.request.body.decode(errors="replace")
+        raise errors.bad(
+            f"the object provided is unrecognized (must be of type {resource.kind}): Object 'Kind' "
+            f"is missing in '{raw}' ({raw})",
+            "kind",
+        )
+    if version and version != resource.api_version:
+        raise errors.bad(
+            f"the API version in the data ({version}) does not match the expected API version "
+            f"({resource.api_version})",
+            "apiVersion",
+        )
+    if kind != resource.kind:
+        name = (
+            metadata.meta_of(obj).get("name", "") if isinstance(obj.get("metadata"), dict) else ""
+        )
+        cause = errors.wrong("kind", kind, f"must be {resource.kind}")
+        raise errors.invalid(str(kind), resource.group, name, [cause])
 
 
 def cannot_handle(call: Call, why: str) -> ApiError:
@@ -207,7 +242,7 @@ def _check_new(call: Call, obj: JSON) -> None:
     causes: list[Cause] = metadata.check(
         obj, namespaced=call.resource.namespaced, name_rule=strategy.name
     )
-    own = strategy.check(obj)
+    own = (strategy.check_new or strategy.check)(obj)
     if served.schema is not None and not call.clean:
         causes += _fitting(served, served.schema.validate(obj), own)
     elif served.schema is not None and served.custom:
@@ -215,6 +250,7 @@ def _check_new(call: Call, obj: JSON) -> None:
     causes += own
     if causes:
         raise errors.invalid_object(call.resource, obj["metadata"].get("name", ""), causes)
+    call.warnings.extend(strategy.warnings(obj))
 
 
 def _fitting(served: Served, found: Sequence[Cause], own: Sequence[Cause]) -> list[Cause]:
@@ -305,7 +341,7 @@ async def _change_once(core: Core, call: Call, row: Row, make: Change) -> Outcom
     new = _merged(core, call, make(as_served(call.served, row.body)), old)
     meta = new["metadata"]
     meta["resourceVersion"] = old["metadata"]["resourceVersion"]
-    if new == old:
+    if new == old or (_MANAGED in old["metadata"] and _timeless(new) == _timeless(old)):
         return Outcome(row.body)
     extra = chain.admit_update(core, call, new, old)
     if call.dry_run:
@@ -323,6 +359,13 @@ async def _change_once(core: Core, call: Call, row: Row, make: Change) -> Outcom
         written = await core.store.put(row.key, encode, expect=row.revision)
     core.told(call.served, old, new)
     return Outcome(written.body)
+
+
+def _timeless(obj: JSON) -> JSON:
+    """The object without the times of its managers: when nothing else changes, nothing does."""
+    entries = obj["metadata"].get(_MANAGED) or ()
+    kept = [{k: v for k, v in entry.items() if k != "time"} for entry in entries]
+    return {**obj, "metadata": {**obj["metadata"], _MANAGED: kept}}
 
 
 def _merged(core: Core, call: Call, new: JSON, old: JSON) -> JSON:
@@ -368,7 +411,7 @@ def _merged(core: Core, call: Call, new: JSON, old: JSON) -> JSON:
     return new
 
 
-_WHOLE = frozenset(("binding", "finalize"))
+_WHOLE = frozenset(("binding", "eviction", "finalize"))
 """Subresources that may write what an update of the object itself may not."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 RBAC = "rbac.authorization.k8s.io"
+_OURS = {"apiVersion": "athanor.dev/v1alpha1"}
 _META = {"name": "sample", "labels": {"app": "x"}, "annotations": {"a": "b"}}
 _POD: dict[str, Any] = {
     "restartPolicy": "Never",
@@ -101,21 +102,22 @@ SAMPLES: list[tuple[str, dict[str, Any]]] = [
                 "selectableFields": [{"jsonPath": ".spec.a"}],
             }]}}),
     ("/apis/athanor.dev/v1alpha1/namespaces/default/gangs", {
-        "metadata": _META,
+        **_OURS, "kind": "Gang", "metadata": _META,
         "spec": {"podSets": [{"name": "w", "count": 2, "minCount": 1, "template": {"spec": _POD},
                               "topology": {"preferred": "rack"}, "gpu": {"milli": 500}}],
                  "queue": "q", "checkpoint": {"enabled": True}, "pools": ["a"]}}),
     ("/apis/athanor.dev/v1alpha1/queues", {
-        "metadata": _META,
+        **_OURS, "kind": "Queue", "metadata": _META,
         "spec": {"pools": [{"pool": "a", "guaranteed": {"cpu": 1}, "limit": {"cpu": "4"}}],
                  "fairShare": {"weight": 2}, "budget": {"gpuHours": "5"}}}),
     ("/apis/athanor.dev/v1alpha1/pools", {
-        "metadata": _META, "spec": {"nodeSelector": {"a": "b"}, "topologyLevels": ["rack"]}}),
+        **_OURS, "kind": "Pool", "metadata": _META,
+        "spec": {"nodeSelector": {"a": "b"}, "topologyLevels": ["rack"]}}),
     ("/apis/athanor.dev/v1alpha1/reservations", {
-        "metadata": _META,
+        **_OURS, "kind": "Reservation", "metadata": _META,
         "spec": {"pool": "a", "amounts": {"cpu": 1}, "start": "2026-01-01T00:00:00Z"}}),
     ("/apis/athanor.dev/v1alpha1/namespaces/default/trainingjobs", {
-        "metadata": _META,
+        **_OURS, "kind": "TrainingJob", "metadata": _META,
         "spec": {"framework": "jax", "roles": [{"name": "w", "replicas": 2,
                                                  "template": {"spec": _POD}}],
                  "runPolicy": {"backoffLimit": 2}, "elastic": {"min": 1, "max": 2, "role": "w"}}}),

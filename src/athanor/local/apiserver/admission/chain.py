@@ -48,6 +48,8 @@ def admit_update(core: Core, call: Call, new: JSON, old: JSON) -> list[Write]:
     submitter.stamp(call, new, old)
     for judge in core.judges:
         judge(call, new, old)
+    if call.served.key == "services" and not call.target.subresource:
+        services.admit_update(core, new, old)
     if call.served.key == "persistentvolumeclaims" and not call.target.subresource:
         limits.judge(core, call, new)
         return quota.charge(core, call, new, old)

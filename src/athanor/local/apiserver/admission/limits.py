@@ -38,7 +38,7 @@ def fill(core: Core, call: Call, pod: JSON) -> None:
         return
     said = list[str]()
     for item in _items(core, namespace, "Container"):
-        for field, what in (("initContainers", "init container"), ("containers", "container")):
+        for field, what in (("containers", "container"), ("initContainers", "init container")):
             for container in pod["spec"].get(field) or ():
                 said += _filled(container, item, what)
     if said:

@@ -22,6 +22,11 @@ def admit_create(core: Core, call: Call, pod: JSON) -> None:
     """Fill in a new pod. Raises Forbidden."""
     spec = pod["spec"]
     _priority(core, call, pod, spec)
+    if spec.get("overhead") and not spec.get("runtimeClassName"):
+        raise _refused(
+            call, pod,
+            "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead",
+        )  # fmt: skip
     _account(core, call, pod, spec)
     default_tolerations(spec)
 

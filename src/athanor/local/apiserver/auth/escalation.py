@@ -62,10 +62,11 @@ def _check_binding(auth: Auth, user: User, resource: str, new: JSON, old: JSON |
         return
     where = namespace if kind == "Role" else ""
     if not auth.rbac.exists(kind, where, role):
-        plural_group = f"{plural}.{GROUP}"
+        # the binding's own resource and the role's name, as Kubernetes says it
         raise ApiError(
-            "NotFound", f'{plural_group} "{role}" not found', kind=plural, group=GROUP, name=role
-        )
+            "NotFound", f'{resource} "{role}" not found', kind=resource.partition(".")[0],
+            group=GROUP, name=role,
+        )  # fmt: skip
     _must_hold(auth, user, resource, namespace, name, auth.rbac.rules(kind, namespace, role))
 
 
@@ -83,7 +84,7 @@ def _must_hold(
     if not missing:
         return
     groups = " ".join(f'"{g}"' for g in user.groups)
-    lines = "\n".join(rule.shown() for rule in compact(missing))
+    lines = "\n".join(sorted(rule.shown() for rule in compact(missing)))
     raise ApiError(
         "Forbidden",
         f'{resource} "{name}" is forbidden: user "{user.name}" (groups=[{groups}]) is attempting '

@@ -107,7 +107,11 @@ class Tokens:
         claims = self._verified(token)
         accepted = audiences or self.audiences
         if not set(claims.aud) & set(accepted):
-            raise BadToken(f"token audiences {claims.aud} is invalid for the target audiences")
+            told, wanted = (" ".join(f'"{one}"' for one in some) for some in (claims.aud, accepted))
+            raise BadToken(
+                f"[invalid bearer token, token audiences [{told}] is invalid for the target "
+                f"audiences [{wanted}]]"
+            )
         if now >= claims.exp:
             raise BadToken("service account token has expired")
         if now < claims.nbf - LEEWAY:
@@ -121,6 +125,10 @@ class Tokens:
         """A new token and the whole answer to a TokenRequest. Raises ApiError."""
         spec = asked.get("spec") or {}
         _check_spec(spec)
+        if (asked.get("metadata") or {}).get("name", name) != name:
+            detail = "must match the service account name if specified"
+            cause = errors.wrong("metadata.name", asked["metadata"]["name"], detail)
+            raise errors.invalid("TokenRequest", "authentication.k8s.io", name, [cause])
         seconds = _seconds(spec)
         account = self._object(Key("serviceaccounts", namespace, name))
         bound = self._bound(spec.get("boundObjectRef"), namespace)

@@ -79,7 +79,7 @@ class NamespaceCollector:
             served_ns = core.catalog.by_name("namespaces")
             if served_ns is not None:
                 call = system_call(served_ns, Key("namespaces", "", name), "finalize")
-                await change(core, call, _released, missing=True)
+                await change(core, call, lambda ns: _released(ns, core.now()), missing=True)
 
 
 class _Meta(Struct, rename="camel"):
@@ -97,6 +97,30 @@ def _marked(body: bytes) -> bool:
     return _head(body).metadata.deletion_timestamp is not None
 
 
-def _released(namespace: JSON) -> JSON:
+def _released(namespace: JSON, now: str) -> JSON:
     kept = [f for f in namespace["spec"].get("finalizers") or [] if f != "kubernetes"]
-    return {**namespace, "spec": {**namespace["spec"], "finalizers": kept}}
+    said = [
+        {
+            "type": kind, "status": "False", "lastTransitionTime": now, "reason": reason,
+            "message": message,
+        }
+        for kind, reason, message in _EMPTIED
+    ]  # fmt: skip
+    status = namespace.get("status") or {}
+    if not status.get("conditions"):
+        status = {**status, "conditions": said}
+    return {**namespace, "spec": {**namespace["spec"], "finalizers": kept}, "status": status}
+
+
+_EMPTIED = (
+    ("NamespaceDeletionDiscoveryFailure", "ResourcesDiscovered",
+     "All resources successfully discovered"),
+    ("NamespaceDeletionGroupVersionParsingFailure", "ParsedGroupVersions",
+     "All legacy kube types successfully parsed"),
+    ("NamespaceDeletionContentFailure", "ContentDeleted",
+     "All content successfully deleted, may be waiting on finalization"),
+    ("NamespaceContentRemaining", "ContentRemoved", "All content successfully removed"),
+    ("NamespaceFinalizersRemaining", "ContentHasNoFinalizers",
+     "All content-preserving finalizers finished"),
+)  # fmt: skip
+"""What is said of a namespace that holds nothing any more and waits for somebody else."""

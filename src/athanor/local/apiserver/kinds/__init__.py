@@ -13,6 +13,7 @@ from athanor.local.apiserver.kinds import (
     limits,
     network,
     pods,
+    quotas,
     rbac,
     volumes,
 )
@@ -27,6 +28,7 @@ STRATEGIES: Mapping[str, Strategy] = {
     **events.STRATEGIES,
     **limits.STRATEGIES,
     **network.STRATEGIES,
+    **quotas.STRATEGIES,
     **rbac.STRATEGIES,
     **volumes.STRATEGIES,
 }

@@ -69,6 +69,10 @@ def _service(spec: JSON) -> list[Cause]:
 
 STRATEGIES: Mapping[str, Strategy] = {
     "apiservices.apiregistration.k8s.io": Strategy(
-        default=_default, create=_create, check=_check, unconditional=False
+        default=_default,
+        create=_create,
+        check=_check,
+        unconditional=False,
+        name=names.path_segment,
     )
 }

@@ -19,6 +19,10 @@ def _no_causes(_: JSON) -> Sequence[Cause]:
     return ()
 
 
+def _no_warnings(_: JSON) -> Sequence[str]:
+    return ()
+
+
 def _no_update_causes(_: JSON, __: JSON) -> Sequence[Cause]:
     return ()
 
@@ -32,7 +36,9 @@ class Strategy(Struct, frozen=True, kw_only=True):
 
     `default` fills in a decoded object in place; `create` sets what only a creation sets (and
     drops what a creator may not); `update(new, old)` carries over what an update may not touch;
-    `status(new, old)` the same for the status subresource. The checks answer causes.
+    `status(new, old)` the same for the status subresource. The checks answer causes; `check_new`
+    is for kinds whose new objects may say less than old ones: asked instead of `check`.
+    `warnings`: what is odd in a new object.
     `generation`: whether `metadata.generation` counts changes of anything but metadata and status
     (and the fields of `uncounted`); `counts_labels`: of labels, too.
     `create_on_update`: whether a PUT may create. `unconditional`: a PUT without resourceVersion.
@@ -45,8 +51,10 @@ class Strategy(Struct, frozen=True, kw_only=True):
     update: Callable[[JSON, JSON], None] = _keep
     status: Callable[[JSON, JSON], None] = _keep
     check: Callable[[JSON], Sequence[Cause]] = _no_causes
+    check_new: Callable[[JSON], Sequence[Cause]] | None = None
     check_update: Callable[[JSON, JSON], Sequence[Cause]] = _no_update_causes
     check_status: Callable[[JSON, JSON], Sequence[Cause]] = _no_update_causes
+    warnings: Callable[[JSON], Sequence[str]] = _no_warnings
     name: Callable[[str], Sequence[str]] = names.subdomain
     generation: bool = False
     uncounted: frozenset[str] = frozenset()

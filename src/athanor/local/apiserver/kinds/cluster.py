@@ -1,21 +1,28 @@
-"""Namespace, Node, PriorityClass, Lease, ResourceQuota."""
+"""Namespace, Node, PriorityClass, Lease."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from athanor.api.meta import JSON
-from athanor.kit.quantity import NANO, parse
 from athanor.local.apiserver import names
-from athanor.local.apiserver.errors import duplicate, not_allowed, required, unsupported, wrong
+from athanor.local.apiserver.errors import (
+    Words,
+    duplicate,
+    not_allowed,
+    required,
+    unsupported,
+    wrong,
+)
 from athanor.local.apiserver.kinds.base import Strategy
+from athanor.local.apiserver.kinds.pod_placing import EFFECTS
 from athanor.local.apiserver.kinds.pods import canonical_amounts
 from athanor.wire.selector import key_problems
 from athanor.wire.status import Cause
 
 HIGHEST_PRIORITY = 1_000_000_000
 SYSTEM_CLASSES = ("system-cluster-critical", "system-node-critical")
-_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+_TAINT = '{{"Key":"{}","Value":"{}","Effect":"{}","TimeAdded":null}}'
 
 
 def _label(obj: JSON) -> None:
@@ -81,12 +88,13 @@ def _check_node(obj: JSON) -> list[Cause]:
             causes.append(required(f"{path}.key"))
         else:
             causes += [wrong(f"{path}.key", taint["key"], p) for p in key_problems(taint["key"])]
-        if taint.get("effect") not in _EFFECTS:
-            causes.append(unsupported(f"{path}.effect", taint.get("effect") or "", _EFFECTS))
+        if taint.get("effect") not in EFFECTS:
+            causes.append(unsupported(f"{path}.effect", taint.get("effect") or "", EFFECTS))
         here = (taint.get("key"), taint.get("effect"))
         if here in seen:
             detail = "taints must be unique by key and effect pair"
-            twice = duplicate(path, taint)
+            said = (taint.get(name) or "" for name in ("key", "value", "effect"))
+            twice = duplicate(path, Words(_TAINT.format(*said)))
             message = f"{twice.message}: {detail}"
             causes.append(Cause(reason=twice.reason, message=message, field=path))
         seen.add(here)
@@ -154,56 +162,6 @@ def _check_lease(obj: JSON) -> list[Cause]:
     return causes
 
 
-_QUOTA = frozenset(
-    ("cpu", "memory", "storage", "ephemeral-storage", "pods", "services", "configmaps", "secrets",
-     "resourcequotas", "replicationcontrollers", "persistentvolumeclaims", "services.nodeports",
-     "services.loadbalancers", "requests.cpu", "requests.memory", "requests.storage",
-     "requests.ephemeral-storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage")
-)  # fmt: skip
-
-
-_WHOLE = frozenset(
-    ("pods", "services", "configmaps", "secrets", "resourcequotas", "replicationcontrollers",
-     "persistentvolumeclaims", "services.nodeports", "services.loadbalancers")
-)  # fmt: skip
-"""What is counted in whole numbers."""
-
-
-def _default_quota(obj: JSON) -> None:
-    spec = obj.setdefault("spec", {})
-    if spec.get("hard"):
-        canonical_amounts(spec["hard"])
-
-
-def _check_quota(obj: JSON) -> list[Cause]:
-    causes = []
-    for name, amount in ((obj.get("spec") or {}).get("hard") or {}).items():
-        path = f"spec.hard[{name}]"
-        if "/" not in name and name not in _QUOTA and not name.startswith("requests."):
-            detail = "must be a standard resource type or fully qualified"
-            causes.append(wrong(path, name, detail))
-            causes.append(wrong(path, name, "must be a standard resource for quota"))
-        try:
-            if parse(amount).nano < 0:
-                causes.append(wrong(path, amount, "must be greater than or equal to 0"))
-            elif name in _WHOLE and parse(amount).nano % NANO:
-                causes.append(wrong(path, amount, "must be an integer"))
-        except ValueError as no_quantity:
-            causes.append(wrong(path, amount, str(no_quantity)))
-    return causes
-
-
-def _update_quota(new: JSON, old: JSON) -> list[Cause]:
-    before, after = old.get("spec") or {}, new.get("spec") or {}
-    if (before.get("scopes") or []) != (after.get("scopes") or []):
-        return [wrong("spec.scopes", after.get("scopes"), "field is immutable")]
-    return []
-
-
-def _new_quota(obj: JSON) -> None:
-    obj["status"] = {}
-
-
 STRATEGIES: Mapping[str, Strategy] = {
     "namespaces": Strategy(
         create=_new_namespace, update=_update_namespace, status=_status_namespace,
@@ -214,14 +172,10 @@ STRATEGIES: Mapping[str, Strategy] = {
         keeps_status=True,
     ),
     "priorityclasses.scheduling.k8s.io": Strategy(
-        default=_default_class, check=_check_class, check_update=_update_class, generation=True,
+        default=_default_class, check_new=_check_class, check_update=_update_class, generation=True,
         uncounted=frozenset(("description", "globalDefault")),
     ),
     "leases.coordination.k8s.io": Strategy(
         default=_default_lease, check=_check_lease, create_on_update=True, unconditional=False
-    ),
-    "resourcequotas": Strategy(
-        default=_default_quota, create=_new_quota, check=_check_quota,
-        check_update=_update_quota, answers_object=True,
     ),
 }  # fmt: skip

@@ -6,13 +6,21 @@ from collections.abc import Mapping, Sequence
 
 from athanor.api.meta import JSON
 from athanor.local.apiserver import names
-from athanor.local.apiserver.errors import duplicate, not_allowed, required, unsupported, wrong
+from athanor.local.apiserver.errors import (
+    Words,
+    duplicate,
+    not_allowed,
+    required,
+    unsupported,
+    wrong,
+)
 from athanor.local.apiserver.kinds.base import Strategy
 from athanor.local.apiserver.metadata import labels
 from athanor.wire.status import Cause
 
 _PORT_RANGE = "must be between 1 and 65535, inclusive"
 _DAY = 86400
+_FAMILIES = ("IPv4", "IPv6")
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 
 
@@ -25,6 +33,8 @@ def _default_service(obj: JSON) -> None:
             port["targetPort"] = port.get("port", 0)
     if not spec.get("type"):
         spec["type"] = "ClusterIP"
+    if spec.get("clusterIP") == "":
+        del spec["clusterIP"]
     if not spec.get("sessionAffinity"):
         spec["sessionAffinity"] = "None"
     if spec["sessionAffinity"] == "None":
@@ -34,6 +44,8 @@ def _default_service(obj: JSON) -> None:
         client.setdefault("timeoutSeconds", 10800)
     if spec["type"] == "ExternalName":
         return
+    if _is_open(spec) and not spec.get("externalTrafficPolicy"):
+        spec["externalTrafficPolicy"] = "Cluster"
     if spec.get("clusterIP") and not spec.get("clusterIPs"):
         spec["clusterIPs"] = [spec["clusterIP"]]
     if spec.get("clusterIP") == "None" and not spec.get("selector"):
@@ -46,6 +58,13 @@ def _default_service(obj: JSON) -> None:
     spec.setdefault("internalTrafficPolicy", "Cluster")
 
 
+def _is_open(spec: JSON) -> bool:
+    """Whether something outside reaches the service."""
+    return spec["type"] in ("NodePort", "LoadBalancer") or bool(
+        spec["type"] == "ClusterIP" and spec.get("externalIPs")
+    )
+
+
 def _new_service(obj: JSON) -> None:
     obj["status"] = {"loadBalancer": {}}
 
@@ -53,9 +72,19 @@ def _new_service(obj: JSON) -> None:
 def _update_service(new: JSON, old: JSON) -> None:
     """An address left out is kept, as `kubectl apply` of a bare manifest expects."""
     spec, was = new["spec"], old.get("spec") or {}
-    for name in ("clusterIP", "clusterIPs"):
-        if not spec.get(name) and was.get(name) and spec.get("type") == was.get("type"):
-            spec[name] = was[name]
+    inward = [one.get("type") != "ExternalName" for one in (spec, was)]
+    if inward == [True, True]:
+        for name in ("clusterIP", "clusterIPs"):
+            if not spec.get(name) and was.get(name):
+                spec[name] = was[name]
+    elif inward == [False, True]:
+        for name in _INWARD:
+            if spec.get(name) == was.get(name) or not spec.get(name):
+                spec.pop(name, None)
+
+
+_INWARD = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy")
+"""What a service without an address of its own does not have."""
 
 
 def _check_service(obj: JSON) -> list[Cause]:
@@ -84,6 +113,9 @@ def _check_service(obj: JSON) -> list[Cause]:
     return causes + _repeated(ports) + _check_words(spec)
 
 
+_PORT = '{{"Name":"","Protocol":"{1}","AppProtocol":null,"Port":{0},"TargetPort":0,"NodePort":0}}'
+
+
 def _repeated(ports: Sequence[JSON]) -> list[Cause]:
     causes, named, seen = list[Cause](), set[str](), set[tuple[int, str]]()
     for i, port in enumerate(ports):
@@ -91,7 +123,7 @@ def _repeated(ports: Sequence[JSON]) -> list[Cause]:
         if name and name in named:
             causes.append(duplicate(f"spec.ports[{i}].name", name))
         if here in seen:
-            causes.append(duplicate(f"spec.ports[{i}]", {"port": here[0], "protocol": here[1]}))
+            causes.append(duplicate(f"spec.ports[{i}]", Words(_PORT.format(*here))))
         named.add(name)
         seen.add(here)
     return causes
@@ -105,6 +137,16 @@ def _check_words(spec: JSON) -> list[Cause]:
             causes += [wrong(f"spec.clusterIPs[{i}]", address, p) for p in names.address(address)]
     for i, address in enumerate(spec.get("externalIPs") or ()):
         causes += [wrong(f"spec.externalIPs[{i}]", address, p) for p in names.address(address)]
+    headless = spec.get("clusterIP") == "None" and not spec.get("selector")
+    for i, family in enumerate(spec.get("ipFamilies") or ()):
+        if family not in _FAMILIES:
+            causes.append(unsupported(f"spec.ipFamilies[{i}]", family, _FAMILIES))
+        elif family != "IPv4" and not headless:
+            detail = "not configured on this cluster"
+            causes.append(wrong(f"spec.ipFamilies[{i}]", family, detail))
+    if not _is_open(spec) and (policy := spec.get("externalTrafficPolicy")):
+        detail = "may only be set for externally-accessible services"
+        causes.append(wrong("spec.externalTrafficPolicy", policy, detail))
     if spec["type"] == "ExternalName":
         name = spec.get("externalName", "")
         causes += (
@@ -147,9 +189,10 @@ def _check_endpoints(obj: JSON) -> list[Cause]:
         for group in ("addresses", "notReadyAddresses"):
             for j, address in enumerate(subset.get(group) or ()):
                 said = address.get("ip", "")
-                causes += [
-                    wrong(f"{path}.{group}[{j}].ip", said, p) for p in names.endpoint_address(said)
-                ]
+                at, problems = f"{path}.{group}[{j}].ip", names.endpoint_address(said)
+                causes += [wrong(at, said, problem) for problem in problems]
+                if problems and problems == names.address(said):
+                    causes.append(wrong(at, said, "must be a valid IP address"))
         ports = subset.get("ports") or ()
         for j, port in enumerate(ports):
             if len(ports) > 1 and not port.get("name"):
@@ -172,6 +215,30 @@ def _default_slice(obj: JSON) -> None:
         endpoint.setdefault("conditions", {})
 
 
+def _check_slice(obj: JSON) -> list[Cause]:
+    causes, kind, named = list[Cause](), obj.get("addressType"), set[str]()
+    for i, port in enumerate(obj.get("ports") or ()):
+        name = port.get("name") or ""
+        causes += [wrong(f"ports[{i}].name", name, p) for p in names.label(name) if name]
+        if name in named:
+            causes.append(duplicate(f"ports[{i}].name", name))
+        named.add(name)
+    for i, endpoint in enumerate(obj.get("endpoints") or ()):
+        addresses = endpoint.get("addresses") or ()
+        if not addresses:
+            detail = "must contain at least 1 address"
+            causes.append(required(f"endpoints[{i}].addresses", detail))
+        for j, said in enumerate(addresses):
+            path = f"endpoints[{i}].addresses[{j}]"
+            # pods without a network of their own have addresses of the loopback's
+            problems = names.subdomain(said) if kind == "FQDN" else names.address(said)
+            causes += [wrong(path, said, problem) for problem in problems]
+        if (host := endpoint.get("hostname")) is not None:
+            path = f"endpoints[{i}].hostname"
+            causes += [wrong(path, host, problem) for problem in names.label(host)]
+    return causes
+
+
 def _update_slice(new: JSON, old: JSON) -> list[Cause]:
     if new.get("addressType") != old.get("addressType"):
         return [wrong("addressType", new.get("addressType"), "field is immutable")]
@@ -189,7 +256,7 @@ STRATEGIES: Mapping[str, Strategy] = {
         default=_default_endpoints, check=_check_endpoints, create_on_update=True
     ),
     "endpointslices.discovery.k8s.io": Strategy(
-        default=_default_slice, check_update=_update_slice, generation=True,
+        default=_default_slice, check=_check_slice, check_update=_update_slice, generation=True,
         counts_labels=True,
     ),
 }  # fmt: skip

@@ -1,338 +1,187 @@
-"""What may be wrong with a pod beyond its fields' types, and what an update may change."""
+"""What may be wrong with a pod beyond its fields' types; each part has its own module.
+
+The order is that of Kubernetes' own validation (core/v1 `ValidatePodSpec`), so that an error lists
+its causes as there. What a pod does not say is not looked for: a plain pod costs microseconds.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any
 
 from athanor.api.meta import JSON
-from athanor.kit.quantity import NANO, parse
 from athanor.local.apiserver import names
-from athanor.local.apiserver.errors import (
-    duplicate,
-    not_allowed,
-    required,
-    unsupported,
-    wrong,
+from athanor.local.apiserver.errors import duplicate, not_allowed, required, unsupported, wrong
+from athanor.local.apiserver.kinds import pod_containers, pod_security
+from athanor.local.apiserver.kinds.pod_containers import Around
+from athanor.local.apiserver.kinds.pod_placing import (
+    check_affinity,
+    check_gates,
+    check_spreading,
+    check_tolerations,
 )
+from athanor.local.apiserver.kinds.pod_volumes import check_volumes
+from athanor.local.apiserver.metadata import labels
+from athanor.wire.selector import key_problems
 from athanor.wire.status import Cause
 
-_PORT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_PLAIN_ENV = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_NATIVE = frozenset(("cpu", "memory", "ephemeral-storage"))
-TOLERATED: list[JSON] = [
-    {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute",
-     "tolerationSeconds": 300}
-    for key in ("not-ready", "unreachable")
-]  # fmt: skip
-"""What every pod tolerates unless it says otherwise."""
-_MAY_CHANGE = (
-    "pod updates may not change fields other than `spec.containers[*].image`,"
-    "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only "
-    "additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set "
-    "to 1 if it was previously negative)"
-)
 _MOST = 2**31 - 1
 _POLICIES = ("Always", "OnFailure", "Never")
-_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
-_HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
+_DNS = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+_MOST_SERVERS, _MOST_SEARCHES, _LONGEST_SEARCH = 3, 32, 2048
+_SYSTEMS = ("linux", "windows")
 
 
 def check(pod: JSON) -> Sequence[Cause]:
     """What is wrong with a pod's spec."""
-    return check_spec(pod.get("spec") or {}, "spec")
-
-
-def check_spec(spec: JSON, path: str) -> list[Cause]:
-    """What is wrong with a pod's spec at `path`."""
+    spec = pod.get("spec") or {}
     causes: list[Cause] = []
-    found = spec.get("volumes")
-    volumes = _volumes(found, f"{path}.volumes", causes) if found else set()
-    if not spec.get("containers"):
-        causes.append(required(f"{path}.containers"))
-    taken: set[str] = set()
-    for group in ("containers", "initContainers"):
-        for i, container in enumerate(spec.get(group) or []):
-            at = f"{path}.{group}[{i}]"
-            _container(container, at, taken, volumes, causes)
-    _numbers(spec, path, causes)
-    if node := spec.get("nodeName"):
-        causes += [wrong(f"{path}.nodeName", node, p) for p in names.subdomain(node)]
-    for name in ("hostname", "subdomain"):
-        if value := spec.get(name):
-            causes += [wrong(f"{path}.{name}", value, p) for p in names.label(value)]
-    for i, toleration in enumerate(spec.get("tolerations") or ()):
-        if toleration not in TOLERATED:
-            _toleration(toleration, f"{path}.tolerations[{i}]", causes)
+    around = _around(spec, causes)
+    _containers(spec, around, causes)
+    if spec.get("hostNetwork"):
+        _host_network(spec, causes)
+    if (policy := spec.get("restartPolicy")) not in _POLICIES:
+        causes.append(unsupported("spec.restartPolicy", policy, _POLICIES))
+    if (policy := spec.get("dnsPolicy")) not in _DNS:
+        causes.append(unsupported("spec.dnsPolicy", policy, _DNS))
+    if selector := spec.get("nodeSelector"):
+        causes += labels(selector, "spec.nodeSelector")
+    if context := spec.get("securityContext"):
+        pod_security.check_pod(context, spec, "spec.securityContext", causes)
+    elif spec.get("shareProcessNamespace"):
+        pod_security.check_pod({}, spec, "spec.securityContext", causes)
+    if affinity := spec.get("affinity"):
+        check_affinity(affinity, "spec.affinity", causes)
+    if policy == "None" or spec.get("dnsConfig") is not None:
+        _dns(spec, causes)
+    for i, gate in enumerate(spec.get("readinessGates") or ()):
+        path, kind = f"spec.readinessGates[{i}].conditionType", gate.get("conditionType") or ""
+        causes += [wrong(path, kind, problem) for problem in key_problems(kind)]
+    if gates := spec.get("schedulingGates"):
+        check_gates(gates, "spec.schedulingGates", causes)
+    if constraints := spec.get("topologySpreadConstraints"):
+        check_spreading(constraints, "spec.topologySpreadConstraints", causes)
+    _names(spec, causes)
+    if tolerations := spec.get("tolerations"):
+        check_tolerations(tolerations, "spec.tolerations", causes)
+    _rest(spec, causes)
     return causes
 
 
-def _numbers(spec: JSON, path: str, causes: list[Cause]) -> None:
+def check_new(pod: JSON) -> Sequence[Cause]:
+    """What is wrong with a new pod, which may say less than an old one."""
+    spec, causes = pod["spec"], [*check(pod)]
+    if spec.get("ephemeralContainers"):
+        causes.append(not_allowed("spec.ephemeralContainers", "cannot be set on create"))
+    if spec.get("schedulingGates") and spec.get("nodeName"):
+        detail = "cannot be set until all schedulingGates have been cleared"
+        causes.append(not_allowed("spec.nodeName", detail))
+    return causes
+
+
+def _around(spec: JSON, causes: list[Cause]) -> Around:
+    found, claims = spec.get("volumes"), spec.get("resourceClaims")
+    return Around(
+        check_volumes(found, "spec.volumes", causes) if found else {},
+        tuple(claim.get("name", "") for claim in claims) if claims else (),
+        spec.get("terminationGracePeriodSeconds"),
+        spec.get("hostUsers") is not False,
+    )
+
+
+def _containers(spec: JSON, around: Around, causes: list[Cause]) -> None:
+    containers = spec.get("containers") or ()
+    if not containers:
+        causes.append(required("spec.containers"))
+    taken: set[str] = set()
+    for group, found in (
+        ("containers", containers),
+        ("initContainers", spec.get("initContainers")),
+    ):
+        for i, container in enumerate(found or ()):
+            at, name = f"spec.{group}[{i}]", container.get("name") or ""
+            pod_containers.check(container, at, around, causes)
+            if name in taken and name:
+                causes.append(duplicate(f"{at}.name", name))
+            taken.add(name)
+            if len(container) > _PLAIN:
+                init = group == "initContainers"
+                pod_containers.check_life(container, at, around, causes, init=init)
+            image = container.get("image") or ""
+            if image != image.strip():
+                detail = "must not have leading or trailing whitespace"
+                causes.append(wrong(f"{at}.image", image, detail))
+    if any("ports" in container for container in containers):
+        pod_containers.check_host_ports(list(containers), "spec.containers", causes)
+
+
+_PLAIN = 6
+"""Fields of a container that says nothing but its name and image; the others are defaults."""
+
+
+def _host_network(spec: JSON, causes: list[Cause]) -> None:
+    for i, container in enumerate(spec.get("containers") or ()):
+        for j, port in enumerate(container.get("ports") or ()):
+            if (on_host := port.get("hostPort") or 0) != port.get("containerPort"):
+                detail = "must match `containerPort` when `hostNetwork` is true"
+                path = f"spec.containers[{i}].ports[{j}].hostPort"
+                causes.append(wrong(path, on_host, detail))
+
+
+def _dns(spec: JSON, causes: list[Cause]) -> None:
+    path, config, alone = "spec.dnsConfig", spec.get("dnsConfig"), spec.get("dnsPolicy") == "None"
+    if config is None:
+        causes.append(required(path, "must provide `dnsConfig` when `dnsPolicy` is None"))
+        return
+    servers, searches = config.get("nameservers") or (), config.get("searches") or ()
+    if alone and not servers:
+        detail = "must provide at least one DNS nameserver when `dnsPolicy` is None"
+        causes.append(required(f"{path}.nameservers", detail))
+        return
+    if len(servers) > _MOST_SERVERS:
+        detail = f"must not have more than {_MOST_SERVERS} nameservers"
+        causes.append(wrong(f"{path}.nameservers", servers, detail))
+    for i, server in enumerate(servers):
+        causes += [wrong(f"{path}.nameservers[{i}]", server, p) for p in names.address(server)]
+    if len(searches) > _MOST_SEARCHES:
+        detail = f"must not have more than {_MOST_SEARCHES} search paths"
+        causes.append(wrong(f"{path}.searches", searches, detail))
+    if len(" ".join(searches)) > _LONGEST_SEARCH:
+        detail = f"must not have more than {_LONGEST_SEARCH} characters (including spaces) in the "
+        causes.append(wrong(f"{path}.searches", searches, f"{detail}search list"))
+    for i, search in enumerate(searches):
+        if search != ".":
+            said = search.removesuffix(".")
+            problems = names.search_domain(said)
+            causes += [wrong(f"{path}.searches[{i}]", said, problem) for problem in problems]
+    for i, option in enumerate(config.get("options") or ()):
+        if not option.get("name"):
+            causes.append(required(f"{path}.options[{i}]", "must not be empty"))
+
+
+def _names(spec: JSON, causes: list[Cause]) -> None:
+    for field in ("serviceAccountName", "nodeName"):
+        if value := spec.get(field):
+            causes += [wrong(f"spec.{field}", value, p) for p in names.subdomain(value)]
     deadline = spec.get("activeDeadlineSeconds")
     if deadline is not None and not 1 <= deadline <= _MOST:
-        causes.append(
-            wrong(
-                f"{path}.activeDeadlineSeconds", deadline,
-                "must be between 1 and 2147483647, inclusive",
-            )
-        )  # fmt: skip
-    policy = spec.get("restartPolicy")
-    if policy not in _POLICIES:
-        causes.append(unsupported(f"{path}.restartPolicy", policy, _POLICIES))
-
-
-def _volumes(volumes: list[JSON], path: str, causes: list[Cause]) -> set[str]:
-    found: set[str] = set()
-    for i, volume in enumerate(volumes):
-        name = volume.get("name") or ""
-        if not name:
-            causes.append(required(f"{path}[{i}].name"))
-        elif name in found:
-            causes.append(duplicate(f"{path}[{i}].name", name))
-        elif problems := names.label(name):
-            causes += [wrong(f"{path}[{i}].name", name, p) for p in problems]
-        found.add(name)
-        if len(volume) <= 2:
-            continue
-        sources = [k for k, v in volume.items() if k != "name" and v is not None]
-        for source in sources[1:]:
-            detail = "may not specify more than 1 volume type"
-            causes.append(not_allowed(f"{path}[{i}].{source}", detail))
-    return found
-
-
-def _container(
-    container: JSON, at: str, taken: set[str], volumes: set[str], causes: list[Cause]
-) -> None:
-    name = container.get("name") or ""
-    if not name:
-        causes.append(required(f"{at}.name"))
-    elif name in taken:
-        causes.append(duplicate(f"{at}.name", name))
-    elif problems := names.label(name):
-        causes += [wrong(f"{at}.name", name, problem) for problem in problems]
-    taken.add(name)
-    if not container.get("image"):
-        causes.append(required(f"{at}.image"))
-    if ports := container.get("ports"):
-        _ports(ports, f"{at}.ports", causes)
-    if variables := container.get("env"):
-        _environment(variables, f"{at}.env", causes)
-    if mounts := container.get("volumeMounts"):
-        _mounts(mounts, f"{at}.volumeMounts", volumes, causes)
-    for probe in _PROBES:
-        if (given := container.get(probe)) is not None:
-            _probe(given, f"{at}.{probe}", causes)
-    if resources := container.get("resources"):
-        check_resources(resources, f"{at}.resources", causes)
-
-
-def _ports(ports: list[JSON], path: str, causes: list[Cause]) -> None:
-    taken: set[str] = set()
-    for i, port in enumerate(ports):
-        number, name = port.get("containerPort", 0), port.get("name")
-        if name:
-            if len(name) > 15 or not _PORT_NAME.fullmatch(name) or name.isdigit():
-                detail = "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"
-                causes.append(wrong(f"{path}[{i}].name", name, detail))
-            elif name in taken:
-                causes.append(duplicate(f"{path}[{i}].name", name))
-            taken.add(name)
-        if not number:
-            causes.append(required(f"{path}[{i}].containerPort"))
-        elif not 1 <= number <= 65535:
-            detail = "must be between 1 and 65535, inclusive"
-            causes.append(wrong(f"{path}[{i}].containerPort", number, detail))
-
-
-def _environment(variables: list[JSON], path: str, causes: list[Cause]) -> None:
-    plain = _PLAIN_ENV.fullmatch
-    for i, variable in enumerate(variables):
-        name, source = variable.get("name") or "", variable.get("valueFrom")
-        if source is None and plain(name):
-            continue
-        if not name:
-            causes.append(required(f"{path}[{i}].name"))
-        elif problems := names.env_name(name):
-            causes += [wrong(f"{path}[{i}].name", name, problem) for problem in problems]
-        if source is not None:
-            _source(source, variable, f"{path}[{i}].valueFrom", causes)
-
-
-def _source(source: JSON, variable: JSON, path: str, causes: list[Cause]) -> None:
-    if variable.get("value"):
-        causes.append(wrong(path, "", "may not be specified when `value` is not empty"))
-    elif not any(value is not None for value in source.values()):
-        detail = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` "
-        causes.append(wrong(path, "", detail + "or `secretKeyRef`"))
-
-
-def _mounts(mounts: list[JSON], path: str, volumes: set[str], causes: list[Cause]) -> None:
-    taken: set[str] = set()
-    for i, mount in enumerate(mounts):
-        name, where = mount.get("name") or "", mount.get("mountPath") or ""
-        if not name:
-            causes.append(required(f"{path}[{i}].name"))
-        elif name not in volumes:
-            causes.append(
-                Cause(
-                    reason="FieldValueNotFound", message=f'Not found: "{name}"',
-                    field=f"{path}[{i}].name",
-                )
-            )  # fmt: skip
-        if not where:
-            causes.append(required(f"{path}[{i}].mountPath"))
-        elif where in taken:
-            causes.append(wrong(f"{path}[{i}].mountPath", where, "must be unique"))
-        taken.add(where)
-
-
-def _probe(probe: JSON, path: str, causes: list[Cause]) -> None:
-    handlers = [h for h in _HANDLERS if probe.get(h) is not None]
-    if not handlers:
-        causes.append(required(path, "must specify a handler type"))
-    for extra in handlers[1:]:
-        detail = "may not specify more than 1 handler type"
-        causes.append(not_allowed(f"{path}.{extra}", detail))
-    for name, value in probe.items():
-        if isinstance(value, int) and value < 0:
-            detail = "must be greater than or equal to 0"
-            causes.append(wrong(f"{path}.{name}", value, detail))
-
-
-def _toleration(toleration: JSON, path: str, causes: list[Cause]) -> None:
-    key, operator = toleration.get("key"), toleration.get("operator") or "Equal"
-    if not key and operator != "Exists":
-        causes.append(
-            wrong(
-                f"{path}.operator", operator,
-                "operator must be Exists when `key` is empty, which means \"match all values and "
-                'all keys"',
-            )
-        )  # fmt: skip
-    if operator not in ("Equal", "Exists"):
-        causes.append(unsupported(f"{path}.operator", operator, ("Equal", "Exists")))
-    if operator == "Exists" and toleration.get("value"):
-        detail = "value must be empty when `operator` is 'Exists'"
-        causes.append(wrong(f"{path}.operator", toleration["value"], detail))
-
-
-def check_resources(resources: JSON, path: str, causes: list[Cause]) -> None:
-    """What is wrong with requests and limits at `path`."""
-    limits = resources.get("limits") or {}
-    requests = resources.get("requests") or {}
-    for group, amounts in (("limits", limits), ("requests", requests)):
-        for name, amount in amounts.items():
-            if not _is_plain(name, amount):
-                _amount(name, amount, f"{path}.{group}[{name}]", causes)
-    if not limits and _NATIVE.issuperset(requests):
-        return
-    for name, amount in requests.items():
-        limit = limits.get(name)
-        native = _is_native(name)
-        if limit is None:
-            if not native:
-                detail = "Limit must be set for non overcommitable resources"
-                causes.append(required(f"{path}.limits", detail))
-            continue
-        try:
-            asked, most = _nano(amount), _nano(limit)
-        except ValueError:
-            continue  # said above, at the amount itself
-        if not native and asked != most:
-            detail = f"must be equal to {name} limit of {limit}"
-            causes.append(wrong(f"{path}.requests", str(amount), detail))
-        elif asked > most:
-            detail = f"must be less than or equal to {name} limit of {limit}"
-            causes.append(wrong(f"{path}.requests", str(amount), detail))
-
-
-@lru_cache(maxsize=1024)
-def _nano(amount: str | int) -> int:
-    return parse(amount).nano
-
-
-@lru_cache(maxsize=1024)
-def _is_plain(name: str, amount: str | int) -> bool:
-    """Whether there is surely nothing to say of an amount."""
-    try:
-        return name in _NATIVE and _nano(amount) >= 0
-    except ValueError:
-        return False
-
-
-def _is_native(name: str) -> bool:
-    return "/" not in name or name.startswith(("kubernetes.io/", "hugepages-"))
-
-
-def _amount(name: str, amount: Any, path: str, causes: list[Cause]) -> None:
-    if "/" not in name and name not in _NATIVE and not name.startswith("hugepages-"):
-        detail = "must be a standard resource type or fully qualified"
-        causes.append(wrong(path, name, detail))
-        causes.append(wrong(path, name, "must be a standard resource for containers"))
-    try:
-        value = _nano(amount)
-    except ValueError:
-        causes.append(
-            wrong(
-                path, amount,
-                "quantities must match the regular expression "
-                "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
-            )
-        )  # fmt: skip
-        return
-    if value < 0:
-        causes.append(wrong(path, str(amount), "must be greater than or equal to 0"))
-    elif not _is_native(name) and value % NANO:
-        causes.append(wrong(path, str(amount), "must be an integer"))
-
-
-def check_update(new: JSON, old: JSON) -> Sequence[Cause]:
-    """A pod's spec is fixed, but for images, its deadline, and more tolerations."""
-    spec, was = new.get("spec") or {}, old.get("spec") or {}
-    if spec == was:
-        return ()
-    causes: list[Cause] = []
-    causes += [
-        not_allowed(f"spec.{group}", "pod updates may not add or remove containers")
-        for group in ("containers", "initContainers")
-        if len(spec.get(group) or []) != len(was.get(group) or [])
-    ]
-    if causes:
-        return causes
-    deadline, before = spec.get("activeDeadlineSeconds"), was.get("activeDeadlineSeconds")
-    if before is not None and (deadline is None or deadline > before):
-        detail = f"must be less than or equal to previous value {before}"
+        detail = f"must be between 1 and {_MOST}, inclusive"
         causes.append(wrong("spec.activeDeadlineSeconds", deadline, detail))
-    now = [_lasting(t) for t in spec.get("tolerations") or []]
-    if any(_lasting(t) not in now for t in was.get("tolerations") or []):
-        detail = "existing toleration can not be modified except its tolerationSeconds"
-        causes.append(not_allowed("spec.tolerations", detail))
-    if not causes and _fixed(spec) != _fixed(was):
-        causes.append(not_allowed("spec", _MAY_CHANGE))
-    return causes
+    for field in ("hostname", "subdomain"):
+        if value := spec.get(field):
+            causes += [wrong(f"spec.{field}", value, p) for p in names.label(value)]
 
 
-def _lasting(toleration: JSON) -> JSON:
-    return {k: v for k, v in toleration.items() if k != "tolerationSeconds"}
-
-
-def _fixed(spec: JSON) -> JSON:
-    free = ("activeDeadlineSeconds", "tolerations", "containers", "initContainers")
-    kept: JSON = {k: v for k, v in spec.items() if k not in free}
-    for group in ("containers", "initContainers"):
-        kept[group] = [{k: v for k, v in c.items() if k != "image"} for c in spec.get(group) or []]
-    if kept.get("terminationGracePeriodSeconds") == 1:
-        kept["terminationGracePeriodSeconds"] = -1
-    return kept
-
-
-def check_status(new: JSON, old: JSON) -> Sequence[Cause]:
-    """A pod's status update may not move it to another node."""
-    phase = (new.get("status") or {}).get("phase")
-    words = ("Pending", "Running", "Succeeded", "Failed", "Unknown")
-    if phase and phase not in words:
-        return [unsupported("status.phase", phase, words)]
-    return ()
+def _rest(spec: JSON, causes: list[Cause]) -> None:
+    for i, alias in enumerate(spec.get("hostAliases") or ()):
+        path, address = f"spec.hostAliases[{i}]", alias.get("ip") or ""
+        causes += [wrong(f"{path}.ip", address, p) for p in names.address(address)]
+        for j, name in enumerate(alias.get("hostnames") or ()):
+            causes += [wrong(f"{path}.hostnames[{j}]", name, p) for p in names.subdomain(name)]
+    for field in ("priorityClassName", "runtimeClassName"):
+        if value := spec.get(field):
+            causes += [wrong(f"spec.{field}", value, p) for p in names.subdomain(value)]
+    if (system := spec.get("os")) is not None:
+        if not (name := system.get("name")):
+            causes.append(required("spec.os.name"))
+        elif name not in _SYSTEMS:
+            causes.append(unsupported("spec.os", name, _SYSTEMS))

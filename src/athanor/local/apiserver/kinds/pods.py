@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from athanor.api.meta import JSON
-from athanor.kit.quantity import canonical
+from athanor.kit.quantity import NANO, Quantity, canonical, parse
 from athanor.local.apiserver.kinds.base import Strategy
-from athanor.local.apiserver.kinds.pod_checks import (
-    TOLERATED,
-    check,
-    check_status,
-    check_update,
-)
+from athanor.local.apiserver.kinds.pod_checks import check, check_new
+from athanor.local.apiserver.kinds.pod_placing import TOLERATED
+from athanor.local.apiserver.kinds.pod_updates import check_status, check_update
+from athanor.local.apiserver.kinds.pod_warnings import warnings
 
 _SPEC_DEFAULTS: tuple[tuple[str, str | int | bool], ...] = (
     ("restartPolicy", "Always"),
@@ -59,6 +57,8 @@ def default_spec(spec: JSON) -> None:
         given = spec.get(name)
         if not given and given != 0 and given is not False:
             spec[name] = value
+    if spec["terminationGracePeriodSeconds"] < 0:
+        spec["terminationGracePeriodSeconds"] = 1
     if spec.get("securityContext") is None:
         spec["securityContext"] = {}
 
@@ -105,17 +105,19 @@ def _container(container: JSON, *, host_network: bool) -> None:
 
 
 def canonical_amounts(amounts: JSON) -> None:
-    """Amounts as Kubernetes writes them back: `0.5` is `500m`; what is none stays for the check."""
+    """Amounts as Kubernetes writes them back: `0.5` is `500m`."""
     for name, amount in amounts.items():
         amounts[name] = _canonical(amount)
 
 
 @lru_cache(maxsize=1024)
-def _canonical(amount: str | int) -> str | int:
-    try:
-        return canonical(amount)
-    except ValueError:
-        return amount
+def _canonical(amount: str | int) -> str:
+    """Nothing is counted finer than in thousandths: what is, is rounded up."""
+    nano, form = parse(amount)
+    return str(Quantity(-(-nano // _MILLI) * _MILLI, form))
+
+
+_MILLI = NANO // 1000
 
 
 def _pull_policy(image: str) -> str:
@@ -155,7 +157,7 @@ def _volume(volume: JSON) -> None:
         if source is not None and source.get("defaultMode") is None:
             source["defaultMode"] = _MODE
     if (volume.get("emptyDir") or {}).get("sizeLimit"):
-        volume["emptyDir"]["sizeLimit"] = _canonical(volume["emptyDir"]["sizeLimit"])
+        volume["emptyDir"]["sizeLimit"] = canonical(volume["emptyDir"]["sizeLimit"])
     if (path := volume.get("hostPath")) is not None:
         path.setdefault("type", "")
     for source in (volume.get("projected") or {}).get("sources") or ():
@@ -213,7 +215,19 @@ _ZEROS = frozenset(("0", 0, "0m", ""))
 
 
 def _create(pod: JSON) -> None:
-    pod["status"] = {"phase": "Pending", "qosClass": quality(pod["spec"])}
+    spec = pod["spec"]
+    pod["status"] = {"phase": "Pending", "qosClass": quality(spec)}
+    if spec.get("schedulingGates"):
+        made = pod["metadata"]["creationTimestamp"]
+        pod["status"]["conditions"] = [{**_GATED, "lastTransitionTime": made}]
+
+
+_GATED: JSON = {
+    "type": "PodScheduled", "status": "False", "lastProbeTime": None, "lastTransitionTime": None,
+    "reason": "SchedulingGated",
+    "message": "Scheduling is blocked due to non-empty scheduling gates",
+}  # fmt: skip
+"""The condition of a pod that its gates hold."""
 
 
 _CONTAINERS_STATUS = (
@@ -248,8 +262,10 @@ STRATEGY = Strategy(
     update=_update,
     status=_status,
     check=check,
+    check_new=check_new,
     check_update=check_update,
     check_status=check_status,
+    warnings=warnings,
     generation=True,
     graceful=True,
     answers_object=True,

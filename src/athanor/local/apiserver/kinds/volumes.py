@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from athanor.api.meta import JSON
 from athanor.kit.quantity import parse
-from athanor.local.apiserver.errors import not_allowed, required, wrong
+from athanor.local.apiserver.errors import not_allowed, required, unsupported, wrong
 from athanor.local.apiserver.kinds.base import Strategy
 from athanor.local.apiserver.kinds.pods import canonical_amounts
 from athanor.wire.status import Cause
 
 CLAIM_PROTECTION = "kubernetes.io/pvc-protection"
 VOLUME_PROTECTION = "kubernetes.io/pv-protection"
+_ALONE = "ReadWriteOncePod"
+_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", _ALONE)
 _NO_SOURCE = frozenset(
     ("capacity", "accessModes", "claimRef", "persistentVolumeReclaimPolicy", "storageClassName",
      "mountOptions", "volumeMode", "nodeAffinity", "volumeAttributesClassName")
@@ -45,6 +46,7 @@ def _check_claim(obj: JSON) -> list[Cause]:
     if not spec.get("accessModes"):
         detail = "at least 1 access mode is required"
         causes.append(required("spec.accessModes", detail))
+    causes += _modes(spec)
     requests = (spec.get("resources") or {}).get("requests") or {}
     if "storage" not in requests:
         causes.append(required("spec.resources[storage]"))
@@ -53,12 +55,18 @@ def _check_claim(obj: JSON) -> list[Cause]:
     return causes
 
 
-def _positive(amount: Any, path: str) -> list[Cause]:
-    try:
-        if parse(amount).nano > 0:
-            return []
-    except ValueError as no_quantity:
-        return [wrong(path, amount, str(no_quantity))]
+def _modes(spec: JSON) -> list[Cause]:
+    found = spec.get("accessModes") or ()
+    causes = [unsupported("spec.accessModes", mode, _MODES) for mode in found if mode not in _MODES]
+    if _ALONE in found and len(found) > 1:
+        detail = f"may not use {_ALONE} with other access modes"
+        causes.append(not_allowed("spec.accessModes", detail))
+    return causes
+
+
+def _positive(amount: str | int, path: str) -> list[Cause]:
+    if parse(amount).nano > 0:
+        return []
     return [wrong(path, amount, "must be greater than zero")]
 
 
@@ -87,10 +95,7 @@ def _update_claim(new: JSON, old: JSON) -> list[Cause]:
 
 def _storage(spec: JSON) -> int:
     text = ((spec.get("resources") or {}).get("requests") or {}).get("storage", "0")
-    try:
-        return parse(text).nano
-    except ValueError:
-        return 0  # what is no quantity is said by the check of the claim itself
+    return parse(text).nano
 
 
 def _default_volume(obj: JSON) -> None:
@@ -119,9 +124,13 @@ def _check_volume(obj: JSON) -> list[Cause]:
     spec, causes = obj["spec"], list[Cause]()
     if not spec.get("accessModes"):
         causes.append(required("spec.accessModes"))
-    if not (spec.get("capacity") or {}).get("storage"):
+    causes += _modes(spec)
+    capacity = spec.get("capacity")
+    if not capacity:
         causes.append(required("spec.capacity"))
-    else:
+    if "storage" not in (capacity or {}) or len(capacity) > 1:
+        causes.append(unsupported("spec.capacity", capacity, ["storage"]))
+    if "storage" in (capacity or {}):
         causes += _positive(spec["capacity"]["storage"], "spec.capacity[storage]")
     sources = [k for k, v in spec.items() if k not in _NO_SOURCE and v is not None]
     if not sources:

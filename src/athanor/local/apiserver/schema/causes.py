@@ -35,6 +35,12 @@ def wrong_type(field: str, value: Value, wanted: str) -> Cause:
     return Cause(reason="FieldValueTypeInvalid", message=f"{said}: {shown(value)}", field=field)
 
 
+def wrong_text(field: str, value: Value, detail: str) -> Cause:
+    """The text stands for nothing of the kind that it must be decoded to."""
+    message = f"Invalid value: {shown(value)}: {detail}"
+    return Cause(reason="FieldValueTypeInvalid", message=message, field=field)
+
+
 def too_many(field: str, count: int, limit: int) -> Cause:
     """The list or map has more than `limit` items."""
     return Cause(

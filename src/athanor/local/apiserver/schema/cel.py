@@ -11,14 +11,15 @@ from __future__ import annotations
 import importlib.util
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from importlib.machinery import PathFinder
 from typing import Any
 
 from athanor.local.apiserver.schema.causes import Value
-from athanor.local.apiserver.schema.functions import FUNCTIONS, NAMESPACES
+from athanor.local.apiserver.schema.functions import FUNCTIONS
 from athanor.local.apiserver.schema.needs import needs_of, trim
+from athanor.local.apiserver.schema.patterns import BadPattern, matcher
 
 _BUILT_IN = frozenset(
     (
@@ -74,17 +75,20 @@ class Expression:
             variables = self._program.variables()
         except ValueError as error:
             raise BadExpression(_syntax(text, str(error))) from error
-        for name in functions:
-            if name[0].isalpha() and name not in _BUILT_IN and name not in FUNCTIONS:
-                raise BadExpression(_undeclared(text, name))
         bound = set(_BINDERS.findall(text))
-        for name in variables:
-            if name not in _VARIABLES and name not in NAMESPACES and name not in bound:
-                raise BadExpression(_undeclared(text, name))
+        known = _VARIABLES | bound
+        strange = [name for name in variables if name not in known]
+        missing = [
+            name for name in functions
+            if name[0].isalpha() and name not in _BUILT_IN and name not in FUNCTIONS
+        ]  # fmt: skip
+        if strange or missing:
+            raise BadExpression(_undeclared(text, strange, missing))
+        if wrong := _bad_pattern(text):
+            raise BadExpression(wrong)
         self.uses_old = "oldSelf" in variables
         used = {name: FUNCTIONS[name] for name in functions if name in FUNCTIONS}
-        spaces = {name: NAMESPACES[name] for name in variables if name in NAMESPACES}
-        self._context = engine.Context(spaces, used)
+        self._context = engine.Context({}, used)
         self._needs = needs_of(text)
 
     def evaluate(self, variables: Mapping[str, Value]) -> Value:
@@ -118,16 +122,41 @@ def problem(text: str) -> str:
 
 def _syntax(text: str, said: str) -> str:
     _, _, detail = said.partition("ERROR: ")
+    detail = detail.replace("\n| ", "\n | ")
     return f"compilation failed: ERROR: {detail}" if detail else f"compilation failed: {said}"
 
 
-def _undeclared(text: str, name: str) -> str:
-    column = text.find(name) + len(name)
-    pointer = "." * column + "^"
-    return (
-        f"compilation failed: ERROR: <input>:1:{column + 1}: undeclared reference to '{name}' "
-        f"(in container '')\n | {text}\n | {pointer}"
+def _undeclared(text: str, variables: Sequence[str], functions: Sequence[str]) -> str:
+    """Every place of each name; a function is found at the parenthesis after its name."""
+    found = [
+        (place.start(), name)
+        for name in variables
+        for place in re.finditer(rf"(?<![\w.'\"]){name}\b", text)
+    ] + [(p.end() - 1, name) for name in functions for p in re.finditer(rf"\b{name}\(", text)]
+    return "compilation failed: " + "\n".join(
+        at(text, column, f"undeclared reference to '{name}' (in container '')")
+        for column, name in sorted(found)
     )
+
+
+def at(text: str, column: int, said: str) -> str:
+    """An error of the compiler at a place of an expression."""
+    return f"ERROR: <input>:1:{column + 1}: {said}\n | {text}\n | {'.' * column}^"
+
+
+_MATCHES = re.compile(r"""\.matches\(\s*(?:'([^'\\]*)'|"([^"\\]*)")\s*\)""")
+
+
+def _bad_pattern(text: str) -> str:
+    """What is said of a literal pattern that is none."""
+    for found in _MATCHES.finditer(text):
+        pattern = found[1] if found[1] is not None else found[2]
+        try:
+            matcher(pattern)
+        except BadPattern:
+            column = found.start(1 if found[1] is not None else 2) - 1
+            return "compilation failed: " + at(text, column, "invalid matches argument")
+    return ""
 
 
 def _reworded(said: str) -> str:
@@ -137,4 +166,5 @@ def _reworded(said: str) -> str:
     if said.startswith("Python function call failed: "):
         return said.partition("Error: ")[2] or said
     _, marker, detail = said.partition("error: ")
-    return detail.partition(". Check function")[0] if marker else said
+    detail = detail.partition(". Check function")[0] if marker else said
+    return detail.removeprefix("Python function call failed: ValueError: ")

@@ -12,8 +12,8 @@ import msgspec
 
 from athanor.api.meta import JSON
 from athanor.local.apiserver import errors
-from athanor.local.apiserver.schema.causes import Value, of_whole, too_many, wrong_type
-from athanor.local.apiserver.schema.formats import FORMATS
+from athanor.local.apiserver.schema.causes import Value, of_whole, too_many, wrong_text, wrong_type
+from athanor.local.apiserver.schema.formats import DECODED, FORMATS
 from athanor.local.apiserver.schema.patterns import matcher
 from athanor.wire.status import Cause
 
@@ -84,6 +84,8 @@ def _typed(
             if said == "integer" and type(value) is float:
                 detail = f"Checked value must be of type integer (default format) in {field}"
                 causes.append(of_whole(detail))
+                for step in steps:  # a number it is still
+                    step(value, parent, name, causes)
             return
         for step in steps:
             step(value, parent, name, causes)
@@ -125,7 +127,9 @@ def _strings(schema: JSON) -> Iterable[Check]:
 
         def formatted(value: Value, parent: str, name: str, causes: list[Cause]) -> None:
             if type(value) is str and not has_format(value):
-                causes.append(wrong_type(_join(parent, name), value, named))
+                field, said = _join(parent, name), DECODED.get(named)
+                cause = wrong_type(field, value, named)
+                causes.append(wrong_text(field, value, said) if said else cause)
 
         yield formatted
 

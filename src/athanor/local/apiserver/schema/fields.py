@@ -23,10 +23,16 @@ _IMPLIED: JSON = {
 }
 
 
-def problem(schema: JSON, rule: str) -> str:
-    """What Kubernetes would say of the first field that cannot be, or nothing."""
+def problem(schema: JSON, rule: str, *, root: bool = False) -> str:
+    """What Kubernetes would say of the first field that cannot be, or nothing.
+
+    `root`: the schema is that of a whole object, which has metadata whatever it says.
+    """
+    if root:
+        schema = {**schema, "properties": {**_IMPLIED, **(schema.get("properties") or {})}}
+        schema["properties"]["metadata"] = _IMPLIED["metadata"]
     text = _LITERAL.sub(lambda found: "'" + " " * (len(found.group()) - 2) + "'", rule)
-    if text.strip() in ("self", "oldSelf") and schema.get("type") not in ("boolean", None):
+    if (kind := kind_of(schema, text)) and kind != "boolean":
         return "cel expression must evaluate to a bool"
     for found in _PATH.finditer(text):
         parts = found.group(1)[1:].split(".")
@@ -35,6 +41,42 @@ def problem(schema: JSON, rule: str) -> str:
         if said := _missing(schema, parts, rule, found.start(1)):
             return said
     return ""
+
+
+_STEP = re.compile(r"\.([^.\[\]]+)|\['((?:[^'\\]|\\.)*)'\]")
+
+
+def leads(schema: JSON, path: str) -> bool:
+    """Whether a rule's `fieldPath` (`.a.b`, `.a['b']`) leads to a field that there is."""
+    at = 0
+    while at < len(path):
+        step = _STEP.match(path, at)
+        if step is None:
+            return False
+        properties, others = schema.get("properties"), schema.get("additionalProperties")
+        found = properties.get(step[1] or step[2]) if properties else others
+        if not isinstance(found, dict):
+            return False
+        schema, at = found, step.end()
+    return True
+
+
+def names_old(rule: str) -> bool:
+    """Whether a rule looks at what was there before."""
+    return re.search(r"\boldSelf\b", _LITERAL.sub("''", rule)) is not None
+
+
+def kind_of(schema: JSON, expression: str) -> str:
+    """The type of an expression that is but a path (`self.a.b`); "" when it is not known."""
+    words = expression.strip().split(".")
+    if words[0] not in ("self", "oldSelf"):
+        return ""
+    for word in words[1:]:
+        sub = (schema.get("properties") or {}).get(word)
+        if not isinstance(sub, dict):
+            return ""
+        schema = sub
+    return str(schema.get("type") or "")
 
 
 def _missing(schema: JSON, parts: list[str], rule: str, start: int) -> str:

@@ -10,7 +10,9 @@ import binascii
 import ipaddress
 from collections.abc import Callable
 from datetime import date
+from functools import lru_cache
 
+from athanor.kit.quantity import QuantityError, parse
 from athanor.kit.times import parse_rfc3339
 from athanor.local.apiserver.schema.patterns import matcher
 
@@ -63,6 +65,22 @@ def _cidr(text: str) -> object:
     return ipaddress.ip_network(text, strict=False)
 
 
+@lru_cache(maxsize=4096)
+def _is_quantity(text: str) -> bool:
+    try:
+        parse(text)
+    except QuantityError:
+        return False
+    return True
+
+
+QUANTITY, MICRO_TIME = "athanor.dev/quantity", "athanor.dev/micro-time"
+"""Formats of built-in kinds' fields that must be decoded; no definition can name them."""
+NO_QUANTITY = (
+    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+)
+DECODED = {QUANTITY: NO_QUANTITY, MICRO_TIME: "must be a time with six digits after the second"}
+"""What is said of a text that does not have one of these formats."""
 FORMATS: dict[str, Callable[[str], bool]] = {
     **{name: matcher(pattern) for name, pattern in _PATTERNS.items()},
     "ipv4": _parses(ipaddress.IPv4Address),
@@ -72,5 +90,7 @@ FORMATS: dict[str, Callable[[str], bool]] = {
     "date": _parses(date.fromisoformat),
     "date-time": _parses(_date_time),
     "datetime": _parses(_date_time),
+    QUANTITY: _is_quantity,
+    MICRO_TIME: matcher(r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d\.\d{6}([Zz]|[-+]\d\d:\d\d)$"),
 }
 """Format name → whether a text has it."""

@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from athanor.kit import quantity as quantities
 from athanor.local.apiserver.schema.causes import Value
+from athanor.local.apiserver.schema.formats import NO_QUANTITY
 from athanor.local.apiserver.schema.moments import MOMENTS
 from athanor.local.apiserver.schema.patterns import find_all
 
@@ -80,7 +81,10 @@ def _find_all(text: str, pattern: str, limit: int = -1) -> list[str]:
 
 
 def _quantity(text: str) -> Value:
-    return {"quantity": str(quantities.parse(text).nano)}
+    try:
+        return {"quantity": str(quantities.parse(text).nano)}
+    except quantities.QuantityError:
+        raise ValueError(NO_QUANTITY) from None
 
 
 def _is_quantity(text: str) -> bool:
@@ -186,14 +190,6 @@ def _contains_cidr(outer: Value, inner: Value) -> bool:
     return isinstance(b, ipaddress.IPv6Network) and b.subnet_of(a)
 
 
-def _greatest(_: Value, *values: Value) -> Value:
-    return max(values[0]) if len(values) == 1 and isinstance(values[0], list) else max(values)
-
-
-def _least(_: Value, *values: Value) -> Value:
-    return min(values[0]) if len(values) == 1 and isinstance(values[0], list) else min(values)
-
-
 FUNCTIONS: Mapping[str, Callable[..., Value]] = {
     "isSorted": _is_sorted,
     "sum": sum,
@@ -246,11 +242,6 @@ FUNCTIONS: Mapping[str, Callable[..., Value]] = {
     "containsCIDR": _contains_cidr,
     "prefixLength": lambda c: _network(c).prefixlen,
     "masked": lambda c: {"cidr": str(_network(c))},
-    "greatest": _greatest,
-    "least": _least,
     **MOMENTS,
 }
 """Name → function; a method's receiver is its first argument."""
-
-NAMESPACES: Mapping[str, Value] = {"math": {}}
-"""Names before a dot that are no variables: `math.greatest(1, 2)`."""

@@ -58,7 +58,7 @@ class Schema:
     def _types(self) -> Check | None:
         metadata = (self.source.get("properties") or {}).get("metadata") or {}
         whole = len(metadata.get("properties") or ()) > 2
-        return self._check if whole else compile_check(_ONLY_META)
+        return self._check if whole else compile_check(_heads(self.source, _ONLY_META))
 
     @cached_property
     def _rules(self) -> Run | None:
@@ -151,6 +151,25 @@ def _has_rules(schema: Value) -> bool:
     if isinstance(schema, dict):
         return "x-kubernetes-validations" in schema or any(map(_has_rules, schema.values()))
     return isinstance(schema, list) and any(map(_has_rules, schema))
+
+
+def _heads(source: JSON, known: JSON) -> JSON:
+    """`known` and, of a custom kind's schema, the metadata of objects embedded in it."""
+    properties = dict(known.get("properties") or {})
+    for name, sub in (source.get("properties") or {}).items():
+        if name not in properties and (found := _heads(sub, _embedded(sub))):
+            properties[name] = found
+    inner: JSON = {**known, "properties": properties} if properties else {}
+    for word in ("items", "additionalProperties"):
+        if isinstance(sub := source.get(word), dict) and (found := _heads(sub, _embedded(sub))):
+            inner[word] = found
+    return inner
+
+
+def _embedded(schema: JSON) -> JSON:
+    if not schema.get("x-kubernetes-embedded-resource"):
+        return {}
+    return {"properties": {"metadata": OBJECT_META}}
 
 
 _NAMED: JSON = {
