@@ -66,7 +66,7 @@ def look(world: World) -> list[str]:
     with contextlib.suppress(ApiError):
         if said["processes"] and all(part["ready"] for part in said["processes"]):
             said.update(overview.cluster(world))
-            here = world.client.list_jobs(everywhere=True)
+            here = world.client.job_lines(everywhere=True)
             waiting = [job for job in here if job.status.phase not in OVER]
             jobs = [overview.row(world, job, everywhere=True, wide=False) for job in waiting]
     size = shutil.get_terminal_size()

@@ -12,6 +12,7 @@ from athanor.cli.world import World
 if TYPE_CHECKING:
     from athanor.api.meta import JSON
     from athanor.api.training import TrainingJob
+    from athanor.sdk.listing import JobLine
 
 HEAD = ["NAME", "FRAMEWORK", "PHASE", "RANKS", "QUEUE", "PROGRESS", "AGE"]
 
@@ -46,7 +47,7 @@ def cluster(world: World) -> JSON:
     assert node_kind is not None
     assert pod_kind is not None
     version = world.client.version().get("gitVersion", "?")
-    jobs = world.client.list_jobs(everywhere=True)
+    jobs = world.client.job_lines(everywhere=True)
     nodes = world.client.list(node_kind, everywhere=True).get("items", [])
     pods = world.client.list(pod_kind, everywhere=True).get("items", [])
     return {
@@ -95,7 +96,7 @@ def use(resource: str, asked: float, of: float, simulated: bool = False) -> str:
     return f"{asked / scale:.3g} of {of / scale:.3g}{unit}{mark}"
 
 
-def row(world: World, job: TrainingJob, everywhere: bool, wide: bool) -> list[str]:
+def row(world: World, job: TrainingJob | JobLine, everywhere: bool, wide: bool) -> list[str]:
     """A job's line under HEAD, with its namespace first and more behind when asked for."""
     status, meta = job.status, job.metadata
     total = sum(role.replicas for role in job.spec.roles)
@@ -114,7 +115,7 @@ def row(world: World, job: TrainingJob, everywhere: bool, wide: bool) -> list[st
     )
 
 
-def progress(job: TrainingJob) -> str:
+def progress(job: TrainingJob | JobLine) -> str:
     """`120/400 30%`, `120`, or `-`."""
     said = job.status.progress
     if said is None or said.step is None:

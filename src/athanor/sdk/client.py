@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
-from athanor.sdk import code, jobs, life, logs, objects, usage, why
+from athanor.sdk import code, jobs, life, listing, logs, objects, usage, why
 from athanor.sdk.drive import SyncDriver
 from athanor.sdk.jobs import Scope
 from athanor.sdk.steps import Op
@@ -86,6 +86,7 @@ class _Operations:
     submit = Operation(jobs.submit)
     home_queue = Operation(jobs.home_queue)
     list_jobs = Operation(jobs.list_jobs)
+    job_lines = Operation(listing.job_lines)
     job = Operation(jobs.job)
     wait = Operation(jobs.wait)
     suspend = Operation(jobs.suspend)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from athanor.api.core import Node
 from athanor.api.scheduling import Gang
 from athanor.assembly import bootstrap
 from athanor.assembly.controllers import all_controllers
+from athanor.cli import overview
 from athanor.sdk.drive_async import AsyncDriver
 from athanor.sdk.jobs import WaitTimeout
 from athanor.sdk.submission import Submission
@@ -130,5 +133,23 @@ def test_simulated_gpus_are_called_so_when_a_job_waits_for_them() -> None:
             marks = {"metadata": {"labels": {"athanor.dev/simulated-gpus": "true"}}}
             await world.patch(Node, "node-0", marks, namespace=None)
             assert "the GPUs here are simulated" in (await client.why("g")).facts
+
+    virtual.run(main)
+
+
+def test_lines_say_what_the_jobs_say() -> None:
+    async def main() -> None:
+        async with lab.cluster(all_controllers()) as world:
+            client = await ready(world)
+            await client.submit(asked("b", workers=2))
+            await client.submit(asked("a", suspend=True))
+            await client.wait("b", until="running")
+            jobs, lines = await client.list_jobs(), await client.job_lines()
+            shown: Any = SimpleNamespace(clock=world.clock)
+            for wide in (True, False):
+                rows = [[overview.row(shown, job, True, wide) for job in x] for x in (jobs, lines)]
+                assert rows[0] == rows[1]
+            assert sorted(line.metadata.name for line in lines) == ["a", "b"]
+            assert await client.job_lines(namespace="other") == []
 
     virtual.run(main)

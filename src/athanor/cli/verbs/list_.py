@@ -13,6 +13,7 @@ from athanor.cli.world import World
 
 if TYPE_CHECKING:
     from athanor.api.training import TrainingJob
+    from athanor.sdk.listing import JobLine
 
 
 @verb(
@@ -27,16 +28,17 @@ def command(world: World, everywhere: bool, labels: str, phase: tuple[str, ...])
     """List jobs."""
     from athanor.api.meta import API_VERSION, to_manifest
 
-    jobs = world.client.list_jobs(everywhere=everywhere, labels=labels)
-    if phase:
-        wanted = {word.lower() for word in phase}
-        jobs = [job for job in jobs if job.status.phase.lower() in wanted]
+    wanted = {word.lower() for word in phase}
     if world.output not in ("table", "wide"):
         items = [
-            {"apiVersion": API_VERSION, "kind": "TrainingJob", **to_manifest(job)} for job in jobs
+            {"apiVersion": API_VERSION, "kind": "TrainingJob", **to_manifest(job)}
+            for job in world.client.list_jobs(everywhere=everywhere, labels=labels)
+            if not wanted or job.status.phase.lower() in wanted
         ]
         show.document(world, {"apiVersion": "v1", "kind": "List", "items": items})
         return
+    jobs = world.client.job_lines(everywhere=everywhere, labels=labels)
+    jobs = [job for job in jobs if not wanted or job.status.phase.lower() in wanted]
     if not jobs:
         where = "in any namespace" if everywhere else f"in namespace {world.where}"
         show.note(f"no jobs {where}; athanor submit --help shows how to start one")
@@ -44,7 +46,7 @@ def command(world: World, everywhere: bool, labels: str, phase: tuple[str, ...])
     show_jobs(world, jobs, everywhere=everywhere)
 
 
-def show_jobs(world: World, jobs: Sequence[TrainingJob], *, everywhere: bool) -> None:
+def show_jobs(world: World, jobs: Sequence[TrainingJob | JobLine], *, everywhere: bool) -> None:
     """Print jobs as a table."""
     wide = world.output == "wide"
     head = (

@@ -59,7 +59,7 @@ def command(world: World, names: tuple[str, ...], until: Until, timeout: str | N
 
 def newest(world: World) -> str:
     """The name of the job that was created last. Raises UsageError when there is none."""
-    jobs = world.client.list_jobs()
+    jobs = world.client.job_lines()
     if not jobs:
         raise click.UsageError(f"there are no jobs in namespace {world.where}; name one")
     return jobs[-1].metadata.name

@@ -49,7 +49,7 @@ def _screen(world: World, name: str, everywhere: bool) -> str:
             show.line("")
             top.show_ranks(world, name)
         else:
-            jobs = world.client.list_jobs(everywhere=everywhere)
+            jobs = world.client.job_lines(everywhere=everywhere)
             order = {"Running": 0, "Starting": 1, "Restarting": 1, "Queued": 2, "Pending": 3}
             jobs.sort(key=lambda job: order.get(job.status.phase, 4))
             list_.show_jobs(world, jobs[:ROWS], everywhere=everywhere)
