@@ -84,9 +84,10 @@ def bad(message: str, field: str = "") -> ApiError:
     return ApiError("BadRequest", message, causes=where)
 
 
-def no_resource() -> ApiError:
-    """Nothing is served at this path."""
-    return ApiError("NotFound", "the server could not find the requested resource")
+def no_resource(why: str = "") -> ApiError:
+    """Nothing is served at this path; `why` is what the list of refusals says of it."""
+    said = "the server could not find the requested resource"
+    return ApiError("NotFound", f"{said}: {why}" if why else said)
 
 
 def no_method() -> ApiError:

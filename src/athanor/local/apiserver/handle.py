@@ -18,6 +18,7 @@ from athanor.local.apiserver import (
     nodes,
     patching,
     read,
+    refusals,
     remove,
     show,
     subresources,
@@ -140,14 +141,14 @@ class ApiServer:
             if target.is_resource:
                 answer = await self._resource(request, target, user)
             else:
-                answer = self._path(request, user)
+                answer = self._path(request, target, user)
         except ApiError as refused:
             answer = refused.response()
         code = 200 if isinstance(answer, Forward) else answer.status
         self.observatory.answered(request, target, user, code, clock.monotonic() - began)
         return answer
 
-    def _path(self, request: Request, user: User) -> Answer:
+    def _path(self, request: Request, target: Target, user: User) -> Answer:
         """Whatever is no resource."""
         answer = self.discovery.answer(request)
         if answer is not None:
@@ -170,6 +171,8 @@ class ApiServer:
             answer = self.observatory.metrics()
         elif not head:
             answer = health.paths(self.core.catalog)
+        if answer is None and (why := refusals.told(target)):
+            raise errors.no_resource(why)
         if answer is None and len(parts) > 1 and parts[0] == "api":
             raise errors.no_resource()
         return _nothing() if answer is None else answer
@@ -181,7 +184,7 @@ class ApiServer:
             if onward is None and self.core.catalog.has_custom(target.group):
                 return _nothing()  # definitions' groups have no path for what they do not define
             if onward is None:
-                raise errors.no_resource()
+                raise errors.no_resource(refusals.told(target))
             return onward
         if not target.subresource and bool(target.name) is not (target.verb in _OF_ONE):
             raise errors.no_method()
@@ -228,7 +231,7 @@ class ApiServer:
         if sub is None and call.served.custom:
             raise errors.not_found(call.resource, call.target.name)
         if sub is None:
-            raise errors.no_resource()
+            raise errors.no_resource(refusals.told(call.target))
         if call.target.verb not in sub.verbs:
             raise errors.no_method()
         if sub.name in ("status", "finalize"):

@@ -10,11 +10,15 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
+from athanor.local.apiserver.route import Target
 from athanor.wire.request import Request
 
 
 class Refusal(Struct, frozen=True, kw_only=True):
-    """One thing that is not supported: what, why, the way out, an example's answer."""
+    """One thing that is not supported: what, why, the way out, an example's answer.
+
+    `names` are groups, resources, `resource/subresource`s and paths that are answered 404 for it.
+    """
 
     what: str
     why: str
@@ -24,6 +28,7 @@ class Refusal(Struct, frozen=True, kw_only=True):
     code: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    names: tuple[str, ...] = ()
 
     def example(self) -> Request:
         """The example as a request."""
@@ -96,12 +101,14 @@ REFUSALS: tuple[Refusal, ...] = (
         why="the laptop serves what AI work needs",
         instead="a TrainingJob or Gang; those kinds on a Kubernetes cluster",
         method="GET", path="/apis/apps/v1/namespaces/default/deployments", code=404,
+        names=("apps",),
     ),
     Refusal(
         what="batch/v1 Job and CronJob",
         why="planned",
         instead="a TrainingJob",
         method="POST", path="/apis/batch/v1/namespaces/default/jobs", code=404,
+        names=("batch",),
         headers=_JSON, body=b"{}",
     ),
     Refusal(
@@ -131,18 +138,21 @@ REFUSALS: tuple[Refusal, ...] = (
         instead="CEL rules in CustomResourceDefinitions",
         method="GET",
         path="/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations", code=404,
+        names=("admissionregistration.k8s.io",),
     ),
     Refusal(
         what="Proxying to pods, services and nodes through the API server",
         why="nobody asked yet",
         instead="port-forward",
         method="GET", path="/api/v1/namespaces/default/pods/p/proxy/", code=404,
+        names=("pods/proxy", "services/proxy", "nodes/proxy"),
     ),
     Refusal(
         what="Ephemeral containers and resizing of running pods",
         why="planned",
         instead="exec; a new pod",
         method="PATCH", path="/api/v1/namespaces/default/pods/p/ephemeralcontainers", code=404,
+        names=("pods/ephemeralcontainers", "pods/resize"),
         headers={"content-type": "application/strategic-merge-patch+json"}, body=b"{}",
     ),
     Refusal(
@@ -156,18 +166,21 @@ REFUSALS: tuple[Refusal, ...] = (
         why="deprecated since Kubernetes 1.11",
         instead="?watch=1",
         method="GET", path="/api/v1/watch/pods", code=404,
+        names=("watch",),
     ),
     Refusal(
         what="Component statuses",
         why="deprecated since Kubernetes 1.19",
         instead="/readyz?verbose",
         method="GET", path="/api/v1/componentstatuses", code=404,
+        names=("componentstatuses",),
     ),
     Refusal(
         what="Publishing of token keys (/openid/v1/jwks)",
         why="tokens are for this server alone",
         instead="TokenReview",
         method="GET", path="/openid/v1/jwks", code=404,
+        names=("/openid/v1/jwks", "/.well-known/openid-configuration"),
     ),
     Refusal(
         what="Services of type NodePort and LoadBalancer",
@@ -210,6 +223,7 @@ REFUSALS: tuple[Refusal, ...] = (
         why="evictions are never held back",
         instead="minCount of a Gang's pod sets",
         method="GET", path="/apis/policy/v1/poddisruptionbudgets", code=404,
+        names=("policy",),
     ),
     Refusal(
         what="Stored objects of more than 1.5 MiB, as with etcd",
@@ -221,3 +235,14 @@ REFUSALS: tuple[Refusal, ...] = (
     ),
 )  # fmt: skip
 """In the order of the docs."""
+
+_BY_NAME = {name: refusal for refusal in REFUSALS for name in refusal.names}
+
+
+def told(target: Target) -> str:
+    """Why there is nothing where a request goes, and what to use, when that is listed; else ""."""
+    sub = f"{target.resource}/{target.subresource}"
+    for name in (target.path, target.group, target.resource, sub):
+        if refusal := _BY_NAME.get(name):
+            return f"not served here: {refusal.what} ({refusal.why}); use {refusal.instead}"
+    return ""

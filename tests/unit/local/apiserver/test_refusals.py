@@ -1,8 +1,9 @@
-"""What the docs list as refused is refused, with a Status or a plain 404 that says so."""
+"""What the docs list as refused is refused, with a Status that says so."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
@@ -16,6 +17,10 @@ def test_refused_as_listed(refusal: Refusal) -> None:
         async with lab.server() as server:
             answer = await server.client.transport.send(refusal.example())
             assert answer.status == refusal.code, answer.body
-            assert answer.body
+            said = json.loads(answer.body)
+            assert said["kind"] == "Status" and said["message"]
+            if refusal.names:
+                assert f"not served here: {refusal.what}" in said["message"]
+                assert said["message"].endswith(f"use {refusal.instead}")
 
     asyncio.run(main())
