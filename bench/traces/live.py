@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from athanor.features.scheduling.core import rows as r
+from athanor.features.scheduling.core.account import awaiting
 from athanor.features.scheduling.core.build import build
 from athanor.features.scheduling.core.cycle import cycle
 from athanor.features.scheduling.core.history import History
@@ -194,6 +195,7 @@ class Production:
             self.watch(seen, decisions)
             self.cycles += 1
             self.past = decisions.decayed, np.full(len(decisions.decayed), now)
+            self.column["awaits"][numbers] = awaiting(decisions)
             gone = [int(numbers[one.gang]) for one in decisions.evicted]
             for one in decisions.admitted:
                 number = int(numbers[one.gang])
