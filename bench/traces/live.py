@@ -18,7 +18,7 @@ from athanor.features.scheduling.core import rows as r
 from athanor.features.scheduling.core.account import awaiting
 from athanor.features.scheduling.core.build import build
 from athanor.features.scheduling.core.cycle import cycle
-from athanor.features.scheduling.core.history import History
+from athanor.features.scheduling.core.history import History, Paths
 from athanor.features.scheduling.core.lifetimes import DECLARED, TOGETHER, kinds
 from athanor.features.scheduling.core.memory import Memo
 from athanor.features.scheduling.core.snapshot import (
@@ -32,7 +32,7 @@ from athanor.features.scheduling.core.snapshot import (
     Running,
     Snapshot,
 )
-from athanor.features.scheduling.core.table import Floats, Ints
+from athanor.features.scheduling.core.table import Floats, Ints, smalls
 from bench.traces.replay import BrokenRule, Cluster, Decision, Job
 
 GPU = "nvidia.com/gpu"
@@ -94,6 +94,7 @@ class Production:
         self.names = [str(number) for number in range(len(self.jobs))]
         self.durations = durations
         self.history = History()
+        self.numbered = Paths()
         self.runs = self.history.runs
         self.alive: set[int] = set()
         series = series_of(self.jobs)
@@ -105,7 +106,7 @@ class Production:
             )
             for job in self.jobs
         ]  # fmt: skip
-        self.numbers = np.array([self.history.number(path) for path in self.paths], dtype=np.int64)
+        self.numbers = smalls(self.numbered.number(path) for path in self.paths)
         self.cycles = 0
         self.evictions = 0
         self.watch: Callable[[Snapshot, Decisions], None] = lambda seen, decisions: None
@@ -153,7 +154,7 @@ class Production:
                 self.ground, gangs=Gangs(names=names, **here), running=running,
                 queues=dataclasses.replace(self.ground.queues, decayed=used, decayed_at=at),
             )  # fmt: skip
-            return self.history.mark(plain, self.numbers[active], now)
+            return self.history.mark(plain, self.numbers[active], self.numbered, now)
         paths = [self.paths[number] for number in active.tolist()]
         ends, here["lifetime"] = self.runs.chances(paths, self._so_far(active))
         return dataclasses.replace(

@@ -152,6 +152,15 @@ class World:
         (cache.remove if gone else cache.upsert)(msgspec.convert(made, thing[0]))
 
 
+NUMBERED = ("told", "tellings", "kinds", "paths")
+"""Numbers by the order in which things were seen; and `finished` is what is new, no memory."""
+
+
+def kinds(seen: Observed) -> list[object]:
+    """The kinds of every gang."""
+    return [seen.paths[number] for number in seen.kinds.tolist()]
+
+
 def told(seen: Observed) -> list[tuple[str, ...]]:
     by_number = {number: codes for codes, number in seen.tellings.items()}
     return [by_number[number] for number in seen.told.tolist()]
@@ -172,7 +181,8 @@ def test_an_observer_that_remembers_sees_what_a_new_one_sees(seed: int) -> None:
         assert seen is not None and other is not None
         assert seen.snapshot == other.snapshot
         assert told(seen) == told(other)
-        for name in set(Observed.__struct_fields__) - {"snapshot", "told", "tellings"}:
+        assert kinds(seen) == kinds(other)
+        for name in set(Observed.__struct_fields__) - {"snapshot", *NUMBERED, "finished"}:
             assert getattr(seen, name) == getattr(other, name), name
         planner(seen, NOW + step)
         old.past = planner.past
@@ -201,7 +211,7 @@ def test_a_builder_that_remembers_builds_what_build_does(rows: r.Rows, data: st.
         ]  # fmt: skip
         known = {n: ask for ask, n in asks.items()}
         now = rows._replace(nodes=nodes, gangs=(), running=())
-        made, _ = builder.snapshot(now, known, None, ())
+        made, *_ = builder.snapshot(now, known, None, ())
         gangs = [there[name] for name in sorted(there)]
         running = [row for gang in gangs for row in held(gang, nodes)]
         expected = build(now._replace(gangs=gangs, running=running))

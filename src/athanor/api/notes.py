@@ -157,6 +157,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "startedAt": "When all ranks ran first.",
         "finishedAt": "When it ended.",
         "evictions": "How often it was evicted.",
+        "ranSeconds": "How long its runs before those evictions lasted together.",
         "resizes": "How often another size or place meant a new start.",
         "generation": "Generation of the placements that the pods follow.",
     },
@@ -220,6 +221,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "share": "Weighted dominant share of past and present use.",
         "decayed": "Past use, kept over restarts of the scheduler.",
         "budget": "What of the budget is spent, kept over restarts of the scheduler.",
+        "runtimes": "How long its gangs ran, by kind, kept over restarts of the scheduler.",
     },
     "PoolSpec": {
         "nodeSelector": "Labels of the nodes that belong to the pool; all nodes when empty.",

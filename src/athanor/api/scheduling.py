@@ -306,6 +306,7 @@ class GangStatus(Base, frozen=True, kw_only=True):
     started_at: str | None = None
     finished_at: str | None = None
     evictions: NonNegative = 0
+    ran_seconds: NonNegative = 0
     resizes: NonNegative = 0
     generation: NonNegative = 0
 
@@ -402,7 +403,7 @@ class BudgetUse(Base, frozen=True, kw_only=True):
 
 
 class QueueStatus(Base, frozen=True, kw_only=True):
-    """Use, the first in line, and what must survive a restart (decayed use, budget)."""
+    """Use, the first in line, and what must survive a restart (decayed use, budget, runtimes)."""
 
     observed_generation: int = 0
     conditions: list[Condition] = field(default_factory=list)
@@ -413,6 +414,7 @@ class QueueStatus(Base, frozen=True, kw_only=True):
     share: str = ""
     decayed: JSON = field(default_factory=dict)
     budget: BudgetUse | None = None
+    runtimes: JSON = field(default_factory=dict)
 
 
 class Queue(Object, frozen=True, kw_only=True):

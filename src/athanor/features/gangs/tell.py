@@ -11,7 +11,7 @@ from athanor.features.gangs.judge import Situation, first_words, is_live, longes
 from athanor.features.gangs.observe import OUT_OF_SERVICE, Observed
 from athanor.features.gangs.ranks import is_alive, run_of, sorted_by_run, stuck, views
 from athanor.features.gangs.states import FINISHED, WAITING, WORKING, Event
-from athanor.kit.times import rfc3339
+from athanor.kit.times import parse_rfc3339, rfc3339
 
 RESIZED = "Resized"
 """The reason of a gang that starts again at another size, after a checkpoint."""
@@ -36,13 +36,21 @@ def tell(
         status = msgspec.structs.replace(status, attempt=s.gang.spec.attempt)
     if released:
         status = msgspec.structs.replace(
-            status, admission=None, evictions=old.evictions + 1, started_at=None
-        )
+            status, admission=None, evictions=old.evictions + 1, started_at=None,
+            ran_seconds=old.ran_seconds + _ran(old.admission, now),
+        )  # fmt: skip
     status = _ranks_told(s, observed, status, fresh=fresh, released=released)
     status = _times_told(status, moved, now)
     reason, message = _words(s, observed, event, status)
     conditions = write.conditions(s.gang, phase, reason, message, now)
     return msgspec.structs.replace(status, reason=reason, message=message, conditions=conditions)
+
+
+def _ran(admission: Admission | None, now: float) -> int:
+    """Seconds since the admission."""
+    if admission is None or not admission.admitted_at:
+        return 0
+    return max(int(now - parse_rfc3339(admission.admitted_at)), 0)
 
 
 def _size_told(s: Situation, event: Event, status: GangStatus, *, released: bool) -> GangStatus:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -64,6 +64,16 @@ def queue_of(gang: Gang) -> str:
 def holds(gang: Gang) -> bool:
     """Whether the gang uses capacity: admitted, and not finished."""
     return gang.status.admission is not None and gang.status.phase not in FINISHED
+
+
+def is_over(gang: Gang) -> bool:
+    """Whether the gang ran and has finished."""
+    return gang.status.phase in FINISHED and gang.status.admission is not None
+
+
+def ended(some: Iterable[Gang]) -> list[Gang]:
+    """Those that ran and have finished."""
+    return [gang for gang in some if is_over(gang)]
 
 
 def waits(gang: Gang) -> bool:
@@ -175,6 +185,7 @@ def row(
         pool=admission.pool if admission else "",
         started=_time(admission.admitted_at) if admission else NAN,
         expected_end=_time(admission.expected_end) if admission else NAN,
+        attained=float(gang.status.ran_seconds),
         saved=_time(progress.last_checkpoint_time) if progress else NAN,
         restart_cost=float(checkpoint.restart_seconds) if checkpoint else 0.0,
         grace=float(checkpoint.grace_seconds) if checkpoint and checkpoint.enabled else 30.0,

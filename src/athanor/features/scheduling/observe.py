@@ -20,10 +20,11 @@ from athanor.api.core import (
     PriorityClass,
 )
 from athanor.api.scheduling import Gang, Pool, Queue, Reservation
-from athanor.features.scheduling import foreign, gangs, rates, reservations
+from athanor.features.scheduling import foreign, gangs, rates, reservations, runtimes
 from athanor.features.scheduling.budgets import Meter
 from athanor.features.scheduling.core.board import Entry
 from athanor.features.scheduling.core.builder import Builder, Past
+from athanor.features.scheduling.core.history import Paths
 from athanor.features.scheduling.core.rows import AskRow, LostRow, ReservationRow, Rows
 from athanor.features.scheduling.core.snapshot import Snapshot
 from athanor.features.scheduling.core.table import Smalls
@@ -48,8 +49,9 @@ class Observed(Struct, frozen=True, kw_only=True):
     """The cluster as of now: the snapshot, and the objects its rows stand for.
 
     `unread` are refused because their request cannot be read: they are in no row. `failing` are
-    the gangs with failures. `told[g]` is the number that `tellings` gives to the
-    codes of the reasons that gang g's status says.
+    the gangs with failures, `finished` those that ended since the last look (at the first one: all
+    that have). `told[g]` is the number that `tellings` gives to the codes of the reasons that gang
+    g's status says, `kinds[g]` that of its kinds in `paths`.
     """
 
     snapshot: Snapshot
@@ -67,8 +69,11 @@ class Observed(Struct, frozen=True, kw_only=True):
     ground: Ground
     unread: Mapping[str, Refused] = {}
     failing: tuple[Gang, ...] = ()
+    finished: tuple[Gang, ...] = ()
     told: Smalls
     tellings: Mapping[tuple[str, ...], int]
+    kinds: Smalls
+    paths: Paths
 
 
 Fresh = Mapping[type, list[Key]]
@@ -117,7 +122,9 @@ class _Kept:
         self.failing: dict[str, Gang] = {}
         self.unread: set[str] = set()
         self.lost: dict[str, tuple[LostRow, ...]] = {}
+        self.finished: list[Gang] = []
         self.tellings: dict[tuple[str, ...], int] = {(): 0}
+        self.paths = Paths()
         self._lay: tuple[tuple[object, ...], Lay] | None = None
         self._ground: tuple[tuple[object, ...], Ground] | None = None
         self._asks: tuple[Lay, int, dict[int, AskRow]] | None = None
@@ -139,6 +146,7 @@ class _Kept:
             self._lay, self._asks = None, None
             anew, pod_keys = True, [key_of(pod) for pod in world.cache(Pod)]
         anew |= machines.names != names
+        self.finished = []
         self._take(world, fresh[Gang], pod_keys, anew=anew)
         counted = rates.counted_by_memory(tenants.queues.values(), machines.devices)
         lay = self._laid(
@@ -149,7 +157,7 @@ class _Kept:
         rows = [row for one in reserved if (row := reservations.row(one, ground)) is not None]
         if rows != self._reserved:
             self._reserved = rows
-        snapshot, told = self.builder.snapshot(
+        snapshot, told, kinds = self.builder.snapshot(
             Rows(
                 pools=tenants.pool_rows(machines.devices, counted, lay.machines),
                 nodes=lay.machines,
@@ -175,12 +183,15 @@ class _Kept:
             sharing=machines.sharing,
             meters=self.meters,
             ended=self._ended(world) if past is None else {},
+            finished=tuple(self.finished if past is not None else gangs.ended(world.cache(Gang))),
             reservations=tuple(reserved),
             ground=ground,
             unread={name: self.refused[name] for name in sorted(self.unread)},
             failing=tuple(gang for _, gang in sorted(self.failing.items())),
             told=told,
             tellings=self.tellings,
+            kinds=kinds,
+            paths=self.paths,
         )
 
     def _take(
@@ -199,6 +210,8 @@ class _Kept:
             self.meters = dict(self.meters)
         for name, key in names.items():
             gang = cache.get(key)
+            if name in self.gangs and gang is not None and gangs.is_over(gang):
+                self.finished.append(gang)
             self._forget(name)
             holds[name] = gang is not None and gangs.holds(gang)
             if gang is None or not gangs.matters(gang):
@@ -240,6 +253,7 @@ class _Kept:
                 gangs.row(gang, asked, self.tenants.priorities, refusal), wish.number,
                 tuple(gangs.running(gang, offers)),
                 self.tellings.setdefault(said, len(self.tellings)),
+                self.paths.number(runtimes.path_of(gang, needs)),
             ),
         )  # fmt: skip
         lost = sorted(gangs.lost(gang, offers))
@@ -259,11 +273,10 @@ class _Kept:
     def _ended(self, world: World) -> dict[str, Meter]:
         """What finished gangs cost: asked for once, for what ended before this process began."""
         found = {}
-        for gang in world.cache(Gang):
-            if gang.status.phase in gangs.FINISHED and gang.status.admission is not None:
-                needs = gangs.read(gang, self.machines.devices).needs
-                made = self._meter(gang, needs) if needs else None
-                found.update({gangs.key_of(gang): made} if made is not None else {})
+        for gang in gangs.ended(world.cache(Gang)):
+            needs = gangs.read(gang, self.machines.devices).needs
+            made = self._meter(gang, needs) if needs else None
+            found.update({gangs.key_of(gang): made} if made is not None else {})
         return found
 
     def _laid(self, world: World, counted: frozenset[str], *, volumes: bool) -> Lay:

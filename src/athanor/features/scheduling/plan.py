@@ -32,6 +32,7 @@ from athanor.features.scheduling.metrics import Meters
 from athanor.features.scheduling.observe import Observed
 from athanor.features.scheduling.reasons import Telling, of_gang
 from athanor.features.scheduling.report import SAVE_EVERY, Reporter
+from athanor.features.scheduling.runtimes import Runtimes
 from athanor.kit.times import rfc3339
 from athanor.runtime.plan import Patch, Plan
 
@@ -54,8 +55,9 @@ class Planner:
         self.past: Past | None = None
         self.distrust = Distrust()
         self.books = Books()
+        self.runtimes = Runtimes()
         self.telling = Telling()
-        self.reporter = Reporter()
+        self.reporter = Reporter(self.runtimes)
         self.latest: tuple[Observed, Decisions] | None = None
         self.after: Callable[[], None] = lambda: None
 
@@ -65,6 +67,8 @@ class Planner:
         seen = msgspec.structs.replace(seen, snapshot=self.distrust.mark(seen.snapshot))
         spent = self.books.charge(seen.queues, seen.meters, seen.ended, now)
         snapshot = budgets.mark(seen.snapshot, seen.queues, spent)
+        self.runtimes.learn(seen.finished, seen.devices, seen.queues, now)
+        snapshot = self.runtimes.mark(snapshot, seen.kinds, seen.paths, now)
         seen = msgspec.structs.replace(seen, snapshot=snapshot)
         decisions, self.memo = cycle(seen.snapshot, self.policy, now, self.memo, self.meters.enter)
         self.meters.decided(seen.snapshot, decisions, spent)

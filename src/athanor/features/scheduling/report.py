@@ -16,6 +16,7 @@ from athanor.features.scheduling.core.snapshot import UNITS, UNSET, Decisions, S
 from athanor.features.scheduling.observe import Observed
 from athanor.features.scheduling.pods import HOST_PORT
 from athanor.features.scheduling.rates import MEMORY, PLAIN
+from athanor.features.scheduling.runtimes import Runtimes
 from athanor.kit import quantity
 from athanor.kit.times import parse_rfc3339, rfc3339
 from athanor.runtime.plan import Patch
@@ -44,8 +45,9 @@ class _Known(NamedTuple):
 class Reporter:
     """Says of queues and pools what is new; what it remembers is what it has compared lately."""
 
-    def __init__(self) -> None:
+    def __init__(self, runtimes: Runtimes) -> None:
         self.allowance = Allowance(MOST_STATUSES)
+        self.runtimes = runtimes
         self._known: dict[str, _Known] = {}
 
     def __call__(
@@ -62,7 +64,8 @@ class Reporter:
         names = seen.snapshot.queues.names
         for facts, q, line, running in sorted(due, key=lambda due: self._written(names[due.q])):
             name = names[q]
-            patch = _of_queue(seen, decisions, spent.get(name), q, line, running)
+            learned = self.runtimes if self.runtimes.is_unsaved(seen.queues[name], now) else None
+            patch = _of_queue(seen, decisions, spent.get(name), learned, q, line, running)
             if patch is not None and not self.allowance.grant(1, now, STATUSES_A_SECOND):
                 late = True
                 break
@@ -114,10 +117,10 @@ def past_of(s: Snapshot, decisions: Decisions, q: int) -> dict[tuple[str, str], 
 
 
 def _of_queue(
-    seen: Observed, decisions: Decisions, metered: Spent | None, q: int, line: list[int],
-    running: int,
+    seen: Observed, decisions: Decisions, metered: Spent | None, learned: Runtimes | None,
+    q: int, line: list[int], running: int,
 ) -> Patch | None:  # fmt: skip
-    """Queue.status: use, the line, conditions; past use and budget for the next start."""
+    """Queue.status: use, the line, conditions; past use, budget, runtimes for the next start."""
     name = seen.snapshot.queues.names[q]
     queue, past = seen.queues[name], past_of(seen.snapshot, decisions, q)
     wanted: JSON = {
@@ -133,8 +136,11 @@ def _of_queue(
     fixed = {key: value for key, value in wanted.items() if key != "share"}
     same = all(have.get(key) == value or (not value and key not in have)
                for key, value in fixed.items())  # fmt: skip
-    if same and not (_stale(queue, past, decisions.now) or _unsaved(queue, metered)):
+    stale = learned is not None or _stale(queue, past, decisions.now) or _unsaved(queue, metered)
+    if same and not stale:
         return None
+    if learned is not None:
+        wanted["runtimes"] = learned.told(queue, decisions.now)
     if metered is not None:
         hours = decisions.committed[q] if q < len(decisions.committed) else 0.0
         wanted["budget"] = to_manifest(budgets.told(metered, hours))

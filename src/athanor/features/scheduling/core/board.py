@@ -34,13 +34,14 @@ S = TypeVar("S", bound=np.generic)
 class Entry(NamedTuple):
     """A gang as the board has it: of its row's `ask` only `within` counts.
 
-    `told` is whatever number the owner wants beside the gang.
+    `told` and `kind` are whatever numbers the owner wants beside the gang.
     """
 
     row: GangRow
     wish: int
     running: tuple[RunningRow, ...] = ()
     told: int = 0
+    kind: int = 0
 
 
 Tables = tuple[Gangs, Running, tuple[str, ...]]
@@ -61,6 +62,7 @@ class Board:
         self.names: list[str] = []
         self.wishes: Smalls = np.zeros(0, dtype=np.int32)
         self.told: Smalls = np.zeros(0, dtype=np.int32)
+        self.kinds: Smalls = np.zeros(0, dtype=np.int32)
         self._known: set[str] = set()
         self._users: dict[str, int] = {}
         self._gangs = self._table([])
@@ -90,6 +92,7 @@ class Board:
         self._gangs = renewed(self._gangs, {"names": tuple(self.names), **columns})
         self.wishes = cut(self.wishes, smalls(entry.wish for entry in entries))
         self.told = cut(self.told, smalls(entry.told for entry in entries))
+        self.kinds = cut(self.kinds, smalls(entry.kind for entry in entries))
         self._put_pods(keep, cut, entries)
 
     def _put_pods(self, keep: NDArray[np.bool_], cut: _Cut, entries: Sequence[Entry]) -> None:

@@ -114,9 +114,10 @@ class Builder:
 
     def snapshot(
         self, rows: Rows, asks: Mapping[int, AskRow], past: Past | None, bare: Collection[str]
-    ) -> tuple[Snapshot, Smalls]:
-        """The snapshot, and what was `told` beside each gang. `asks`: what each wish is.
+    ) -> tuple[Snapshot, Smalls, Smalls]:
+        """The snapshot, and what was `told` beside each gang, and its `kind`.
 
+        `asks`: what each wish is.
         `rows` has no gangs and nothing running. Queues in `bare` have no past.
         """
         offered = self._machines.offer(rows.nodes)
@@ -155,7 +156,7 @@ class Builder:
                 "wanted", (classes, known, rows.node_classes),
                 lambda: wanted(rows, classes, known),
             ),
-        ), board.told  # fmt: skip
+        ), board.told, board.kinds  # fmt: skip
 
     def _kept(self, name: str, key: tuple[object, ...], make: Callable[[], T]) -> T:
         """What was made of the same things before, or of equal ones; else it is made."""

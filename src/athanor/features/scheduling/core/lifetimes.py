@@ -11,7 +11,7 @@ Runs with a declared runtime are counted in units of it: what is learned is how 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 
@@ -90,6 +90,13 @@ class Runs:
         while len(self.ended) > MOST_KINDS:
             oldest = next(iter(self.ended))
             del self.ended[oldest], self.reached[oldest]
+
+    def recall(self, kind: Kind, ended: Mapping[int, int]) -> None:
+        """Add runs of a kind that ended in these bins: whoever ended in one came to all before."""
+        counts = np.zeros(BINS)
+        counts[list(ended)] = list(ended.values())
+        self.ended[kind] = self.ended.get(kind, np.zeros(BINS)) + counts
+        self.reached[kind] = np.cumsum(self.ended[kind][::-1])[::-1].copy()
 
     def chances(self, gangs: Sequence[tuple[Kind, ...]], attained: Floats) -> tuple[Floats, Smalls]:
         """One row of chances (by bin) for each narrowest kind, and each gang's row.
