@@ -128,16 +128,19 @@ class Flow:
         self.acknowledged.append(name)
 
     def kill(self) -> None:
-        """kill -9 one of the four processes."""
-        alive = processes(self.data)
-        if not alive:
-            return
-        part = self.dice.choice(sorted(alive))
-        try:
-            os.kill(alive[part], signal.SIGKILL)
-        except ProcessLookupError:
-            return
-        self.killed.append((part, time.monotonic()))
+        """kill -9 one of the four processes that live, waiting until one does."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if alive := processes(self.data):
+                part = self.dice.choice(sorted(alive))
+                try:
+                    os.kill(alive[part], signal.SIGKILL)
+                except ProcessLookupError:
+                    continue  # it ended while we chose
+                self.killed.append((part, time.monotonic()))
+                return
+            time.sleep(0.05)
+        raise AssertionError("nothing of the platform lives for a minute")
 
     def run(self, jobs: int, kills: int, every: float) -> None:
         """`jobs` submissions spread between `kills` kills, about `every` seconds apart."""
