@@ -119,6 +119,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "reason": "Why, in one word, as the node gave it.",
         "message": "Why, in a sentence.",
         "platform": "A fault of the platform: it costs no retry.",
+        "startedAt": "Since when it had run.",
         "finishedAt": "When.",
         "attempt": "Which attempt of the rank.",
         "node": "Where it ran.",

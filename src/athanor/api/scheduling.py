@@ -246,6 +246,7 @@ class RankFailure(Base, frozen=True, kw_only=True):
     reason: str = ""
     message: str = ""
     platform: bool = False
+    started_at: str | None = None
     finished_at: str | None = None
     attempt: NonNegative = 0
     node: str = ""

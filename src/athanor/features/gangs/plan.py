@@ -35,8 +35,9 @@ GANGS, PODS, SERVICES = of(Gang), of(Pod), of(Service)
 FRESH = 2.0
 """Seconds in which a new gang is left unwritten: most are admitted meanwhile, which saves them a
 write, and the scheduler a conflict with it."""
-DEAD_WORLD_GRACE = 3
-"""Seconds for ranks whose gang has failed already, unless their template says otherwise."""
+DEAD_WORLD_GRACE = 1
+"""Seconds for ranks whose gang has failed already, unless their template says otherwise. What they
+could save is theirs alone: their peers are gone, and many catch SIGTERM and wait for them."""
 
 
 def plan(observed: Observed, now: float) -> Plan:

@@ -211,6 +211,7 @@ def failure_of(place: Place, pod: Pod, attempt: int) -> RankFailure:
         reason=reason,
         message=message[:512],
         platform=platform,
+        started_at=ended.started_at if ended else None,
         finished_at=ended.finished_at if ended else None,
         attempt=attempt,
         node=pod.spec.node_name,

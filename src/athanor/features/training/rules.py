@@ -56,12 +56,12 @@ def retry(job: TrainingJob, gang: Gang) -> Retry | None:
     if not failures:
         return None
     spent = retries_of(gang)
-    ended = max((parse_rfc3339(f.finished_at) for f in failures if f.finished_at), default=0.0)
     if gang.spec.restart == "Gang":
-        return Retry(at=ended + _delay(spent), retries=spent + 1, attempt=gang.spec.attempt + 1)
+        at = max(_due(failure, spent) for failure in failures)
+        return Retry(at=at, retries=spent + 1, attempt=gang.spec.attempt + 1)
     ranks = {f"{f.pod_set}-{f.rank}": f.attempt + 1 for f in failures}
-    soonest = max(_delay(attempt - 1) for attempt in ranks.values())
-    return Retry(at=ended + soonest, retries=spent + len(ranks), ranks=ranks)
+    at = max(_due(failure, failure.attempt) for failure in failures)
+    return Retry(at=at, retries=spent + len(ranks), ranks=ranks)
 
 
 def own_failures(gang: Gang) -> list[RankFailure]:
@@ -160,8 +160,18 @@ def _ranks(count: PodCounts) -> set[int]:
     return found
 
 
+def _due(failure: RankFailure, earlier: int) -> float:
+    """When a rank may start again: so long after it last started that a crash loop stays slow.
+
+    One that ran for a while starts again at once, however often it has failed before.
+    """
+    ended = parse_rfc3339(failure.finished_at) if failure.finished_at else 0.0
+    began = parse_rfc3339(failure.started_at) if failure.started_at else ended
+    return max(ended, began + _delay(earlier))
+
+
 def _delay(earlier: int) -> float:
-    """Seconds before a retry: none before the first, then doubling."""
+    """Seconds between two starts: none before the first retry, then doubling."""
     return 0.0 if earlier <= 0 else min(FIRST_DELAY * 2.0 ** min(earlier - 1, 10), LONGEST_DELAY)
 
 

@@ -313,11 +313,10 @@ class Worker:
     async def _end(self, action: Stop) -> None:
         key = recall.key_of(self.uid, action.name, action.attempt)
         began = self.node.clock.monotonic()
-        if action.grace > 0:
-            await self._pre_stop(action)
+        hooked = action.grace > 0 and await self._pre_stop(action)
         left = max(0.0, action.grace - (self.node.clock.monotonic() - began))
-        if action.grace > 0:
-            left = max(left, 2.0)  # a kubelet's minimum after a hook that took all of the grace
+        if hooked:
+            left = max(left, 2.0)  # a kubelet's minimum, for a hook that took all of the grace
         with contextlib.suppress(Refused):
             await self.node.supervised.ask("stop", key=key, signal=int(signal.SIGTERM), grace=left)
 
@@ -325,7 +324,8 @@ class Worker:
         wish = (self.preparation.container_of(name).get("lifecycle") or {}).get("stopSignal")
         return getattr(signal, wish or "SIGTERM", signal.SIGTERM)
 
-    async def _pre_stop(self, action: Stop) -> None:
+    async def _pre_stop(self, action: Stop) -> bool:
+        """Run the hook, if there is one; whether there was."""
         container = self.preparation.container_of(action.name)
         hook = (container.get("lifecycle") or {}).get("preStop")
         if hook:
@@ -333,6 +333,7 @@ class Worker:
             ok, said = await target.check(hook, action.grace)
             if not ok:
                 self._say(self.pod, "Warning", "FailedPreStopHook", f"PreStopHook failed: {said}")
+        return bool(hook)
 
     async def _report(self, status: JSON) -> None:
         said = {key: value for key, value in status.items() if value is not None}

@@ -19,6 +19,7 @@ from athanor.api.training import (
 )
 from athanor.features.training.exits import retryable
 from athanor.features.training.rules import retry, verdict
+from athanor.kit.times import rfc3339
 
 NOW = 1_800_000_000.0
 STAMP = "2027-01-15T08:00:00Z"
@@ -52,6 +53,18 @@ def test_a_failure_is_retried_at_once_then_slower() -> None:
     assert second is not None
     assert (second.at, second.retries, second.attempt) == (NOW + 10, 2, 2)
     assert verdict(job(), gang(failure(), spent=1), NOW) is None
+
+
+@pytest.mark.parametrize(("ran", "waits"), [(0, 20), (8, 12), (19, 1), (20, 0), (9999, 0)])
+def test_what_ran_for_a_while_starts_again_at_once(ran: int, waits: int) -> None:
+    failed = failure(started_at=rfc3339(NOW - ran))
+    planned = retry(job(), gang(failed, spent=2))
+    assert planned is not None
+    assert planned.at == NOW + waits
+    alone = retry(job(), gang(failure(attempt=2, started_at=rfc3339(NOW - ran)), restart="Rank",
+                              rank_attempts={"worker-0": 2}))  # fmt: skip
+    assert alone is not None
+    assert (alone.at, alone.ranks) == (NOW + waits, {"worker-0": 3})
 
 
 def test_no_retry_is_left() -> None:
