@@ -11,7 +11,8 @@ from athanor.local.agent.permits import closed_parent
 
 def shut(settings: Settings) -> None:
     """Nobody looks around in the data, also where their folder was there before, open to all."""
-    for folder in (settings.data, settings.logs):
+    settings.archive.mkdir(parents=True, exist_ok=True)
+    for folder in (settings.data, settings.logs, settings.archive):
         folder.chmod(0o700)
     for folder in (settings.pods, settings.claims):
         folder.chmod(0o711)

@@ -39,7 +39,7 @@ def test_nobody_looks_around_where_the_folder_was_open_before(tmp_path: Path) ->
     for folder in (settings.pods, settings.logs, settings.claims):
         folder.mkdir(parents=True)
     reach.shut(settings)
-    assert {mode(p) for p in (tmp_path, settings.logs)} == {0o700}
+    assert {mode(p) for p in (tmp_path, settings.logs, settings.archive)} == {0o700}
     assert {mode(p) for p in (settings.pods, settings.claims)} == {0o711}
 
 
