@@ -122,6 +122,8 @@ def test_people_get_a_namespace_a_queue_and_no_more(console: Console) -> None:
     console.run(*asada, *job, "--name", "hers", "--", "true")
     assert " vision " in console.run(*asada, "list")
     console.run(*asada, "wait", "hers", "--timeout", "1m")
+    for words in (["status"], ["top"], ["top", "node"], ["top", "gpu"]):
+        assert "of namespace vision alone" in console.run(*asada, *words)
     others = str(console.data.checkpoints / "default")
     theirs = ("submit", "generic", "--cpu", "100m", "--output-dir", others)
     console.run(*asada, *theirs, "--name", "greedy", "--", "true")

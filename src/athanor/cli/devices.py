@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
-from athanor.cli import shared
+from athanor.cli import overview, shared
 from athanor.cli.world import World
 
 if TYPE_CHECKING:
@@ -56,15 +56,11 @@ def _gangs(world: World) -> list[Gang]:
     import msgspec
 
     from athanor.api.scheduling import Gang
-    from athanor.wire.status import ApiError
 
     kind = shared.kind_of("gangs")
-    try:
-        page = world.client.list(kind, everywhere=True)
-    except ApiError as refused:
-        if refused.reason != "Forbidden":
-            raise
-        page = world.client.list(kind)
+    page, everybody = overview.widest(lambda all_: world.client.list(kind, everywhere=all_))
+    if not everybody:
+        overview.only_ours(world)
     return [msgspec.convert(item, Gang) for item in page.get("items", [])]
 
 

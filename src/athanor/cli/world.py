@@ -59,6 +59,11 @@ class World:
         return os.path.abspath(os.path.expanduser(self._data or "~/.athanor"))
 
     @property
+    def is_ours(self) -> bool:
+        """Whether the kubeconfig that is meant is the data directory's."""
+        return self.kubeconfig == os.path.join(self.data, "admin.kubeconfig")
+
+    @property
     def kubeconfig(self) -> str:
         """The kubeconfig that is meant, whether it exists or not."""
         if self._kubeconfig:

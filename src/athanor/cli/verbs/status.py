@@ -33,7 +33,8 @@ def command(world: World) -> int:
 
 def _print(world: World, said: JSON) -> None:
     word = paint.paint("up", paint.GREEN, sys.stdout) if said["up"] else "down"
-    show.line(f"platform   {word}, data in {said['data']}")
+    if world.is_ours:
+        show.line(f"platform   {word}, data in {said['data']}")
     rows = [
         [
             f"  {part['name']}",
@@ -44,10 +45,12 @@ def _print(world: World, said: JSON) -> None:
         ]
         for part in said["processes"]
     ]
-    show.rows([], rows)
+    if world.is_ours:
+        show.rows([], rows)
     if "problem" in said:
         show.line(f"server     {said['problem']}")
-        show.note("  try: athanor up --detach")
+        if world.is_ours:
+            show.note("  try: athanor up --detach")
         return
     show.line(f"server     {said['server']}, {said['kubeconfig']}")
     for node in said["nodes"]:
@@ -56,5 +59,7 @@ def _print(world: World, said: JSON) -> None:
         for resource, amount in node["resources"].items():
             said_use = overview.use(resource, amount["asked"], amount["of"], node["simulated"])
             show.line(f"  {resource:<20} {said_use}")
+    if not said["everybody"]:
+        overview.only_ours(world)
     jobs = ", ".join(f"{n} {phase}" for phase, n in sorted(said["jobs"].items())) or "none"
     show.line(f"jobs       {jobs}")

@@ -42,13 +42,16 @@ def command(world: World, what: str, name: str) -> None:
 
 def _jobs(world: World) -> None:
     """Jobs that hold hardware, by what they asked for."""
-    jobs = [
-        job for job in world.client.list_jobs(everywhere=world.namespace is None)
-        if job.status.phase in ("Starting", "Running", "Restarting")
-    ]  # fmt: skip
+    anybody = world.namespace is None
+    found, everybody = overview.widest(
+        lambda all_: world.client.list_jobs(everywhere=all_ and anybody)
+    )
+    jobs = [job for job in found if job.status.phase in ("Starting", "Running", "Restarting")]
     if world.output in ("json", "yaml"):
         show.document(world, _documents(jobs))
         return
+    if not everybody:
+        overview.only_ours(world)
     if not jobs:
         show.note("no job holds hardware")
         return
@@ -130,12 +133,16 @@ def _nodes(world: World) -> None:
     node_kind, pod_kind = find("nodes"), find("pods")
     assert node_kind is not None
     assert pod_kind is not None
-    pods = world.client.list(pod_kind, everywhere=True).get("items", [])
+    pods, everybody = overview.widest(
+        lambda all_: world.client.list(pod_kind, everywhere=all_).get("items", [])
+    )
     nodes = world.client.list(node_kind, everywhere=True).get("items", [])
     lines = [overview.node_line(node, pods) for node in nodes]
     if world.output in ("json", "yaml"):
         show.document(world, {"nodes": lines})
         return
+    if not everybody:
+        overview.only_ours(world)
     rows = []
     for line in lines:
         shares = [
