@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 from athanor.api.core import Event, Node, Pod
 from athanor.api.scheduling import Gang, RankFailure
 from athanor.api.training import TrainingJob
-from athanor.sdk import archive, visibility, watching
+from athanor.sdk import archive, symptoms, visibility, watching
 from athanor.sdk.jobs import Scope, job
 from athanor.sdk.logs import JOB_LABEL, LogLine, find_pods, is_over, rank_of, read_line
 from athanor.sdk.steps import Op, ask
@@ -200,16 +200,8 @@ def _failed(
 
 
 def _failure_hints(name: str, failure: RankFailure, log: Sequence[str]) -> list[str]:
-    text = "\n".join(log)
     hints = [HINTS[failure.reason]] if failure.reason in HINTS else []
-    if "ModuleNotFoundError" in text or "ImportError" in text:
-        hints.append("install the missing module in the job's venv, or name it in --requirements")
-    elif "No such file or directory" in text or "can't open file" in text:
-        hints.append("paths are relative to the directory the job was submitted from")
-    elif "CUDA out of memory" in text or "RESOURCE_EXHAUSTED" in text:
-        hints.append("the device's memory is full: smaller batches, or a larger device")
-    elif "Address already in use" in text:
-        hints.append("use $ATHANOR_PORT instead of a fixed port")
+    hints += symptoms.hints_of(log)
     if failure.exit_code in (126, 127) and "CommandNotFound" not in failure.reason:
         hints.append(HINTS["CommandNotFound"])
     if failure.platform:

@@ -48,6 +48,28 @@ def test_a_failure_quotes_its_log_and_what_would_help() -> None:
     assert any("--requirements" in hint for hint in said.hints)
 
 
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("OSError: [Errno 30] Read-only file system: 'x.txt'", "$ATHANOR_OUTPUT_DIR"),
+        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB", "smaller batches"),
+        ("RuntimeError: unable to open shared memory object </torch_1>", "--shm"),
+        ("OSError: [Errno 28] No space left on device", "athanor gc"),
+        ("RuntimeError: No CUDA GPUs are available", "--gpus 1"),
+        ("PermissionError: [Errno 13] Permission denied: '/root/x'", "never as root"),
+        ("[rank2]: Watchdog caught collective operation timeout", "which rank failed first"),
+        ("RuntimeError: [enforce fail] Connection closed by peer", "which rank failed first"),
+        ("OSError: [Errno 98] Address already in use", "$ATHANOR_PORT"),
+        ("python: can't open file '/w/trian.py'", "submitted from"),
+    ],
+)
+def test_the_last_lines_give_a_cause_away(line: str, hint: str) -> None:
+    failed = job(phase="Failed", failures=[failure(0, "2026-01-01T00:00:05Z")])
+    said = explain(failed, None, [], [], ["step 3 loss 0.1", line])
+    assert hint in said.hints[0]
+    assert explain(failed, None, [], [], ["step 3 loss 0.1"]).hints == said.hints[1:]
+
+
 def test_a_running_job_tells_of_ranks_that_are_tried_again() -> None:
     failed = failure(1, "2026-01-01T00:00:05Z", 127, "StartError")
     said = explain(
