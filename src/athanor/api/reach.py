@@ -13,9 +13,14 @@ def path(namespace: str, name: str) -> str:
     return f"/workspaces/{namespace}/{name}/"
 
 
+def workspace_gang(name: str) -> str:
+    """The Gang of a workspace; jobs have their own names."""
+    return f"ws-{name}"
+
+
 def pod(name: str) -> str:
     """The pod of a workspace."""
-    return f"ws-{name}-main-0"
+    return f"{workspace_gang(name)}-main-0"
 
 
 def port(uid: str) -> int:

@@ -190,7 +190,7 @@ class Proxy:
             )
         except Unreachable:
             raise Refused(
-                502, f"workspace {key.name} does not answer yet; athanor logs ws-{key.name}"
+                502, f"workspace {key.name} does not answer yet; athanor logs {key.name}"
             ) from None
 
     async def _welcome(self, exchange: Exchange, key: Key, link: str) -> None:

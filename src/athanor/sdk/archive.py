@@ -9,6 +9,7 @@ import msgspec
 from athanor.api import gateway, labels
 from athanor.api.core import Pod
 from athanor.api.gateway import PodLog, PodLogList
+from athanor.api.reach import workspace_gang
 from athanor.sdk.steps import Op, ask
 from athanor.wire import calls
 from athanor.wire.request import Request
@@ -19,11 +20,12 @@ SILENT = ("NotFound", "ServiceUnavailable", "Forbidden")
 
 
 def kept(name: str, namespace: str) -> Op[list[PodLog]]:
-    """What is kept of a job, or else of a gang, oldest first."""
+    """What is kept of a job, or else of a gang or workspace, oldest first."""
     path = f"{gateway.ROOT}/namespaces/{namespace}/podlogs"
-    for label in (labels.JOB, labels.GANG):
+    own = (labels.JOB, name), (labels.GANG, name), (labels.GANG, workspace_gang(name))
+    for label, word in own:
         try:
-            found = yield from ask(calls.raw("GET", path, [("labelSelector", f"{label}={name}")]))
+            found = yield from ask(calls.raw("GET", path, [("labelSelector", f"{label}={word}")]))
         except ApiError as error:
             if error.reason not in SILENT:
                 raise

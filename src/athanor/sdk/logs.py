@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from athanor.api.core import Pod
+from athanor.api.reach import workspace_gang
 from athanor.api.registry import of
 from athanor.api.training import TrainingJob
 from athanor.sdk import archive
@@ -138,7 +139,7 @@ class Found(Struct, frozen=True, kw_only=True):
 
 
 def find(name: str, where: str) -> Op[Found]:
-    """Everything there is to read of the job, gang or pod `name`. Raises ApiError(NotFound)."""
+    """All there is to read of the job, gang, workspace or pod `name`. Raises ApiError(NotFound)."""
     job: TrainingJob | None = None
     try:
         job = yield from ask(calls.get(TrainingJob, name, where))
@@ -161,14 +162,15 @@ def find(name: str, where: str) -> Op[Found]:
 
 
 def find_pods(name: str, namespace: str) -> Op[tuple[list[Pod], tuple[str, str]]]:
-    """The pods of the job, gang or pod `name`, and how to watch them: label and field selector.
+    """The pods of the job, gang, workspace or pod `name`.
 
-    Raises ApiError(NotFound) when there is neither.
+    With how to watch them: label and field selector. Raises ApiError(NotFound) when there is neither.
     """
-    for label in (JOB_LABEL, GANG_LABEL):
-        page = yield from ask(calls.list_(Pod, namespace, labels=f"{label}={name}"))
+    own = (JOB_LABEL, name), (GANG_LABEL, name), (GANG_LABEL, workspace_gang(name))
+    for label, word in own:
+        page = yield from ask(calls.list_(Pod, namespace, labels=f"{label}={word}"))
         if page.items:
-            return page.items, (f"{label}={name}", "")
+            return page.items, (f"{label}={word}", "")
     try:
         yield from ask(calls.get(TrainingJob, name, namespace))
         return [], (f"{JOB_LABEL}={name}", "")

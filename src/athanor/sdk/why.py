@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct, structs
 
 from athanor.api.core import Event, Node, Pod
+from athanor.api.reach import workspace_gang
 from athanor.api.scheduling import Gang, RankFailure
 from athanor.api.training import TrainingJob
 from athanor.sdk import archive, symptoms, visibility, watching
@@ -44,7 +45,10 @@ HINTS: Mapping[str, str] = {
 
 
 def why(scope: Scope, name: str, *, namespace: str | None = None) -> Op[Explanation]:
-    """Explain the state of a training job, or of a gang of anybody's. Raises ApiError(NotFound)."""
+    """Explain the state of a training job, a workspace, or of a gang of anybody's.
+
+    Raises ApiError(NotFound).
+    """
     where = namespace or scope.namespace
     gang = yield from _gang(name, where)
     try:
@@ -307,13 +311,15 @@ def _gang(name: str, namespace: str) -> Op[Gang | None]:
     page = yield from ask(calls.list_(Gang, namespace, labels=f"{JOB_LABEL}={name}"))
     if page.items:
         return max(page.items, key=lambda gang: gang.metadata.creation_timestamp or "")
-    try:
-        found = yield from ask(calls.get(Gang, name, namespace))
-    except ApiError as error:
-        if error.reason != "NotFound":
-            raise
-        return None
-    return found
+    for word in (name, workspace_gang(name)):
+        try:
+            found = yield from ask(calls.get(Gang, word, namespace))
+        except ApiError as error:
+            if error.reason != "NotFound":
+                raise
+        else:
+            return found
+    return None
 
 
 def _last_lines(name: str, pods: Sequence[Pod], failure: RankFailure, where: str) -> Op[

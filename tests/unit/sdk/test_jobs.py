@@ -11,6 +11,7 @@ import pytest
 from athanor import AsyncClient
 from athanor.api.core import Node
 from athanor.api.scheduling import Gang
+from athanor.api.workspaces import Workspace
 from athanor.assembly import bootstrap
 from athanor.assembly.controllers import all_controllers
 from athanor.cli import overview
@@ -151,5 +152,21 @@ def test_lines_say_what_the_jobs_say() -> None:
                 assert rows[0] == rows[1]
             assert sorted(line.metadata.name for line in lines) == ["a", "b"]
             assert await client.job_lines(namespace="other") == []
+
+    virtual.run(main)
+
+
+def test_a_workspace_has_ranks_and_an_explanation() -> None:
+    async def main() -> None:
+        async with lab.cluster(all_controllers()) as world:
+            client = await ready(world)
+            spec = {"app": "command", "command": ["serve"], "requests": {"cpu": "1"}}
+            meta = {"name": "web", "namespace": "default"}
+            await world.create({"metadata": meta, "spec": spec}, Workspace)
+            await world.until(Gang, "ws-web", lambda gang: gang.status.phase == "Running")
+            assert [pod.metadata.name for pod in await client.ranks("web")] == ["ws-web-main-0"]
+            assert (await client.why("web")).phase == "Running"
+            with pytest.raises(ApiError, match="not found"):
+                await client.why("nothing")
 
     virtual.run(main)

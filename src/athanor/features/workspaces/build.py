@@ -69,7 +69,7 @@ def gang(workspace: Workspace, gateway: Gateway, *, suspend: bool) -> JSON:
 
 def gang_name(workspace: Workspace) -> str:
     """The Gang's name; jobs have their own."""
-    return f"ws-{workspace.metadata.name}"
+    return reach.workspace_gang(workspace.metadata.name)
 
 
 def claim(workspace: Workspace, gateway: Gateway) -> JSON:
