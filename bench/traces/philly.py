@@ -1,10 +1,11 @@
 """The Philly experiment (ATC'19, quotas of Helios, SC'21) through the production cycle, `default`.
 
-`python -m bench.traces.philly --traces DIR [--preempt] [--first N]`: 704 GPUs, eleven virtual
-clusters whose quotas are their guarantees; what is idle is lent. The cycle sees arrivals, sizes,
-virtual clusters and what finished jobs taught. With `--preempt` queues reclaim what is theirs, and
-each stop and restart costs the job 7, 30 or 60 s. `--first N` replays the first N jobs alone: no
-bar is judged by it.
+`python -m bench.traces.philly --traces DIR [--preempt] [--intervals] [--first N]`: 704 GPUs, eleven
+virtual clusters whose quotas are their guarantees; what is idle is lent. The cycle sees arrivals,
+sizes, virtual clusters and what finished jobs taught. With `--preempt` queues reclaim what is
+theirs, and each stop and restart costs the job 7, 30 or 60 s. With `--intervals` every job that has
+to wait is told when it will start (see `bench.traces.intervals`). `--first N` replays the first N
+jobs alone: no bar is judged by it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from athanor.features.scheduling.core import rows as r
 from athanor.features.scheduling.core.decisions import DEFAULT
 from athanor.features.scheduling.core.snapshot import Consent
 from bench.traces import philly_trace
+from bench.traces.intervals import Forecasts
 from bench.traces.live import GPU, POOL, Production
 from bench.traces.replay import Job, Replay
 from bench.traces.report import Bar, folder, say
@@ -26,6 +28,11 @@ BARS = {
     False: (Bar("queue_mean", "s", 850), Bar("worst_vc_ratio", "", 1.0)),
     True: (Bar("queue_mean", "s", 500), Bar("worst_vc_ratio", "", 1.0)),
 }
+
+
+INTERVALS = (
+    Bar("held_90", "", 0.85, "high"), Bar("held_90", "", 0.95), Bar("pinball_ratio", "", 0.8),
+)  # fmt: skip
 
 
 def queues(*, preempt: bool) -> list[r.QueueRow]:
@@ -40,10 +47,11 @@ def queues(*, preempt: bool) -> list[r.QueueRow]:
     ]  # fmt: skip
 
 
-def run(jobs: list[Job], *, preempt: bool) -> dict[str, float | str]:
+def run(jobs: list[Job], *, preempt: bool, intervals: bool) -> dict[str, float | str]:
     """Replay the jobs; the figures."""
     cluster = philly_trace.cluster()
     live = Production(jobs, cluster, queues(preempt=preempt), DEFAULT)
+    told = Forecasts(live) if intervals else None
     began = time.perf_counter()
     Replay(jobs, cluster, live, philly_trace.RULES).run()
     waits = philly_trace.queue_seconds(jobs)
@@ -54,6 +62,7 @@ def run(jobs: list[Job], *, preempt: bool) -> dict[str, float | str]:
         "preempt": str(preempt).lower(), "jobs": len(jobs), "queue_mean": round(waits[""], 1),
         "worst_vc_ratio": round(ratios[worst], 4), "worst_vc": worst, "cycles": live.cycles,
         "evictions": live.evictions, "seconds": round(time.perf_counter() - began, 1),
+        **(told.score(jobs) if told is not None else {}),
         **{f"queue_{vc}": round(wait, 1) for vc, wait in sorted(waits.items()) if vc},
     }  # fmt: skip
 
@@ -63,11 +72,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.traces.philly", description=__doc__)
     parser.add_argument("--traces", type=Path, required=True)
     parser.add_argument("--preempt", action="store_true")
+    parser.add_argument("--intervals", action="store_true")
     parser.add_argument("--first", type=int, default=None)
     options = parser.parse_args()
     jobs = philly_trace.load(folder(options.traces, "philly"))[: options.first]
-    own = run(jobs, preempt=options.preempt)
-    bars = BARS[options.preempt] if options.first is None else ()
+    own = run(jobs, preempt=options.preempt, intervals=options.intervals)
+    bars = (*BARS[options.preempt], *(INTERVALS if options.intervals else ()))
+    bars = bars if options.first is None else ()
     return say(f"philly{'.preempt' if options.preempt else ''}", own, bars)
 
 

@@ -85,7 +85,7 @@ class Visibility:
         planner.after = self.look
         self.asker = whatif.Asker(planner.policy)
         self.waits = Waits()
-        self._followed: dict[str, Floats] = {}
+        self._followed: dict[str, tuple[Floats, Floats | None]] = {}
         self._known: _Latest | None = None
 
     def answer(self, request: Request) -> Response:
@@ -198,10 +198,10 @@ class Visibility:
             return
         s, decisions = held[0].snapshot, held[1]
         for one in decisions.admitted:
-            seen = self._followed.pop(s.gangs.names[one.gang], None)
-            if seen is not None:
+            followed = self._followed.pop(s.gangs.names[one.gang], None)
+            if followed is not None:
                 waited = decisions.now - float(s.gangs.created[one.gang])
-                self.waits.add(seen, max(waited, 0.0))
+                self.waits.add(followed[0], max(waited, 0.0), followed[1])
         if len(decisions.line) > FOLLOWED:
             return
         started = {one.gang for one in decisions.admitted}
@@ -210,10 +210,11 @@ class Visibility:
             name = s.gangs.names[g]
             if g in started or s.gangs.queue[g] == UNSET:
                 continue
-            seen = self._followed.get(name)
-            fresh[name] = (
-                features(s, self.planner.policy, decisions.now, g) if seen is None else seen
-            )
+            followed = self._followed.get(name)
+            if followed is None:
+                seen = features(s, self.planner.policy, decisions.now, g)
+                followed = seen, self.waits.quantiles(seen)
+            fresh[name] = followed
         self._followed = fresh
 
     def _changes(self, latest: _Latest, gang: Gang) -> GangChanges:

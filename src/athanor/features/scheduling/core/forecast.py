@@ -3,7 +3,11 @@
 `planned` lets running gangs end as expected and starts the line in its order, counting devices
 alone: a cheap plan, wrong in ways that repeat. What happened to gangs that looked alike when they
 were submitted (`Waits`: nearest neighbours in what was seen then) says how wrong, and so gives
-quantiles instead of one number. Times are seconds since the epoch, waits seconds.
+quantiles instead of one number. The past is never quite like the present: each quantile is moved,
+by a factor, after every start that it was said for, up when the wait was longer, down when it was
+not, so that in the long run the promised part of the waits is below it (conformal tracking:
+Angelopoulos, Candès and Tibshirani, NeurIPS 2023). Times are seconds since the epoch, waits
+seconds.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from athanor.features.scheduling.core.lifetimes import rest
 from athanor.features.scheduling.core.snapshot import UNSET, GangState, Policy, Snapshot
 from athanor.features.scheduling.core.table import Floats
 
@@ -25,6 +30,10 @@ KEPT = 5000
 LEAST = 20
 """With fewer past starts than this, nothing but the plan is known."""
 FEATURES = 5
+TRACKING = 0.05
+"""How far a quantile is moved after a start, in e-folds."""
+LONGEST = 20.0
+"""No wait is said to be longer than this, in e-folds of a second: fifteen years."""
 
 
 class Interval(NamedTuple):
@@ -43,20 +52,30 @@ class Waits:
     def __init__(self) -> None:
         self.seen: Floats = np.zeros((0, FEATURES))
         self.waited: Floats = np.zeros(0)
+        self.shift: Floats = np.zeros(len(QUANTILES))
 
-    def add(self, seen: Floats, waited: float) -> None:
-        """A gang that looked like this when it came has started after so many seconds."""
+    def add(self, seen: Floats, waited: float, said: Floats | None) -> None:
+        """A gang that looked like this when it came has started after so many seconds.
+
+        `said` are the quantiles that were given then (None: too little was known).
+        """
         self.seen = np.vstack([self.seen[-KEPT + 1 :], seen])
         self.waited = np.append(self.waited[-KEPT + 1 :], waited)
+        if said is not None:
+            self.shift += TRACKING * ((waited > said) - (1.0 - np.array(QUANTILES)))
 
-    def like(self, seen: Floats) -> Floats:
-        """The waits of those that looked most alike."""
-        if not len(self.waited):
-            return self.waited
-        scale = np.maximum(self.seen.std(axis=0), 1e-3)
+    def quantiles(self, seen: Floats, so_far: float = 0.0) -> Floats | None:
+        """Quantiles of the waits of those that looked most alike and waited longer than `so_far`,
+        as moved; None when there are too few."""
+        scale = np.maximum(self.seen.std(axis=0), 1e-3) if len(self.seen) else 1.0
         far = (((self.seen - seen) / scale) ** 2).sum(axis=1)
-        nearest = np.argsort(far, kind="stable")[:NEAREST]
-        return self.waited[nearest]
+        past = self.waited[np.argsort(far, kind="stable")[:NEAREST]]
+        past = past[past >= so_far]
+        if len(past) < LEAST:
+            return None
+        found = np.log1p(np.quantile(past, QUANTILES) - so_far) + self.shift
+        moved: Floats = so_far + np.expm1(np.maximum.accumulate(np.clip(found, 0.0, LONGEST)))
+        return moved
 
 
 def start_interval(
@@ -69,14 +88,11 @@ def start_interval(
     """
     created = float(snapshot.gangs.created[gang])
     so_far = max(now - created, 0.0)
-    past = history.like(features(snapshot, policy, now, gang))
-    past = past[past > so_far]
-    if len(past) < LEAST:
+    found = history.quantiles(features(snapshot, policy, now, gang), so_far)
+    if found is None:
         ahead = max(planned(snapshot, policy, now, gang), so_far / 4, 1.0)
-        waits = [so_far + ahead * factor for factor in (0.1, 0.5, 1.0, 2.0, 4.0)]
-    else:
-        waits = np.quantile(past, QUANTILES).tolist()
-    return Interval(*(created + wait for wait in waits))
+        found = so_far + ahead * np.array([0.1, 0.5, 1.0, 2.0, 4.0])
+    return Interval(*(created + found).tolist())
 
 
 def features(snapshot: Snapshot, policy: Policy, now: float, gang: int) -> Floats:
@@ -100,15 +116,16 @@ def features(snapshot: Snapshot, policy: Policy, now: float, gang: int) -> Float
 
 def planned(snapshot: Snapshot, policy: Policy, now: float, gang: int) -> float:
     """Seconds until the gang starts if devices were one heap and everything went as expected."""
-    s, size = snapshot, _size(snapshot)
+    s, size, learned = snapshot, _size(snapshot), rest(snapshot, now, 0.5)
     state, created, priority = s.gangs.state, s.gangs.created, s.gangs.priority
     device = _device(s)
     free = float((s.nodes.capacity[:, device] - s.nodes.foreign[:, device]).sum())
     ends: list[tuple[float, float]] = []
     for g in np.flatnonzero(state != GangState.WAITING).tolist():
-        end = float(s.gangs.expected_end[g])
-        began = float(s.gangs.started[g])
-        if math.isnan(end):
+        end, began = float(s.gangs.expected_end[g]), float(s.gangs.started[g])
+        if not math.isnan(learned[g]):
+            end = now + float(learned[g])
+        elif math.isnan(end):
             end = (now if math.isnan(began) else began) + policy.assumed_runtime
         free -= size[g]
         ends.append((max(end, now), float(size[g])))
@@ -120,10 +137,12 @@ def planned(snapshot: Snapshot, policy: Policy, now: float, gang: int) -> float:
         while free < size[g] and ends:
             time, freed = heapq.heappop(ends)
             free += freed
-        if g == gang or not ends:
+        if g == gang:
             break
+        if free < size[g]:
+            continue  # more than there is
         free -= size[g]
-        run = float(s.gangs.estimate[g])
+        run = float(s.gangs.estimate[g] if math.isnan(learned[g]) else learned[g])
         run = policy.assumed_runtime if math.isnan(run) else run
         heapq.heappush(ends, (time + run, float(size[g])))
     return time - now
