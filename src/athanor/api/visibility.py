@@ -80,7 +80,7 @@ class GangStart(Object, frozen=True, kw_only=True):
 
 
 class Change(Base, frozen=True, kw_only=True):
-    """One change of the gang's own request. `starts`: at once, or when instead of when."""
+    """One change of the gang's own request. `starts`: `Now`, or about when."""
 
     kind: str
     value: str
@@ -89,7 +89,7 @@ class Change(Base, frozen=True, kw_only=True):
 
 
 class GangChanges(Object, frozen=True, kw_only=True):
-    """The smallest changes that would let a gang start now, each planned again.
+    """The smallest changes that would let a gang start now or sooner, each planned again.
 
     `planned` is how many plans were made; `message` says why there are no changes.
     """

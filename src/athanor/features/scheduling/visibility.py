@@ -229,10 +229,16 @@ class Visibility:
         return msgspec.structs.replace(
             told,
             changes=[
-                Change(kind=c.kind, value=c.value, message=c.text, starts="Now") for c in found
-            ],
+                Change(
+                    kind=c.kind,
+                    value=c.value,
+                    message=c.text,
+                    starts="Now" if c.start <= latest.decisions.now else rfc3339(c.start),
+                )
+                for c in found
+            ],  # fmt: skip
             planned=self.asker.asked - before,
-            message="" if found else "no single change of its own lets it start now",
+            message="" if found else "no single change of its own lets it start sooner",
         )
 
     def _gangs(self, namespace: str) -> GangVisibilityList:

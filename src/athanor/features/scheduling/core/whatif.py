@@ -1,8 +1,10 @@
-"""What would let a gang start now: small changes of its own request, each planned again.
+"""What would let a gang start now, or sooner: changes of its own request, each planned again.
 
 A change is proposed only if the same `cycle`, on a snapshot in which nothing but this gang was
-changed, admits the gang (and pushes nobody out for it). Amounts are the smallest change that does:
-sizes are found by bisection, then verified. Nothing of other gangs is changed or told.
+changed, admits the gang (and pushes nobody out for it). Where none of a sort does, one by which the
+gang is promised a clearly earlier start is looked for, in a cycle that promises everybody in line a
+place (conservative backfill). Amounts are the smallest change that does: sizes are found by
+bisection, then verified. Nothing of other gangs is changed or told.
 """
 
 from __future__ import annotations
@@ -27,17 +29,25 @@ from athanor.features.scheduling.core.snapshot import (
 )
 from athanor.features.scheduling.core.table import renewed, repeated, smalls
 
+INF = float("inf")
 MOST_POOLS = 8
 MOST_QUEUES = 8
 """So many other pools and queues are tried."""
+MOST_PROMISED = 50
+"""In a longer line nobody is told what would let him start sooner: promises to all are dear."""
+SOONER = 0.9
+"""A start is earlier if the wait for it is at most this part of what it would be."""
+LEAST_GAIN = 60.0
 
 
 class Change(NamedTuple):
-    """One change that lets the gang start now. `kind` is one of `KINDS`; `value` what to ask."""
+    """One change that lets the gang start earlier. `kind` is one of `KINDS`; `value` what to ask;
+    `start` when it would (the time of the decisions: now)."""
 
     kind: str
     value: str
     text: str
+    start: float
 
 
 KINDS = (
@@ -61,34 +71,64 @@ class Asker:
         decisions, self.memo = cycle(snapshot, self.policy, now, self.memo)
         return decisions
 
-    def starts(self, snapshot: Snapshot, gang: int, now: float) -> bool:
-        """Whether the gang would start at once."""
-        return any(one.gang == gang for one in self.decide(snapshot, now).admitted)
+    def start(self, snapshot: Snapshot, gang: int, now: float) -> float:
+        """When the gang would start without pushing anybody out: now, as promised, or never."""
+        decisions = self.decide(snapshot, now)
+        if any(one.gang == gang for one in decisions.admitted):
+            return now
+        made_way = [one.by for one in decisions.evicted] + [one.by for one in decisions.shrunk]
+        if gang in made_way:
+            return INF
+        return next((hold.start for hold in decisions.held if hold.gang == gang), INF)
+
+    def promising(self) -> Asker:
+        """One by which everybody in line is promised a place."""
+        return Asker(self.policy.with_(reserved=MOST_PROMISED, reserve_after=0.0))
 
 
 def changes(
     snapshot: Snapshot, decisions: Decisions, gang: int, asker: Asker, queues: Sequence[int] = ()
 ) -> list[Change]:
-    """Every sort of change that lets a waiting gang start now, the smallest of its sort.
+    """Every sort of change that lets a waiting gang start now, else sooner, the smallest of each.
 
     `queues` are those it may also be submitted to.
     """
     if snapshot.gangs.state[gang] != GangState.WAITING or snapshot.gangs.refused[gang]:
         return []
-    if asker.starts(snapshot, gang, decisions.now):
+    now = decisions.now
+    if asker.start(snapshot, gang, now) <= now:
         return []  # it only waits for the next cycle
-    ask = _Ask(snapshot, gang, asker, decisions)
-    found = [
-        *ask.fewer_pods(), *ask.smaller_minimum(), *ask.fewer_devices(), *ask.other_pools(),
-        *ask.split(), *ask.shorter(), *ask.preemptible(), *ask.other_queues(queues),
-    ]  # fmt: skip
+    found = _Ask(snapshot, gang, asker, decisions, now, "it would start now").all(queues)
+    if len(decisions.line) <= MOST_PROMISED:
+        promising = asker.promising()
+        then = promising.start(snapshot, gang, now)
+        if then < INF:
+            latest = now + min(SOONER * (then - now), then - now - LEAST_GAIN)
+            told = f"instead of {_span(then - now)}"
+            ask = _Ask(snapshot, gang, promising, decisions, latest, told)
+            kinds = {change.kind for change in found}
+            found += [change for change in ask.all(queues) if change.kind not in kinds]
+        asker.asked += promising.asked
     return sorted(found, key=lambda change: KINDS.index(change.kind))
 
 
+def _span(seconds: float) -> str:
+    """A time as people say it, in one unit."""
+    for size, unit in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 class _Ask:
-    def __init__(self, s: Snapshot, gang: int, asker: Asker, decisions: Decisions) -> None:
+    """Looks for changes by which the gang starts at `latest`."""
+
+    def __init__(
+        self, s: Snapshot, gang: int, asker: Asker, decisions: Decisions, latest: float, told: str
+    ) -> None:
         self.s, self.gang, self.asker, self.decisions = s, gang, asker, decisions
-        self.now = decisions.now
+        self.now, self.latest, self.told = decisions.now, latest, told
+        self.start = INF
         klass = int(s.gangs.klass[gang])
         self.rows = list(range(int(s.classes.first[klass]), int(s.classes.first[klass + 1])))
         self.pools = s.classes.pools[klass]
@@ -103,8 +143,30 @@ class _Ask:
     def _name(self, i: int) -> str:
         return self.s.pod_sets.names[self.rows[i]]
 
+    def all(self, queues: Sequence[int]) -> list[Change]:
+        """One change of each sort that helps."""
+        if self.latest < self.now:
+            return []
+        return [
+            *self.fewer_pods(), *self.smaller_minimum(), *self.fewer_devices(),
+            *self.other_pools(), *self.split(), *self.shorter(), *self.preemptible(),
+            *self.other_queues(queues),
+        ]  # fmt: skip
+
     def _starts(self, snapshot: Snapshot) -> bool:
-        return self.asker.starts(snapshot, self.gang, self.now)
+        """Whether it starts in time; `start` is when, for the last one that did."""
+        start = self.asker.start(snapshot, self.gang, self.now)
+        if start > self.latest:
+            return False
+        self.start = start
+        return True
+
+    def _change(self, kind: str, value: str, text: str) -> Change:
+        """The change that was found last."""
+        if self.latest > self.now:
+            when = f"in about {_span(self.start - self.now)}" if self.start > self.now else "now"
+            return Change(kind, value, f"{text} it would start {when} {self.told}", self.start)
+        return Change(kind, value, f"{text} {self.told}", self.start)
 
     def _sized(self, count: int, least: int) -> Snapshot:
         """With other numbers of pods in the largest set."""
@@ -119,7 +181,7 @@ class _Ask:
         best = _most(self.counts[i] - 1, lambda n: self._starts(self._sized(n, n)))
         if best:
             text = f"with {best} of its {self.counts[i]} pods of set {self._name(i)}"
-            yield Change("FewerPods", str(best), f"{text} it would start now")
+            yield self._change("FewerPods", str(best), text)
 
     def smaller_minimum(self) -> Iterator[Change]:
         i = self.largest
@@ -128,7 +190,7 @@ class _Ask:
         best = _most(self.least[i] - 1, lambda n: self._starts(self._sized(self.counts[i], n)))
         if best:
             text = f"if {best} of its {self.counts[i]} pods of set {self._name(i)} may start alone"
-            yield Change("SmallerMinimum", str(best), f"{text} it would start now")
+            yield self._change("SmallerMinimum", str(best), text)
 
     def fewer_devices(self) -> Iterator[Change]:
         i, s = self.largest, self.s
@@ -143,8 +205,8 @@ class _Ask:
         best = _most(devices - 1, starts)
         if best:
             kind = s.device_kinds[int(s.shapes.kind[shape])]
-            text = f"with {best} {kind} a pod instead of {devices} it would start now"
-            yield Change("FewerDevices", str(best), text)
+            text = f"with {best} {kind} a pod instead of {devices}"
+            yield self._change("FewerDevices", str(best), text)
 
     def other_pools(self) -> Iterator[Change]:
         s = self.s
@@ -153,7 +215,7 @@ class _Ask:
             changed = _asking(s, self.gang, self.rows, (pool,), {})
             if self._starts(changed):
                 name = s.pools.names[pool]
-                yield Change("OtherPool", name, f"in pool {name} it would start now")
+                yield self._change("OtherPool", name, f"in pool {name}")
                 return
 
     def split(self) -> Iterator[Change]:
@@ -174,8 +236,8 @@ class _Ask:
                 for x in (sets.required[self.rows[i]], sets.slice_level[self.rows[i]])
                 if x != UNSET
             )
-            text = f"if its pods may be split over several of {level} it would start now"
-            yield Change("SplitDomains", level, text)
+            text = f"if its pods may be split over several of {level}"
+            yield self._change("SplitDomains", level, text)
 
     def _level(self, number: int) -> str:
         return self.s.levels[number] if number < len(self.s.levels) else "its level"
@@ -195,8 +257,8 @@ class _Ask:
             bound = self.s.gangs.limit.copy()
             bound[self.gang] = min(limit, bound[self.gang])
             if self._starts(_gangs(self.s, estimate=estimate, limit=bound)):
-                text = f"with a limit of {limit} s on its running time it would start now"
-                yield Change("ShorterLimit", str(limit), text)
+                text = f"with a limit of {limit} s on its running time"
+                yield self._change("ShorterLimit", str(limit), text)
                 return
 
     def preemptible(self) -> Iterator[Change]:
@@ -205,8 +267,7 @@ class _Ask:
         column = self.s.gangs.preemptible.copy()
         column[self.gang] = True
         if self._starts(_gangs(self.s, preemptible=column)):
-            text = "if it may be preempted it would start now"
-            yield Change("Preemptible", "true", text)
+            yield self._change("Preemptible", "true", "if it may be preempted")
 
     def other_queues(self, queues: Sequence[int]) -> Iterator[Change]:
         mine = int(self.s.gangs.queue[self.gang])
@@ -215,12 +276,15 @@ class _Ask:
             column[self.gang] = queue
             if self._starts(_gangs(self.s, queue=column)):
                 name = self.s.queues.names[queue]
-                yield Change("OtherQueue", name, f"in queue {name} it would start now")
+                yield self._change("OtherQueue", name, f"in queue {name}")
                 return
 
 
 def _most(high: int, works: Callable[[int], bool]) -> int:
-    """The largest n in 1…high that works, by bisection; 0: none that was tried."""
+    """The largest n in 1…high that works, by bisection; 0: none that was tried.
+
+    It is the last that worked.
+    """
     low, best = 1, 0
     while low <= high:
         middle = (low + high + 1) // 2

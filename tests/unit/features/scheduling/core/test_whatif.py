@@ -56,6 +56,22 @@ def test_the_smallest_change_is_found_and_true() -> None:
     assert not cycle(larger, Policy(), NOW)[0].admitted
 
 
+def test_what_lets_nobody_start_now_may_let_it_start_sooner() -> None:
+    long = busy("long", 8, ends=6000.0)
+    gangs = (busy("short", 8, ends=1200.0), long, waits("x", 2, 8, runs=100.0))
+    nodes = [r.NodeRow(f"n{i}", "p", {"cpu": 8000}) for i in range(2)]
+    running = [r.RunningRow("short", 0, "n0"), r.RunningRow("long", 0, "n1")]
+    queues = [r.QueueRow("a", quotas={"p": r.QuotaRow()})]
+    s = build(r.Rows([r.PoolRow("p")], nodes, queues, gangs, running, resources=("cpu",)))
+    d, _ = cycle(s, Policy(), NOW)
+    found = whatif.changes(s, d, 2, whatif.Asker(Policy()))
+    assert [(c.kind, c.value, c.start) for c in found] == [
+        ("FewerPods", "1", NOW + 1200.0), ("SmallerMinimum", "1", NOW + 1200.0)
+    ]  # fmt: skip
+    text = "with 1 of its 2 pods of set w it would start in about 20 min instead of 100 min"
+    assert found[0].text == text
+
+
 def test_nothing_is_proposed_for_who_starts_anyway_and_nothing_is_changed() -> None:
     s = world(waits("x", 2, 1))
     before = s.to_json()
