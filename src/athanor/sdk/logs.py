@@ -162,9 +162,9 @@ def find(name: str, where: str) -> Op[Found]:
 
 
 def find_pods(name: str, namespace: str) -> Op[tuple[list[Pod], tuple[str, str]]]:
-    """The pods of the job, gang, workspace or pod `name`.
+    """The pods of the job, gang, workspace or pod `name`, with the selectors to watch them by.
 
-    With how to watch them: label and field selector. Raises ApiError(NotFound) when there is neither.
+    Label selector, then field selector. Raises ApiError(NotFound) when there is none.
     """
     own = (JOB_LABEL, name), (GANG_LABEL, name), (GANG_LABEL, workspace_gang(name))
     for label, word in own:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from athanor import AsyncClient
+from athanor.api import reach
 from athanor.api.core import Node
 from athanor.api.scheduling import Gang
-from athanor.api.workspaces import Workspace
 from athanor.assembly import bootstrap
 from athanor.assembly.controllers import all_controllers
 from athanor.cli import overview
@@ -160,11 +160,12 @@ def test_a_workspace_has_ranks_and_an_explanation() -> None:
     async def main() -> None:
         async with lab.cluster(all_controllers()) as world:
             client = await ready(world)
-            spec = {"app": "command", "command": ["serve"], "requests": {"cpu": "1"}}
-            meta = {"name": "web", "namespace": "default"}
-            await world.create({"metadata": meta, "spec": spec}, Workspace)
+            container = {"name": "main", "image": "host", "command": ["serve"]}
+            pods = [{"name": "main", "template": {"spec": {"containers": [container]}}}]
+            meta = {"name": reach.workspace_gang("web"), "namespace": "default"}
+            await world.create({"metadata": meta, "spec": {"podSets": pods}}, Gang)
             await world.until(Gang, "ws-web", lambda gang: gang.status.phase == "Running")
-            assert [pod.metadata.name for pod in await client.ranks("web")] == ["ws-web-main-0"]
+            assert [pod.metadata.name for pod in await client.ranks("web")] == [reach.pod("web")]
             assert (await client.why("web")).phase == "Running"
             with pytest.raises(ApiError, match="not found"):
                 await client.why("nothing")
