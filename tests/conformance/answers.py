@@ -6,6 +6,7 @@ Identities and versions are numbered in the order in which they appear in a scen
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -40,7 +41,6 @@ _WORDS = (
         ),
         r"\1(<version>)",
     ),
-    (re.compile(r"\n@@ .*\n\]$", re.DOTALL), "]"),
     (re.compile(r"\n@@ .*", re.DOTALL), ""),
     (re.compile(r"requested &user\.DefaultInfo\{.*\} without impersonating a user name"), "<why>"),
     (re.compile(r"impersonation headers need Impersonate-User: a user's name"), "<why>"),
@@ -117,7 +117,37 @@ def comparable(value: Any, names: Names, *, managed: bool = False) -> Any:
             found[key] = ["<age>" if _is_age(c) else comparable(c, names) for c in inner]
         else:
             found[names.text(key)] = comparable(inner, names, managed=managed)
+    if found.get("reason") == "Invalid" and (found.get("details") or {}).get("causes"):
+        _settle(found, rebuilt="\n@@ " in value["message"])
     return found
+
+
+_AMOUNTS = re.compile(r"(.*\.resources|spec\.hard|.*\.limits\[\d+\])[\[.].*")
+
+
+_FIELDS = re.compile(r"(spec)\..*")
+
+
+def _settle(status: dict[str, Any], *, rebuilt: bool) -> None:
+    """Put causes of what Go has in a map in one order (it has none), and the message after them.
+
+    That is amounts of resources, and the properties of a custom kind's schema.
+    """
+    causes = status["details"]["causes"]
+    custom = status["details"].get("group", "").endswith("example.com")
+    shape = _FIELDS if custom else _AMOUNTS
+    stems = [(m := shape.fullmatch(c.get("field", ""))) and m[1] for c in causes]
+    settled = []
+    for stem, run in itertools.groupby(zip(stems, causes, strict=True), key=lambda pair: pair[0]):
+        some = [cause for _, cause in run]
+        settled += sorted(some, key=lambda c: (c["field"], c["message"])) if stem else some
+    if settled != causes or rebuilt:
+        status["details"]["causes"] = settled
+        texts = [f"{c['field']}: {c['message']}" if "field" in c else c["message"] for c in settled]
+        said = list(dict.fromkeys(texts))
+        head, _, _ = status["message"].partition(" is invalid: ")
+        listed = said[0] if len(said) == 1 else f"[{', '.join(said)}]"
+        status["message"] = f"{head} is invalid: {listed}"
 
 
 def _once(causes: list[Any]) -> list[Any]:

@@ -1,7 +1,8 @@
 """Asks the questions, and compares whole answers with those that a real Kubernetes gave.
 
-`python -m tests.conformance.compare record --kubeconfig F` asks a real one anew and writes
-`recorded/`: run it when questions are added, and read the difference.
+`python -m tests.conformance.compare --record --kubeconfig F [NAME…]` asks a real one anew and
+writes `recorded/`: run it when questions are added, and read the difference. `make conformance`
+asks both; without kubeplane ours alone is asked, and compared with what is recorded.
 `python -m tests.conformance.compare [NAME…]` asks our server and prints what differs.
 """
 

@@ -1,7 +1,8 @@
 """Where our server's answers differ from a real Kubernetes', as data: declared, or a failure.
 
 `differences.yaml` has one entry a step of a scenario: what must be seen of our answer (as `see` of
-a scenario), and why: the `what` of an entry in `athanor.local.apiserver.refusals`.
+a scenario) where it differs, and nowhere else may it; and why: the `what` of an entry in
+`athanor.local.apiserver.refusals`, which the docs list. Anything else fails.
 """
 
 from __future__ import annotations

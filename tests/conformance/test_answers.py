@@ -64,6 +64,10 @@ def test_nothing_is_declared_that_is_not_asked() -> None:
         assert not compare.needless(difference.ours, theirs), f"{difference} says too much"
 
 
+def test_a_hundred_questions_are_of_chance() -> None:
+    assert sum(name.startswith("generated.") for name in QUESTIONS) >= 100
+
+
 def test_every_difference_names_a_listed_refusal_and_each_is_needed() -> None:
     listed = {entry.what for entry in (*REFUSALS, *DEPARTURES)}
     assert [d for d in declared() if d.why not in listed] == []

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.conformance.kube import plane
 
@@ -58,7 +57,7 @@ def kubectl(kubeconfig: Path, namespace: str) -> Run:
     command = kubectl_command(kubeconfig)
 
     def run(*args: str, stdin: Any = None, fails: bool = False) -> str:
-        text = stdin if isinstance(stdin, str) or stdin is None else yaml.safe_dump(stdin)
+        text = stdin if isinstance(stdin, str) or stdin is None else json.dumps(stdin)
         done = subprocess.run(
             [*command, "-n", namespace, *args], input=text, capture_output=True, text=True,
             timeout=120, check=False, env={**os.environ, "KUBECTL_EXPLAIN_OPENAPIV3": "true"},

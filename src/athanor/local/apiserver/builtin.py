@@ -16,7 +16,7 @@ from athanor.local.apiserver.schema.default import NULL
 from athanor.local.apiserver.schema.formats import MICRO_TIME, QUANTITY
 from athanor.local.apiserver.schema.schema import Schema
 from athanor.wire.status import Cause
-from athanor.wire.types.catalog import schema_of
+from athanor.wire.types.catalog import marked_schema_of, schema_of
 
 _GPU = ("get", "patch", "update")
 _STATUS = (
@@ -49,6 +49,9 @@ _MICRO = ("acquireTime", "eventTime", "lastObservedTime", "renewTime")
 """Times that have exactly six digits after the second."""
 
 
+_ZEROS: JSON = {"object": {}, "string": "", "integer": 0, "boolean": False}
+
+
 def _exact(name: str, schema: JSON) -> JSON:
     """A field's schema with the format that decoding asks for, which documents do not say."""
     if name in _MICRO and schema.get("format") == "date-time":
@@ -63,6 +66,9 @@ def _unkeyed(schema: JSON) -> JSON:
         return {**schema, "additionalProperties": {"type": "string", NULL: ""}}
     if schema.get("format") == "quantity":
         return {**schema, "format": QUANTITY}
+    zero = _ZEROS.get((schema.get("items") or {}).get("type", ""))
+    if zero is not None:
+        schema = {**schema, "items": {**schema["items"], NULL: zero}}
     return {
         key: (
             {name: _exact(name, one) for name, one in value.items()}
@@ -79,7 +85,7 @@ def _unkeyed(schema: JSON) -> JSON:
 @cache
 def _compiled(group: str, version: str, kind: str) -> Schema:
     """Once a process: a schema holds no state of the objects that it sees."""
-    return Schema(_unkeyed(schema_of(group, version, kind) or {}))
+    return Schema(_unkeyed(marked_schema_of(group, version, kind) or {}))
 
 
 class LazySchema:

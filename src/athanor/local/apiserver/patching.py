@@ -110,12 +110,12 @@ async def apply(core: Core, call: Call, below: Call, ways: Ways) -> Outcome:
     force = call.request.param("force") in ("1", "true")
 
     def applied(live: JSON | None) -> JSON:
-        return stored(
-            server_side.apply(
-                live and shown(live), wanted, call.manager, write.scope_of(call),
-                write.source_of(call), now=core.now(), force=force,
-            )
+        made = server_side.apply(
+            live and shown(live), wanted, call.manager, write.scope_of(call),
+            write.source_of(call), now=core.now(), force=force,
         )  # fmt: skip
+        write.decodable(call, made)
+        return stored(made)
 
     for _ in range(_TRIES):
         if core.store.latest(below.key()) is not None or call.target.subresource:

@@ -52,8 +52,8 @@ def list_page(core: Core, call: Call) -> Page:
     """The rows a list asks for. Raises BadRequest, Invalid, Expired, Timeout."""
     request = call.request
     integer_param(request, "timeoutSeconds")
-    chosen = selection(request, call.target, call.served)
     limit = integer_param(request, "limit")
+    chosen = selection(request, call.target, call.served)
     token = request.param("continue")
     match, asked = _check_versions(request, token)
     namespace = call.target.namespace if call.resource.namespaced else ""

@@ -53,7 +53,6 @@ def read_object(call: Call, *, prune: bool = True) -> JSON:
     if prune:
         strict(call, obj, said)
     else:
-        _decodable(call, obj)
         _report(call, said)
     return obj
 
@@ -122,12 +121,13 @@ def strict(call: Call, obj: JSON, problems: Sequence[str] = ()) -> None:
     schema, found = call.served.schema, list(problems)
     call.clean = schema is not None and schema.certain(obj) and _head_is_certain(call, obj)
     if schema is not None and not call.clean:
-        _decodable(call, obj)
+        decodable(call, obj)
         found += [f'unknown field "{path}"' for path in schema.prune(obj)]
     _report(call, found)
 
 
-def _decodable(call: Call, obj: JSON) -> None:
+def decodable(call: Call, obj: JSON) -> None:
+    """Nothing when every field can be read as what it is. Raises BadRequest."""
     schema = call.served.schema
     if schema is not None and (wrong := schema.mistyped(obj)):
         said = "; ".join(f"{cause.field}: {cause.message}" for cause in wrong)
@@ -399,13 +399,16 @@ def _merged(core: Core, call: Call, new: JSON, old: JSON) -> JSON:
     if is_status:
         own += strategy.check_status(new, old)
     elif sub not in _WHOLE:
-        own += strategy.check(new)
-        own += strategy.check_update(new, old)
+        said = [strategy.check(new), strategy.check_update(new, old)]
+        for found in reversed(said) if strategy.changes_first else said:
+            own += found
     if served.schema is not None and (served.custom or not call.clean):
         causes += _fitting(served, served.schema.validate(new, old), own)
     causes += own
     if causes:
         raise errors.invalid_object(call.resource, old["metadata"]["name"], causes)
+    if strategy.warns_updates and not is_status:
+        call.warnings.extend(strategy.warnings(new))
     if strategy.generation and not is_status and sub not in _WHOLE and _counts(strategy, new, old):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     return new

@@ -17,7 +17,7 @@ def furniture(core: Core, namespace: str) -> list[Write]:
     found = []
     for resource, name, obj in (
         ("serviceaccounts", "default", {"kind": "ServiceAccount"}),
-        ("configmaps", ROOT_CA, {"kind": "ConfigMap", "data": {"ca.crt": core.authority}}),
+        ("configmaps", ROOT_CA, {"kind": "ConfigMap", "data": {"ca.crt": core.authority}, **_NOTE}),
     ):
         key = Key(resource, namespace, name)
         if core.store.latest(key) is None:
@@ -36,8 +36,22 @@ def _refreshed(core: Core, key: Key) -> Write | None:
 
 
 def _made(core: Core, obj: JSON, key: Key) -> JSON:
-    meta = {
+    meta: JSON = {
         "name": key.name, "namespace": key.namespace, "uid": core.ids.uid(),
         "resourceVersion": "", "creationTimestamp": core.now(),
     }  # fmt: skip
-    return {"kind": obj["kind"], "apiVersion": "v1", "metadata": meta, **obj}
+    if notes := obj.get("annotations"):
+        meta["annotations"] = notes
+    rest = {k: v for k, v in obj.items() if k != "annotations"}
+    return {"kind": obj["kind"], "apiVersion": "v1", "metadata": meta, **rest}
+
+
+_NOTE = {
+    "annotations": {
+        "kubernetes.io/description": "Contains a CA bundle that can be used to verify the "
+        "kube-apiserver when using internal endpoints such as the internal service IP or "
+        "kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes "
+        "clusters."
+    }
+}
+"""What Kubernetes says of the certificate's ConfigMap."""

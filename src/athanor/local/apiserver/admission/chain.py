@@ -27,7 +27,7 @@ def mutate(core: Core, call: Call, obj: JSON) -> None:
         limits.fill(core, call, obj)
         pods.admit_create(core, call, obj)
     elif call.served.key == "services":
-        services.admit_create(core, obj)
+        services.admit_create(core, obj, dry_run=call.dry_run)
     elif call.served.key == "persistentvolumeclaims":
         volumes.admit_create(core, obj)
 
@@ -49,7 +49,7 @@ def admit_update(core: Core, call: Call, new: JSON, old: JSON) -> list[Write]:
     for judge in core.judges:
         judge(call, new, old)
     if call.served.key == "services" and not call.target.subresource:
-        services.admit_update(core, new, old)
+        services.admit_update(core, new, old, dry_run=call.dry_run)
     if call.served.key == "persistentvolumeclaims" and not call.target.subresource:
         limits.judge(core, call, new)
         return quota.charge(core, call, new, old)

@@ -38,12 +38,13 @@ class Strategy(Struct, frozen=True, kw_only=True):
     drops what a creator may not); `update(new, old)` carries over what an update may not touch;
     `status(new, old)` the same for the status subresource. The checks answer causes; `check_new`
     is for kinds whose new objects may say less than old ones: asked instead of `check`.
-    `warnings`: what is odd in a new object.
+    `warnings`: what is odd in a new object, and with `warns_updates` in a changed one.
     `generation`: whether `metadata.generation` counts changes of anything but metadata and status
     (and the fields of `uncounted`); `counts_labels`: of labels, too.
     `create_on_update`: whether a PUT may create. `unconditional`: a PUT without resourceVersion.
     `graceful`: deletion waits for somebody. `answers_object`: a deletion answers the object, not a
-    Status. `keeps_status`: a creation may bring its status along.
+    Status. `keeps_status`: a creation may bring its status along. `changes_first`: what an update
+    may not change is said before what is wrong with the new object.
     """
 
     default: Callable[[JSON], None] = _nothing
@@ -64,3 +65,5 @@ class Strategy(Struct, frozen=True, kw_only=True):
     graceful: bool = False
     answers_object: bool = False
     keeps_status: bool = False
+    changes_first: bool = False
+    warns_updates: bool = False

@@ -94,7 +94,13 @@ STRATEGIES: Mapping[str, Strategy] = {
     "configmaps": Strategy(
         check=_check_config,
         check_update=lambda new, old: _immutable(new, old, ("data", "binaryData")),
+        changes_first=True,
     ),
-    "secrets": Strategy(default=_default_secret, check=_check_secret, check_update=_update_secret),
+    "secrets": Strategy(
+        default=_default_secret,
+        check=_check_secret,
+        check_update=_update_secret,
+        changes_first=True,
+    ),
     "serviceaccounts": Strategy(answers_object=True),
 }

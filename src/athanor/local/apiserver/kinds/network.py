@@ -20,6 +20,7 @@ from athanor.wire.status import Cause
 
 _PORT_RANGE = "must be between 1 and 65535, inclusive"
 _DAY = 86400
+_ADDRESSES = ("FQDN", "IPv4", "IPv6")
 _FAMILIES = ("IPv4", "IPv6")
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 
@@ -42,20 +43,24 @@ def _default_service(obj: JSON) -> None:
     elif spec["sessionAffinity"] == "ClientIP":
         client = spec.setdefault("sessionAffinityConfig", {}).setdefault("clientIP", {})
         client.setdefault("timeoutSeconds", 10800)
+    if spec.get("clusterIP") and not spec.get("clusterIPs"):
+        spec["clusterIPs"] = [spec["clusterIP"]]
     if spec["type"] == "ExternalName":
         return
     if _is_open(spec) and not spec.get("externalTrafficPolicy"):
         spec["externalTrafficPolicy"] = "Cluster"
-    if spec.get("clusterIP") and not spec.get("clusterIPs"):
-        spec["clusterIPs"] = [spec["clusterIP"]]
+    spec.setdefault("internalTrafficPolicy", "Cluster")
+
+
+def _families(spec: JSON) -> None:
+    """Which addresses a service has, where it does not say so."""
+    if spec["type"] == "ExternalName":
+        return
     if spec.get("clusterIP") == "None" and not spec.get("selector"):
         spec.setdefault("ipFamilies", ["IPv4", "IPv6"])
         spec.setdefault("ipFamilyPolicy", "RequireDualStack")
-        if not spec.get("ports"):
-            spec.pop("ports", None)
     spec.setdefault("ipFamilies", ["IPv4"])
     spec.setdefault("ipFamilyPolicy", "SingleStack")
-    spec.setdefault("internalTrafficPolicy", "Cluster")
 
 
 def _is_open(spec: JSON) -> bool:
@@ -66,6 +71,7 @@ def _is_open(spec: JSON) -> bool:
 
 
 def _new_service(obj: JSON) -> None:
+    _families(obj["spec"])
     obj["status"] = {"loadBalancer": {}}
 
 
@@ -74,13 +80,14 @@ def _update_service(new: JSON, old: JSON) -> None:
     spec, was = new["spec"], old.get("spec") or {}
     inward = [one.get("type") != "ExternalName" for one in (spec, was)]
     if inward == [True, True]:
-        for name in ("clusterIP", "clusterIPs"):
+        for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
             if not spec.get(name) and was.get(name):
                 spec[name] = was[name]
     elif inward == [False, True]:
         for name in _INWARD:
             if spec.get(name) == was.get(name) or not spec.get(name):
                 spec.pop(name, None)
+    _families(spec)
 
 
 _INWARD = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy")
@@ -97,12 +104,16 @@ def _check_service(obj: JSON) -> list[Cause]:
         causes.append(not_allowed("spec.type", detail))
     if not ports and spec.get("clusterIP") != "None" and spec["type"] != "ExternalName":
         causes.append(required("spec.ports"))
+    named = set[str]()
     for i, port in enumerate(ports):
-        path = f"spec.ports[{i}]"
-        if len(ports) > 1 and not port.get("name"):
+        path, name = f"spec.ports[{i}]", port.get("name") or ""
+        if len(ports) > 1 and not name:
             causes.append(required(f"{path}.name"))
-        elif port.get("name"):
-            causes += [wrong(f"{path}.name", port["name"], p) for p in names.label(port["name"])]
+        elif name:
+            causes += [wrong(f"{path}.name", name, problem) for problem in names.label(name)]
+        if name and name in named:
+            causes.append(duplicate(f"{path}.name", name))
+        named.add(name)
         if not 1 <= port.get("port", 0) <= 65535:
             causes.append(wrong(f"{path}.port", port.get("port", 0), _PORT_RANGE))
         target = port.get("targetPort")
@@ -110,31 +121,47 @@ def _check_service(obj: JSON) -> list[Cause]:
             causes.append(wrong(f"{path}.targetPort", target, _PORT_RANGE))
         elif isinstance(target, str):
             causes += [wrong(f"{path}.targetPort", target, p) for p in names.port_name(target)]
-    return causes + _repeated(ports) + _check_words(spec)
+    return causes + _check_words(spec) + _repeated(ports)
 
 
 _PORT = '{{"Name":"","Protocol":"{1}","AppProtocol":null,"Port":{0},"TargetPort":0,"NodePort":0}}'
 
 
 def _repeated(ports: Sequence[JSON]) -> list[Cause]:
-    causes, named, seen = list[Cause](), set[str](), set[tuple[int, str]]()
+    causes, seen = list[Cause](), set[tuple[int, str]]()
     for i, port in enumerate(ports):
-        name, here = port.get("name", ""), (port.get("port", 0), port.get("protocol", "TCP"))
-        if name and name in named:
-            causes.append(duplicate(f"spec.ports[{i}].name", name))
+        here = (port.get("port", 0), port.get("protocol", "TCP"))
         if here in seen:
             causes.append(duplicate(f"spec.ports[{i}]", Words(_PORT.format(*here))))
-        named.add(name)
         seen.add(here)
     return causes
+
+
+def _warnings_service(obj: JSON) -> Sequence[str]:
+    """What is said and means nothing, or soon will not."""
+    spec, said = obj["spec"], list[str]()
+    outside, headless = spec.get("externalIPs"), spec.get("clusterIP") == "None"
+    named = spec["type"] == "ExternalName"
+    if headless and outside:
+        said.append("spec.externalIPs is ignored for headless services")
+    if headless and spec.get("sessionAffinity") != "None":
+        said.append("spec.SessionAffinity is ignored for headless services")
+    if outside and not headless and not named:
+        said.append(
+            "spec.externalIPs is deprecated and may no longer be implemented in some clusters"
+        )
+    if outside and named:
+        said.append('spec.externalIPs is ignored when spec.type is "ExternalName"')
+    if spec.get("externalName") and not named:
+        said.append('spec.externalName is ignored when spec.type is not "ExternalName"')
+    if spec.get("trafficDistribution") == "PreferClose":
+        said.append('spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"')
+    return said
 
 
 def _check_words(spec: JSON) -> list[Cause]:
     """Addresses, labels, times and policies of a service."""
     causes = labels(spec.get("selector") or {}, "spec.selector")
-    for i, address in enumerate(spec.get("clusterIPs") or ()):
-        if address != "None":
-            causes += [wrong(f"spec.clusterIPs[{i}]", address, p) for p in names.address(address)]
     for i, address in enumerate(spec.get("externalIPs") or ()):
         causes += [wrong(f"spec.externalIPs[{i}]", address, p) for p in names.address(address)]
     headless = spec.get("clusterIP") == "None" and not spec.get("selector")
@@ -148,6 +175,12 @@ def _check_words(spec: JSON) -> list[Cause]:
         detail = "may only be set for externally-accessible services"
         causes.append(wrong("spec.externalTrafficPolicy", policy, detail))
     if spec["type"] == "ExternalName":
+        detail = "may not be set for ExternalName services"
+        causes += [
+            not_allowed(f"spec.{field}", detail)
+            for field in ("clusterIPs", "ipFamilies", "ipFamilyPolicy")
+            if spec.get(field)
+        ]
         name = spec.get("externalName", "")
         causes += (
             [wrong("spec.externalName", name, p) for p in names.subdomain(name)]
@@ -207,7 +240,10 @@ def _status_service(new: JSON, _: JSON) -> None:
 
 
 def _default_slice(obj: JSON) -> None:
-    for port in obj.get("ports") or ():
+    for field in ("endpoints", "ports"):
+        if not obj.get(field):
+            obj[field] = None
+    for port in obj["ports"] or ():
         port.setdefault("name", "")
         if not port.get("protocol"):
             port["protocol"] = "TCP"
@@ -217,6 +253,10 @@ def _default_slice(obj: JSON) -> None:
 
 def _check_slice(obj: JSON) -> list[Cause]:
     causes, kind, named = list[Cause](), obj.get("addressType"), set[str]()
+    if not kind:
+        causes.append(required("addressType"))
+    elif kind not in _ADDRESSES:
+        causes.append(unsupported("addressType", kind, _ADDRESSES))
     for i, port in enumerate(obj.get("ports") or ()):
         name = port.get("name") or ""
         causes += [wrong(f"ports[{i}].name", name, p) for p in names.label(name) if name]
@@ -231,7 +271,8 @@ def _check_slice(obj: JSON) -> list[Cause]:
         for j, said in enumerate(addresses):
             path = f"endpoints[{i}].addresses[{j}]"
             # pods without a network of their own have addresses of the loopback's
-            problems = names.subdomain(said) if kind == "FQDN" else names.address(said)
+            check = names.subdomain if kind == "FQDN" else names.address
+            problems = check(said) if kind in _ADDRESSES else ()
             causes += [wrong(path, said, problem) for problem in problems]
         if (host := endpoint.get("hostname")) is not None:
             path = f"endpoints[{i}].hostname"
@@ -241,7 +282,7 @@ def _check_slice(obj: JSON) -> list[Cause]:
 
 def _update_slice(new: JSON, old: JSON) -> list[Cause]:
     if new.get("addressType") != old.get("addressType"):
-        return [wrong("addressType", new.get("addressType"), "field is immutable")]
+        return [wrong("addressType", new.get("addressType") or "", "field is immutable")]
     return []
 
 
@@ -250,7 +291,8 @@ STRATEGIES: Mapping[str, Strategy] = {
         default=_default_service, create=_new_service, update=_update_service,
         check=_check_service, check_update=_update_check_service, name=names.label,
         status=_status_service,
-        answers_object=True, create_on_update=True,
+        answers_object=True, create_on_update=True, changes_first=True,
+        warnings=_warnings_service, warns_updates=True,
     ),
     "endpoints": Strategy(
         default=_default_endpoints, check=_check_endpoints, create_on_update=True

@@ -64,6 +64,12 @@ def check(pod: JSON) -> Sequence[Cause]:
     if tolerations := spec.get("tolerations"):
         check_tolerations(tolerations, "spec.tolerations", causes)
     _rest(spec, causes)
+    for group in ("containers", "initContainers"):
+        for i, container in enumerate(spec.get(group) or ()):
+            image = container.get("image") or ""
+            if image != image.strip():
+                detail = "must not have leading or trailing whitespace"
+                causes.append(wrong(f"spec.{group}[{i}].image", image, detail))
     return causes
 
 
@@ -106,10 +112,6 @@ def _containers(spec: JSON, around: Around, causes: list[Cause]) -> None:
             if len(container) > _PLAIN:
                 init = group == "initContainers"
                 pod_containers.check_life(container, at, around, causes, init=init)
-            image = container.get("image") or ""
-            if image != image.strip():
-                detail = "must not have leading or trailing whitespace"
-                causes.append(wrong(f"{at}.image", image, detail))
     if any("ports" in container for container in containers):
         pod_containers.check_host_ports(list(containers), "spec.containers", causes)
 
@@ -121,7 +123,7 @@ _PLAIN = 6
 def _host_network(spec: JSON, causes: list[Cause]) -> None:
     for i, container in enumerate(spec.get("containers") or ()):
         for j, port in enumerate(container.get("ports") or ()):
-            if (on_host := port.get("hostPort") or 0) != port.get("containerPort"):
+            if (on_host := port.get("hostPort") or 0) != (port.get("containerPort") or 0):
                 detail = "must match `containerPort` when `hostNetwork` is true"
                 path = f"spec.containers[{i}].ports[{j}].hostPort"
                 causes.append(wrong(path, on_host, detail))

@@ -23,6 +23,8 @@ _SECONDS = (
     "initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold",
     "failureThreshold",
 )  # fmt: skip
+_PROTOCOLS = ("SCTP", "TCP", "UDP")
+_PULLS = ("Always", "IfNotPresent", "Never")
 _RESTARTS = ("Always", "Never", "OnFailure")
 _MESSAGES = ("File", "FallbackToLogsOnError")
 _PROPAGATIONS = ("Bidirectional", "HostToContainer", "None")
@@ -67,6 +69,8 @@ def check(container: JSON, at: str, around: Around, causes: list[Cause]) -> None
         _mounts(container, f"{at}.volumeMounts", around.volumes, causes)
     if container.get("volumeDevices"):
         _devices(container, f"{at}.volumeDevices", around.volumes, causes)
+    if (policy := container.get("imagePullPolicy")) not in _PULLS:
+        causes.append(unknown(f"{at}.imagePullPolicy", policy, _PULLS))
     if resources := container.get("resources"):
         check_resources(resources, f"{at}.resources", around.claims, causes)
     if context := container.get("securityContext"):
@@ -118,6 +122,8 @@ def _ports(ports: list[JSON], path: str, causes: list[Cause]) -> None:
             causes.append(wrong(f"{path}[{i}].containerPort", number, PORT_RANGE))
         if (on_host := port.get("hostPort")) and not 1 <= on_host <= 65535:
             causes.append(wrong(f"{path}[{i}].hostPort", on_host, PORT_RANGE))
+        if (protocol := port.get("protocol")) not in _PROTOCOLS:
+            causes.append(unknown(f"{path}[{i}].protocol", protocol, _PROTOCOLS))
 
 
 def check_host_ports(containers: list[JSON], path: str, causes: list[Cause]) -> None:

@@ -26,13 +26,10 @@ def check_update(new: JSON, old: JSON) -> Sequence[Cause]:
     if spec == was:
         return ()
     causes: list[Cause] = []
-    causes += [
-        not_allowed(f"spec.{group}", "pod updates may not add or remove containers")
-        for group in _GROUPS
-        if len(spec.get(group) or []) != len(was.get(group) or [])
-    ]
-    if causes:
-        return causes
+    for group in _GROUPS:
+        if len(spec.get(group) or []) != len(was.get(group) or []):
+            detail = "pod updates may not add or remove containers"
+            return [not_allowed(f"spec.{group}", detail)]
     deadline, before = spec.get("activeDeadlineSeconds"), was.get("activeDeadlineSeconds")
     if before is not None and deadline is None:
         detail = "must not update from a positive integer to nil value"

@@ -34,15 +34,11 @@ def warnings(pod: JSON) -> Sequence[str]:
         ]
     for group in ("initContainers", "containers"):
         for i, container in enumerate(spec.get(group) or ()):
-            if len(container) > _PLAIN or container.get("resources"):
+            if container.get("env") or container.get("resources"):
                 said += _container(container, f"spec.{group}[{i}]")
     if any("ports" in container for container in spec.get("containers") or ()):
         said += _ports(spec)
     return said
-
-
-_PLAIN = 7
-"""Fields of a container that names only its image, with defaults and the token's mount."""
 
 
 def _is_empty(projected: JSON) -> bool:

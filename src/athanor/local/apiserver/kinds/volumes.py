@@ -77,20 +77,21 @@ def _update_claim(new: JSON, old: JSON) -> list[Cause]:
         before["volumeName"] = after.get("volumeName")
     if "storageClassName" not in before:
         before["storageClassName"] = after.get("storageClassName")
-    grown = _storage(after) > _storage(before)
-    if grown and (old.get("status") or {}).get("phase") == "Bound":
+    status, causes = old.get("status") or {}, list[Cause]()
+    if status.get("phase") == "Bound":
+        # grown, or back towards what there is: what a failed expansion is mended with
         before["resources"] = after.get("resources")
-    if {k: v for k, v in before.items() if v is not None} == {
-        k: v for k, v in after.items() if v is not None
-    }:
-        return []
-    return [
-        not_allowed(
-            "spec",
-            "spec is immutable after creation except resources.requests and "
-            "volumeAttributesClassName for bound claims",
-        )
-    ]
+    kept, wanted = ({k: v for k, v in one.items() if v is not None} for one in (before, after))
+    if kept != wanted:
+        detail = "spec is immutable after creation except resources.requests and "
+        causes.append(not_allowed("spec", f"{detail}volumeAttributesClassName for bound claims"))
+    has = parse((status.get("capacity") or {}).get("storage", "0")).nano
+    if _storage(after) < _storage(old.get("spec") or {}) and _storage(after) <= has:
+        detail = "field can not be less than status.capacity"
+        causes.append(not_allowed("spec.resources.requests.storage", detail))
+    if before.get("volumeMode") != after.get("volumeMode"):
+        causes.append(wrong("volumeMode", after.get("volumeMode"), "field is immutable"))
+    return causes
 
 
 def _storage(spec: JSON) -> int:

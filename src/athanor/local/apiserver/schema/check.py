@@ -74,6 +74,7 @@ def _typed(
 
         return untyped
     said, types = wanted
+    words = tuple(_enum(schema))
 
     def run(value: Value, parent: str, name: str, causes: list[Cause]) -> None:
         if type(value) not in types:
@@ -81,6 +82,8 @@ def _typed(
                 return
             field = _join(parent, name)
             causes.append(wrong_type(field, _NAMES[type(value)], said))
+            for step in words:
+                step(value, parent, name, causes)
             if said == "integer" and type(value) is float:
                 detail = f"Checked value must be of type integer (default format) in {field}"
                 causes.append(of_whole(detail))
@@ -231,6 +234,10 @@ def _distinct(keys: tuple[str, ...] | None) -> Check:
             return
         seen: set[object] = set()
         for index, one in enumerate(value):
+            if keys is not None and type(one) is not dict:
+                detail = "must be an object for an array of list-type map"
+                causes.append(errors.wrong(f"{_join(parent, name)}[{index}]", one, detail))
+                continue
             if keys is not None:
                 shown = {k: one[k] for k in keys if k in one} if type(one) is dict else one
             else:

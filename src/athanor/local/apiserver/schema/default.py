@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 from athanor.api.meta import JSON
 from athanor.local.apiserver.schema.causes import Value
+from athanor.wire.types.catalog import OMITTED
 
 NULL = "x-athanor-null"
-"""In a schema of ours: what stands for null in a map, as Go's decoder reads built-in kinds."""
+"""In a schema of ours: what stands for null in a map or list, as Go decodes built-in kinds."""
 
 Defaulter = Callable[[Value], None]
 
@@ -20,7 +21,9 @@ Defaulter = Callable[[Value], None]
 def compile_defaulter(schema: JSON) -> Defaulter | None:
     """The function that completes a value of this schema, or None when there is nothing to do."""
     if items := schema.get("items"):
-        return _of_items(compile_defaulter(items), whole=items.get("type") == "integer")
+        return _of_items(
+            compile_defaulter(items), whole=items.get("type") == "integer", instead=items.get(NULL)
+        )
     additional = schema.get("additionalProperties")
     if isinstance(additional, dict) and not schema.get("properties"):
         return _of_values(
@@ -86,12 +89,14 @@ def _fill_properties(
     return run
 
 
-def _of_items(item: Defaulter | None, *, whole: bool) -> Defaulter | None:
-    if item is None and not whole:
+def _of_items(item: Defaulter | None, *, whole: bool, instead: Value) -> Defaulter | None:
+    if item is None and not whole and instead is None:
         return None
 
     def run(value: Value) -> None:
         if type(value) is list:
+            if instead is not None and None in value:
+                value[:] = [copy.copy(instead) if one is None else one for one in value]
             for index, one in enumerate(value):
                 if item is not None:
                     item(one)
@@ -122,6 +127,7 @@ def _of_properties(properties: JSON) -> Defaulter:
     defaults = [(n, s["default"]) for n, s in properties.items() if s.get("default") is not None]
     nullable = frozenset(n for n, s in properties.items() if s.get("nullable"))
     strict = properties.keys() - nullable
+    omitted = frozenset(n for n, s in properties.items() if s.get(OMITTED))
     integers = frozenset(n for n, s in properties.items() if s.get("type") == "integer")
     compiled = {name: compile_defaulter(sub) for name, sub in properties.items()}
     deep = [(name, run) for name, run in compiled.items() if run is not None]
@@ -132,6 +138,9 @@ def _of_properties(properties: JSON) -> Defaulter:
         if None in value.values():
             for key in [k for k, one in value.items() if one is None and k in strict]:
                 del value[key]
+        for name in omitted & value.keys():
+            if not value[name]:
+                del value[name]
         for name, default in defaults:
             if name not in value:
                 value[name] = (

@@ -21,6 +21,7 @@ from athanor.api.meta import JSON
 from athanor.local.apiserver.schema.check import compile_check
 from athanor.local.apiserver.schema.formats import FORMATS
 from athanor.wire.status import Cause
+from athanor.wire.types.catalog import OMITTED
 
 Quick = Callable[[JSON], bool]
 
@@ -128,6 +129,8 @@ class _Types:
         deeper: JSON = {}
         for number, (name, sub) in enumerate(properties.items()):
             wanted, below = self.of(sub)
+            if sub.get(OMITTED):
+                wanted, below = _saying(wanted, below, sub)
             if below:
                 deeper[name] = below
             place = msgspec.field(name=name)
@@ -144,6 +147,18 @@ class _Types:
             "Known", fields, kw_only=True, forbid_unknown_fields=True, gc=False
         )
         return made, rest
+
+
+def _saying(wanted: Any, rest: JSON, schema: JSON) -> tuple[Any, JSON]:
+    """Type and remainder of a field that says something: what says nothing is left out."""
+    if schema.get("type") == "boolean":
+        return wanted, {**rest, "enum": [True]}
+    if schema.get("type") in ("integer", "number"):
+        return _number({**schema, "minimum": 1}, whole=schema["type"] == "integer")
+    words = [word for word in schema.get("enum") or () if word]
+    if words:
+        return reduce(operator.or_, [Literal[word] for word in words]), rest
+    return Annotated[wanted, Meta(min_length=1)], rest
 
 
 _ANYTHING = bool | int | float | str | list[object] | dict[str, object]

@@ -94,16 +94,17 @@ class Schema:
     def mistyped(self, obj: JSON) -> list[Cause]:
         """Fields that cannot even be decoded: all of a built-in kind's, a custom one's metadata.
 
-        A null counts as absent, except in a list.
+        A null counts as absent; in a list of a built-in kind it is what says nothing.
         """
         causes: list[Cause] = []
         if self._types is not None:
             self._types(obj, "", "", causes)
+        whole = self._types is self._check
         return [
             cause
             for cause in causes
             if cause.reason == "FieldValueTypeInvalid"
-            and (cause.field.endswith("]") or not cause.message.startswith(_NULL))
+            and not (cause.message.startswith(_NULL) and (whole or not cause.field.endswith("]")))
         ]
 
     def validate(self, obj: JSON, old: JSON | None = None) -> list[Cause]:
