@@ -20,15 +20,23 @@ from athanor.local.agent.plan.observed import Hold
 
 _PYTHON = re.compile(r"(?:docker\.io/)?(?:library/)?python:(\d+(?:\.\d+){0,2})(?:-[a-z0-9.-]+)?")
 
+NAMES = ("python", "python3")
+"""What scripts call the interpreter."""
+
 
 class Environment(Struct, frozen=True, kw_only=True):
-    """Where programs come from: `path` for PATH, `needs` are folders a pod must be able to read."""
+    """Where programs come from: `path` for PATH, `needs` are folders a pod must be able to read.
+
+    `unnamed`: its folder has no `python` and `python3` that are this interpreter, as with Debian's
+    own; pods are given some.
+    """
 
     path: tuple[str, ...]
     python: str
     needs: tuple[str, ...] = ()
     virtual_env: str = ""
     libraries: tuple[str, ...] = ()
+    unnamed: bool = False
 
 
 class NoImage(Exception):
@@ -42,7 +50,7 @@ class NoImage(Exception):
 def resolve(image: str) -> Environment:
     """The environment an image name stands for. Raises NoImage."""
     if image in ("", "host"):
-        return _of(Path(sys.executable))
+        return environment(Path(sys.executable))
     if image.startswith("venv://"):
         return _venv(image)
     if found := _PYTHON.fullmatch(image):
@@ -96,7 +104,7 @@ def _venv(image: str) -> Environment:
             f'"{image}" is no virtual environment: {python} does not exist on this node; '
             f"make it with: python3 -m venv {root}",
         )
-    return _of(python)
+    return environment(python)
 
 
 def _version(version: str) -> Environment:
@@ -110,17 +118,19 @@ def _version(version: str) -> Environment:
             f"{version}",
         )
     best = max(fits, key=lambda text: tuple(int(part) for part in text.split(".")))
-    return _of(Path(table[best]))
+    return environment(Path(table[best]))
 
 
-def _of(python: Path) -> Environment:
+def environment(python: Path) -> Environment:
+    """That of one interpreter."""
     folder = python.parent
     root = folder.parent
     real = Path(os.path.realpath(python))
     needs = {str(root), str(real.parent.parent)} - {"/usr", "/usr/local", "/"}
     virtual = str(root) if (root / "pyvenv.cfg").exists() else ""
     extra = (str(real.parent),) if shutil.which("python3", path=str(folder)) is None else ()
+    called = {os.path.realpath(folder / name) for name in NAMES}
     return Environment(
         path=(str(folder), *extra), python=str(python), needs=tuple(sorted(needs)),
-        virtual_env=virtual,
+        virtual_env=virtual, unnamed=called != {str(real)},
     )  # fmt: skip

@@ -120,7 +120,7 @@ class Preparation:
             raise missing from None
         if not self.place.permit.everything:
             self.place.permit.check_environment(env.needs, images.homes())
-        env = self._overlaid(env)
+        env = self._overlaid(self._named(env, name))
         given = self._devices(container)
         base = contain.base_environment(self._pod, env, self.place, self._api())
         base |= progress_file.variables(self.place, name)
@@ -283,6 +283,18 @@ class Preparation:
         if self._node.apart and not self._host_network:
             host, port = "kubernetes.default.svc", API_PORT
         return {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": str(port)}
+
+    def _named(self, env: Environment, container: str) -> Environment:
+        """The environment with its interpreter under the names that scripts use."""
+        if not env.unnamed:
+            return env
+        folder = self.folder / "containers" / container / "bin"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in images.NAMES:
+            if not (folder / name).is_symlink():
+                (folder / name).symlink_to(env.python)
+        found = str(folder)
+        return structs.replace(env, path=(found, *env.path), needs=(*env.needs, found))
 
     def _overlaid(self, env: Environment) -> Environment:
         """The environment with the pod's requirements over it. Raises Missing until it is built."""

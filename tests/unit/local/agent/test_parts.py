@@ -217,3 +217,15 @@ def test_use_is_the_difference_of_two_looks() -> None:
     assert measured.window == 2.0
     # a run that began meanwhile has used all of its time since then
     assert measured.runs == {"a/main/0": (500_000_000, 7), "b/main/0": (250_000_000, 0)}
+
+
+def test_an_interpreter_without_its_usual_names_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, to in (("python3.12", "/bin/true"), ("python3", "/bin/false")):
+        (folder / name).symlink_to(to)
+    assert images.environment(folder / "python3.12").unnamed
+    for name in images.NAMES:
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to("python3.12")
+    assert not images.environment(folder / "python3.12").unnamed
