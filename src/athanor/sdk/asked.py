@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypedDict
 
@@ -96,6 +97,11 @@ class Submission(Struct, frozen=True, kw_only=True):
         """Amounts may be written as numbers, too."""
         for name in ("gpus", "cpu", "memory"):
             structs.force_setattr(self, name, str(getattr(self, name)))
+
+
+def is_foreign(image: str) -> bool:
+    """Whether an image is a container's: then this machine's folders are not in it."""
+    return bool(image) and not re.fullmatch(r"host|venv://.*|python:[\d.]+", image)
 
 
 class Wishes(TypedDict, total=False):

@@ -85,6 +85,7 @@ class _Operations:
 
     submit = Operation(jobs.submit)
     home_queue = Operation(jobs.home_queue)
+    placed = Operation(jobs.placed)
     list_jobs = Operation(jobs.list_jobs)
     job_lines = Operation(listing.job_lines)
     job = Operation(jobs.job)

@@ -20,7 +20,7 @@ from athanor.api.meta import JSON
 from athanor.api.training import Framework, TrainingJob
 from athanor.kit.ids import RandomIds
 from athanor.sdk import connect, jobs, life, logs, notebook, shipping, why
-from athanor.sdk.asked import Submission, Wishes
+from athanor.sdk.asked import Submission, Wishes, is_foreign
 from athanor.sdk.client import AsyncClient, Client
 from athanor.sdk.jobs import Scope
 from athanor.sdk.progress import Metrics, metrics_of
@@ -182,7 +182,7 @@ def value_of(job: TrainingJob, outputs: str) -> Any:
         said = f": {job.status.message}" if job.status.message else ""
         way = "job.why() tells more" if phase == "Failed" else "wait for it: job.wait()"
         raise NoResult(f"job {name!r} is {phase}{said}; {way}", job)
-    place = Path(outputs) / shipping.RESULT
+    place = Path(outputs or "no outputs") / shipping.RESULT
     try:
         return json.loads(place.read_text())
     except OSError as wrong:
@@ -208,8 +208,8 @@ def train(
     ApiError when the server refuses.
     """
     client = client or Client()
-    body, outputs = _prepared(function, framework, arguments or {}, client.scope, {**wishes})
-    return Job(client, client.submit(body), outputs)
+    asked = _prepared(function, framework, arguments or {}, client.scope, {**wishes})
+    return Job(client, client.submit(client.placed(asked)), asked.outputs)
 
 
 async def train_async(
@@ -224,8 +224,8 @@ async def train_async(
     if client is None:
         driver, namespace = connect.brief(None, None)
         client = AsyncClient(driver=driver, namespace=namespace)
-    body, outputs = _prepared(function, framework, arguments or {}, client.scope, {**wishes})
-    return AsyncJob(client, await client.submit(body), outputs)
+    asked = _prepared(function, framework, arguments or {}, client.scope, {**wishes})
+    return AsyncJob(client, await client.submit(await client.placed(asked)), asked.outputs)
 
 
 def _prepared(
@@ -234,8 +234,8 @@ def _prepared(
     arguments: Mapping[str, object],
     scope: Scope,
     said: JSON,
-) -> tuple[JSON, str]:
-    """The manifest, and where the outputs will be."""
+) -> Submission:
+    """What is asked to be run. Raises NotShippable, TypeError, ValueError."""
     if framework not in get_args(Framework):
         raise ValueError(
             f"there is no framework {framework!r}{_near(framework, get_args(Framework))}"
@@ -244,8 +244,10 @@ def _prepared(
     text = shipping.packed(function, arguments, elsewhere=bool(said.get("image")))
     base = _UNFIT.sub("-", shipping.name_of(function).lower()).strip("-")[:30] or "train"
     name = said.pop("name", "") or f"{base}-{RandomIds().suffix()}"
-    directory = os.path.abspath(said.pop("directory", "") or os.getcwd())
-    outputs = said.pop("outputs", "") or os.path.join(directory, "outputs", name)
+    here = "" if is_foreign(said.get("image", "")) else os.getcwd()
+    directory = said.pop("directory", "") or here
+    directory = os.path.abspath(directory) if directory else ""
+    outputs = said.pop("outputs", "") or (directory and os.path.join(directory, "outputs", name))
     if not said.get("image") and "venv" not in said and sys.prefix != sys.base_prefix:
         said["venv"] = sys.prefix
     for amount in ("gpus", "cpu", "memory"):
@@ -262,7 +264,9 @@ def _prepared(
         "command": _torchrun() if spread else ["python", "-c", shipping.RUN],
     }  # fmt: skip
     try:
-        return manifest(msgspec.convert(asked, Submission)), outputs
+        found = msgspec.convert(asked, Submission)
+        manifest(found)  # refuses what makes no sense, before anybody is asked
+        return found
     except msgspec.ValidationError as wrong:
         raise TypeError(f"train(): {wrong}") from None
 

@@ -7,10 +7,11 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from athanor.api.core import Namespace
+from athanor.api.core import Namespace, PriorityClass
 from athanor.api.labels import QUEUE
-from athanor.api.meta import JSON, ObjectMeta, Page
+from athanor.api.meta import JSON, Object, ObjectMeta, Page
 from athanor.api.registry import of
+from athanor.api.scheduling import Queue
 from athanor.api.training import TrainingJob
 from athanor.sdk.steps import Op, ask, close, emit, now, open_, receive, sleep
 from athanor.sdk.submission import Submission, manifest
@@ -58,6 +59,33 @@ def home_queue(scope: Scope, *, namespace: str | None = None) -> Op[str]:
             raise
         return ""
     return found.metadata.labels.get(QUEUE, "")
+
+
+def placed(scope: Scope, asked: Submission) -> Op[Submission]:
+    """A submission with the queue of those who work in its namespace, unless it names one.
+
+    Raises ApiError(BadRequest) when there is no such queue, or no such PriorityClass.
+    """
+    if asked.priority:
+        known = "athanor get priorityclasses"
+        yield from exists(PriorityClass, asked.priority, "PriorityClass", known)
+    if asked.queue:
+        yield from exists(Queue, asked.queue, "queue", "athanor queue list")
+        return asked
+    queue = yield from home_queue(scope, namespace=asked.namespace)
+    return msgspec.structs.replace(asked, queue=queue)
+
+
+def exists(kind: type[Object], name: str, word: str, list_: str) -> Op[None]:
+    """Refuses a name that nothing has; who may not look is believed."""
+    try:
+        yield from ask(calls.get(kind, name))
+    except ApiError as error:
+        if error.reason == "NotFound":
+            said = f"there is no {word} {name!r}; {list_} shows those there are"
+            raise ApiError("BadRequest", said) from None
+        if error.reason != "Forbidden":
+            raise
 
 
 def list_jobs(

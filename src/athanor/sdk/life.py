@@ -11,10 +11,10 @@ from collections.abc import Mapping
 import msgspec
 
 from athanor.api.core import PriorityClass
-from athanor.api.meta import JSON, Object
+from athanor.api.meta import JSON
 from athanor.api.scheduling import Queue
 from athanor.api.training import TrainingJob
-from athanor.sdk.jobs import FINISHED, JOBS, Scope
+from athanor.sdk.jobs import FINISHED, JOBS, Scope, exists
 from athanor.sdk.steps import Op, ask
 from athanor.wire import calls
 from athanor.wire.status import ApiError
@@ -95,7 +95,7 @@ def prioritize(
     """
     whole = yield from _whole(scope, name, namespace)
     _alive(whole)
-    yield from _exists(PriorityClass, priority, "PriorityClass", "athanor get priorityclasses")
+    yield from exists(PriorityClass, priority, "PriorityClass", "athanor get priorityclasses")
     changed = yield from _change(whole, {"scheduling": {"priorityClassName": priority}})
     return changed
 
@@ -109,7 +109,7 @@ def move(scope: Scope, name: str, queue: str, *, namespace: str | None = None) -
     whole = yield from _whole(scope, name, namespace)
     _alive(whole)
     if _phase(whole) not in RUNNING:  # of one that runs the server says what to do first
-        yield from _exists(Queue, queue, "queue", "athanor queue list")
+        yield from exists(Queue, queue, "queue", "athanor queue list")
     changed = yield from _change(whole, {"scheduling": {"queue": queue}})
     return changed
 
@@ -190,18 +190,6 @@ def _alive(whole: JSON) -> None:
         name = whole["metadata"]["name"]
         said = f"job {name} has {_phase(whole).lower()}; athanor clone {name} runs it again"
         raise ApiError("BadRequest", said)
-
-
-def _exists(kind: type[Object], name: str, word: str, list_: str) -> Op[None]:
-    """Refuses a name that nothing has; who may not look is believed."""
-    try:
-        yield from ask(calls.get(kind, name))
-    except ApiError as error:
-        if error.reason == "NotFound":
-            said = f"there is no {word} {name!r}; {list_} shows those there are"
-            raise ApiError("BadRequest", said) from None
-        if error.reason != "Forbidden":
-            raise
 
 
 def _phase(whole: JSON) -> str:

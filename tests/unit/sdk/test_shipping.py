@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import os
 import subprocess
 import sys
 import threading
@@ -15,14 +16,19 @@ from typing import Any
 
 import pytest
 
+from athanor.api import labels
+from athanor.api.core import Namespace
 from athanor.api.scheduling import Progress
 from athanor.api.training import Pace, TrainingJob, TrainingJobSpec, TrainingJobStatus
 from athanor.sdk import shipping, sourcing
 from athanor.sdk.asked import Submission, Wishes
-from athanor.sdk.client import Client
-from athanor.sdk.handle import train
+from athanor.sdk.client import AsyncClient, Client
+from athanor.sdk.drive_async import AsyncDriver
+from athanor.sdk.handle import NoResult, train, train_async
 from athanor.sdk.notebook import as_html, as_text
 from athanor.sdk.progress import metrics_of
+from athanor.testing import lab, virtual
+from athanor.wire.status import ApiError
 
 RATE = 2.5
 
@@ -160,6 +166,33 @@ def test_wrong_wishes_are_refused_by_name(wishes: dict[str, Any], says: str) -> 
 
     with pytest.raises((TypeError, ValueError), match=says):
         train(work, client=Client(driver=Unreached()), **wishes)
+
+
+def test_a_job_goes_where_its_people_queue() -> None:
+    async def main() -> None:
+        async with lab.server() as world:
+            own = {"name": "team", "labels": {labels.QUEUE: "vision"}}
+            await world.create({"metadata": own}, Namespace)
+            client = AsyncClient(driver=AsyncDriver(world.client.transport), namespace="team")
+            job = await train_async(work, client=client, workers=2)
+            assert job.seen.spec.scheduling.queue == "vision"
+            assert job.seen.spec.code is not None
+            assert job.seen.spec.code.directory == os.getcwd()
+            assert job.outputs == os.path.join(os.getcwd(), "outputs", job.name)
+            with pytest.raises(ApiError, match="no queue 'visoin'; athanor queue list"):
+                await train_async(work, client=client, queue="visoin")
+            with pytest.raises(ApiError, match="no PriorityClass 'hihg'"):
+                await train_async(work, client=client, priority="hihg")
+            image = await train_async(work, client=client, image="registry.example/torch:2")
+            assert (image.seen.spec.code, image.outputs) == (None, "")
+            with pytest.raises(NoResult, match=r"is Pending; wait for it: job.wait\(\)"):
+                await image.result()
+            done = {"status": {"phase": "Succeeded"}}
+            await world.patch(TrainingJob, image.name, done, subresource="status", namespace="team")
+            with pytest.raises(NoResult, match="cannot be read here"):
+                await image.result()
+
+    virtual.run(main)
 
 
 def test_speed_and_the_time_that_is_left() -> None:

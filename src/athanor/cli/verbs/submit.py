@@ -137,8 +137,6 @@ def command(world: World, **asked: Any) -> int:
     It runs in your virtual environment and directory unless you say otherwise. The options come
     before --, the command after it.
     """
-    import msgspec
-
     from athanor.sdk.submission import manifest
 
     dry, follow = asked.pop("dry_run"), asked.pop("follow")
@@ -156,17 +154,16 @@ def command(world: World, **asked: Any) -> int:
             world.output = "yaml"
         show.document(world, wanted)
         return 0
-    if not submission.queue and (queue := world.client.home_queue(namespace=submission.namespace)):
-        submission = msgspec.structs.replace(submission, queue=queue)
-        wanted = manifest(submission)
+    submission = world.client.placed(submission)
     sent = world.upload(submission.namespace)
-    job = world.client.submit(wanted)
+    job = world.client.submit(submission)
     _announce(world, submission, job.metadata.name, job.metadata.namespace, sent)
     return _follow(world, job.metadata.name) if follow else 0
 
 
 def _submission(world: World, asked: dict[str, Any]) -> Submission:
     from athanor.kit.ids import RandomIds
+    from athanor.sdk.asked import is_foreign
     from athanor.sdk.submission import Submission
 
     spans = {
@@ -239,11 +236,6 @@ def packed(world: World, source: str) -> str:
             raise click.UsageError(f"--code {source}: {wrong}") from None
     world.bundles.append(bundle)
     return bundle.name
-
-
-def is_foreign(image: str) -> bool:
-    """Whether an image is a container's: then this machine's folders are not in it."""
-    return bool(image) and not re.fullmatch(r"host|venv://.*|python:[\d.]+", image)
 
 
 def _git(url: str, ref: str) -> tuple[str, str]:
