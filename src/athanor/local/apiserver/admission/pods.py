@@ -5,13 +5,12 @@ from __future__ import annotations
 from athanor.api.meta import JSON
 from athanor.local.apiserver import errors
 from athanor.local.apiserver.core import Call, Core, decode
+from athanor.local.apiserver.kinds.pod_volumes import TOKEN_SOURCES
 from athanor.local.apiserver.kinds.pods import containers, default_tolerations
 from athanor.wire.status import ApiError
 
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 _CLASSES = "priorityclasses.scheduling.k8s.io"
-_TOKEN_SECONDS = 3607
-_MODE = 0o644
 _SYSTEM_PRIORITIES = {
     "system-cluster-critical": 2_000_000_000,
     "system-node-critical": 2_000_001_000,
@@ -112,31 +111,7 @@ def _mount_token(core: Core, spec: JSON) -> None:
     if not lacking:
         return
     name = f"kube-api-access-{core.ids.suffix()}"
-    spec["volumes"] = [*(spec.get("volumes") or ()), {"name": name, "projected": _SOURCES}]
+    spec["volumes"] = [*(spec.get("volumes") or ()), {"name": name, "projected": TOKEN_SOURCES}]
     for container in lacking:
         mount = {"name": name, "readOnly": True, "mountPath": TOKEN_PATH}
         container["volumeMounts"] = [*(container.get("volumeMounts") or ()), mount]
-
-
-_SOURCES = {
-    "sources": [
-        {"serviceAccountToken": {"expirationSeconds": _TOKEN_SECONDS, "path": "token"}},
-        {
-            "configMap": {
-                "name": "kube-root-ca.crt",
-                "items": [{"key": "ca.crt", "path": "ca.crt"}],
-            }
-        },
-        {
-            "downwardAPI": {
-                "items": [
-                    {
-                        "path": "namespace",
-                        "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"},
-                    }
-                ]
-            }
-        },
-    ],
-    "defaultMode": _MODE,
-}

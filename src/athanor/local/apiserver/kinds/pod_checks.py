@@ -12,7 +12,7 @@ from athanor.api.meta import JSON
 from athanor.local.apiserver import names
 from athanor.local.apiserver.errors import duplicate, not_allowed, required, unsupported, wrong
 from athanor.local.apiserver.kinds import pod_containers, pod_security
-from athanor.local.apiserver.kinds.pod_containers import Around
+from athanor.local.apiserver.kinds.pod_containers import LIVELY, Around
 from athanor.local.apiserver.kinds.pod_placing import (
     check_affinity,
     check_gates,
@@ -36,7 +36,7 @@ def check(pod: JSON) -> Sequence[Cause]:
     spec = pod.get("spec") or {}
     causes: list[Cause] = []
     around = _around(spec, causes)
-    _containers(spec, around, causes)
+    padded = _containers(spec, around, causes)
     if spec.get("hostNetwork"):
         _host_network(spec, causes)
     if (policy := spec.get("restartPolicy")) not in _POLICIES:
@@ -64,12 +64,10 @@ def check(pod: JSON) -> Sequence[Cause]:
     if tolerations := spec.get("tolerations"):
         check_tolerations(tolerations, "spec.tolerations", causes)
     _rest(spec, causes)
-    for group in ("containers", "initContainers"):
-        for i, container in enumerate(spec.get(group) or ()):
-            image = container.get("image") or ""
-            if image != image.strip():
-                detail = "must not have leading or trailing whitespace"
-                causes.append(wrong(f"spec.{group}[{i}].image", image, detail))
+    for path in padded:
+        group, index = path.partition("[")[0].rpartition(".")[2], path.partition("[")[2]
+        image = spec[group][int(index.partition("]")[0])]["image"]
+        causes.append(wrong(path, image, "must not have leading or trailing whitespace"))
     return causes
 
 
@@ -94,11 +92,13 @@ def _around(spec: JSON, causes: list[Cause]) -> Around:
     )
 
 
-def _containers(spec: JSON, around: Around, causes: list[Cause]) -> None:
+def _containers(spec: JSON, around: Around, causes: list[Cause]) -> list[str]:
+    """Answers the images with spaces around them, which are spoken of last."""
     containers = spec.get("containers") or ()
     if not containers:
         causes.append(required("spec.containers"))
     taken: set[str] = set()
+    ports, padded = False, list[str]()
     for group, found in (
         ("containers", containers),
         ("initContainers", spec.get("initContainers")),
@@ -109,15 +109,16 @@ def _containers(spec: JSON, around: Around, causes: list[Cause]) -> None:
             if name in taken and name:
                 causes.append(duplicate(f"{at}.name", name))
             taken.add(name)
-            if len(container) > _PLAIN:
+            if not LIVELY.isdisjoint(container):
                 init = group == "initContainers"
                 pod_containers.check_life(container, at, around, causes, init=init)
-    if any("ports" in container for container in containers):
+            ports = ports or "ports" in container
+            image = container.get("image") or ""
+            if image != image.strip():
+                padded.append(f"{at}.image")
+    if ports:
         pod_containers.check_host_ports(list(containers), "spec.containers", causes)
-
-
-_PLAIN = 6
-"""Fields of a container that says nothing but its name and image; the others are defaults."""
+    return padded
 
 
 def _host_network(spec: JSON, causes: list[Cause]) -> None:

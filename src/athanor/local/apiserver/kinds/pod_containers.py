@@ -19,6 +19,8 @@ from athanor.wire.status import Cause
 PORT_RANGE = "must be between 1 and 65535, inclusive"
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+LIVELY = frozenset(("lifecycle", "restartPolicy", *_PROBES))
+"""Fields of a container's life, which most containers leave out."""
 _SECONDS = (
     "initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold",
     "failureThreshold",

@@ -55,21 +55,41 @@ def check_resources(resources: JSON, path: str, claims: Sequence[str], causes: l
     requests = resources.get("requests") or {}
     for group, amounts in (("limits", limits), ("requests", requests)):
         for name, amount in amounts.items():
-            if not _is_plain(name, amount):
+            if not _is_right(name, amount):
                 _amount(name, amount, f"{path}.{group}[{name}]", causes)
     if resources.get("claims"):
         _claims(resources["claims"], claims, f"{path}.claims", causes)
     if not limits and _NATIVE.issuperset(requests):
         return
-    for name, amount in requests.items():
-        _within(name, amount, limits, path, causes)
-    asked = {*limits, *requests}
-    if any(n.startswith(_HUGE) for n in asked) and asked.isdisjoint(("cpu", "memory")):
+    huge = False
+    for name, amount in requests.items():  # limits are requests, too, by default
+        huge = huge or name.startswith(_HUGE)
+        if not _is_within(name, amount, limits.get(name)):
+            _within(name, amount, limits.get(name), path, causes)
+    if huge and {*limits, *requests}.isdisjoint(("cpu", "memory")):
         causes.append(not_allowed(path, "HugePages require cpu or memory"))
 
 
-def _within(name: str, amount: str | int, limits: JSON, path: str, causes: list[Cause]) -> None:
-    limit, lendable = limits.get(name), _is_native(name) and not name.startswith(_HUGE)
+@lru_cache(maxsize=4096)
+def _is_right(name: str, amount: str | int) -> bool:
+    """Whether there is nothing to say of an amount."""
+    causes = list[Cause]()
+    _amount(name, amount, "", causes)
+    return not causes
+
+
+@lru_cache(maxsize=4096)
+def _is_within(name: str, amount: str | int, limit: str | int | None) -> bool:
+    """Whether there is nothing to say of a request beside its limit."""
+    causes = list[Cause]()
+    _within(name, amount, limit, "", causes)
+    return not causes
+
+
+def _within(
+    name: str, amount: str | int, limit: str | int | None, path: str, causes: list[Cause]
+) -> None:
+    lendable = _is_native(name) and not name.startswith(_HUGE)
     if limit is None:
         if not lendable:
             detail = "Limit must be set for non overcommitable resources"
@@ -87,12 +107,6 @@ def _within(name: str, amount: str | int, limits: JSON, path: str, causes: list[
 @lru_cache(maxsize=1024)
 def _nano(amount: str | int) -> int:
     return parse(amount).nano
-
-
-@lru_cache(maxsize=1024)
-def _is_plain(name: str, amount: str | int) -> bool:
-    """Whether there is surely nothing to say of an amount."""
-    return name in _NATIVE and _nano(amount) >= 0
 
 
 def _is_native(name: str) -> bool:

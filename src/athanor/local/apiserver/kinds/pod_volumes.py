@@ -22,11 +22,39 @@ _ORDER = ("emptyDir", "hostPath")
 """Of two sources of one volume the one that comes later here is refused; others follow."""
 
 
+TOKEN_SOURCES: JSON = {
+    "sources": [
+        {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+        {
+            "configMap": {
+                "name": "kube-root-ca.crt",
+                "items": [{"key": "ca.crt", "path": "ca.crt"}],
+            }
+        },
+        {
+            "downwardAPI": {
+                "items": [
+                    {
+                        "path": "namespace",
+                        "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"},
+                    }
+                ]
+            }
+        },
+    ],
+    "defaultMode": 0o644,
+}
+"""What every pod's token volume holds: one object for all, known to be right."""
+
+
 def check_volumes(volumes: list[JSON], path: str, causes: list[Cause]) -> Mapping[str, JSON]:
     """What is wrong with volumes; answers those that are right, by name."""
     found: dict[str, JSON] = {}
     for i, volume in enumerate(volumes):
         name, before = volume.get("name") or "", len(causes)
+        if volume.get("projected") is TOKEN_SOURCES:
+            found[name] = volume
+            continue
         _source(volume, f"{path}[{i}]", causes)
         if not name:
             causes.append(required(f"{path}[{i}].name"))

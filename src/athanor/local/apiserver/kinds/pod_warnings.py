@@ -8,6 +8,7 @@ from functools import lru_cache
 from athanor.api.meta import JSON
 from athanor.kit.quantity import NANO, parse
 from athanor.local.apiserver.errors import shown
+from athanor.local.apiserver.kinds.pod_volumes import TOKEN_SOURCES
 
 _BYTES = ("memory", "ephemeral-storage")
 
@@ -21,22 +22,23 @@ def warnings(pod: JSON) -> Sequence[str]:
         for i, one in enumerate(spec.get("topologySpreadConstraints") or ())
         if one.get("labelSelector") is None
     ]
-    said += [
-        f"volume {shown(volume['name'])} (Projected) has no sources provided"
-        for volume in spec.get("volumes") or ()
-        if (projected := volume.get("projected")) is not None and _is_empty(projected)
-    ]
+    for volume in spec.get("volumes") or ():
+        projected = volume.get("projected")
+        if projected is not None and projected is not TOKEN_SOURCES and _is_empty(projected):
+            said += [f"volume {shown(volume['name'])} (Projected) has no sources provided"]
     if secrets := spec.get("imagePullSecrets"):
         said += [
             f'spec.imagePullSecrets[{i}].name: invalid empty name ""'
             for i, secret in enumerate(secrets)
             if not secret.get("name")
         ]
+    ports = False
     for group in ("initContainers", "containers"):
         for i, container in enumerate(spec.get(group) or ()):
-            if container.get("env") or container.get("resources"):
+            ports = ports or "ports" in container
+            if len(container.get("env") or ()) > 1 or container.get("resources"):
                 said += _container(container, f"spec.{group}[{i}]")
-    if any("ports" in container for container in spec.get("containers") or ()):
+    if ports:
         said += _ports(spec)
     return said
 

@@ -76,6 +76,8 @@ def _is_quantity(text: str) -> bool:
 
 QUANTITY, MICRO_TIME = "athanor.dev/quantity", "athanor.dev/micro-time"
 """Formats of built-in kinds' fields that must be decoded; no definition can name them."""
+QUANTITY_PATTERN = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,9})?\Z"
+"""A quantity as a regular expression: what `athanor.kit.quantity` parses."""
 NO_QUANTITY = (
     "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 )

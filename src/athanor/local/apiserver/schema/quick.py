@@ -19,7 +19,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from athanor.api.meta import JSON
 from athanor.local.apiserver.schema.check import compile_check
-from athanor.local.apiserver.schema.formats import FORMATS
+from athanor.local.apiserver.schema.formats import FORMATS, QUANTITY, QUANTITY_PATTERN
 from athanor.wire.status import Cause
 from athanor.wire.types.catalog import OMITTED
 
@@ -188,6 +188,8 @@ def _simple(schema: JSON) -> tuple[Any, JSON] | None:
     names = [choice["type"] for choice in choices]
     if sorted(names) != ["number", "string"]:
         return None
+    if schema.get("format") == QUANTITY:
+        return Annotated[str, Meta(pattern=QUANTITY_PATTERN)] | float, {}
     return str | float, _left(schema, "format") if schema.get("format") in FORMATS else {}
 
 
