@@ -33,11 +33,14 @@ def surroundings(console: Console) -> dict[str, str]:
     return {**os.environ, "KUBECONFIG": str(console.data.admin), "PYTHONUNBUFFERED": "1"}
 
 
-def python(console: Console, *words: str) -> str:
-    """What a Python program prints, both streams."""
+def python(console: Console, *words: str, venv: Path | None = None) -> str:
+    """What a Python program prints, both streams; in another environment with ours beside it."""
+    beside = os.pathsep.join([SOURCES, sysconfig.get_path("purelib")])
+    program = str(venv / "bin" / "python") if venv else sys.executable
+    more = {"PYTHONPATH": beside} if venv else {}
     ran = subprocess.run(
-        [sys.executable, *words], cwd=console.project, env=surroundings(console), text=True,
-        timeout=90, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        [program, *words], cwd=console.project, env={**surroundings(console), **more}, text=True,
+        timeout=180, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stdout
     return ran.stdout
@@ -169,6 +172,37 @@ def test_ctrl_c_ends_the_waiting_and_not_the_job(console: Console, call: str) ->
         assert said.rstrip().endswith("KeyboardInterrupt")
         assert client.job(name).status.phase == "Running"
         client.delete_job(name)
+
+
+TORCH = """
+import athanor
+
+def fit(start):
+    import os
+    import torch, torch.distributed as dist
+    dist.init_process_group("gloo")
+    total = torch.ones(1) * (start + dist.get_rank())
+    dist.all_reduce(total)
+    dist.destroy_process_group()
+    return total.item(), int(os.environ["WORLD_SIZE"])
+
+job = athanor.train(
+    fit, framework="pytorch", workers=2, processes=2, cpu="200m", arguments={"start": 1}
+)
+job.wait(timeout=150)
+print(job.result())
+"""
+
+
+@pytest.mark.skipif(
+    "ATHANOR_FULL" not in os.environ, reason="several GB of packages: make acceptance-full"
+)
+def test_torch_reduces_over_two_processes_of_two_ranks(console: Console) -> None:
+    try:
+        venv = environment("torch")
+    except NotAvailable as why:
+        pytest.skip(str(why))
+    assert python(console, "-c", TORCH, venv=venv).splitlines()[-1] == "[10.0, 4]"
 
 
 CELLS: Sequence[tuple[str, float | None]] = (
