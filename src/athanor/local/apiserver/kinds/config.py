@@ -19,9 +19,13 @@ _FIXED = "field is immutable when `immutable` is set"
 
 def _keys(obj: JSON, fields: Sequence[str]) -> list[Cause]:
     causes, size = list[Cause](), 0
+    binary = obj.get("binaryData") or {}
     for field in fields:
         for key, value in (obj.get(field) or {}).items():
-            causes += [wrong(f"{field}[{key}]", key, problem) for problem in names.config_key(key)]
+            path = f"{field}[{key}]"
+            causes += [wrong(path, key, problem) for problem in names.config_key(key)]
+            if field == "data" and key in binary:
+                causes.append(wrong(path, key, "duplicate of key present in binaryData"))
             size += len(value)
     if size > DATA_LIMIT:
         causes.append(too_long("data", DATA_LIMIT))
@@ -43,11 +47,7 @@ def _immutable(new: JSON, old: JSON, fields: Sequence[str]) -> list[Cause]:
 
 
 def _check_config(obj: JSON) -> list[Cause]:
-    causes = _keys(obj, ("data", "binaryData"))
-    for key in obj.get("binaryData") or {}:
-        if key in (obj.get("data") or {}):
-            causes.append(wrong(f"data[{key}]", key, "duplicate of key present in binaryData"))
-    return causes
+    return _keys(obj, ("data", "binaryData"))
 
 
 def _default_secret(obj: JSON) -> None:

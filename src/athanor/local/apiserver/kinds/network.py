@@ -21,6 +21,7 @@ from athanor.wire.status import Cause
 _PORT_RANGE = "must be between 1 and 65535, inclusive"
 _DAY = 86400
 _ADDRESSES = ("FQDN", "IPv4", "IPv6")
+_PROTOCOLS = ("SCTP", "TCP", "UDP")
 _FAMILIES = ("IPv4", "IPv6")
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 
@@ -87,6 +88,8 @@ def _update_service(new: JSON, old: JSON) -> None:
         for name in _INWARD:
             if spec.get(name) == was.get(name) or not spec.get(name):
                 spec.pop(name, None)
+    if spec.get("ipFamilyPolicy") == "SingleStack" and spec.get("ipFamilies"):
+        spec["ipFamilies"] = spec["ipFamilies"][:1]
     _families(spec)
 
 
@@ -116,6 +119,8 @@ def _check_service(obj: JSON) -> list[Cause]:
         named.add(name)
         if not 1 <= port.get("port", 0) <= 65535:
             causes.append(wrong(f"{path}.port", port.get("port", 0), _PORT_RANGE))
+        if (protocol := port.get("protocol")) not in _PROTOCOLS:
+            causes.append(unsupported(f"{path}.protocol", protocol, _PROTOCOLS))
         target = port.get("targetPort")
         if isinstance(target, int) and not 1 <= target <= 65535:
             causes.append(wrong(f"{path}.targetPort", target, _PORT_RANGE))

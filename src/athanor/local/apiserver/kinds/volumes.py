@@ -13,6 +13,7 @@ from athanor.wire.status import Cause
 
 CLAIM_PROTECTION = "kubernetes.io/pvc-protection"
 VOLUME_PROTECTION = "kubernetes.io/pv-protection"
+_VOLUME_MODES = ("Block", "Filesystem")
 _ALONE = "ReadWriteOncePod"
 _MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", _ALONE)
 _NO_SOURCE = frozenset(
@@ -52,6 +53,8 @@ def _check_claim(obj: JSON) -> list[Cause]:
         causes.append(required("spec.resources[storage]"))
     else:
         causes += _positive(requests["storage"], "spec.resources[storage]")
+    if (mode := spec.get("volumeMode")) not in _VOLUME_MODES:
+        causes.append(unsupported("spec.volumeMode", mode, _VOLUME_MODES))
     return causes
 
 
@@ -81,7 +84,7 @@ def _update_claim(new: JSON, old: JSON) -> list[Cause]:
     if status.get("phase") == "Bound":
         # grown, or back towards what there is: what a failed expansion is mended with
         before["resources"] = after.get("resources")
-    kept, wanted = ({k: v for k, v in one.items() if v is not None} for one in (before, after))
+    kept, wanted = (_meant(one) for one in (before, after))
     if kept != wanted:
         detail = "spec is immutable after creation except resources.requests and "
         causes.append(not_allowed("spec", f"{detail}volumeAttributesClassName for bound claims"))
@@ -92,6 +95,17 @@ def _update_claim(new: JSON, old: JSON) -> list[Cause]:
     if before.get("volumeMode") != after.get("volumeMode"):
         causes.append(wrong("volumeMode", after.get("volumeMode"), "field is immutable"))
     return causes
+
+
+def _meant(spec: JSON) -> JSON:
+    """The spec with amounts as numbers, for `1M` is no other than `1000000`."""
+    found = {k: v for k, v in spec.items() if v is not None}
+    if resources := found.get("resources"):
+        found["resources"] = {
+            group: {name: parse(amount).nano for name, amount in (amounts or {}).items()}
+            for group, amounts in resources.items()
+        }
+    return found
 
 
 def _storage(spec: JSON) -> int:
