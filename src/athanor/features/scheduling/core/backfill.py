@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from athanor.features.scheduling.core.place import redo
 from athanor.features.scheduling.core.seat import seat
 from athanor.features.scheduling.core.spots import Spots
 from athanor.features.scheduling.core.state import State, World
@@ -41,45 +42,66 @@ def earliest(state: State, gang: int, pools: list[int]) -> Promise | None:
     return best
 
 
+class _Then(NamedTuple):
+    """A moment of the future: `world` keeps every promise and has nobody whose end they count on.
+
+    Before these ends they hold their places: `soon` has them still, if there are promises at all.
+    """
+
+    world: World
+    soon: World | None
+
+    def fork(self) -> _Then:
+        """A copy to try things on."""
+        return _Then(self.world.fork(), self.soon.fork() if self.soon is not None else None)
+
+    def release(self, state: State, ends: Sequence[tuple[float, int]]) -> None:
+        """These have ended."""
+        for _, g in ends:
+            if g not in state.outlived:
+                state.release(self.world, g)
+            if self.soon is not None:
+                state.release(self.soon, g)
+
+    def seat(self, state: State, gang: int, pool: int) -> Spots | None:
+        """The gang's places from this moment on, booked in `world`; None: it does not fit."""
+        ask, world, soon = state.ask(gang), self.world, self.soon
+        for one in (world, soon):
+            if one and state.refusal(one.tree, gang, pool, ask.amounts(ask.least)) is not None:
+                return None
+        if soon is None:
+            return seat(state, world.ledger, gang, ask.least, pool)
+        spots = seat(state, world.ledger.meet(soon.ledger), gang, ask.least, pool)
+        if spots is not None:
+            redo(world.ledger, ask.sets, spots)
+        return spots
+
+
 def _in_pool(state: State, gang: int, pool: int) -> Promise | None:
     """The fewest ends that make the gang fit: ever more of them at a time, then back."""
     ends = sorted(
         (state.end_of(g), g) for g in state.held if g not in state.leaving | state.released
     )  # fmt: skip
-    world = state.future().fork()
-    base, low, high, step = world, 0, 0, 1
-    while (spots := _placed(state, world, gang, pool)) is None:
+    then = _Then(state.future(), state.soon() if state.outlived else None).fork()
+    base, low, high, step = then, 0, 0, 1
+    while (spots := then.seat(state, gang, pool)) is None:
         if high == len(ends):
             return None
         low, high, step = high, min(high + step, len(ends)), step * 2
-        base, world = world, world.fork()
-        _release(state, world, ends[low:high])
-    while low + 1 < high:  # `low` ends are too few, with `high` of them `world` has it placed
+        base, then = then, then.fork()
+        then.release(state, ends[low:high])
+    while low + 1 < high:  # `low` ends are too few, with `high` of them `then` has it placed
         middle = (low + high) // 2
         tried = base.fork()
-        _release(state, tried, ends[low:middle])
+        tried.release(state, ends[low:middle])
         with_it = tried.fork()
-        found = _placed(state, with_it, gang, pool)
+        found = with_it.seat(state, gang, pool)
         if found is not None:
-            world, spots, high = with_it, found, middle
+            then, spots, high = with_it, found, middle
         else:
             base, low = tried, middle
-    leave = state.time + (state.policy.grace if state.leaving else 0.0)
-    start = ends[high - 1][0] if high else leave
+    goes = state.leaving or state.released or state.shrinking
+    start = ends[high - 1][0] if high else state.time + (state.policy.grace if goes else 0.0)
     outlived = tuple(g for _, g in ends[:high] if g not in state.outlived)
     amounts = state.ask(gang).amounts(state.ask(gang).least)
-    return Promise(pool, start, spots, amounts, world, outlived)
-
-
-def _release(state: State, world: World, ends: Sequence[tuple[float, int]]) -> None:
-    for _, g in ends:
-        if g not in state.outlived:
-            state.release(world, g)
-
-
-def _placed(state: State, world: World, gang: int, pool: int) -> Spots | None:
-    """The gang's places in a world, where they are booked; None: it does not fit."""
-    ask = state.ask(gang)
-    if state.refusal(world.tree, gang, pool, ask.amounts(ask.least)) is not None:
-        return None
-    return seat(state, world.ledger, gang, ask.least, pool)
+    return Promise(pool, start, spots, amounts, then.world, outlived)

@@ -1,0 +1,112 @@
+"""Backfill in small worlds against a dumb twin: promises are the earliest, and are kept."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from athanor.features.scheduling.core import rows as r
+from athanor.features.scheduling.core.build import build
+from athanor.features.scheduling.core.cycle import cycle
+from athanor.features.scheduling.core.snapshot import GangState, Policy
+from tests.properties import worlds
+from tests.properties.worlds import GPU, NOW
+
+POLICY = Policy()
+TIMES = [60.0, 120.0, 300.0, 600.0]
+
+
+@st.composite
+def crowded(draw: st.DrawFn) -> r.Rows:
+    """At most three nodes and four gangs of one queue that say how long they run."""
+    machines = [
+        r.NodeRow(
+            f"n{i}", "p", {"cpu": draw(st.integers(2, 5)) * 1000},
+            domains={"rack": draw(st.sampled_from(["r1", "r2"]))},
+            devices=(r.DeviceRow(GPU),) * draw(st.integers(0, 2)),
+        )
+        for i in range(draw(st.integers(1, 3)))
+    ]  # fmt: skip
+    asks = worlds.asks().filter(lambda ask: worlds.fits(machines, ask, "p"))
+    gangs = [
+        r.GangRow(f"g{i}", "q", draw(asks), created=float(i),
+                  estimate=draw(st.sampled_from(TIMES)))
+        for i in range(4)
+    ]  # fmt: skip
+    pool, queue = r.PoolRow("p", ("rack",)), r.QueueRow("q", strict=draw(st.booleans()))
+    return r.Rows([pool], machines, [queue], gangs, resources=("cpu", GPU))
+
+
+def play(rows: r.Rows, policy: Policy) -> tuple[dict[str, float], dict[str, float]]:
+    """When each gang starts if all run as long as they say, and what each was promised last."""
+    now, starts, promised = NOW, {}, {}
+    ends: dict[str, float] = {}
+    while True:
+        s = build(rows)
+        d, _ = cycle(s, policy, now)
+        assert not d.evicted and not d.shrunk
+        for held in d.held:
+            name = s.gangs.names[held.gang]
+            assert held.start <= promised.get(name, held.start), f"{name} is put off"
+            promised[name] = held.start
+        rows = worlds.admit(rows, s, d)
+        for one in d.admitted:
+            name = s.gangs.names[one.gang]
+            starts[name] = now
+            ends[name] = one.expected_end
+        if not ends:
+            return starts, promised
+        now = min(ends.values())
+        gone = {name for name, end in ends.items() if end == now}
+        ends = {name: end for name, end in ends.items() if name not in gone}
+        rows = worlds.leave(rows, gone, forever=True)
+
+
+def soonest(rows: r.Rows, name: str) -> float | None:
+    """When a gang fits beside what still runs then: every end is tried. None: never."""
+    gangs = {g.name: g for g in rows.gangs}
+    running = [g for g in rows.gangs if g.state == GangState.RUNNING]
+    for at in sorted({g.expected_end for g in running}):
+        left = [row for row in rows.running if gangs[row.gang].expected_end > at]
+        beside = worlds.use(rows._replace(running=left))
+        if worlds.fits(rows.nodes, gangs[name].ask, "p", beside):
+            return at
+    return None
+
+
+@given(crowded(), st.integers(1, 3))
+def test_a_promise_is_kept_and_never_put_off(rows: r.Rows, reserved: int) -> None:
+    policy = POLICY.with_(reserved=reserved, reserve_after=0.0)
+    starts, promised = play(rows, policy)
+    for name, at in promised.items():
+        assert starts[name] <= at, f"{name} was promised {at - NOW:g}"
+
+
+@given(crowded(), st.integers(1, 3))
+def test_nobody_with_a_promise_starts_later_than_without_backfill(
+    rows: r.Rows, reserved: int
+) -> None:
+    policy = POLICY.with_(reserved=reserved, reserve_after=0.0)
+    s = build(rows)
+    held = {s.gangs.names[one.gang] for one in cycle(s, policy, NOW)[0].held}
+    starts, _ = play(rows, policy)
+    for i, gang in enumerate(rows.gangs):
+        if gang.name in held:
+            alone, _ = play(rows._replace(gangs=rows.gangs[: i + 1]), policy)
+            assert starts[gang.name] <= alone[gang.name]
+
+
+@given(crowded())
+def test_the_first_promise_is_the_earliest_that_there_is(rows: r.Rows) -> None:
+    policy = POLICY.with_(reserve_after=0.0)
+    s = build(rows)
+    d, _ = cycle(s, policy, NOW)
+    running = worlds.admit(rows, s, d)
+    before = {one.gang for one in d.admitted}
+    for held in d.held[:1]:
+        ahead = [g for g in before if g < held.gang]
+        kept = running._replace(
+            running=[x for x in running.running if s.gangs.names.index(x.gang) in ahead],
+            gangs=[g for i, g in enumerate(running.gangs) if i in ahead or i == held.gang],
+        )
+        assert soonest(kept, s.gangs.names[held.gang]) == held.start
