@@ -146,10 +146,7 @@ def _set(pod_set: PodSet, sited: Sited) -> PodSetRow:
         balanced=near.balanced if near else False,
         slice_size=(near.slice_size or 0) if near else 0,
         slice_level=(near.slice_level or "") if near else "",
-        even=own.even,
-        skew=own.skew,
-        soft=own.soft,
-        beside=own.counts,
+        spreads=own.spreads,
         prefer=sited.prefer,
     )
 

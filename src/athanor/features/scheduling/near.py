@@ -14,6 +14,7 @@ import msgspec
 
 from athanor.api.core import Node, Pod
 from athanor.api.meta import JSON
+from athanor.features.scheduling.core.rows import SpreadRow
 from athanor.wire.selector import from_object
 
 HOSTNAME = "kubernetes.io/hostname"
@@ -61,10 +62,7 @@ class Topology(NamedTuple):
 
     required: str = ""
     preferred: str = ""
-    even: str = ""
-    skew: int = 0
-    soft: bool = False
-    counts: tuple[tuple[str, int], ...] = ()
+    spreads: tuple[SpreadRow, ...] = ()
 
 
 def read(namespace: str, template: JSON) -> Wishes:
@@ -79,8 +77,6 @@ def read(namespace: str, template: JSON) -> Wishes:
     ]
     labels = (template.get("metadata") or {}).get("labels") or {}
     spreads = [_spread(one) for one in spec.get("topologySpreadConstraints") or []]
-    if len([one for one in spreads if not one.soft]) > 1:
-        raise ValueError("topologySpreadConstraints: one constraint with DoNotSchedule is honoured")
     return Wishes(
         namespace=namespace,
         labels=tuple(sorted((str(k), str(v)) for k, v in labels.items())),
@@ -197,17 +193,17 @@ class Cluster:
         for weight, term in wishes.liked:
             if weight > 0 and _matches(term, wishes.namespace, own):
                 made = made._replace(preferred=term.key)
-        for term in wishes.apart:
-            if term.key != HOSTNAME and _matches(term, wishes.namespace, own):
-                made = made._replace(even=term.key, skew=-1)
-        for one in sorted(wishes.spreads, key=lambda one: one.soft, reverse=True):
-            if made.skew >= 0:
-                counts = self._counts(wishes.namespace, one.selector)
-                made = made._replace(even=one.key, skew=one.skew, soft=one.soft, counts=counts)
-        return made
+        spreads = [
+            SpreadRow(term.key, -1) for term in wishes.apart
+            if term.key != HOSTNAME and _matches(term, wishes.namespace, own)
+        ]  # fmt: skip
+        for one in wishes.spreads:
+            term = Term(one.selector, (wishes.namespace,), False, "")
+            counts = _matches(term, wishes.namespace, own)
+            spreads.append(SpreadRow(one.key, one.skew, one.soft, counts, self._counts(term)))
+        return made._replace(spreads=tuple(spreads))
 
-    def _counts(self, namespace: str, selector: str) -> tuple[tuple[str, int], ...]:
-        term = Term(selector, (namespace,), False, "")
+    def _counts(self, term: Term) -> tuple[tuple[str, int], ...]:
         found: dict[str, int] = {}
         for pod in self._pods:
             if _matches(term, pod.metadata.namespace, pod.metadata.labels):

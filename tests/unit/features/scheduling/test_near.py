@@ -130,6 +130,38 @@ def test_spread_over_domains() -> None:
     assert len(world.gang(8, spread("ScheduleAnyway"))) == 8
 
 
+def rule(key: str, skew: int, selector: JSON = MINE) -> JSON:
+    return {"topologyKey": key, "maxSkew": skew, "labelSelector": selector}
+
+
+def test_several_rules_of_spreading_hold_together() -> None:
+    world = World()
+    host = "kubernetes.io/hostname"
+    world.pod("old-0", "n0", app="mine")
+    nodes = world.gang(4, {"topologySpreadConstraints": [rule("zone", 1), rule(host, 1)]})
+    there = [["n0", *nodes].count(f"n{i}") for i in range(4)]
+    assert sorted(there) == [1, 1, 1, 2]
+    alone = affinity("podAntiAffinity", MINE, "zone")
+    both = {**alone, "topologySpreadConstraints": [rule(host, 1)]}
+    assert world.gang(1, both) in (["n2"], ["n3"])
+    others = {"topologySpreadConstraints": [rule("zone", 1, WEB), rule(host, 9)]}
+    world.pod("web-0", "n0")
+    world.pod("web-1", "n0")
+    assert set(world.gang(8, others)) == {"n2", "n3"}
+
+
+def test_only_domains_that_a_pod_is_meant_for_count_in_spreading() -> None:
+    world = World(labels={"kind": "own"})
+    size = {"cpu": "4", "memory": "8Gi", "pods": "20"}
+    cloud = {"zone": "c", "kubernetes.io/hostname": "c0", "kind": "cloud"}
+    world.put(Node, "c0", labels=cloud, status={"allocatable": size}, spec={})
+    spread = {"topologySpreadConstraints": [rule("zone", 1)]}
+    assert len(world.gang(4, {**spread, "nodeSelector": {"zone": "a"}})) == 4
+    world.put(Pool, "default", spec={"nodeSelector": {"kind": "own"}})
+    world.put(Pool, "cloud", spec={"nodeSelector": {"kind": "cloud"}})
+    assert len(world.gang(8, spread)) == 8
+
+
 def test_preferred_nodes_come_first() -> None:
     term = {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["b"]}]}
     spec = {"affinity": {"nodeAffinity": {PREFERRED: [{"weight": 5, "preference": term}]}}}
@@ -207,8 +239,8 @@ def test_slices_of_a_device() -> None:
 
 def test_what_nobody_honours_is_refused_by_name() -> None:
     world = World()
-    two = [{"topologyKey": key, "maxSkew": 1, "labelSelector": MINE} for key in ("zone", "rack")]
-    code, said = world.gang(1, {"topologySpreadConstraints": two})
+    one = {"topologyKey": "zone", "maxSkew": 1, "minDomains": 2, "labelSelector": MINE}
+    code, said = world.gang(1, {"topologySpreadConstraints": [one]})
     assert (code, "topologySpreadConstraints" in said) == ("InvalidRequest", True)
     code, said = world.gang(1, {}, {"isolation": "Magic"})
     assert (code, "gpu.isolation" in said) == ("InvalidRequest", True)

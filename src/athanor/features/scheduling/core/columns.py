@@ -15,6 +15,7 @@ from athanor.features.scheduling.core.rows import (
     PodSetRow,
     QueueRow,
     ShapeRow,
+    SpreadRow,
 )
 from athanor.features.scheduling.core.snapshot import (
     UNSET,
@@ -24,6 +25,7 @@ from athanor.features.scheduling.core.snapshot import (
     PodSets,
     Queues,
     Shapes,
+    SpreadRule,
 )
 from athanor.features.scheduling.core.table import (
     Bools,
@@ -153,12 +155,14 @@ def pod_sets_table(
         balanced=bools(s.balanced for s in sets),
         slice_size=smalls(s.slice_size for s in sets),
         slice_level=smalls(_level(s.slice_level, levels) for s in sets),
-        even=smalls(_level(s.even, levels) for s in sets),
-        skew=smalls(s.skew for s in sets),
-        soft=bools(s.soft for s in sets),
-        beside=tuple(tuple((nodes[n], k) for n, k in s.beside if n in nodes) for s in sets),
+        spreads=tuple(tuple(_spread(one, levels, nodes) for one in s.spreads) for s in sets),
         prefer=tuple(s.prefer for s in sets),
     )
+
+
+def _spread(one: SpreadRow, levels: Mapping[str, int], nodes: Mapping[str, int]) -> SpreadRule:
+    beside = tuple((nodes[name], pods) for name, pods in one.beside if name in nodes)
+    return _level(one.level, levels), one.skew, one.soft, one.counts, beside
 
 
 def _level(name: str, levels: Mapping[str, int]) -> int:

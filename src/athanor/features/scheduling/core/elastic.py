@@ -203,7 +203,7 @@ def _may_grow(state: State, g: int, states: Sequence[QueueState]) -> bool:
 
 def _keeps_size(ask: Ask) -> bool:
     """Whether a set is cut into slices or spread evenly: then ranks are not simply added."""
-    return any(one.near.slice_size or one.near.even != UNSET for one in ask.sets)
+    return any(one.near.slice_size or one.near.spreads for one in ask.sets)
 
 
 def _room(state: State, g: int, held: Held) -> Spots | None:

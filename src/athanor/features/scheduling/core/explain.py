@@ -170,7 +170,7 @@ class Explainer:
         s, near = self.state.snapshot, one.near
         level = near.required if near.required != UNSET else near.slice_level
         if level == UNSET:
-            level = near.even if near.evenly else near.preferred
+            level = next((one.level for one in near.spreads if not one.soft), near.preferred)
         label = s.levels[level] if UNSET < level < len(s.levels) else "part"
         where, name = s.pools.names[pool], s.pod_sets.names[one.row]
         text = (

@@ -12,7 +12,7 @@ import numpy as np
 
 from athanor.features.scheduling.core import gpu, search, topology
 from athanor.features.scheduling.core.ledger import Ledger, Shape
-from athanor.features.scheduling.core.snapshot import UNSET
+from athanor.features.scheduling.core.snapshot import UNSET, Cause
 from athanor.features.scheduling.core.spots import SetAsk, Spot, Spots
 from athanor.features.scheduling.core.table import Bools
 
@@ -88,7 +88,13 @@ def _place_set(
     view = ledger.view(ask.shape, pool)
     room = view.room if inside is None else np.where(inside, view.room, 0)
     for way in topology.parts(
-        ask.near, pods, room, ledger.nodes.domains, levels, ledger.nodes.klass
+        ask.near,
+        pods,
+        room,
+        ledger.nodes.domains,
+        levels,
+        _meant(ledger, ask.shape, pool),
+        ledger.nodes.klass,
     ):
         spots: tuple[Spot, ...] = ()
         for part in way:
@@ -100,6 +106,16 @@ def _place_set(
         else:
             return spots
     return None
+
+
+def _meant(ledger: Ledger, shape: Shape, pool: int) -> Bools:
+    """The nodes a shape is meant for, whether they take it now or not: these make the domains.
+
+    As in Kubernetes, its node selector and affinity say which; taints and full nodes do not.
+    """
+    barred = np.array(shape.barred)[ledger.nodes.klass]
+    meant: Bools = (ledger.nodes.pool == pool) & ~np.isin(barred, (Cause.SELECTOR, Cause.AFFINITY))
+    return meant
 
 
 def _fill(

@@ -72,6 +72,16 @@ class ShapeRow(NamedTuple):
     weight: float = 0.0
 
 
+class SpreadRow(NamedTuple):
+    """A rule of how pods are spread over domains of a label (see `spread.Spread`)."""
+
+    level: str
+    skew: int
+    soft: bool = False
+    counts: bool = True
+    beside: tuple[tuple[str, int], ...] = ()
+
+
 class PodSetRow(NamedTuple):
     """`pods` pods of one shape, at least `least` of them together."""
 
@@ -84,10 +94,7 @@ class PodSetRow(NamedTuple):
     balanced: bool = False
     slice_size: int = 0
     slice_level: str = ""
-    even: str = ""
-    skew: int = 0
-    soft: bool = False
-    beside: tuple[tuple[str, int], ...] = ()
+    spreads: tuple[SpreadRow, ...] = ()
     prefer: tuple[int, ...] = ()
 
 

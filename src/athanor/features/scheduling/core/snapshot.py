@@ -55,7 +55,9 @@ __all__ = [
 ]
 """What `decisions` holds is part of this seam."""
 
-FORMAT = "athanor.dev/snapshot/v1"
+FORMAT = "athanor.dev/snapshot/v2"
+SpreadRule = tuple[int, int, bool, bool, tuple[tuple[int, int], ...]]
+"""The fields of a `spread.Spread`, in order."""
 UNSET = -1
 """In quota columns: nothing said (no limit; deserved = guaranteed; all of it lendable)."""
 
@@ -189,9 +191,8 @@ class Classes(Table):
 class PodSets(Table):
     """`count` pods of one shape; at least `least` start together. Levels are UNSET when not asked.
 
-    `slice_size` pods each need one domain of `slice_level` (0: no slices). Domains of `even` take
-    numbers of pods that differ by `skew` at most, or each no more than -`skew` when that is below
-    0; `beside` lists how many pods count already, as (node, number); `soft`: only if it can be.
+    `slice_size` pods each need one domain of `slice_level` (0: no slices). `spreads` are rules of
+    how pods are spread over domains (see `spread.Spread`).
     `prefer`: how good a node of each class is for the set, best first; all equal when empty.
     """
 
@@ -204,10 +205,7 @@ class PodSets(Table):
     balanced: Bools = column(np.bool_, "S")
     slice_size: Smalls = column(np.int32, "S")
     slice_level: Smalls = column(np.int32, "S")
-    even: Smalls = column(np.int32, "S")
-    skew: Smalls = column(np.int32, "S")
-    soft: Bools = column(np.bool_, "S")
-    beside: tuple[tuple[tuple[int, int], ...], ...] = texts("S")
+    spreads: tuple[tuple[SpreadRule, ...], ...] = texts("S")
     prefer: tuple[tuple[int, ...], ...] = texts("S")
 
 

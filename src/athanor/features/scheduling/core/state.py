@@ -21,6 +21,7 @@ from athanor.features.scheduling.core.place import force, redo, undo
 from athanor.features.scheduling.core.quota import Refusal, Tree
 from athanor.features.scheduling.core.snapshot import UNSET, GangState, Policy, Snapshot
 from athanor.features.scheduling.core.spots import SetAsk, Spots
+from athanor.features.scheduling.core.spread import Spread
 from athanor.features.scheduling.core.standing import Held, Kind, Standing, find
 from athanor.features.scheduling.core.table import Bools, Floats, Ints
 from athanor.features.scheduling.core.topology import Near
@@ -417,10 +418,7 @@ def _ask(snapshot: Snapshot, z: int, shapes: list[Shape]) -> Ask:
                     bool(sets.balanced[row]),
                     int(sets.slice_size[row]),
                     int(sets.slice_level[row]),
-                    int(sets.even[row]),
-                    int(sets.skew[row]),
-                    bool(sets.soft[row]),
-                    sets.beside[row],
+                    tuple(Spread(*one) for one in sets.spreads[row]),
                     sets.prefer[row],
                 ),
             )

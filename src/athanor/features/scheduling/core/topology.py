@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from athanor.features.scheduling.core import spread
 from athanor.features.scheduling.core.snapshot import UNSET
+from athanor.features.scheduling.core.spread import Part, Spread
 from athanor.features.scheduling.core.table import Bools, Ints, Smalls
 
 
@@ -23,10 +25,7 @@ class Near(NamedTuple):
     balanced: bool = False
     slice_size: int = 0
     slice_level: int = UNSET
-    even: int = UNSET
-    skew: int = 0
-    soft: bool = False
-    beside: tuple[tuple[int, int], ...] = ()
+    spreads: tuple[Spread, ...] = ()
     prefer: tuple[int, ...] = ()
 
     @property
@@ -42,29 +41,22 @@ class Near(NamedTuple):
     @property
     def evenly(self) -> bool:
         """Whether the pods must be spread over domains."""
-        return self.even != UNSET and not self.soft
-
-
-class Part(NamedTuple):
-    """`pods` of the set go to these nodes."""
-
-    nodes: Bools
-    pods: int
+        return any(not one.soft for one in self.spreads)
 
 
 def parts(
-    near: Near, pods: int, room: Ints, domains: Smalls, levels: Sequence[int],
+    near: Near, pods: int, room: Ints, domains: Smalls, levels: Sequence[int], meant: Bools,
     klass: Smalls | None = None,
 ) -> Iterator[list[Part]]:  # fmt: skip
     """Ways to share the pods out among domains, best first; none when it cannot be.
 
     `room` is pods a node takes, `domains` a level's domain a node (levels × nodes), `levels` the
-    pool's levels from the widest to the nearest, `klass` the nodes' classes.
+    pool's levels from the widest to the nearest, `meant` the nodes whose domains matter, `klass`
+    the nodes' classes.
     """
-    everywhere = np.ones(len(room), dtype=np.bool_)
-    for inside in _outer(near, pods, room, domains, levels, everywhere):
-        if near.even != UNSET:
-            way = _even(near, pods, room, domains, inside)
+    for inside in _outer(near, pods, room, domains, levels, meant):
+        if near.spreads:
+            way = spread.deal(near.spreads, pods, room, domains, inside)
             if way is not None:
                 yield way
             if near.evenly:
@@ -81,35 +73,6 @@ def parts(
             yield _liked(near.prefer, pods, room, inside, klass)
         else:
             yield [Part(inside, pods)]
-
-
-def _even(near: Near, pods: int, room: Ints, domains: Smalls, inside: Bools) -> list[Part] | None:
-    """Pods dealt out one by one to the domain with fewest; None if that is not even enough.
-
-    Dealing to the fewest is as even as it can be, so a "no" is a proof. Pods that are there
-    already count; a domain that takes none of these counts as well, as long as it has nodes.
-    """
-    if near.even >= len(domains):
-        return None
-    total = per_domain(near.even, room, domains, inside)
-    there = np.unique(domains[near.even][inside & (domains[near.even] != UNSET)])
-    have = np.zeros(len(total), dtype=np.int64)
-    for node, count in near.beside:
-        if domains[near.even, node] != UNSET:
-            have[domains[near.even, node]] += count
-    share = np.zeros(len(total), dtype=np.int64)
-    most = -near.skew if near.skew < 0 else pods
-    for _ in range(pods):
-        open_ = there[(share[there] < total[there]) & (share[there] < most)]
-        if not len(open_):
-            return None
-        share[open_[np.argmin((have + share)[open_])]] += 1
-    if near.skew > 0:
-        after = (have + share)[there]
-        touched = after[share[there] > 0]
-        if len(touched) and touched.max() - after.min() > near.skew:
-            return None
-    return [Part(inside & (domains[near.even] == d), int(share[d])) for d in there if share[d]]
 
 
 def _liked(
