@@ -71,6 +71,7 @@ def tree(world: World) -> None:
         up = queue.spec.parent if queue.spec.parent in names else ""
         below.setdefault(up, []).append(queue)
     rows: list[list[str]] = []
+    shown: set[str] = set()
 
     def branch(parent: str, indent: str, seen: frozenset[str]) -> None:
         mine = [q for q in below.get(parent, []) if q.metadata.name not in seen]
@@ -78,10 +79,13 @@ def tree(world: World) -> None:
             last = i == len(mine) - 1
             mark = "" if not parent else indent + ("└─ " if last else "├─ ")
             rows.append([mark + queue.metadata.name, *_summary(queue)])
+            shown.add(queue.metadata.name)
             deeper = "" if not parent else indent + ("   " if last else "│  ")
             branch(queue.metadata.name, deeper, seen | {queue.metadata.name})
 
     branch("", "", frozenset())
+    circling = [queue for queue in queues if queue.metadata.name not in shown]
+    rows += [[queue.metadata.name, *_summary(queue)] for queue in circling]
     show.rows(["QUEUE", "STATE", "WEIGHT", "SHARE", "RUNNING", "WAITING", "USED"], rows)
 
 
@@ -133,6 +137,8 @@ def create(world: World, name: str, dry_run: bool, **wishes: object) -> None:
     spec = _spec(wishes)
     quota = _quota({}, wishes)
     spec["pools"] = [quota]
+    if not dry_run:
+        _check(world, {"metadata": {"name": name}, "spec": spec})
     shared.created(world, shared.kind_of("queues"), name, spec, dry_run=dry_run)
 
 
@@ -152,6 +158,7 @@ def set_(world: World, name: str, dry_run: bool, **wishes: object) -> None:
         spec["pools"] = pools
     if not spec:
         raise click.UsageError("say what is to change; athanor queue set --help lists it")
+    _check(world, world.client.patch(kind, name, {"spec": spec}, dry_run=True))
     shared.changed(world, kind, name, spec, dry_run=dry_run)
 
 
@@ -163,6 +170,26 @@ def delete(world: World, names: tuple[str, ...], yes: bool) -> None:
     if not yes:
         confirm(f"delete {', '.join(names)}?")
     shared.removed(world, shared.kind_of("queues"), names)
+
+
+def _check(world: World, wanted: JSON) -> None:
+    """Refuse what would make a queue invalid that is valid now, by the field's name."""
+    import msgspec
+
+    from athanor.api.scheduling import Queue
+    from athanor.features.scheduling.queues import problems
+
+    name = wanted["metadata"]["name"]
+    pools = {one["metadata"]["name"] for one in world.client.list(shared.kind_of("pools"))["items"]}
+    now = {queue.metadata.name: queue for queue in _queues(world)}
+    before = problems(list(now.values()), frozenset(pools))
+    after = problems(list({**now, name: msgspec.convert(wanted, Queue)}.values()), frozenset(pools))
+    for wrong, problem in sorted(after.items(), key=lambda one: one[0] != name):
+        if before.get(wrong) != problem:
+            raise Failure(
+                f"queue {wrong} would not be valid: {problem.message}",
+                hint="athanor queue tree and athanor pool list show what there is",
+            )
 
 
 def _state(word: str, state: str, text: str) -> click.Command:

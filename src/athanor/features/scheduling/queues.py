@@ -38,6 +38,12 @@ def problems(queues: Sequence[Queue], pools: frozenset[str]) -> dict[str, Proble
         problem = _own(queue) or _tree(queue, by_name) or _places(queue, pools)
         if problem is not None:
             found[name] = problem
+    for name, queue in by_name.items():
+        for up in above(queue.spec.parent, by_name):
+            wrong = found.get(up.metadata.name)
+            if (name not in found or not found[name].fatal) and wrong is not None and wrong.fatal:
+                text = f"spec.parent: queue {up.metadata.name} is not valid: {wrong.message}"
+                found[name] = Problem("ParentInvalid", text)
     children: dict[str, list[Queue]] = {}
     for name, queue in sorted(by_name.items()):
         if name not in found:
@@ -94,10 +100,12 @@ def _tree(queue: Queue, by_name: Mapping[str, Queue]) -> Problem | None:
 
 
 def _places(queue: Queue, pools: frozenset[str]) -> Problem | None:
+    """Pools that are not there. A queue with no other would be taken for one that names none."""
+    lost = all(quota.pool not in pools for quota in queue.spec.pools)
     for i, quota in enumerate(queue.spec.pools):
         if quota.pool not in pools:
             text = f"spec.pools[{i}].pool: there is no pool {quota.pool}"
-            return Problem("PoolNotFound", text, fatal=False)
+            return Problem("PoolNotFound", text, fatal=lost)
     return None
 
 

@@ -35,6 +35,10 @@ def quota(**amounts: JSON) -> list[JSON]:
             "a", "ChildrenOverGuarantee", "spec.pools[0].guaranteed.cpu",
         ),
         (
+            [queue("a", pools=[{"pool": "x"}]), queue("b", parent="a", pools=quota())],
+            "b", "ParentInvalid", "spec.parent: queue a is not valid: spec.pools[0].pool",
+        ),
+        (
             [queue("a", budget={"gpuHours": "5h"})],
             "a", "InvalidQuantity", "spec.budget.gpuHours",
         ),
@@ -44,6 +48,13 @@ def test_the_field_is_named(queues: list[Queue], where: str, reason: str, word: 
     found = problems(queues, frozenset({"p"}))
     assert found[where].reason == reason
     assert word in found[where].message
+
+
+def test_a_queue_none_of_whose_pools_exist_does_not_get_all_of_them() -> None:
+    lost = queue("a", pools=[{"pool": "x", "limit": {"cpu": 1}}])
+    some = queue("b", pools=[{"pool": "x", "limit": {"cpu": 1}}, *quota(limit={"cpu": 1})])
+    found = problems([lost, some], frozenset({"p"}))
+    assert (found["a"].fatal, found["b"].fatal) == (True, False)
 
 
 def test_sound_trees_have_no_problem() -> None:
