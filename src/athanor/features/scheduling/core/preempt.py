@@ -10,12 +10,13 @@ An elastic gang is pushed out whole only if what is left without its surplus is 
 Never: gangs that are not preemptible, that run for less than their queue's minimum, or leave
 already. The order is: lower priority, least device time lost (since the last checkpoint, and the
 restart), youngest. The eviction is played through in a copy of the world, those that can be spared
-are put back (the most valuable first), and only what then still works is proposed.
+are put back (the most valuable first), and only what then still works is proposed: with every
+victim above its queue's right even when it is looked at last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from athanor.features.scheduling.core import place, rights, shrink
@@ -23,6 +24,11 @@ from athanor.features.scheduling.core.seat import seat
 from athanor.features.scheduling.core.spots import Spots
 from athanor.features.scheduling.core.state import State, World
 from athanor.features.scheduling.core.table import Ints
+
+RETRIES = 8
+"""Other choices of victims that are tried when the cheapest ones lead nowhere."""
+LOOKS = 256
+"""Victims that are looked at in all these tries together."""
 
 
 class Proposal(NamedTuple):
@@ -59,8 +65,31 @@ def _in_pool(state: State, gang: int, pool: int) -> Proposal | None:
     someone_goes = state.leaving or state.shrinking or state.released
     if not candidates and not surplus and not someone_goes:
         return None
+    tried = _try(state, gang, pool, surplus, candidates)
+    more = min(RETRIES, LOOKS // max(len(candidates), 1))
+    for first in tried.denied[:more]:  # cheap victims may use up what a queue is above its right
+        if tried.made is not None:
+            break
+        rest = [g for g in candidates if g != first]
+        tried = _try(state, gang, pool, surplus, [first, *rest])
+    return tried.made
+
+
+class _Tried(NamedTuple):
+    """What came of asking candidates in one order; `denied`: they fit their queues' right then."""
+
+    made: Proposal | None
+    denied: tuple[int, ...]
+
+
+def _try(
+    state: State, gang: int, pool: int, surplus: Sequence[int], candidates: Sequence[int],
+    more: int = RETRIES,
+) -> _Tried:  # fmt: skip
+    amounts = state.ask(gang).amounts(state.ask(gang).least)
     world = state.soon().fork()
     victims: list[int] = []
+    denied: list[int] = []
     shrunk: dict[int, tuple[int, ...]] = {}
     spots = _fits(state, world, gang, pool, amounts)
     for one in surplus:
@@ -81,16 +110,33 @@ def _in_pool(state: State, gang: int, pool: int) -> Proposal | None:
             state.release(world, victim)
             victims.append(victim)
             spots = _fits(state, world, gang, pool, amounts)
+        else:
+            denied.append(victim)
     if spots is None:
-        return None
+        return _Tried(None, tuple(denied))
     for victim in list(reversed(victims)):
         spared = _spare(state, world, gang, pool, amounts, spots, victim)
         if spared is not None:
             spots = spared
             victims.remove(victim)
+    within = [v for v in victims if not _fair(state, world, gang, pool, amounts, v)]
+    if within and not more:
+        return _Tried(None, tuple(denied))
+    if within:  # others took what their queue was above its right: do without these
+        rest = [g for g in candidates if g not in within]
+        return _try(state, gang, pool, surplus, rest, more - 1)
     for one in list(reversed(shrunk)):
         spots = _regrow(state, world, gang, pool, amounts, spots, one, shrunk)
-    return Proposal(pool, tuple(victims), shrunk, spots, amounts, world)
+    return _Tried(Proposal(pool, tuple(victims), shrunk, spots, amounts, world), tuple(denied))
+
+
+def _fair(state: State, world: World, gang: int, pool: int, amounts: Ints, victim: int) -> bool:
+    """Whether a victim would be above its queue's right even if it were the only one to stay."""
+    held = state.held[victim]
+    state.count(world.tree, victim, held.pool, held.amounts)
+    fair = rights.allowed(state, world, gang, victim, pool, amounts)
+    state.count(world.tree, victim, held.pool, -held.amounts)
+    return fair
 
 
 def _regrow(
