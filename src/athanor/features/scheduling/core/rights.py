@@ -7,32 +7,33 @@ import numpy as np
 from athanor.features.scheduling.core.quota import BORROWED, Tree
 from athanor.features.scheduling.core.snapshot import UNSET, Consent
 from athanor.features.scheduling.core.state import State, World
-from athanor.features.scheduling.core.table import Bools, Ints, floats
+from athanor.features.scheduling.core.table import Bools, Floats, Ints
 
 
-def lost(state: State, gang: int) -> float:
-    """Device-seconds (or core-seconds) that evicting a gang throws away."""
+def lost(state: State, rows: Ints) -> Floats:
+    """Device-seconds (or core-seconds) that evicting each of these running gangs throws away."""
     gangs = state.snapshot.gangs
-    known = [t for t in (float(gangs.saved[gang]), float(gangs.started[gang])) if not np.isnan(t)]
-    since = max(known, default=state.time)
-    amounts = state.held[gang].amounts
+    since = np.fmax(gangs.saved[rows], gangs.started[rows])
+    ran = np.maximum(state.time - np.where(np.isnan(since), state.time, since), 0.0)
+    amounts = np.array([state.held[g].amounts for g in rows.tolist()], dtype=np.int64)
     kinds = [state.snapshot.resources.index(k) for k in state.snapshot.device_kinds]
-    devices = float(amounts[kinds].sum()) / 1000.0 if kinds else 0.0
-    size = devices if devices else float(amounts.max(initial=0)) / 1e6
-    return size * (max(state.time - since, 0.0) + float(gangs.restart_cost[gang]))
+    devices = amounts[:, kinds].sum(axis=1) / 1000.0
+    size = np.where(devices > 0, devices, amounts.max(axis=1, initial=0) / 1e6)
+    found: Floats = size * (ran + gangs.restart_cost[rows])
+    return found
 
 
 def cheapest(state: State, pool: int, open_: Bools) -> list[int]:
     """Those of the pool's movable gangs that are marked, the first to go first: lower priority,
     least lost, youngest. What each loses is asked for once a cycle."""
-    rows = state.movable(pool)
-    known = state.losses.get(pool)
-    if known is None:
-        lost_ = floats(lost(state, g) for g in rows.tolist())
-        known = state.losses[pool] = lost_, floats(begun(state, g) for g in rows.tolist())
-    lost_, begun_ = (column[open_] for column in known)
-    some = rows[open_]
-    order = np.lexsort((-some, -begun_, lost_, state.snapshot.gangs.priority[some]))
+    if not open_.any():
+        return []
+    rows, gangs = state.movable(pool), state.snapshot.gangs
+    if pool not in state.losses:
+        state.losses[pool] = lost(state, rows)
+    some, losses = rows[open_], state.losses[pool][open_]
+    began = np.where(np.isnan(gangs.started[some]), state.time, gangs.started[some])
+    order = np.lexsort((-some, -began, losses, gangs.priority[some]))
     found: list[int] = some[order].tolist()
     return found
 

@@ -15,7 +15,7 @@ from athanor.features.scheduling.core import rights
 from athanor.features.scheduling.core.quota import GUARANTEED
 from athanor.features.scheduling.core.snapshot import UNSET, Resize
 from athanor.features.scheduling.core.state import State, World
-from athanor.features.scheduling.core.table import Ints
+from athanor.features.scheduling.core.table import Ints, ints
 
 
 def candidates(state: State, gang: int, pool: int, amounts: Ints) -> list[int]:
@@ -70,4 +70,4 @@ def _cost(state: State, gang: int) -> float:
     """What is lost: nothing where ranks may come and go."""
     if state.snapshot.gangs.resize[gang] == Resize.LIVE:
         return 0.0
-    return rights.lost(state, gang)
+    return float(rights.lost(state, ints((gang,)))[0])
