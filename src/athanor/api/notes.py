@@ -48,7 +48,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
     },
     "GangSpec": {
         "podSets": "The sets of equal pods that start together.",
-        "queue": "Queue that pays; the platform's default queue when empty.",
+        "queue": "Queue that pays; instead of the default one the namespace's own, if it has one.",
         "priorityClassName": "PriorityClass that orders the gang in its queue.",
         "preemptible": "Whether it may be evicted for others; the queue's rule when not set.",
         "pools": "Pools in order of preference; the queue's order when empty.",

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from athanor.api.core import PriorityClass
 from athanor.api.placement import unpack
-from athanor.api.scheduling import DEFAULT_QUEUE, Gang, PodSet
+from athanor.api.scheduling import Gang, PodSet
 from athanor.features.scheduling import pods
 from athanor.features.scheduling.budgets import Meter
 from athanor.features.scheduling.core.rows import (
@@ -54,11 +54,6 @@ class Refused(Struct, frozen=True):
 def key_of(gang: Gang) -> str:
     """`namespace/name`, the gang's name in the core."""
     return f"{gang.metadata.namespace}/{gang.metadata.name}"
-
-
-def queue_of(gang: Gang) -> str:
-    """The queue that pays."""
-    return gang.spec.queue or DEFAULT_QUEUE
 
 
 def holds(gang: Gang) -> bool:
@@ -152,8 +147,9 @@ def _set(pod_set: PodSet, sited: Sited) -> PodSetRow:
 
 
 def row(
-    gang: Gang, asked: AskRow, priorities: Mapping[str, PriorityClass], refused: Refused | None
-) -> GangRow:
+    gang: Gang, queue: str, asked: AskRow, priorities: Mapping[str, PriorityClass],
+    refused: Refused | None,
+) -> GangRow:  # fmt: skip
     """The gang as the core reads it."""
     spec, admission = gang.spec, gang.status.admission
     klass = priority_of(gang, priorities)
@@ -165,7 +161,7 @@ def row(
     progress, checkpoint = gang.status.progress, spec.checkpoint
     return GangRow(
         name=key_of(gang),
-        queue=queue_of(gang),
+        queue=queue,
         ask=asked,
         state=state,
         priority=klass.value if klass else 0,

@@ -246,14 +246,14 @@ class _Kept:
                 self.unread.add(name)
             return
         said = tuple(reason.code for reason in gang.status.reasons)
-        asked = AskRow((), (), gang.spec.within)
+        asked, queue = AskRow((), (), gang.spec.within), self.tenants.queue_of(gang)
         self.builder.put(
             name,
             Entry(
-                gangs.row(gang, asked, self.tenants.priorities, refusal), wish.number,
+                gangs.row(gang, queue, asked, self.tenants.priorities, refusal), wish.number,
                 tuple(gangs.running(gang, offers)),
                 self.tellings.setdefault(said, len(self.tellings)),
-                self.paths.number(runtimes.path_of(gang, needs)),
+                self.paths.number(runtimes.path_of(gang, queue, needs)),
             ),
         )  # fmt: skip
         lost = sorted(gangs.lost(gang, offers))

@@ -115,10 +115,11 @@ def _admit(seen: Observed, one: Admit, now: float) -> Patch:
     gang = seen.gangs[s.gangs.names[one.gang]]
     placements = [_placement(seen, placed) for placed in one.placed]
     # names of pod sets are the class's: equal asks have equal names
-    longest = queues.longest(gangs.queue_of(gang), seen.queues)
+    queue = s.queues.names[int(s.gangs.queue[one.gang])]
+    longest = queues.longest(queue, seen.queues)
     own = gang.spec.max_runtime_seconds
     admission = Admission(
-        queue=gangs.queue_of(gang),
+        queue=queue,
         pool=s.pools.names[one.pool],
         placements=placements,
         admitted_at=rfc3339(now),

@@ -26,9 +26,9 @@ SAVE_EVERY = 300.0
 """Seconds between two writes of them."""
 
 
-def path_of(gang: Gang, needs: Sequence[PodNeed]) -> Path:
+def path_of(gang: Gang, queue: str, needs: Sequence[PodNeed]) -> Path:
     """A gang's kinds, from wide to narrow; numbers in names do not tell kinds apart."""
-    spec, queue = gang.spec, gangs.queue_of(gang)
+    spec = gang.spec
     milli, cores = 0, 0
     for pod_set, need in zip(spec.pod_sets, needs, strict=False):
         milli += pod_set.count * need.shape.devices * need.shape.milli
@@ -66,13 +66,13 @@ class Runtimes:
             self._found = History(remembered(queues.values()))
             finished = [gang for gang in finished if not _is_told(gang, queues)]
         for gang in finished:
-            ran = _ran(gang)
+            queue, ran = _queue(gang), _ran(gang)
             if ran is None:
                 continue
             said = declared_of(gang)
-            path = path_of(gang, gangs.read(gang, devices).needs)
+            path = path_of(gang, queue, gangs.read(gang, devices).needs)
             self._found.runs.ran(path, ran if said is None else ran * DECLARED / said)
-            self._changed[gangs.queue_of(gang)] = now
+            self._changed[queue] = now
 
     def mark(self, snapshot: Snapshot, numbers: Smalls, paths: Paths, now: float) -> Snapshot:
         """The snapshot with each gang's chances to end."""
@@ -118,8 +118,13 @@ def remembered(queues: Iterable[Queue]) -> Runs:
 
 def _is_told(gang: Gang, queues: Mapping[str, Queue]) -> bool:
     """Whether a gang ended before its queue's status was written."""
-    queue, end = queues.get(gangs.queue_of(gang)), gang.status.finished_at
+    queue, end = queues.get(_queue(gang)), gang.status.finished_at
     return queue is not None and bool(end) and parse_rfc3339(str(end)) <= _written(queue)
+
+
+def _queue(gang: Gang) -> str:
+    """The queue that paid for a finished gang."""
+    return gang.status.admission.queue if gang.status.admission is not None else ""
 
 
 def _written(queue: Queue) -> float:

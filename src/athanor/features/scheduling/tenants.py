@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
+from athanor.api import labels
 from athanor.api.core import Namespace, PriorityClass
 from athanor.api.meta import Object
-from athanor.api.scheduling import Gang, Pool, Queue
+from athanor.api.scheduling import DEFAULT_QUEUE, Gang, Pool, Queue
 from athanor.features.scheduling import gangs, queues, rates
 from athanor.features.scheduling.core.rows import NodeRow, PoolRow, QueueRow
 from athanor.features.scheduling.core.why import Code
@@ -87,9 +88,15 @@ class Tenants:
             self._queue_rows = devices, rows
         return rows
 
+    def queue_of(self, gang: Gang) -> str:
+        """The queue that pays: its namespace's own in place of the default one."""
+        if gang.spec.queue not in ("", DEFAULT_QUEUE):
+            return gang.spec.queue
+        return self.labels.get(gang.metadata.namespace, {}).get(labels.QUEUE) or DEFAULT_QUEUE
+
     def refusal(self, gang: Gang, read: Read) -> Refused | None:
         """Why a gang cannot be considered, the first reason."""
-        named = gangs.queue_of(gang)
+        named = self.queue_of(gang)
         queue, problem = self.queues.get(named), self.problems.get(named)
         if read.problem:
             return Refused(Code.INVALID_REQUEST, read.problem)

@@ -161,6 +161,23 @@ def test_only_chosen_namespaces_submit() -> None:
     run(main)
 
 
+def test_a_namespaces_own_queue_pays_for_what_names_none() -> None:
+    async def main() -> None:
+        async with cluster([gangs(), scheduling()], nodes={"node-0": NODE}) as lab:
+            await tree(lab, {"name": "team"}, {"name": "other"})
+            await lab.create(gang("a", queue="default"), Gang)
+            await reason(lab, "a", "QueueNotFound")
+            labels = {"metadata": {"labels": {"athanor.dev/queue": "team"}}}
+            await lab.patch(Namespace, "default", labels, namespace=None)
+            for name, queue in (("a", "team"), ("b", "other")):
+                if name == "b":
+                    await lab.create(gang("b", queue="other"), Gang)
+                admission = (await runs(lab, name)).status.admission
+                assert admission is not None and admission.queue == queue
+
+    run(main)
+
+
 def test_quota_in_units_and_in_memory() -> None:
     async def main() -> None:
         async with cluster([gangs(), scheduling()], nodes={"node-0": NODE}) as lab:

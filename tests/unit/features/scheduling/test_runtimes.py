@@ -59,7 +59,7 @@ def expected(runtimes: Runtimes, at: Seen, now: float = NOW) -> float:
     runtimes.learn(at.finished, (), {"team": at.queue}, now)
     paths = Paths()
     needs = gangs.read(at.waits, ()).needs
-    numbers = smalls([paths.number(path_of(at.waits, needs))])
+    numbers = smalls([paths.number(path_of(at.waits, "team", needs))])
     return float(rest(runtimes.mark(at.snapshot, numbers, paths, now), now, 0.5)[0])
 
 
