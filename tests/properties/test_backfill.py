@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+from collections.abc import Iterator
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +18,10 @@ from tests.properties.worlds import GPU, NOW
 
 POLICY = Policy()
 TIMES = [60.0, 120.0, 300.0, 600.0]
+EVERY = 1 if int(os.environ.get("ATHANOR_EXAMPLES", "20")) >= 200 else 41
+"""Of the small worlds that are gone through one by one."""
+KINDS = ((1, 1, 60.0), (1, 2, 120.0), (2, 1, 60.0), (2, 2, 300.0))
+"""Pods, cores of each, seconds."""
 
 
 @st.composite
@@ -110,3 +118,33 @@ def test_the_first_promise_is_the_earliest_that_there_is(rows: r.Rows) -> None:
             gangs=[g for i, g in enumerate(running.gangs) if i in ahead or i == held.gang],
         )
         assert soonest(kept, s.gangs.names[held.gang]) == held.start
+
+
+def every() -> Iterator[r.Rows]:
+    """All worlds of up to two nodes of two or three cores and four gangs of these kinds."""
+    for strict, count in itertools.product((True, False), (1, 2)):
+        for sizes in itertools.combinations_with_replacement((2, 3), count):
+            machines = [
+                r.NodeRow(f"n{i}", "p", {"cpu": size * 1000}) for i, size in enumerate(sizes)
+            ]
+            for kinds in itertools.product(KINDS, repeat=4):
+                gangs = [
+                    r.GangRow(f"g{i}", "q", r.AskRow((
+                        r.PodSetRow("s", r.ShapeRow((("cpu", cpu * 1000),)), pods),
+                    )), created=float(i), estimate=seconds)
+                    for i, (pods, cpu, seconds) in enumerate(kinds)
+                ]  # fmt: skip
+                queue = r.QueueRow("q", strict=strict)
+                yield r.Rows([r.PoolRow("p")], machines, [queue], gangs, resources=("cpu", GPU))
+
+
+def test_in_every_small_world_promises_hold_and_backfill_delays_nobody() -> None:
+    policy = POLICY.with_(reserved=3, reserve_after=0.0)
+    for rows in itertools.islice(every(), 0, None, EVERY):
+        held = cycle(build(rows), policy, NOW)[0].held
+        starts, promised = play(rows, policy)
+        assert all(starts[name] <= at for name, at in promised.items())
+        for one in held:
+            alone, _ = play(rows._replace(gangs=rows.gangs[: one.gang + 1]), policy)
+            name = rows.gangs[one.gang].name
+            assert starts[name] <= alone[name]
