@@ -75,7 +75,7 @@ def _repaired(state: State, gang: int, lost: dict[int, list[int]]) -> Held | Non
     done: list[tuple[SetAsk, Spots]] = []
     for i, one in enumerate(ask.sets):
         for ranks, inside in _groups(state, gang, one, kept, sorted(lost.get(one.row, []))):
-            alone = one._replace(near=Near())
+            alone = one._replace(near=_still(one.near, kept[i].values()))
             spots = None
             for spares in (False, True):
                 nodes = _both(inside, state.inside(gang, spares=spares))
@@ -127,6 +127,19 @@ def _groups(
         everyone = [spot for spots in kept for spot in spots.values()]
         within = int(state.snapshot.gangs.within[gang])
         yield group, _both(nodes, _domain(state, within, everyone))
+
+
+def _still(near: Near, mates: Iterable[Spot]) -> Near:
+    """What binds ranks that join others, in the domains of these.
+
+    Pods that run are counted in rules of equal spreading already, but not where each domain takes
+    so many of the set and no more.
+    """
+    beside = tuple((spot.node, 1) for spot in mates)
+    return Near(spreads=tuple(
+        one if one.skew > 0 else one._replace(beside=(*one.beside, *beside))
+        for one in near.spreads
+    ))  # fmt: skip
 
 
 def _domain(state: State, level: int, mates: Iterable[Spot]) -> Bools | None:
