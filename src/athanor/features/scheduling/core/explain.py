@@ -121,6 +121,10 @@ class Explainer:
                 return self._far(one, pool, possible=False)
             if room < one.least:
                 return self._short(one, pool, room, possible=possible)
+        if barred.code == Code.NOT_PROVEN:
+            text = f"each pod set fits alone; whether all {sum(ask.least)} pods fit together in"
+            text = f"{text} pool {where} was not found out within the budget of the search"
+            return why(Code.NOT_PROVEN, text, pool=where, pods=sum(ask.least))
         for one in ask.sets:
             if one.near.binds:
                 return self._far(one, pool, possible=possible)
@@ -132,10 +136,11 @@ class Explainer:
         """Whether the least of a gang fits bare nodes: else neither evictions nor ends help it."""
         key = ask.sets, pool
         if key not in self.known:
+            before = self.empty.gave_up[0]
             alone = place(self.empty, ask.sets, ask.least, pool, self.state.levels(pool))
             if alone is not None:
                 undo(self.empty, ask.sets, alone)
-            self.known[key] = alone is not None
+            self.known[key] = alone is not None or self.empty.gave_up[0] > before
         return self.known[key]
 
     def _short(self, one: SetAsk, pool: int, room: int, *, possible: bool) -> Why:

@@ -61,6 +61,8 @@ class Ledger:
         self.ground = _ground(nodes)
         self.keys = np.zeros(len(nodes.names), dtype=np.int64)
         self.hashed = -1
+        self.gave_up = [0]
+        """How often a search in this ledger or a copy of it ended without a proof."""
 
     def fork(self) -> Ledger:
         """A copy that can be changed without this one noticing."""

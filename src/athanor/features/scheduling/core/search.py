@@ -31,14 +31,17 @@ def exactly(
 ) -> Spots | None:
     """Places for all sets, booked, or None with the ledger as it was.
 
+    What is no proof is counted in the ledger's `gave_up`.
+
     Sets that are cut into slices are beyond it: they are placed best first or not at all.
     """
-    if any(one.near.slice_size or one.near.evenly for one in sets):
-        return None
     if any(
         int(np.minimum(ledger.view(sets[i].shape, pool).room, counts[i]).sum()) < counts[i]
         for i in order
     ):
+        return None
+    if any(one.near.slice_size or one.near.evenly for one in sets):
+        ledger.gave_up[0] += 1
         return None
     return _Search(ledger, sets, counts, pool, order, inside).run()
 
@@ -56,6 +59,7 @@ class _Search:
     def run(self) -> Spots | None:
         """The first way that works."""
         if not self._set(0):
+            self.ledger.gave_up[0] += self.left <= 0
             return None
         return tuple(tuple(self.found[i]) for i in range(len(self.sets)))
 

@@ -117,14 +117,18 @@ def _with(
     ledger = binding(state, gang)
     if keep is not None:
         place.undo(ledger, ask.sets, keep.spots)
+    before = ledger.gave_up[0]
     spots = seat(state, ledger, gang, counts, pool)
     if spots is not None:
         return Started(pool, spots, amounts)
+    proven = ledger.gave_up[0] == before
     if keep is not None:
         place.redo(ledger, ask.sets, keep.spots)
     kept = ledger is not state.now.ledger or state.inside(gang) is not None
     blocked = kept and _fits_now(state, ask, counts, pool)
-    return Barred(pool, Code.RESERVED_FOR_OTHERS if blocked else Code.NO_CAPACITY)
+    if blocked:
+        return Barred(pool, Code.RESERVED_FOR_OTHERS)
+    return Barred(pool, Code.NO_CAPACITY if proven else Code.NOT_PROVEN)
 
 
 def refused(state: State, gang: int, pool: int, amounts: Ints) -> Refusal | None:
