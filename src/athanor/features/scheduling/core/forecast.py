@@ -23,17 +23,17 @@ from athanor.features.scheduling.core.snapshot import UNSET, GangState, Policy, 
 from athanor.features.scheduling.core.table import Floats
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-NEAREST = 200
+NEAREST = 50
 """So many past gangs that looked most alike speak for a new one."""
 KEPT = 5000
 """So many past starts are remembered."""
 LEAST = 20
 """With fewer past starts than this, nothing but the plan is known."""
-FEATURES = 5
-TRACKING = 0.05
+FEATURES = 8
+TRACKING = 0.1
 """How far a quantile is moved after a start, in e-folds."""
-LONGEST = 20.0
-"""No wait is said to be longer than this, in e-folds of a second: fifteen years."""
+FARTHEST = 1.0
+"""How far it is moved at most: bursts, whose gangs all wait long, would carry it away."""
 
 
 class Interval(NamedTuple):
@@ -62,19 +62,20 @@ class Waits:
         self.seen = np.vstack([self.seen[-KEPT + 1 :], seen])
         self.waited = np.append(self.waited[-KEPT + 1 :], waited)
         if said is not None:
-            self.shift += TRACKING * ((waited > said) - (1.0 - np.array(QUANTILES)))
+            step = TRACKING * ((waited > said) - (1.0 - np.array(QUANTILES)))
+            self.shift = np.clip(self.shift + step, -FARTHEST, FARTHEST)
 
     def quantiles(self, seen: Floats, so_far: float = 0.0) -> Floats | None:
         """Quantiles of the waits of those that looked most alike and waited longer than `so_far`,
-        as moved; None when there are too few."""
+        as moved; None when there are too few. Of equals the newest speak."""
         scale = np.maximum(self.seen.std(axis=0), 1e-3) if len(self.seen) else 1.0
-        far = (((self.seen - seen) / scale) ** 2).sum(axis=1)
-        past = self.waited[np.argsort(far, kind="stable")[:NEAREST]]
+        far = (((self.seen - seen) / scale) ** 2).sum(axis=1)[::-1]
+        past = self.waited[::-1][np.argsort(far, kind="stable")[:NEAREST]]
         past = past[past >= so_far]
         if len(past) < LEAST:
             return None
         found = np.log1p(np.quantile(past, QUANTILES) - so_far) + self.shift
-        moved: Floats = so_far + np.expm1(np.maximum.accumulate(np.clip(found, 0.0, LONGEST)))
+        moved: Floats = so_far + np.expm1(np.maximum.accumulate(np.maximum(found, 0.0)))
         return moved
 
 
@@ -96,7 +97,8 @@ def start_interval(
 
 
 def features(snapshot: Snapshot, policy: Policy, now: float, gang: int) -> Floats:
-    """What a gang looks like from outside: its plan, its size, its line, its queue's use."""
+    """What a gang looks like from outside: its plan, its size, its line, its queue's use, and how
+    long its queue's line has waited: all of it, and who asks for no more."""
     s = snapshot
     size = _size(s)
     queue = int(s.gangs.queue[gang])
@@ -105,12 +107,17 @@ def features(snapshot: Snapshot, policy: Policy, now: float, gang: int) -> Float
     running = same & (s.gangs.state != GangState.WAITING)
     right = float(s.queues.guaranteed[queue, :, _device(s)].sum()) if queue != UNSET else 0.0
     held = float(size[running].sum())
+    ages = now - s.gangs.created
+    line, smaller = ages[waiting], ages[waiting & (size <= size[gang])]
     return np.array([
         math.log1p(planned(s, policy, now, gang)),
         math.log2(1.0 + size[gang] / 1000.0),
         math.log1p(float(size[waiting].sum()) / 1000.0),
         held / right if right else 0.0,
         math.log1p(float(waiting.sum())),
+        math.log1p(max(float(line.max(initial=0.0)), 0.0)),
+        math.log1p(max(float(smaller.max(initial=0.0)), 0.0)),
+        math.log1p(max(float(np.median(line)), 0.0)),
     ])  # fmt: skip
 
 
