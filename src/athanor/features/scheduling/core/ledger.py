@@ -159,7 +159,8 @@ class Ledger:
         return bool(((free < 0) & (asked > 0)).any())
 
     def force(self, node: int, shape: Shape, devices: int, slot: int = UNSET) -> None:
-        """Book a pod that runs already, even where the node has shrunk since."""
+        """Book a pod even where its place is taken: it runs already and the node has shrunk since,
+        or it is promised a place whose holder is still there."""
         self._book(node, shape, devices, slot, 1)
 
     def _book(self, node: int, shape: Shape, devices: int, slot: int, sign: int) -> None:
@@ -170,7 +171,10 @@ class Ledger:
             if devices >> d & 1 and self.milli[node, d] != gpu.NO_DEVICE:
                 if want.slots:
                     mask = ((1 << want.slots) - 1) << slot
-                    self.cut[node, d] ^= mask
+                    if sign > 0:
+                        self.cut[node, d] |= mask
+                    else:
+                        self.cut[node, d] &= ~mask
                     self.milli[node, d] = 0 if self.cut[node, d] else gpu.WHOLE
                 else:
                     self.milli[node, d] -= sign * want.milli
