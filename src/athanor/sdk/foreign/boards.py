@@ -50,12 +50,25 @@ def _places(asked: Given) -> list[tuple[str, str, str]]:
 def _mounted(roles: list[JSON], claim: str, below: str) -> str:
     """Where the first role sees a folder of a claim; "" for nowhere."""
     spec = (roles[0]["template"].get("spec") or {}) if roles else {}
-    names = [one.get("name") for one in spec.get("volumes") or []
-             if (one.get("persistentVolumeClaim") or {}).get("claimName") == claim]  # fmt: skip
-    for mount in shape.container({"spec": spec}).get("volumeMounts") or []:
+    names = [
+        one.get("name") for one in _objects(spec.get("volumes"))
+        if _object(one.get("persistentVolumeClaim")).get("claimName") == claim
+    ]  # fmt: skip
+    for mount in _objects(shape.container({"spec": spec}).get("volumeMounts")):
         inside = str(mount.get("subPath") or "").strip("/")
         if mount.get("name") not in names or not f"{below}/".startswith(inside and f"{inside}/"):
             continue
         rest = below[len(inside) :].strip("/")
-        return "/".join(part for part in (str(mount["mountPath"]).rstrip("/"), rest) if part)
+        return "/".join(
+            part for part in (str(mount.get("mountPath") or "").rstrip("/"), rest) if part
+        )
     return ""
+
+
+def _object(found: object) -> JSON:
+    """An object; what is none is left to the server, which names it."""
+    return found if isinstance(found, dict) else {}
+
+
+def _objects(found: object) -> list[JSON]:
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []

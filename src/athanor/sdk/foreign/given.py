@@ -7,10 +7,15 @@ that is taken and does not reach our object is spoken of in a note that begins w
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from athanor.api.meta import JSON
+
+_TYPES: Mapping[type, str] = {
+    dict: "an object with fields", list: "a list", str: "a text", int: "a whole number",
+    bool: "true or false",
+}  # fmt: skip
 
 
 class Given:
@@ -25,7 +30,7 @@ class Given:
     def take(self, path: str, default: Any = None) -> Any:
         """The field at a dotted path, removed; `default` when it is not there, or null.
 
-        Raises ValueError when `default` is a list or an object, and the field is not.
+        Raises ValueError when the field is not of the default's type.
         """
         *heads, last = path.split(".")
         at: Any = self._rest
@@ -34,9 +39,15 @@ class Given:
         found = at.pop(last, None) if isinstance(at, dict) else None
         if found is None:
             return default
-        if isinstance(default, dict | list) and not isinstance(found, type(default)):
-            wanted = "a list" if isinstance(default, list) else "an object with fields"
-            raise ValueError(f"{self.at(path)}: {found!r:.40} is not {wanted}")
+        if default is not None and type(found) is not type(default):
+            raise ValueError(f"{self.at(path)}: {found!r:.40} is not {_TYPES[type(default)]}")
+        return found
+
+    def number(self, path: str) -> int | None:
+        """The whole number at a path, removed. Raises ValueError for anything else."""
+        found = self.take(path)
+        if found is not None and type(found) is not int:
+            raise ValueError(f"{self.at(path)}: {found!r:.40} is not {_TYPES[int]}")
         return found
 
     def part(self, path: str) -> Given:

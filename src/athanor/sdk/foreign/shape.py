@@ -33,7 +33,7 @@ def role(part: Given, name: str, policy: str) -> JSON:
     template = part.take("template", {})
     spec = template.get("spec") or {}
     containers = spec.get("containers") or [] if isinstance(spec, dict) else None
-    if not isinstance(containers, list) or not all(isinstance(one, dict) for one in containers):
+    if not _are_objects(containers):
         raise ValueError(f"{part.at('template')}: spec.containers is not a list of containers")
     spec = dict(spec)
     own = spec.pop("restartPolicy", None)
@@ -44,6 +44,10 @@ def role(part: Given, name: str, policy: str) -> JSON:
     if replicas != 1:
         made["replicas"] = replicas
     return {**made, "restartPolicy": policy, "template": {**template, "spec": spec}}
+
+
+def _are_objects(found: object) -> bool:
+    return isinstance(found, list) and all(isinstance(one, dict) for one in found)
 
 
 def job(given: Given, framework: str, spec: JSON) -> JSON:
@@ -65,7 +69,7 @@ def clean(part: Given, path: str, word: object) -> JSON:
     """The pods that go with a job, from a word that was taken at `path`."""
     if not word:
         return {}
-    if word not in CLEAN:
+    if str(word) not in CLEAN:
         part.note(path, f"{word} is not known, the pods that still run are deleted")
     return {"cleanPods": CLEAN.get(str(word), "Unfinished")}
 

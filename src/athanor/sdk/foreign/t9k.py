@@ -61,7 +61,7 @@ def deepspeed(given: Given, kind: str) -> JSON:
 
 def _deepspeed_command(run: Given) -> list[str]:
     if own := run.take("customCommand"):
-        return ["sh", "-c", own] if isinstance(own, str) else list(own)
+        return ["sh", "-c", own] if isinstance(own, str) else line(own)
     more = line(run.take("otherArgs"))
     if run.take("localRank") is False:
         more.append("--no_local_rank")
@@ -139,10 +139,10 @@ def _with_torchrun(one: JSON, options: list[str]) -> JSON:
 
 def role(part: Given, spec: JSON, kind: str = "") -> JSON:
     """A replica spec, or a worker. Retries that it allows are added to the job's run policy."""
-    policy = part.take("restartPolicy", "OnFailure")
+    policy = part.take("restartPolicy") or "OnFailure"
     if isinstance(policy, dict):
         inner = part.inner(policy, "restartPolicy")
-        policy, limit = inner.take("policy", "OnFailure"), inner.take("limit")
+        policy, limit = inner.take("policy", "OnFailure"), inner.number("limit")
         if limit:
             run = spec["runPolicy"]
             spec["runPolicy"] = {**run, "backoffLimit": limit + run.get("backoffLimit", 0)}
@@ -155,7 +155,7 @@ def common(given: Given) -> JSON:
     policy = given.part("spec.runPolicy")
     ours: JSON = {}
     for name in ("backoffLimit", "activeDeadlineSeconds"):
-        if (value := policy.take(name)) is not None:
+        if (value := policy.number(name)) is not None:
             ours[name] = value
     if word := policy.take("cleanUpPolicy"):
         ours |= shape.clean(policy, "cleanUpPolicy", word)

@@ -40,7 +40,7 @@ def read(given: Given, kind: str) -> JSON:
 def _mpirun(given: Given, worker: Given, workers: int) -> tuple[list[str], list[JSON]]:
     """The launcher's command line, [] for that of its template; and its variables."""
     config = given.part("spec.mpiConfig")
-    home = config.take("home") or given.take("spec.mpiHome") or ""
+    home = config.take("home", "") or given.take("spec.mpiHome", "")
     settings = config.take("mca", {}) or given.take("spec.mca", {})
     program = t9k.line(config.take("script")) or t9k.line(worker.take("cmd"))
     more = t9k.line(config.take("extraArgs")) or t9k.line(worker.take("extraMPIArgs"))
