@@ -435,8 +435,8 @@ SCENARIOS = {
         ),
         delete(POD, {"gracePeriodSeconds": 0}),
     ],
-    "eviction": [
-        MADE,
+    "eviction": [  # of a pod that no node takes meanwhile: then it is gone at once
+        post(PODS, _pod(nodeSelector={"a-label": "of-no-node"})),
         post(
             POD + "/eviction",
             {},
