@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from athanor.local.apiserver.refusals import DEPARTURES, REFUSALS
-from tests.conformance import compare, worlds
+from tests.conformance import compare
 from tests.conformance.differences import declared
 
 QUESTIONS = list(compare.collect())
@@ -31,18 +31,10 @@ class Asked:
         return self._known[module]
 
 
-@pytest.fixture(scope="session", params=["ours", "kube"])
-def asked(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Asked]:
-    """A world that is asked: our server without agent and controllers, or the real one."""
-    if request.param not in worlds.wanted():
-        pytest.skip(f"world {request.param}: not wanted, or `make kube` was not run")
-    if request.param == "kube":
-        yield Asked("kube", request.getfixturevalue("plane"))
-        return
-    with worlds.server(tmp_path_factory.mktemp("server")) as kubeconfig:
-        yield Asked("ours", kubeconfig)
+@pytest.fixture(scope="session")
+def asked(bare: tuple[str, Path]) -> Asked:
+    """A world that is asked."""
+    return Asked(*bare)
 
 
 @pytest.mark.parametrize("name", QUESTIONS)

@@ -1,12 +1,12 @@
 """How long gangs run, learned from those that have ended: by queue, user, name and size.
 
-What a restart would forget stands in Queue.status, by kinds whose users and names are digests:
-everybody may read queues. Gangs that ended since it was written teach when they are next seen.
+What a restart would forget stands in Queue.status: of the queue as a whole, for everybody may read
+queues, and what one user's gangs do is nobody's business. That is learned again from the ended
+gangs that are still there; those that ended since the status was written teach all of it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
@@ -22,6 +22,8 @@ from athanor.kit.times import parse_rfc3339, rfc3339
 
 MOST = 50
 """So many kinds of a queue outlive a restart, those that were seen last."""
+WHOLE = 3
+"""The first kinds of a path are of nobody in particular: declared or not, size, queue."""
 SAVE_EVERY = 300.0
 """Seconds between two writes of them."""
 
@@ -33,11 +35,11 @@ def path_of(gang: Gang, queue: str, needs: Sequence[PodNeed]) -> Path:
     for pod_set, need in zip(spec.pod_sets, needs, strict=False):
         milli += pod_set.count * need.shape.devices * need.shape.milli
         cores += pod_set.count * dict(need.shape.request).get("cpu", 0)
-    user = f"{queue}/{_digest(queue, gang.metadata.annotations.get('athanor.dev/user', ''))}"
+    user = gang.metadata.annotations.get("athanor.dev/user", "")
     name = re.sub(r"\d+", "#", gang.metadata.name)
     return kinds(
         declared_of(gang) is not None, f"{milli}d" if milli else f"{cores}c", queue=queue,
-        user=user, name=_digest(gang.metadata.namespace, name),
+        user=f"{queue}/{user}", name=f"{gang.metadata.namespace}/{name}",
     )  # fmt: skip
 
 
@@ -60,19 +62,25 @@ class Runtimes:
     ) -> None:  # fmt: skip
         """Gangs that ended since the last time; the first time all that ever have.
 
-        Those that ended before their queue's status was written are in it.
+        Then those that ended before their queue's status was written are in it as the queue's.
         """
+        known: Collection[str] = ()
         if self._found is None:
             self._found = History(remembered(queues.values()))
-            finished = [gang for gang in finished if not _is_told(gang, queues)]
+            finished = list(finished)
+            known = {gang.metadata.uid for gang in finished if _is_told(gang, queues)}
         for gang in finished:
             queue, ran = _queue(gang), _ran(gang)
             if ran is None:
                 continue
             said = declared_of(gang)
             path = path_of(gang, queue, gangs.read(gang, devices).needs)
+            is_known = gang.metadata.uid in known
+            if is_known:
+                path = path[WHOLE:]
             self._found.runs.ran(path, ran if said is None else ran * DECLARED / said)
-            self._changed[queue] = now
+            if not is_known:
+                self._changed[queue] = now
 
     def mark(self, snapshot: Snapshot, numbers: Smalls, paths: Paths, now: float) -> Snapshot:
         """The snapshot with each gang's chances to end."""
@@ -94,11 +102,10 @@ class Runtimes:
         return {"at": rfc3339(now), "ended": ended}
 
     def _of(self, queue: str) -> Iterator[tuple[Kind, Floats]]:
-        """The kinds of a queue's gangs that were seen last, its own and its users'."""
+        """The kinds of a queue as a whole that were seen last."""
         ended = self._found.runs.ended if self._found is not None else {}
-        whole = [k for k in ended if k[2:3] == ("queue",) and k[3] == queue]
-        users = [k for k in ended if len(k) > 3 and str(k[3]).startswith(f"{queue}/")]
-        yield from ((kind, ended[kind]) for kind in (*whole[-MOST:], *users[-MOST:]))
+        whole = [k for k in ended if k[2:] == ("queue", queue)]
+        yield from ((kind, ended[kind]) for kind in whole[-MOST:])
 
 
 def remembered(queues: Iterable[Queue]) -> Runs:
@@ -111,7 +118,7 @@ def remembered(queues: Iterable[Queue]) -> Runs:
                 int(b): n for b, n in bins.items()
                 if b.isdecimal() and int(b) < BINS and isinstance(n, int)
             }  # fmt: skip
-            for one in (kind, *([kind[:1], kind[:2]] if kind[2:3] == ("queue",) else [])):
+            for one in (kind[:1], kind[:2], kind):
                 runs.recall(one, counts)
     return runs
 
@@ -149,7 +156,3 @@ def _text(kind: Kind) -> str:
 def _kind(text: str) -> Kind:
     declared, *rest = text.split("|")
     return (declared == "declared", *rest)
-
-
-def _digest(*words: str) -> str:
-    return hashlib.blake2s("/".join(words).encode(), digest_size=6).hexdigest()

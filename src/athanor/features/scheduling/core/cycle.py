@@ -285,7 +285,7 @@ class _Run:
         state = self.state
         s = state.snapshot
         deadline = state.time
-        again = [g for g in made.shrunk if s.gangs.resize[g] == Resize.NEVER]
+        again = [one for one in made.shrunk if s.gangs.resize[one] == Resize.NEVER]
         for one, counts in made.shrunk.items():
             if one in again:
                 continue

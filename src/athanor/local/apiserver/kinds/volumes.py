@@ -92,9 +92,13 @@ def _update_claim(new: JSON, old: JSON) -> list[Cause]:
     if _storage(after) < _storage(old.get("spec") or {}) and _storage(after) <= has:
         detail = "field can not be less than status.capacity"
         causes.append(not_allowed("spec.resources.requests.storage", detail))
-    if before.get("volumeMode") != after.get("volumeMode"):
-        causes.append(wrong("volumeMode", after.get("volumeMode"), "field is immutable"))
-    return causes
+    return [*causes, *_other_mode(before, after)]
+
+
+def _other_mode(before: JSON, after: JSON) -> list[Cause]:
+    if before.get("volumeMode") == after.get("volumeMode"):
+        return []
+    return [wrong("volumeMode", after.get("volumeMode"), "field is immutable")]
 
 
 def _meant(spec: JSON) -> JSON:
@@ -161,9 +165,7 @@ def _update_volume(new: JSON, old: JSON) -> list[Cause]:
     if any(before.get(name) != after.get(name) for name in {*before, *after} - _NO_SOURCE):
         detail = "spec.persistentvolumesource is immutable after creation"
         causes.append(not_allowed("spec.persistentvolumesource", detail))
-    if before.get("volumeMode") != after.get("volumeMode"):
-        causes.append(wrong("volumeMode", after.get("volumeMode"), "field is immutable"))
-    return causes
+    return [*causes, *_other_mode(before, after)]
 
 
 def _default_class(obj: JSON) -> None:
