@@ -116,6 +116,56 @@ _RUN = """
   disableCustomEnv: true
 """
 _ONE = f"  worker:\n      replicas: 2\n      restartPolicy: Always\n      template:{_POD}"
+_BEAM = """
+  flinkClusterTemplate:
+    metadata: {labels: {l: m}, annotations: {n: o}}
+    spec:
+      flinkVersion: 1.10.1
+      image: {name: flink, pullPolicy: Always, pullSecrets: [{name: key}]}
+      serviceAccountName: z
+      batchSchedulerName: volcano
+      jobManager:
+        replicas: 1
+        accessScope: Cluster
+        ports: {ui: 8081}
+        ingress: {useTLS: true}
+        resources: {limits: {cpu: 1}}
+        memoryOffHeapRatio: 25
+        podLabels: {p: q}
+      taskManager:
+        replicas: 2
+        resources: {limits: {cpu: 2}}
+        volumes: [{name: v, emptyDir: {}}]
+        volumeMounts: [{name: v, mountPath: /v}]
+        nodeSelector: {disk: ssd}
+        tolerations: [{key: gpu, operator: Exists}]
+        initContainers: [{name: init, image: i}]
+        sidecars: [{name: pool, image: beam, args: [--worker_pool]}]
+        podAnnotations: {r: s}
+        securityContext: {runAsUser: 9}
+      flinkProperties: {taskmanager.numberOfTaskSlots: "2", other.setting: "3"}
+      envVars: [{name: A, value: b}]
+      envFrom: [{secretRef: {name: e}}]
+      hadoopConfig: {configMapName: h, mountPath: /h}
+  jobTemplate:
+    metadata: {labels: {t: u}}
+    spec:
+      backoffLimit: 4
+      activeDeadlineSeconds: 60
+      ttlSecondsAfterFinished: 9
+      parallelism: 2
+      template:
+        spec:
+          restartPolicy: OnFailure
+          volumes: [{name: v, persistentVolumeClaim: {claimName: runs}}]
+          containers:
+          - name: submit-job
+            image: beam
+            command: [python3]
+            args: [-m, w]
+            volumeMounts: [{name: v, mountPath: /r}]
+          - {name: side, image: j}
+"""
 _ELASTIC = """
   nprocPerNode: "2"
   elasticPolicy:
@@ -211,6 +261,11 @@ spec:
     ),
     "MPIJob without script": _t9k(
         "MPIJob", "  mpiConfig: {home: /o, extraArgs: [-x]}\n" + _replicas("launcher", "worker")
+    ),
+    "BeamJob": _t9k("BeamJob", _BEAM),
+    "BeamJob plain": _t9k(
+        "BeamJob", _BEAM.replace("args: [-m, w]", "args: [--runner=x]"),
+        "\n  runPolicy: {cleanUpCluster: true}\n",
     ),
     "ColossalAIJob 2024": _t9k(
         "ColossalAIJob",

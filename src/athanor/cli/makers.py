@@ -88,6 +88,7 @@ def template(world: World, path: str, words: Sequence[str]) -> JSON:
         )
     whole = document(path) if path else _submitted(world, words)
     meta = whole.get("metadata") or {}
+    _sensible(whole)
     kept = {k: meta[k] for k in ("labels", "annotations") if meta.get(k)}
     made: JSON = {"kind": whole.get("kind", "TrainingJob"), "spec": whole.get("spec") or {}}
     return {**made, "metadata": kept} if kept else made
@@ -126,6 +127,7 @@ def create(world: World, kind: Resource, name: str, spec: JSON, *, dry_run: bool
 
 def created(world: World, kind: Resource, wanted: JSON, *, dry_run: bool) -> None:
     """Create this object, or print it."""
+    _sensible(wanted)
     if dry_run:
         if world.output in ("table", "wide"):
             world.output = "yaml"
@@ -139,6 +141,23 @@ def created(world: World, kind: Resource, wanted: JSON, *, dry_run: bool) -> Non
         show.line(f"{kind.singular} {there['name']} created in namespace {there['namespace']}")
     else:
         show.document(world, made)
+
+
+def _sensible(manifest: JSON) -> None:
+    """Refuse a workflow that could never run: what no schema can say, such as a cycle."""
+    import msgspec
+
+    from athanor.api.workflows import Workflow
+    from athanor.features.workflows import graph
+
+    if manifest.get("kind") != "Workflow":
+        return
+    try:
+        wrong = graph.wrong(msgspec.convert(manifest, Workflow))
+    except msgspec.ValidationError as unreadable:
+        wrong = str(unreadable)
+    if wrong:
+        raise click.UsageError(f"workflow: {wrong}")
 
 
 def removed(world: World, kind: Resource, names: Sequence[str]) -> None:

@@ -1,12 +1,13 @@
 """What is done to a job while it lives: restart, resize, clone, another priority or queue.
 
-Each is one write to the job's spec, guarded by what was read, so everything here can be done by
-kubectl too. What makes no sense is refused with the reason, by the server where it can tell.
+Each is one write to the job's spec, guarded by what was read and decided anew when that changed
+meanwhile, so everything here can be done by kubectl too. What makes no sense is refused with the
+reason, by the server where it can tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -24,6 +25,11 @@ LEADING = ("launcher", "head", "driver", "jobmanager", "chief", "master", "ps", 
 
 RUNNING = ("Starting", "Running", "Restarting")
 
+LOOKS = 10
+"""How often a job is read again that changes while something is done to it: each step that its
+ranks report is a write.
+"""
+
 SERVER_SIDE = (
     "uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink",
     "ownerReferences", "finalizers", "generateName", "namespace",
@@ -35,13 +41,16 @@ def restart(scope: Scope, name: str, *, namespace: str | None = None) -> Op[Trai
 
     Raises ApiError: NotFound, BadRequest for a job that does not run.
     """
-    whole = yield from _whole(scope, name, namespace)
-    phase = _phase(whole)
-    if phase in ("Pending", "Queued", "Suspended"):
-        way = f"athanor resume {name}" if phase == "Suspended" else f"athanor why {name}"
-        raise ApiError("BadRequest", f"job {name} is {phase} and has nothing to restart; {way}")
-    by_hand = (whole["spec"].get("runPolicy") or {}).get("restarts", 0)
-    changed = yield from _change(whole, {"runPolicy": {"restarts": by_hand + 1}})
+
+    def again(whole: JSON) -> JSON:
+        phase = _phase(whole)
+        if phase in ("Pending", "Queued", "Suspended"):
+            way = f"athanor resume {name}" if phase == "Suspended" else f"athanor why {name}"
+            raise ApiError("BadRequest", f"job {name} is {phase} and has nothing to restart; {way}")
+        by_hand = (whole["spec"].get("runPolicy") or {}).get("restarts", 0)
+        return {"runPolicy": {"restarts": by_hand + 1}}
+
+    changed = yield from _change(scope, name, namespace, again)
     return changed
 
 
@@ -59,14 +68,21 @@ def resize(
     The job leaves with a checkpoint, queues for its new size and goes on. Raises ApiError:
     NotFound, BadRequest with the roles there are, or when it has that size or has finished.
     """
-    whole = yield from _whole(scope, name, namespace)
-    roles: list[JSON] = whole["spec"]["roles"]
+    if workers < 1:
+        raise ApiError("BadRequest", f"{workers} ranks are too few; athanor suspend {name} has 0")
+    changed = yield from _change(
+        scope, name, namespace, lambda whole: _sized(whole, workers, most, role)
+    )
+    return changed
+
+
+def _sized(whole: JSON, workers: int, most: int | None, role: str) -> JSON:
+    """What `resize` changes in a job's spec. Raises ApiError(BadRequest)."""
+    name, roles = whole["metadata"]["name"], whole["spec"]["roles"]
     chosen = role or _workers(roles)
     if not any(_name(one) == chosen for one in roles):
         known = ", ".join(_name(one) for one in roles)
         raise ApiError("BadRequest", f"job {name} has no role {chosen!r}; there are: {known}")
-    if workers < 1:
-        raise ApiError("BadRequest", f"{workers} ranks are too few; athanor suspend {name} has 0")
     elastic = whole["spec"].get("elastic")
     if most is not None and elastic is None:
         said = f"job {name} is not elastic: give one number, or submit it with --elastic"
@@ -77,13 +93,11 @@ def resize(
             raise ApiError(
                 "BadRequest", f"job {name} has between {workers} and {most} ranks already"
             )
-        changed = yield from _change(whole, {"elastic": {**elastic, **bounds}})
-        return changed
+        return {"elastic": {**elastic, **bounds}}
     if any(_name(one) == chosen and one.get("replicas", 1) == workers for one in roles):
         raise ApiError("BadRequest", f"role {chosen} of job {name} has {workers} ranks already")
     sized = [{**one, "replicas": workers} if _name(one) == chosen else one for one in roles]
-    changed = yield from _change(whole, {"roles": sized})
-    return changed
+    return {"roles": sized}
 
 
 def prioritize(
@@ -93,10 +107,10 @@ def prioritize(
 
     Raises ApiError: NotFound, BadRequest when it has finished or there is no such class.
     """
-    whole = yield from _whole(scope, name, namespace)
-    _alive(whole)
+    _alive((yield from _whole(scope, name, namespace)))
     yield from exists(PriorityClass, priority, "PriorityClass", "athanor get priorityclasses")
-    changed = yield from _change(whole, {"scheduling": {"priorityClassName": priority}})
+    wanted: JSON = {"scheduling": {"priorityClassName": priority}}
+    changed = yield from _change(scope, name, namespace, lambda _: wanted)
     return changed
 
 
@@ -110,7 +124,8 @@ def move(scope: Scope, name: str, queue: str, *, namespace: str | None = None) -
     _alive(whole)
     if _phase(whole) not in RUNNING:  # of one that runs the server says what to do first
         yield from exists(Queue, queue, "queue", "athanor queue list")
-    changed = yield from _change(whole, {"scheduling": {"queue": queue}})
+    wanted: JSON = {"scheduling": {"queue": queue}}
+    changed = yield from _change(scope, name, namespace, lambda _: wanted)
     return changed
 
 
@@ -137,18 +152,14 @@ def copy(whole: JSON, to: str, changes: JSON, labels: Mapping[str, str]) -> JSON
     old = kept.get("name", "")
     meta = {**kept, "name": to, "namespace": whole["metadata"].get("namespace", "default")}
     meta["labels"] = {**(kept.get("labels") or {}), **labels}
-    if not meta["labels"]:
-        del meta["labels"]
     notes = {k: v for k, v in (kept.get("annotations") or {}).items() if "athanor.dev/" not in k}
-    meta = {**meta, "annotations": notes} if notes else {**meta, "annotations": {}}
-    if not meta["annotations"]:
-        del meta["annotations"]
+    meta["annotations"] = notes
+    meta = {key: value for key, value in meta.items() if value}
     spec: JSON = {**whole["spec"], "suspend": False}
     policy = {k: v for k, v in (spec.get("runPolicy") or {}).items() if k != "restarts"}
     spec["runPolicy"] = policy
-    for place in ("outputs",):
-        if str(spec.get(place, "")).endswith(f"/{old}"):
-            spec[place] = spec[place].removesuffix(old) + to
+    if str(spec.get("outputs", "")).endswith(f"/{old}"):
+        spec["outputs"] = spec["outputs"].removesuffix(old) + to
     checkpoints = spec.get("checkpoints") or {}
     if str(checkpoints.get("directory", "")).endswith(f"/{old}"):
         own = checkpoints["directory"].removesuffix(old) + to
@@ -178,11 +189,23 @@ def _whole(scope: Scope, name: str, namespace: str | None) -> Op[JSON]:
     return found
 
 
-def _change(whole: JSON, spec: JSON) -> Op[TrainingJob]:
-    meta = whole["metadata"]
-    body: JSON = {"metadata": {"resourceVersion": meta["resourceVersion"]}, "spec": spec}
-    changed = yield from ask(calls.patch(JOBS, meta["name"], meta["namespace"], body))
-    return msgspec.convert(changed, TrainingJob)
+def _change(
+    scope: Scope, name: str, namespace: str | None, wanted: Callable[[JSON], JSON]
+) -> Op[TrainingJob]:
+    """Merge `wanted(the job)` into its spec, on a job that is as `wanted` saw it."""
+    for look in range(LOOKS):
+        whole = yield from _whole(scope, name, namespace)
+        meta = whole["metadata"]
+        guard = {"resourceVersion": meta["resourceVersion"]}
+        body: JSON = {"metadata": guard, "spec": wanted(whole)}
+        try:
+            changed = yield from ask(calls.patch(JOBS, name, meta["namespace"], body))
+        except ApiError as error:
+            if error.reason != "Conflict" or look == LOOKS - 1:
+                raise
+        else:
+            return msgspec.convert(changed, TrainingJob)
+    raise AssertionError("the last look returns or raises")
 
 
 def _alive(whole: JSON) -> None:

@@ -146,6 +146,25 @@ spec:
         volumes: [{name: v, persistentVolumeClaim: {claimName: runs}}]
         containers: [{name: c, image: i, volumeMounts: [{name: v, mountPath: /r, subPath: a}]}]
 """
+T9K_BEAM = """
+apiVersion: batch.tensorstack.dev/v1beta1
+kind: BeamJob
+metadata: {name: words}
+spec:
+  flinkClusterTemplate:
+    spec:
+      image: {name: flink}
+      jobManager: {resources: {limits: {cpu: 1}}}
+      taskManager: {replicas: 2}
+      flinkProperties: {taskmanager.numberOfTaskSlots: "2"}
+  jobTemplate:
+    spec:
+      backoffLimit: 4
+      template:
+        spec:
+          restartPolicy: OnFailure
+          containers: [{name: submit-job, image: beam, command: [python3], args: [job.py]}]
+"""
 T9K_COLOSSAL = f"""
 apiVersion: batch.tensorstack.dev/v1beta1
 kind: ColossalAIJob
@@ -158,7 +177,7 @@ spec:
 """
 EVERY = (
     KUBEFLOW, TF, MPI, TRAIN, T9K_TORCH, T9K_GENERIC, T9K_DEEPSPEED, T9K_MPI, T9K_MPI_2025,
-    T9K_BOARD, T9K_COLOSSAL,
+    T9K_BOARD, T9K_COLOSSAL, T9K_BEAM,
 )  # fmt: skip
 
 
@@ -167,8 +186,13 @@ def read(text: str) -> Converted:
     return convert(manifest)
 
 
+def container(role: JSON) -> JSON:
+    found: JSON = role["template"]["spec"]["containers"][0]
+    return found
+
+
 def command(role: JSON) -> list[str]:
-    found: list[str] = role["template"]["spec"]["containers"][0].get("command", [])
+    found: list[str] = container(role).get("command", [])
     return found
 
 
@@ -300,6 +324,22 @@ def test_a_colossalai_job_is_torchrun_in_every_worker() -> None:
     assert command(worker) == ["torchrun", "--tee", "3", "t.py", "x"]
     assert made.manifest["spec"]["processesPerReplica"] == 4
     assert made.lost == ["spec.launcher.image: other", "spec.launcher.workingDir: /w"]
+
+
+def test_a_beamjob_is_a_cluster_and_a_role_that_submits() -> None:
+    made = read(T9K_BEAM)
+    spec = made.manifest["spec"]
+    manager, tasks, submit = spec["roles"]
+    assert [manager["name"], tasks["name"], tasks["replicas"]] == ["jobmanager", "taskmanager", 2]
+    assert container(tasks)["image"] == "flink"
+    assert "command" not in container(manager)
+    assert command(submit) == ["python3"]
+    assert container(submit)["args"][0] == "job.py"
+    assert container(submit)["args"][-1].startswith("--flink_master=")
+    assert spec["successRules"] == [{"ranks": {"submit": [0]}}]
+    assert spec["runPolicy"] == {"backoffLimit": 4, "cleanPods": "None"}
+    assert spec["processesPerReplica"] == 2
+    assert made.lost == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from athanor.api.core import PriorityClass
@@ -9,6 +11,7 @@ from athanor.api.meta import JSON
 from athanor.api.scheduling import Gang
 from athanor.assembly.controllers import all_controllers
 from athanor.sdk import life
+from athanor.sdk.jobs import Scope
 from athanor.testing import lab, virtual
 from athanor.testing.nodes import Life
 from athanor.wire.status import ApiError
@@ -59,6 +62,22 @@ def test_a_life_with_everything_done_to_it() -> None:
             await client.wait("b", until="running")
 
     virtual.run(main)
+
+
+def test_a_job_that_changes_meanwhile_is_looked_at_again() -> None:
+    def read(version: str) -> JSON:
+        meta = {"name": "a", "namespace": "default", "resourceVersion": version}
+        spec = {"runPolicy": {"restarts": int(version)}}
+        return {"metadata": meta, "spec": spec, "status": {"phase": "Running"}}
+
+    steps = life.restart(Scope(), "a")
+    next(steps)
+    steps.send(read("1"))
+    steps.throw(ApiError("Conflict", "the object has been modified"))
+    written = steps.send(read("2"))
+    body = json.loads(written.request.body)
+    assert body["metadata"]["resourceVersion"] == "2"
+    assert body["spec"] == {"runPolicy": {"restarts": 3}}
 
 
 def test_a_clone_has_places_of_its_own_and_nothing_of_the_server() -> None:

@@ -83,16 +83,24 @@ def get(world: World, name: str) -> None:
     makers.listed(world, makers.kind_of("crons"), name)
 
 
-@verb(output=True, examples="athanor cron next '30 2 * * *' --time-zone Europe/Berlin --count 3")
-@click.argument("schedule")
+@verb(
+    namespace=True,
+    output=True,
+    examples="athanor cron next '30 2 * * *' --time-zone Europe/Berlin --count 3\n"
+    "athanor cron next nightly              # of a cron that is there",
+)
+@click.argument("schedule", metavar="SCHEDULE|NAME")
 @click.option("--time-zone", default="", metavar="ZONE", help="For instance Europe/Berlin [UTC].")
 @click.option("--count", default=5, show_default=True, help="How many times.")
 def next_(world: World, schedule: str, time_zone: str, count: int) -> None:
-    """Show when a schedule is due; needs no server."""
+    """Show when a schedule, or a cron, is due; a schedule needs no server."""
     from datetime import UTC, datetime
     from itertools import islice
     from zoneinfo import ZoneInfo
 
+    if _is_name(schedule):
+        spec = world.client.get(makers.kind_of("crons"), schedule)["spec"]
+        schedule, time_zone = spec["schedule"], time_zone or spec.get("timeZone", "")
     times = _read(schedule, time_zone).times(world.clock.now())
     zone = ZoneInfo(time_zone) if time_zone else UTC
     found = [datetime.fromtimestamp(moment, zone) for moment in islice(times, count)]
@@ -167,6 +175,11 @@ def _set(world: World, names: tuple[str, ...], to: bool) -> None:
     for name in names:
         world.client.patch(makers.kind_of("crons"), name, {"spec": {"suspend": to}})
         show.line(f"cron {name} {'is suspended' if to else 'follows its schedule'}")
+
+
+def _is_name(word: str) -> bool:
+    """Whether this is the name of a cron, not a schedule: those are five words, or @daily."""
+    return bool(word) and " " not in word.strip() and not word.startswith("@")
 
 
 def _read(expression: str, zone: str) -> Schedule:

@@ -22,7 +22,7 @@ GO = 'touch "${TMPDIR:-/tmp}/athanor-run-$ATHANOR_JOB-$ATHANOR_ROLE-$ATHANOR_RAN
 @click.argument("name")
 @click.option("--run", "go", is_flag=True, help="Let the waiting ranks run.")
 @click.option("--rank", default="", help="Only this rank: 1 or worker-1.")
-@click.option("--as", "copy", default="", help="Name of the copy [NAME-debug].")
+@click.option("--name", "copy", default="", help="Name of the copy [NAME-debug].")
 def command(world: World, name: str, go: bool, rank: str, copy: str) -> int:
     """Start a copy of a job whose ranks wait; let them run.
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 @verb(
     namespace=True,
     output=True,
-    examples="athanor get pods\nathanor get gang hello -o yaml\nathanor get nodes -o wide",
+    examples="athanor get pods\nathanor get gang hello -o yaml\nathanor get nodes -o wide\n"
+    "athanor get hello                      # a job needs no kind",
 )
 @click.argument("kind")
 @click.argument("name", required=False, default="")
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
 @click.option("-l", "--selector", "labels", default="", help="Only objects with these labels.")
 @click.option("--field-selector", "fields", default="", help="Only objects with these fields.")
 def command(world: World, kind: str, name: str, everywhere: bool, labels: str, fields: str) -> None:
-    """Show objects of any kind."""
+    """Show objects of any kind, or one job."""
     kind, _, slashed = kind.partition("/")
+    if not (name or slashed) and _is_job(world, kind):
+        kind, name = "trainingjob", kind
     resource, name = resource_of(kind), name or slashed
     if world.output not in ("table", "wide"):
         found = (
@@ -44,11 +47,32 @@ def command(world: World, kind: str, name: str, everywhere: bool, labels: str, f
     show.table(world, table, namespaces=everywhere and resource.namespaced)
 
 
+def _is_job(world: World, word: str) -> bool:
+    """Whether a word that is no kind is the name of a job."""
+    from athanor.wire.status import ApiError
+
+    if _known(word) is not None:
+        return False
+    try:
+        world.client.job(word)
+    except ApiError as error:
+        if error.reason not in ("NotFound", "Forbidden"):
+            raise
+        return False
+    return True
+
+
+def _known(kind: str) -> Resource | None:
+    from athanor.api.registry import find
+
+    return find({"job": "trainingjob", "jobs": "trainingjob"}.get(kind.lower(), kind))
+
+
 def resource_of(kind: str) -> Resource:
     """The kind a person means; a usage error that names near ones when there is none."""
-    from athanor.api.registry import ALL, find
+    from athanor.api.registry import ALL
 
-    resource = find({"job": "trainingjob", "jobs": "trainingjob"}.get(kind.lower(), kind))
+    resource = _known(kind)
     if resource is None:
         import difflib
 
@@ -56,7 +80,7 @@ def resource_of(kind: str) -> Resource:
         hint = (
             f"did you mean {' or '.join(near)}?"
             if near
-            else ("for instance pods, gangs, queues; a job by its name: athanor get job NAME")
+            else "for instance pods, gangs, queues; athanor list shows the jobs"
         )
         raise click.UsageError(f"no kind {kind!r}; {hint}")
     return resource

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct
 
 from athanor.api.meta import JSON
-from athanor.sdk.foreign import kubeflow, t9k, t9k_mpi
+from athanor.sdk.foreign import kubeflow, t9k, t9k_beam, t9k_mpi
 from athanor.sdk.foreign.given import Given
 
 Reader = Callable[[Given, str], JSON]
@@ -20,6 +20,7 @@ READERS: Mapping[tuple[str, str], Reader] = {
     ("batch.tensorstack.dev", "DeepSpeedJob"): t9k.deepspeed,
     ("batch.tensorstack.dev", "MPIJob"): t9k_mpi.read,
     ("batch.tensorstack.dev", "ColossalAIJob"): t9k.colossal,
+    ("batch.tensorstack.dev", "BeamJob"): t9k_beam.read,
 }
 """(API group, kind) → how it is read."""
 

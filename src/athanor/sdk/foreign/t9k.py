@@ -1,7 +1,8 @@
 """TensorStack's T9k jobs (batch.tensorstack.dev/v1beta1): one kind a framework.
 
 PyTorchTrainingJob, TensorFlowTrainingJob, XGBoostTrainingJob, GenericJob, DeepSpeedJob and
-ColossalAIJob, in the shapes of the manuals of 2024 and 2025; MPIJob is in `t9k_mpi`.
+ColossalAIJob, in the shapes of the manuals of 2024 and 2025; MPIJob is in `t9k_mpi`, BeamJob in
+`t9k_beam`.
 """
 
 from __future__ import annotations

@@ -154,6 +154,12 @@ def test_flink_is_told_where_its_manager_is() -> None:
                                      "j.jar"]  # fmt: skip
 
 
+def test_a_manager_of_flink_without_a_command_serves() -> None:
+    found = containers(job("flink", "jobmanager"))["jobmanager"]
+    assert found["command"][:2] == ["sh", "-c"]
+    assert 'exec "$home/bin/jobmanager.sh" start-foreground' in found["command"][2]
+
+
 def test_elastic_torchrun_meets_by_c10d_and_ranks_come_and_go() -> None:
     asked = job("pytorch", "", elastic=Elastic(min=1, max=3))
     told = env(containers(asked)["worker"])

@@ -3,7 +3,7 @@
 The command is Flink's own client (`flink run job.jar`, `flink run -py job.py`); its settings go by
 `-D` on every command line, since a port may be the platform's to choose (with a blank after it:
 `jobmanager.sh` takes anything else for a host). The job manager's end is the job's; a task manager
-restarts alone.
+restarts alone. A job manager without a command only serves: some other role submits to it.
 """
 
 from __future__ import annotations
@@ -37,8 +37,10 @@ FIND = (
     'FLINK_LOG_DIR="${FLINK_LOG_DIR:-/tmp}"; '
 )
 """$FLINK_HOME, or that of the interpreter's own PyFlink, or where the official image has it."""
+MANAGE = '"$home/bin/jobmanager.sh" start-foreground ' + SHARED
+SERVE = FIND + "exec " + MANAGE
 START_MANAGER = (
-    FIND + '"$home/bin/jobmanager.sh" start-foreground ' + SHARED + ">&2 & manager=$!; "
+    FIND + MANAGE + ">&2 & manager=$!; "
     'until flink list -m "$JOB_MANAGER_RPC_ADDRESS:$ATHANOR_PORT_1" >/dev/null 2>&1; do '
     'kill -0 "$manager" || exit 1; sleep 1; done; "$@"; code=$?; kill "$manager"; exit $code'
 )
@@ -63,7 +65,7 @@ def wire(world: JobWorld) -> Wiring:
         if role != MANAGER:
             return given if own else started(given, ["sh", "-c", START_TASKS])
         if not own:
-            return given
+            return started(given, ["sh", "-c", SERVE])
         if program(own[0]) == "flink" and own[1:2] == ["run"]:
             at = ["-m", f"{world.host(MANAGER, 0)}:{port(1)}"]
             own = [own[0], "run", *at, *own[2:]]
