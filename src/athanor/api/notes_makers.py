@@ -184,7 +184,7 @@ MAKERS: Mapping[str, Mapping[str, str]] = {
         "cpu": "Last time its processes worked.",
         "gpu": "Last time its GPUs worked.",
         "busySeconds": "How long anything was used in all.",
-        "gpuBusySeconds": "How long its GPUs worked in all.",
+        "gpuBusySeconds": "How long its GPUs worked in all, where somebody measures them.",
     },
     "WorkspaceStatus": {
         "observedGeneration": "Generation of the spec that this status is about.",

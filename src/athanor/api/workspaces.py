@@ -59,7 +59,8 @@ class WorkspaceSpec(Base, frozen=True, kw_only=True):
 class Activity(Base, frozen=True, kw_only=True):
     """When something was done last, by what it was; written by the gateway.
 
-    `busySeconds` and `gpuBusySeconds` say how long anything, and any claimed GPU, was really used.
+    `busySeconds` and `gpuBusySeconds` say how long anything, and any claimed GPU, was really used;
+    without the latter nobody measures its GPUs.
     """
 
     web: str = ""
@@ -68,7 +69,7 @@ class Activity(Base, frozen=True, kw_only=True):
     cpu: str = ""
     gpu: str = ""
     busy_seconds: float = 0.0
-    gpu_busy_seconds: float = 0.0
+    gpu_busy_seconds: float | None = None
 
 
 WorkspacePhase = Literal[

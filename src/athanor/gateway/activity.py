@@ -45,6 +45,7 @@ class Watcher(Struct):
     uid: str
     seen: Seen = msgspec.field(default_factory=dict)
     looked: float = 0.0
+    gpu_measured: bool = False
 
 
 class Activities:
@@ -80,13 +81,16 @@ class Activities:
             with contextlib.suppress(Unreachable, msgspec.MsgspecError):
                 for kind, at in (await self._asked(workspace)).items():
                     watcher.seen[kind] = max(at, watcher.seen.get(kind, 0.0))
-        for kind, at in (await self._worked(workspace)).items():
+        for kind, at in (await self._worked(workspace, watcher)).items():
             watcher.seen[kind] = max(at, watcher.seen.get(kind, 0.0))
         now = self._clock.now()
         passed = min(now - watcher.looked, RECENT) if watcher.looked else 0.0
         watcher.looked = now
-        told = news(workspace.status.activity or Activity(), watcher.seen, passed, now)
-        if told is None:
+        known = workspace.status.activity or Activity()
+        if watcher.gpu_measured and known.gpu_busy_seconds is None:
+            known = msgspec.structs.replace(known, gpu_busy_seconds=0.0)
+        told = news(known, watcher.seen, passed, now) or known
+        if told == workspace.status.activity or told == Activity():
             return
         meta = workspace.metadata
         body = {"metadata": {"uid": uid}, "status": {"activity": to_manifest(told)}}
@@ -97,7 +101,7 @@ class Activities:
         except ApiError as problem:
             log.info("activity of %s/%s: %s", meta.namespace, meta.name, problem.message)
 
-    async def _worked(self, workspace: Workspace) -> Seen:
+    async def _worked(self, workspace: Workspace, watcher: Watcher) -> Seen:
         """What the node says of the pod's processors and GPUs."""
         meta = workspace.metadata
         try:
@@ -105,8 +109,9 @@ class Activities:
         except ApiError:
             return {}  # it is on its way, or gone: there is another look soon
         notes = pod.metadata.annotations
+        watcher.gpu_measured = labels.GPU_BUSY in notes
         kinds = {"cpu": labels.BUSY, "gpu": labels.GPU_BUSY}
-        return {kind: parse_rfc3339(notes[note]) for kind, note in kinds.items() if note in notes}
+        return {kind: parse_rfc3339(notes[note]) for kind, note in kinds.items() if notes.get(note)}
 
     async def _asked(self, workspace: Workspace) -> Seen:
         """What JupyterLab says of its kernels and terminals."""
@@ -139,7 +144,9 @@ def news(old: Activity, seen: Seen, passed: float, now: float) -> Activity | Non
         return None
     recent = any(now - parse_rfc3339(stamp) <= RECENT for stamp in told.values())
     busy = old.busy_seconds + (passed if recent else 0.0)
-    gpu = old.gpu_busy_seconds + (passed if "gpu" in told and recent else 0.0)
+    gpu = old.gpu_busy_seconds
+    if "gpu" in told:
+        gpu = round((gpu or 0.0) + (passed if recent else 0.0), 1)
     return msgspec.structs.replace(
-        old, **told, busy_seconds=round(busy, 1), gpu_busy_seconds=round(gpu, 1)
+        old, **told, busy_seconds=round(busy, 1), gpu_busy_seconds=gpu
     )

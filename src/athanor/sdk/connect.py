@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 def target(files: str | None, context: str | None) -> Target:
     """The server and identity that are meant.
 
-    `files`: paths as in $KUBECONFIG. Without them: those of $KUBECONFIG, the kubeconfig of the
-    platform that `athanor up` started here, ~/.kube/config, a pod's service account. Raises
-    ApiError(BadRequest) that says what lacks.
+    `files`: paths as in $KUBECONFIG. Without them, as on the command line: the platform that
+    `athanor up` started here ($ATHANOR_DATA or ~/.athanor), those of $KUBECONFIG, ~/.kube/config; in
+    a pod its service account. Raises ApiError(BadRequest) that says what lacks.
     """
     if files:
         return kubeconfigs.load(files.split(os.pathsep)).target(context)
+    ours = Path(os.environ.get("ATHANOR_DATA", "~/.athanor")).expanduser() / "admin.kubeconfig"
+    if ours.exists():
+        return kubeconfigs.load([ours]).target(context)
     if not os.environ.get("KUBECONFIG"):
-        ours = Path(os.environ.get("ATHANOR_DATA", "~/.athanor")).expanduser()
-        if (ours / "admin.kubeconfig").exists():
-            return kubeconfigs.load([ours / "admin.kubeconfig"]).target(context)
         inside = kubeconfigs.in_cluster(os.environ)
         if inside is not None:
             return inside

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import json
 import os
 import re
@@ -266,9 +267,10 @@ def _prepared(
     try:
         found = msgspec.convert(asked, Submission)
         manifest(found)  # refuses what makes no sense, before anybody is asked
-        return found
     except msgspec.ValidationError as wrong:
         raise TypeError(f"train(): {wrong}") from None
+    _fits(function, arguments)
+    return found
 
 
 def _known(said: JSON) -> None:
@@ -278,6 +280,19 @@ def _known(said: JSON) -> None:
             raise TypeError(
                 f"train() has no argument {name!r}{_near(name, Wishes.__annotations__)}"
             )
+
+
+def _fits(function: Callable[..., object], arguments: Mapping[str, object]) -> None:
+    """Refuses arguments that the function does not take, before a job fails of them."""
+    try:
+        signature = inspect.signature(function)
+    except ValueError:
+        return  # a builtin that does not tell
+    try:
+        signature.bind(**arguments)
+    except TypeError as wrong:
+        said = f"{shipping.name_of(function)}{signature}: {wrong}"
+        raise TypeError(f"train(): arguments do not fit {said}") from None
 
 
 def _near(word: str, known: Iterable[str]) -> str:

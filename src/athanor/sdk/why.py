@@ -11,6 +11,7 @@ from athanor.api.core import Event, Node, Pod
 from athanor.api.reach import workspace_gang
 from athanor.api.scheduling import Gang, RankFailure
 from athanor.api.training import TrainingJob
+from athanor.api.workspaces import Workspace
 from athanor.sdk import archive, symptoms, visibility, watching
 from athanor.sdk.jobs import Scope, job
 from athanor.sdk.logs import JOB_LABEL, LogLine, find_pods, is_over, rank_of, read_line
@@ -57,7 +58,8 @@ def why(scope: Scope, name: str, *, namespace: str | None = None) -> Op[Explanat
         if error.reason != "NotFound" or gang is None:
             raise
         told = yield from visibility.seen(gang.metadata.name, where)
-        return _of_gang(gang, told)
+        room = yield from _workspace(name, where)
+        return _of_gang(name, gang, told, room)
     told = yield from _told(gang, where)
     pods, _ = yield from find_pods(name, where)
     events = yield from ask(calls.list_(Event, where))
@@ -138,15 +140,35 @@ def _told(gang: Gang | None, where: str) -> Op[visibility.Seen | None]:
     return told
 
 
-def _of_gang(gang: Gang, told: visibility.Seen | None) -> Explanation:
-    """A gang that no training job owns."""
-    name, status = gang.metadata.name, gang.status
+def _workspace(name: str, where: str) -> Op[Workspace | None]:
+    try:
+        found = yield from ask(calls.get(Workspace, name, where))
+    except ApiError as error:
+        if error.reason not in ("NotFound", "Forbidden"):
+            raise
+        return None
+    return found
+
+
+def _of_gang(
+    name: str, gang: Gang, told: visibility.Seen | None, room: Workspace | None
+) -> Explanation:
+    """A gang that no training job owns: a workspace's, or anybody's."""
+    status = gang.status
     if status.admission is None and status.phase == "Pending":
         queue = gang.spec.queue or "default"
         return _in_line(name, status.phase, queue, gang, [], told)
     facts = visibility.here(told.gang.here) if told is not None else []
-    said = status.message or status.reason or f"it is {status.phase}"
-    return Explanation(name=name, phase=status.phase, headline=said, facts=facts)
+    said = status.message or status.reason or f"it is {status.phase.lower()}"
+    if room is None or room.status.phase == "Failed":
+        return Explanation(name=name, phase=status.phase, headline=said, facts=facts)
+    seen = room.status
+    used = [f"used {seen.use}"] if seen.use else []
+    hints = [f"athanor workspace start {name}"] if seen.phase == "Stopped" else []
+    return Explanation(
+        name=name, phase=seen.phase, headline=seen.message or f"it is {seen.phase.lower()}",
+        facts=[*used, *facts], hints=hints,
+    )  # fmt: skip
 
 
 def _again(job: TrainingJob, gang: Gang | None) -> tuple[list[str], list[str]]:

@@ -155,6 +155,7 @@ def test_keywords_of_train_are_the_fields_of_a_submission() -> None:
         ({"workers": "4"}, r"Expected `int`, got `str` - at `\$.workers`"),
         ({"framework": "pytroch"}, "is pytorch meant"),
         ({"memory": "lots"}, "memory 'lots' is no quantity"),
+        ({"arguments": {"step": 1}}, "arguments do not fit work.*: missing .* 'steps'"),
     ],
 )
 def test_wrong_wishes_are_refused_by_name(wishes: dict[str, Any], says: str) -> None:
@@ -174,16 +175,17 @@ def test_a_job_goes_where_its_people_queue() -> None:
             own = {"name": "team", "labels": {labels.QUEUE: "vision"}}
             await world.create({"metadata": own}, Namespace)
             client = AsyncClient(driver=AsyncDriver(world.client.transport), namespace="team")
-            job = await train_async(work, client=client, workers=2)
+            given: Any = {"client": client, "arguments": {"steps": 2}}
+            job = await train_async(work, **given, workers=2)
             assert job.seen.spec.scheduling.queue == "vision"
             assert job.seen.spec.code is not None
             assert job.seen.spec.code.directory == os.getcwd()
             assert job.outputs == os.path.join(os.getcwd(), "outputs", job.name)
             with pytest.raises(ApiError, match="no queue 'visoin'; athanor queue list"):
-                await train_async(work, client=client, queue="visoin")
+                await train_async(work, **given, queue="visoin")
             with pytest.raises(ApiError, match="no PriorityClass 'hihg'"):
-                await train_async(work, client=client, priority="hihg")
-            image = await train_async(work, client=client, image="registry.example/torch:2")
+                await train_async(work, **given, priority="hihg")
+            image = await train_async(work, **given, image="registry.example/torch:2")
             assert (image.seen.spec.code, image.outputs) == (None, "")
             with pytest.raises(NoResult, match=r"is Pending; wait for it: job.wait\(\)"):
                 await image.result()

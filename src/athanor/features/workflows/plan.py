@@ -99,9 +99,13 @@ def _advance(front: Front, observed: Observed) -> Verdict:
         if last == "Failed" and not failed:
             return Verdict("failed", "ExitHandlerFailed", f"the exit handler {handler.name} failed")
     if failed:
-        said = "; ".join(f"{row.name}: {row.message}" for row in _failures(front.rows, failed[0]))
+        said = "; ".join(f"{_title(row)}: {row.message}" for row in _failures(front.rows, failed[0]))
         return Verdict("failed", "StepFailed", f"step {', '.join(failed)} failed: {said}"[:1000])
     return Verdict("succeeded", "AllStepsDone", "")
+
+
+def _title(row: StepStatus) -> str:
+    return row.name if row.index is None else f"{row.name}[{row.index}]"
 
 
 def _failures(rows: Rows, step: str) -> list[StepStatus]:

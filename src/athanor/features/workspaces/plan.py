@@ -97,7 +97,7 @@ def _status(
     if old.running_since and not up:
         claimed += max(now - parse_rfc3339(old.running_since), 0.0)
     held = claimed + (max(now - parse_rfc3339(since), 0.0) if since else 0.0)
-    status = msgspec.structs.replace(
+    return msgspec.structs.replace(
         old,
         observed_generation=workspace.metadata.generation,
         phase=phase,
@@ -112,10 +112,8 @@ def _status(
         hours_until=wish.hours_until,
         gpus=_gpus(workspace),
         claimed_seconds=claimed,
+        use=_use(workspace, held),
     )
-    if phase != old.phase or old.use == "":
-        status = msgspec.structs.replace(status, use=_use(workspace, held))
-    return status
 
 
 def _gpus(workspace: Workspace) -> str:
@@ -133,12 +131,22 @@ def _gpus(workspace: Workspace) -> str:
 
 
 def _use(workspace: Workspace, held: float) -> str:
-    """How much of the time that it held its hardware it was really used: "12% of 3.5 h"."""
+    """How much of the time that it held its hardware it was really used: "12% of 3.5 h".
+
+    With GPUs that somebody measures, how much of it these worked: "12%, GPU 3% of 3.5 h".
+    """
     said = workspace.status.activity
     if said is None or held <= 0:
         return ""
-    busy = said.gpu_busy_seconds if _gpus(workspace) else said.busy_seconds
-    return f"{min(100 * busy / held, 100):.0f}% of {held / 3600:.1f} h"
+    shares = [_share(said.busy_seconds, held)]
+    if _gpus(workspace) and said.gpu_busy_seconds is not None:
+        shares.append(f"GPU {_share(said.gpu_busy_seconds, held)}")
+    span = f"{held / 3600:.1f} h" if held >= 3600 else f"{held / 60:.0f} min"
+    return f"{', '.join(shares)} of {span}"
+
+
+def _share(seconds: float, held: float) -> str:
+    return f"{min(100 * seconds / held, 100):.0f}%"
 
 
 def _write(workspace: Workspace, status: WorkspaceStatus, now: float) -> Iterator[Action]:

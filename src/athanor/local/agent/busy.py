@@ -1,6 +1,7 @@
 """Whether workspaces really work: processor and GPU time of their pods, as annotations.
 
-The gateway reads them and counts them as use. Other pods are not looked at.
+The gateway reads them and counts them as use; an empty time says that a GPU is measured and has not
+worked yet. Other pods are not looked at.
 """
 
 from __future__ import annotations
@@ -64,10 +65,13 @@ class Busy:
             told: JSON = {}
             if uid in before and spent - before[uid] > CORES * EVERY * 1e9:
                 told[labels.BUSY] = stamp
-            if node.devices.load(uid) > PERCENT:
+            meta = worker.pod["metadata"]
+            load = node.devices.load(uid)
+            if load is not None and load > PERCENT:
                 told[labels.GPU_BUSY] = stamp
+            elif load is not None and labels.GPU_BUSY not in (meta.get("annotations") or {}):
+                told[labels.GPU_BUSY] = ""
             if told:
-                meta = worker.pod["metadata"]
                 body = {"metadata": {"annotations": told}}
                 await node.client(
                     calls.patch(

@@ -41,8 +41,8 @@ class Plugin(Protocol):
     def find(self) -> Sequence[Device]:
         """All there are now, with their health."""
 
-    def load(self, device: Device) -> int:
-        """How much of its time a device works, in percent."""
+    def load(self, device: Device) -> int | None:
+        """How much of its time a device works, in percent; None when nobody knows."""
 
     def environment(self, devices: Sequence[Device]) -> Mapping[str, str]:
         """Variables by which programs find the devices given to them."""
@@ -69,9 +69,9 @@ class Simulated:
             for i in range(self._count)
         ]
 
-    def load(self, device: Device) -> int:
+    def load(self, device: Device) -> int | None:
         """They only pretend."""
-        return 0
+        return None
 
     def environment(self, devices: Sequence[Device]) -> Mapping[str, str]:
         """As for real ones, and a word that they are not."""
@@ -99,15 +99,15 @@ class Nvidia:
             return []
         return [self._one(index) for index in range(count.value)]
 
-    def load(self, device: Device) -> int:
+    def load(self, device: Device) -> int | None:
         """How much of a GPU's time it works, in percent, over the last second or so."""
         if self._nvml is None:
-            return 0
+            return None
         handle, rates = ctypes.c_void_p(), (ctypes.c_uint * 2)()
         if self._nvml.nvmlDeviceGetHandleByIndex_v2(int(device.id), ctypes.byref(handle)):
-            return 0
+            return None
         if self._nvml.nvmlDeviceGetUtilizationRates(handle, ctypes.byref(rates)):
-            return 0
+            return None
         return int(rates[0])
 
     def environment(self, devices: Sequence[Device]) -> Mapping[str, str]:
@@ -208,19 +208,17 @@ class Devices:
         found = self._held.get((pod, container), {})
         return {name: list(ids) for name, ids in found.items() if ids}
 
-    def load(self, pod: str) -> int:
-        """How busy the busiest device of a pod is, in percent."""
-        return max(
-            (
-                self._makers[resource].load(self._found[resource][number])
-                for (holder, _), given in self._held.items()
-                if holder == pod
-                for resource, numbers in given.items()
-                for number in numbers
-                if number in self._found.get(resource, {})
-            ),
-            default=0,
-        )
+    def load(self, pod: str) -> int | None:
+        """How busy the busiest device of a pod is, in percent; None when nobody knows."""
+        loads = [
+            self._makers[resource].load(self._found[resource][number])
+            for (holder, _), given in self._held.items()
+            if holder == pod
+            for resource, numbers in given.items()
+            for number in numbers
+            if number in self._found.get(resource, {})
+        ]
+        return max((load for load in loads if load is not None), default=None)
 
     def release(self, pod: str) -> None:
         """Everything a pod holds is free again."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
 from athanor.api.core import PersistentVolumeClaim, Pod
@@ -18,6 +19,7 @@ from athanor.features.gangs import apply as gangs
 from athanor.features.scheduling import apply as scheduling
 from athanor.features.workspaces import apply as workspaces
 from athanor.features.workspaces.build import Gateway
+from athanor.features.workspaces.plan import _use
 from athanor.kit.times import parse_rfc3339, rfc3339
 from athanor.testing import lab, virtual
 from athanor.wire.status import ApiError
@@ -75,7 +77,7 @@ def test_what_nobody_uses_is_idle_then_stopped_and_its_hardware_is_free() -> Non
         gone = await phase(bed, "Stopped", within=80)
         assert (gone.status.reason, gone.status.url) == ("Idle", "")
         assert "longer than 120 s" in gone.status.message
-        assert gone.status.use == "6% of 0.0 h"
+        assert gone.status.use == "6% of 3 min"
         assert await bed.get(PersistentVolumeClaim, "ws-w-home")
         await phase(bed, "Running", "other")
         await asyncio.sleep(60)
@@ -158,3 +160,22 @@ def test_wrong_workspaces_are_refused_when_they_are_written(spec: JSON, said: st
             await bed.create(workspace(**spec), Workspace)
 
     live(main)
+
+
+@pytest.mark.parametrize(
+    ("spec", "activity", "held", "use"),
+    [
+        ({}, None, 60.0, ""),
+        ({}, {"busySeconds": 30}, 60.0, "50% of 1 min"),
+        ({"gpu": {"milli": 500}}, {"busySeconds": 3600}, 7200.0, "50% of 2.0 h"),
+        ({"gpu": {"milli": 500}}, {"busySeconds": 3600, "gpuBusySeconds": 72}, 7200.0,
+         "50%, GPU 1% of 2.0 h"),
+        ({}, {"busySeconds": 3600, "gpuBusySeconds": 72}, 7200.0, "50% of 2.0 h"),
+    ],
+)  # fmt: skip
+def test_use_tells_of_gpus_where_they_are_claimed_and_measured(
+    spec: JSON, activity: JSON | None, held: float, use: str
+) -> None:
+    whole = {**workspace(), "status": {"activity": activity}}
+    whole["spec"] = {**whole["spec"], **spec}
+    assert _use(msgspec.convert(whole, Workspace), held) == use
