@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from athanor.api import labels
 from athanor.api.meta import JSON
 from athanor.api.placement import unpack
 from athanor.api.scheduling import Gang
@@ -28,6 +29,9 @@ class Invariants:
         self.submitted: set[str] = set()
         self.broken: list[str] = []
         self._holding: dict[str, Counter[str]] = {}
+        self._places: dict[str, int] = {}
+        self._runs: dict[str, tuple[object, ...]] = {}
+        self._ended: dict[tuple[object, ...], str] = {}
 
     def written(self, served: Any, old: JSON | None, new: JSON | None) -> None:
         """One write: an object before and after. What is broken is kept: nobody may catch it."""
@@ -43,7 +47,8 @@ class Invariants:
         elif kind == "Gang":
             self._gang(old, new)
         elif kind == "Pod" and new is not None:
-            self._pod(new)
+            self._pod()
+            self._run(new, made=old is None)
 
     def _job(self, old: TrainingJob, new: TrainingJob) -> None:
         before, after = old.status.phase, new.status.phase
@@ -68,6 +73,7 @@ class Invariants:
             return
         if after.status.phase in gang_states.FINISHED:
             return
+        self._places[after.metadata.uid] = after.status.admission.generation
         self._holding[name] = _cpus(after)
         self._check_capacity()
 
@@ -78,11 +84,39 @@ class Invariants:
         for node, used in total.items():
             assert used <= self.cpus, f"{node} has {self.cpus} CPUs, {used} are given away"
 
-    def _pod(self, new: JSON) -> None:
+    def _run(self, new: JSON, *, made: bool) -> None:
+        """A rank's attempt that has ended by itself is not run again.
+
+        Another pod may run the same attempt where the platform lost the first one, and where the
+        rank has been given another place, or left and came back.
+        """
+        meta, status = new["metadata"], new.get("status") or {}
+        told, uid = meta.get("labels") or {}, meta.get("uid", "")
+        if labels.GANG not in told:
+            return
+        if made:
+            (owner,) = meta["ownerReferences"]
+            which = (labels.POD_SET, labels.RANK, labels.ATTEMPT, labels.RANK_ATTEMPT)
+            places = self._places.get(owner["uid"], 0)
+            self._runs[uid] = (owner["uid"], places, *(told[label] for label in which))
+        run, phase = self._runs[uid], status.get("phase")
+        if phase == "Running":
+            by = self._ended.get(run, uid)
+            assert by == uid, f"{meta['name']} runs {run} a second time"
+        if "deletionTimestamp" not in meta and _by_itself(status):
+            self._ended[run] = uid
+
+    def _pod(self) -> None:
         """A rank's process never lives twice."""
         alive = Counter(key for node in self.nodes.values() for key in node.alive)
         twice = [key for key, count in alive.items() if count > 1]
         assert not twice, f"{twice} live twice"
+
+
+def _by_itself(status: JSON) -> bool:
+    """Whether a pod has ended, and neither its node nor the platform had a part in it."""
+    ends = [one["state"].get("terminated") for one in status.get("containerStatuses") or []]
+    return any(end is not None and end["reason"] in ("Completed", "Error") for end in ends)
 
 
 def _cpus(gang: Gang) -> Counter[str]:

@@ -22,6 +22,8 @@ from athanor.features.scheduling.core.decisions import Policy
 from athanor.features.training import apply as training
 from athanor.kit.times import rfc3339
 from athanor.runtime.manager import Manager
+from athanor.sdk.client import AsyncClient
+from athanor.sdk.drive_async import AsyncDriver
 from athanor.testing import lab, virtual
 from athanor.testing.faults import NONE, ROUGH, Faulty, Rates
 from athanor.testing.nodes import Life, SimulatedNode
@@ -217,19 +219,28 @@ async def _users(sim: Simulation, dice: random.Random, jobs: int) -> None:
         sim.invariants.submitted.add(name)
         if number % 2:
             await sim.lab.create(stretch(f"stretch-{number}", dice), Gang)
-        fate = dice.random()
-        if fate < 0.15:
+        for _ in range(dice.choice([0, 0, 1, 2])):
             await asyncio.sleep(dice.uniform(0, 30))
-            await _suspend(sim, name)
+            await _meddle(sim, name, dice)
 
 
-async def _suspend(sim: Simulation, name: str) -> None:
-    """Refused for a job that has finished meanwhile, and for no other."""
+async def _meddle(sim: Simulation, name: str, dice: random.Random) -> None:
+    """One of the things people do to a job while it lives.
+
+    Refused for a job that has finished, or has nothing to be restarted, or has that size.
+    """
+    client = AsyncClient(driver=AsyncDriver(sim.lab.client.transport))
+    done = dice.choice(["suspend", "suspend", "resume", "restart", "resize", "delete"])
     try:
-        await sim.lab.patch(TrainingJob, name, {"spec": {"suspend": True}})
+        if done == "delete":
+            sim.invariants.submitted.discard(name)
+            await client.delete_job(name)
+        elif done == "resize":
+            await client.resize(name, dice.randint(1, 4))
+        else:
+            await getattr(client, done)(name)
     except ApiError as error:
-        phase = (await sim.lab.get(TrainingJob, name)).status.phase
-        assert error.reason == "Invalid" and phase in ("Succeeded", "Failed"), error
+        assert error.reason in ("Invalid", "BadRequest", "NotFound"), error
 
 
 async def _calm(sim: Simulation) -> None:

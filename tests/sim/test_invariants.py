@@ -64,6 +64,30 @@ def test_what_is_right_is_not_told() -> None:
     assert written("Gang", None, gang("Running", 2)) == []
 
 
+def pod(uid: str, phase: str, reason: str = "") -> JSON:
+    told = {"gang": "g", "pod-set": "w", "rank": "0", "attempt": "0", "rank-attempt": "0"}
+    ended = {"state": {"terminated": {"reason": reason}}} if reason else {"state": {}}
+    return {
+        "metadata": {
+            "name": "g-w-0", "uid": uid, "ownerReferences": [{"uid": "u"}],
+            "labels": {f"athanor.dev/{key}": value for key, value in told.items()},
+        },
+        "status": {"phase": phase, "containerStatuses": [ended]},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("reason", "broken"), [("Error", True), ("Completed", True), ("ContainerStatusUnknown", False)]
+)
+def test_an_attempt_that_is_run_again_after_its_own_end_is_told(reason: str, broken: bool) -> None:
+    rules = Invariants(4, {})
+    rules.written(Served("Pod"), None, pod("a", "Pending"))
+    rules.written(Served("Pod"), pod("a", "Pending"), pod("a", "Failed", reason))
+    rules.written(Served("Pod"), None, pod("b", "Pending"))
+    rules.written(Served("Pod"), pod("b", "Pending"), pod("b", "Running"))
+    assert any("a second time" in told for told in rules.broken) == broken
+
+
 def test_a_rank_that_lives_twice_is_told() -> None:
     async def main() -> None:
         async with lab.server() as bed:
@@ -71,7 +95,7 @@ def test_a_rank_that_lives_twice_is_told() -> None:
             rules = Invariants(4, nodes)
             for node in nodes.values():
                 node.alive[Key("default", "g-w-0")] = "uid"
-            rules.written(Served("Pod"), None, {"metadata": {}})
+            rules.written(Served("Pod"), None, {"metadata": {"labels": {}}})
             assert "live twice" in rules.broken[0]
 
     virtual.run(main)
