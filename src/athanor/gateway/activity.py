@@ -147,6 +147,4 @@ def news(old: Activity, seen: Seen, passed: float, now: float) -> Activity | Non
     gpu = old.gpu_busy_seconds
     if "gpu" in told:
         gpu = round((gpu or 0.0) + (passed if recent else 0.0), 1)
-    return msgspec.structs.replace(
-        old, **told, busy_seconds=round(busy, 1), gpu_busy_seconds=gpu
-    )
+    return msgspec.structs.replace(old, **told, busy_seconds=round(busy, 1), gpu_busy_seconds=gpu)

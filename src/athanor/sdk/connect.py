@@ -19,8 +19,8 @@ def target(files: str | None, context: str | None) -> Target:
     """The server and identity that are meant.
 
     `files`: paths as in $KUBECONFIG. Without them, as on the command line: the platform that
-    `athanor up` started here ($ATHANOR_DATA or ~/.athanor), those of $KUBECONFIG, ~/.kube/config; in
-    a pod its service account. Raises ApiError(BadRequest) that says what lacks.
+    `athanor up` started here ($ATHANOR_DATA or ~/.athanor), those of $KUBECONFIG, ~/.kube/config;
+    in a pod its service account. Raises ApiError(BadRequest) that says what lacks.
     """
     if files:
         return kubeconfigs.load(files.split(os.pathsep)).target(context)

@@ -16,9 +16,14 @@ from athanor.api.labels import PROGRESS
 from athanor.api.scheduling import Progress
 from athanor.api.training import TrainingJob
 from athanor.kit.spans import show_span
+from athanor.kit.times import parse_rfc3339
 from athanor.sdk.logs import rank_of
 from athanor.sdk.progress import metrics_of
 
+SILENT = 30.0
+"""Seconds that a rank may say less long than its peers, when their steps are short."""
+PATIENCE = 20
+"""Steps' worth of silence of a rank while its peers go on."""
 LIMIT = 3.5
 FEWEST = 4
 """Ranks below which there are no peers to speak of."""
@@ -68,7 +73,29 @@ def facts(job: TrainingJob, pods: Sequence[Pod]) -> list[str]:
     stalled = next((c for c in job.status.conditions if c.type == "Stalled"), None)
     if stalled is not None and stalled.status == "True":
         said.append(f"it hangs, it seems: {stalled.message} (last told {told.at})")
-    return said + stragglers(pods)
+    return said + silent(pods, told.steps_per_second) + stragglers(pods)
+
+
+def silent(pods: Sequence[Pod], speed: float | None) -> list[str]:
+    """A sentence for each rank that told nothing any more while its peers went on."""
+    told = {rank_of(pod): (pod, found) for pod in pods if (found := _told(pod)) is not None}
+    stamps = {rank: p.updated_at for rank, (_, p) in told.items() if p.updated_at}
+    newest = max(stamps.values(), default="")
+    said = []
+    for rank, stamp in stamps.items():
+        pod, own = told[rank]
+        done = own.total is not None and own.step is not None and own.step >= own.total - 1
+        gap = parse_rfc3339(newest) - parse_rfc3339(stamp)
+        if (
+            pod.status.phase == "Running"
+            and not done
+            and gap > max(SILENT, PATIENCE / (speed or 1))
+        ):
+            said.append(
+                f"{rank} has told nothing since {stamp} (step {own.step}), its peers have until "
+                f"{newest}: it hangs, it seems"
+            )
+    return said
 
 
 def _said(rank: str, name: str, value: float, middle: float) -> str:

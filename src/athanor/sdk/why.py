@@ -126,8 +126,9 @@ def explain(
     facts, hints = _again(job, gang)
     facts += watching.facts(job, pods)
     facts += visibility.here(told.gang.here) if told is not None else []
+    up = any(counts.running for counts in job.status.pods)
     return Explanation(
-        name=name, phase=phase, headline="it is running",
+        name=name, phase=phase, headline="it is running" if up else "no rank of it runs now",
         facts=[*_counts(job), *_progress(job), *facts], hints=[*hints, f"athanor logs -f {name}"],
     )  # fmt: skip
 

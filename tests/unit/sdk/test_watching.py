@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from athanor.api.core import Pod
+from athanor.api.core import Pod, PodStatus
 from athanor.api.labels import POD_SET, PROGRESS, RANK
 from athanor.api.meta import Condition, ObjectMeta
 from athanor.api.scheduling import Progress
@@ -48,3 +48,15 @@ def test_a_running_job_tells_its_speed_and_that_it_hangs() -> None:
     speed, hang = watching.facts(TrainingJob(status=status), [])
     assert speed == "1 steps/s: about 50s are left"
     assert hang.startswith("it hangs, it seems: no step")
+
+
+def test_a_rank_that_fell_silent_is_named_even_among_two() -> None:
+    ranks = [
+        pod(0, step=400, total=400, updated_at="2026-01-01T00:01:00Z"),
+        pod(1, step=61, total=400, updated_at="2026-01-01T00:00:20Z"),
+    ]
+    pods = [msgspec.structs.replace(p, status=PodStatus(phase="Running")) for p in ranks]
+    (said,) = watching.silent(pods, 10.0)
+    assert said.startswith("worker-1 has told nothing since 2026-01-01T00:00:20Z (step 61)")
+    assert watching.silent(pods, 0.1) == [], "steps may take that long"
+    assert watching.silent(ranks, 10.0) == [], "ranks that have ended have nothing to tell"

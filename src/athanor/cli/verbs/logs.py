@@ -57,7 +57,7 @@ def command(world: World, name: str, follow: bool, since: str | None, **how: Any
     if wish != Wish():
         show.note(f"no such lines; athanor logs {name} shows all there are")
     else:
-        show.note(f"{name} has written nothing yet; athanor why {name} tells what it waits for")
+        show.note(f"{name} has written nothing; athanor why {name} tells how it is")
 
 
 def print_lines(lines: Iterable[LogLine], *, timestamps: bool = False, prefix: bool = True) -> int:

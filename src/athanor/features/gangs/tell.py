@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from athanor.api.placement import pack, unpack
-from athanor.api.scheduling import Admission, GangPhase, GangStatus, Shrink
+from athanor.api.scheduling import Admission, Gang, GangPhase, GangStatus, PodCounts, Shrink
 from athanor.features.gangs import status as write
 from athanor.features.gangs.judge import Situation, first_words, is_live, longest
 from athanor.features.gangs.observe import OUT_OF_SERVICE, Observed
@@ -91,8 +91,13 @@ def _without(admission: Admission, shrink: Shrink) -> Admission:
 def _ranks_told(
     s: Situation, observed: Observed, status: GangStatus, *, fresh: bool, released: bool
 ) -> GangStatus:
-    """Counts and failures. A new run starts from nothing; a stopping gang keeps what it had."""
+    """Counts and failures. A new run starts from nothing; a stopping gang keeps what it had, until
+    it has stopped and nothing of it runs.
+    """
     before = s.gang.status.phase
+    if before == "Stopping" and status.phase == "Failed":
+        still = [msgspec.structs.replace(c, pending=0, running=0, ready=0) for c in status.pods]
+        return msgspec.structs.replace(status, pods=still, ready=_ready(s.gang, still))
     if before not in (*WORKING, *WAITING) and not fresh and status.phase != "Succeeded":
         return status
     failures = write.first_failures(s.ranks)
@@ -106,9 +111,14 @@ def _ranks_told(
         ranks = views(gang, sorted_by_run(gang, observed.pods, run_of(gang))[0])
     done = s.done if gang.spec.restart == "Rank" or not fresh else set()
     counts = write.counts(gang, ranks, done)
+    return msgspec.structs.replace(
+        status, failures=failures, pods=counts, ready=_ready(gang, counts)
+    )
+
+
+def _ready(gang: Gang, counts: list[PodCounts]) -> str:
     up = sum(count.running for count in counts)
-    ready = f"{up}/{sum(pod_set.count for pod_set in gang.spec.pod_sets)}"
-    return msgspec.structs.replace(status, failures=failures, pods=counts, ready=ready)
+    return f"{up}/{sum(pod_set.count for pod_set in gang.spec.pod_sets)}"
 
 
 def _times_told(status: GangStatus, moved: bool, now: float) -> GangStatus:

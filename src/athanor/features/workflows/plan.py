@@ -99,7 +99,9 @@ def _advance(front: Front, observed: Observed) -> Verdict:
         if last == "Failed" and not failed:
             return Verdict("failed", "ExitHandlerFailed", f"the exit handler {handler.name} failed")
     if failed:
-        said = "; ".join(f"{_title(row)}: {row.message}" for row in _failures(front.rows, failed[0]))
+        said = "; ".join(
+            f"{_title(row)}: {row.message}" for row in _failures(front.rows, failed[0])
+        )
         return Verdict("failed", "StepFailed", f"step {', '.join(failed)} failed: {said}"[:1000])
     return Verdict("succeeded", "AllStepsDone", "")
 
