@@ -36,11 +36,14 @@ class Item(NamedTuple):
     target: str = ""
 
 
-def pack(folder: str, limit: int = LIMIT) -> Packed:
-    """Pack a folder. Raises NotPacked: it is too large, empty, or a link leads out of it."""
+def pack(folder: str, limit: int = LIMIT, *, outputs: str = "") -> Packed:
+    """Pack a folder, without what earlier jobs left below `outputs` (an absolute path).
+
+    Raises NotPacked: it is too large, empty, or a link leads out of it.
+    """
     if not os.path.isdir(folder):
         raise NotPacked(f"{folder} is no folder")
-    items = sorted(chosen(folder))
+    items = sorted(chosen(folder, outputs))
     _check(folder, items, limit)
     whole = io.BytesIO()
     # level 1: most of the size is gone, and nobody waits
@@ -54,9 +57,15 @@ def pack(folder: str, limit: int = LIMIT) -> Packed:
     return Packed(f"sha256:{hashlib.sha256(data).hexdigest()}", data, len(items))
 
 
-def chosen(folder: str) -> Iterator[Item]:
-    """The files and links of a folder that go. Raises NotPacked for a link that leads out."""
-    yield from _below(os.path.realpath(folder), "", [])
+def chosen(folder: str, outputs: str = "") -> Iterator[Item]:
+    """The files and links of a folder that go. Raises NotPacked for a link that leads out.
+
+    A .gitignore that says `!/outputs/` has the outputs go, too.
+    """
+    root = os.path.realpath(folder)
+    place = os.path.relpath(os.path.realpath(outputs), root) if outputs else ".."
+    known = [] if place.split(os.sep)[0] in (".", "..") else rules(f"/{place}/", "")
+    yield from _below(root, "", known)
 
 
 def _below(root: str, base: str, known: list[Rule]) -> Iterator[Item]:

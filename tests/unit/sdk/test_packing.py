@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from athanor.sdk import packing
-from athanor.sdk.packing import NotPacked, pack
+from athanor.sdk.packing import NotPacked, chosen, pack
 from athanor_progress import fetch
 
 
@@ -58,6 +58,16 @@ def test_what_cannot_go_is_refused_by_name(tmp_path: Path) -> None:
     empty.mkdir()
     with pytest.raises(NotPacked, match="has no files"):
         pack(str(empty))
+
+
+def test_what_earlier_jobs_left_stays_here(tmp_path: Path) -> None:
+    write(tmp_path, {"train.py": "x", "lib/outputs/y": "y", "outputs/a/weights": "z"})
+    paths = [item.path for item in chosen(str(tmp_path), str(tmp_path / "outputs"))]
+    assert sorted(paths) == ["lib/outputs/y", "train.py"]
+    for elsewhere in (str(tmp_path), "/elsewhere", ""):
+        assert len(list(chosen(str(tmp_path), elsewhere))) == 3
+    write(tmp_path, {".gitignore": "!/outputs/"})
+    assert len(list(chosen(str(tmp_path), str(tmp_path / "outputs")))) == 4
 
 
 _NAMES = st.sampled_from(["a", "b", "ab", "a.py", "b.txt", "build", "#x", "a b"])

@@ -143,7 +143,8 @@ def command(world: World, **asked: Any) -> int:
     if asked["code"] and asked["git"]:
         raise click.UsageError("--code and --git: the code comes from one of them")
     if code := asked.pop("code"):
-        asked["bundle"] = packed(world, code)
+        outputs = asked["output_dir"] or os.path.join(asked["directory"] or "", "outputs")
+        asked["bundle"] = packed(world, code, os.path.abspath(outputs))
     submission = _submission(world, asked)
     try:
         wanted = manifest(submission)
@@ -215,10 +216,11 @@ def _submission(world: World, asked: dict[str, Any]) -> Submission:
     )
 
 
-def packed(world: World, source: str) -> str:
+def packed(world: World, source: str, outputs: str) -> str:
     """The name of a folder's bundle, which the world uploads before anything is created.
 
-    A repository's URL[@REF] is cloned here first, with the rights that git has here.
+    Without what earlier jobs left in `outputs`. A repository's URL[@REF] is cloned here first, with
+    the rights that git has here.
     """
     import tempfile
 
@@ -231,7 +233,7 @@ def packed(world: World, source: str) -> str:
                 fetch.git(*_git(source, ""), folder)
             else:
                 folder = os.path.abspath(os.path.expanduser(source))
-            bundle = packing.pack(folder)
+            bundle = packing.pack(folder, outputs=outputs)
         except (packing.NotPacked, fetch.Failed) as wrong:
             raise click.UsageError(f"--code {source}: {wrong}") from None
     world.bundles.append(bundle)
