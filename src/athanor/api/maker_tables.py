@@ -34,6 +34,34 @@ def _above_zero(field: str, what: str) -> JSON:
     )
 
 
+_KNOWN = (
+    "[self.steps.map(t, t.name)].all(names, self.steps.all(s, !has(s.dependsOn) || "
+    "s.dependsOn.all(d, d in names)))"
+)
+ROUNDS = 12
+"""How many steps may stand in a row before a circle that is still seen: CEL knows no loops."""
+
+
+def _no_circle() -> str:
+    """Steps without dependencies can run, then those that depend on them, and so on: in a circle
+    none ever can. Each round's names are bound by a list of one.
+    """
+    check = f"size(l{ROUNDS}) > size(l{ROUNDS - 1})"  # a long row: the controller sees its end
+    for number in range(ROUNDS, 0, -1):
+        before = f"l{number - 1}"
+        ready = "!has(s.dependsOn) || size(s.dependsOn) == 0"
+        if number > 1:
+            ready = f"s.name in {before} || {ready} || s.dependsOn.all(d, d in {before})"
+        grown = f"size(l{number}) > {f'size({before})' if number > 1 else 0}"
+        if number < ROUNDS:
+            check = f"({grown} && {check})"
+        check = (
+            f"[self.steps.filter(s, {ready}).map(s, s.name)].all(l{number}, "
+            f"size(l{number}) == size(self.steps) || {check})"
+        )
+    return f"!({_KNOWN}) || {check}"
+
+
 LIST_KEYS: Mapping[type[Struct], str] = {
     sweeps.SweepParameter: "name", sweeps.Trial: "number",
     workflows.Step: "name", workflows.WorkflowParameter: "name",
@@ -93,10 +121,11 @@ RULES: Mapping[type[Struct], list[JSON]] = {
         ),
     ],
     workflows.WorkflowSpec: [
+        _rule(_KNOWN, "dependsOn must name other steps", ".steps"),
         _rule(
-            "self.steps.all(s, !has(s.dependsOn) || "
-            "s.dependsOn.all(d, self.steps.exists(t, t.name == d)))",
-            "dependsOn must name other steps",
+            _no_circle(),
+            "steps wait for each other in a circle: none of them could ever run (athanor flow run "
+            "names them)",
             ".steps",
         ),
         _rule(

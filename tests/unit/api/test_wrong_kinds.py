@@ -86,3 +86,48 @@ HINTS = (
 def said(message: str) -> bool:
     """Whether a refusal says what would be right, and not only what is wrong."""
     return any(word in message for word in HINTS)
+
+
+def row(length: int, apart: int = 1) -> dict[str, list[str]]:
+    """Steps in a row, each waiting for the `apart` before it."""
+    return {f"s{n}": [f"s{m}" for m in range(max(n - apart, 0), n)] for n in range(length)}
+
+
+def layers(count: int, width: int) -> dict[str, list[str]]:
+    """Each step of a layer waits for every one of the layer before."""
+    return {
+        f"s{n}-{m}": [f"s{n - 1}-{k}" for k in range(width)] if n else []
+        for n in range(count) for m in range(width)
+    }  # fmt: skip
+
+
+CIRCLE = {"x": ["z"], "y": ["x"], "z": ["y"]}
+
+
+@pytest.mark.parametrize(
+    ("steps", "wrong"),
+    [
+        (row(100), False), (row(60, 20), False), (layers(5, 20), False), (layers(25, 4), False),
+        (CIRCLE, True), ({**row(3), **CIRCLE}, True), ({"a": ["nobody"]}, False),
+        ({**row(9), **CIRCLE, "x": ["s8", "z"]}, True),
+    ],
+)  # fmt: skip
+def test_steps_in_a_circle_are_refused_and_no_others(
+    steps: dict[str, list[str]], wrong: bool
+) -> None:
+    async def main() -> None:
+        async with lab.server() as world:
+            template = yaml.safe_load(GOOD["Workflow"])["steps"][0]["template"]
+            spec = {"steps": [
+                {"name": name, "dependsOn": waits, "template": template}
+                for name, waits in steps.items()
+            ]}  # fmt: skip
+            body = {"metadata": {"name": "f", "namespace": "default"}, "spec": spec}
+            try:
+                await world.create(body, Workflow)
+                told = ""
+            except ApiError as error:
+                told = error.message
+            assert ("in a circle" in told) == wrong, told
+
+    virtual.run(main)

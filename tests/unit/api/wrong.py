@@ -276,6 +276,7 @@ steps.0.name: aaaaaaaaaabbbbbbbbbbccccccccccd
 steps.0.dependsOn: b
 steps.0.dependsOn: [nobody]
 steps.0.dependsOn: [a]
+steps.0.dependsOn: [b]
 steps.0.when: true
 steps.0.withItems: abc
 steps.0.withItems: [[1]]

@@ -274,7 +274,7 @@ def test_wrong_workflows_are_refused_when_they_are_written(wanted: JSON, said: s
     ("wanted", "said"),
     [
         (
-            flow(step("a", "c"), step("b", "a"), step("c", "b")),
+            flow(step("a", args=["${steps.c.phase}"]), step("b", "a"), step("c", "b")),
             "spec.steps[0].dependsOn: steps wait for each other: a → c → b → a",
         ),
         (flow(step("a", args=["${parameters.x}"])), "spec.steps[0]: parameters.x: there is no par"),
