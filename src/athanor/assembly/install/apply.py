@@ -191,11 +191,24 @@ async def uninstall(client: Client, wishes: Wishes, told: Told, *, data: bool) -
 
 
 async def _gone(client: Client, manifest: JSON) -> None:
+    found: JSON | None = None
     for _ in range(600):
-        if await _found(client, manifest) is None:
+        found = await _found(client, manifest)
+        if found is None:
             return
         await asyncio.sleep(0.2)
-    raise Refused(f"{title(manifest)} is deleted but stays; its finalizers say what it waits for")
+    raise Refused(f"{title(manifest)} is deleted but stays: {_held(found or {})}")
+
+
+def _held(found: JSON) -> str:
+    """What a deleted object waits for: its finalizers, and what its Terminating condition says."""
+    waits = ", ".join(found.get("metadata", {}).get("finalizers") or ["no finalizer"])
+    said = [
+        f"{each.get('reason')}: {each.get('message')}"
+        for each in found.get("status", {}).get("conditions") or []
+        if each.get("type") == "Terminating"
+    ]
+    return "; ".join([waits, *said])
 
 
 def _removable(made: Iterable[JSON], *, data: bool) -> list[JSON]:
