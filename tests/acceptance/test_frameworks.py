@@ -101,7 +101,7 @@ def test_a_training_through_the_launch_agent(console: Console, venv: str) -> Non
     ends = re.findall(r"rank (\d) of 2 on (\S+): accuracy (0\.\d+), all equal (\w+)", log)
     assert {(rank, where) for rank, where, _, _ in ends} == {
         ("0", "regression-worker-0"), ("1", "regression-worker-1"),
-    }  # fmt: skip
+    }, log  # fmt: skip
     assert all(float(accuracy) > 0.85 and same == "True" for _, _, accuracy, same in ends)
 
 

@@ -67,7 +67,7 @@ def test_a_sweep_of_thirty_trials_that_stops_early(console: Console) -> None:
         found: dict[str, dict[str, object]] = json.loads(
             console.run("sweep", "get", "find", "-o", "json")
         )
-        status = found["status"]
+        status = found.get("status", {})
         return status if status.get("phase") in ("Succeeded", "Failed") else None
 
     status = console.until(over, seconds=400)
@@ -110,7 +110,7 @@ def test_a_workflow_with_a_failing_step_is_resumed(console: Console) -> None:
     console.run("flow", "run", "-f", "flow.yaml", "-p", "word=hello")
 
     def phase() -> str | None:
-        found = json.loads(console.run("flow", "get", "story", "-o", "json"))["status"]
+        found = json.loads(console.run("flow", "get", "story", "-o", "json")).get("status", {})
         said = str(found.get("phase", "Pending"))
         return said if said in ("Succeeded", "Failed") else None
 

@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -160,15 +160,15 @@ def test_ctrl_c_ends_the_waiting_and_not_the_job(console: Console, call: str) ->
     started = subprocess.Popen(
         [sys.executable, "-c", code], cwd=console.project, env=surroundings(console), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        # what runs in the background of a shell has inherited that Ctrl-C is ignored
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert started.stdout is not None
     name = started.stdout.readline().strip()
     with console.client() as client:
         client.wait(name, until="running", timeout=60)
         started.send_signal(signal.SIGINT)
-        before = time.monotonic()
-        said, _ = started.communicate(timeout=30)
-        assert time.monotonic() - before < 5
+        said, _ = started.communicate(timeout=60)
         assert said.rstrip().endswith("KeyboardInterrupt")
         assert client.job(name).status.phase == "Running"
         client.delete_job(name)
