@@ -330,6 +330,8 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "outputs": "Directory for results.",
         "tensorboard": "A TensorBoard beside the job.",
         "checkpoints": "Where checkpoints are and what they cost.",
+        "progressPattern": "Regular expression (RE2) with a group `step`, and others such as "
+        "`total` and `loss`: how progress is read from what ranks write.",
         "scheduling": "Queue, priority and pools, as the Gang takes them over.",
     },
     "TrainingJobStatus": {

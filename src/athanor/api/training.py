@@ -163,6 +163,7 @@ class TrainingJobSpec(Base, frozen=True, kw_only=True):
     outputs: str = ""
     tensorboard: TensorBoard | None = None
     checkpoints: Checkpoints | None = None
+    progress_pattern: Annotated[str, Meta(max_length=512)] = ""
     scheduling: Scheduling = field(default_factory=Scheduling)
 
 

@@ -146,6 +146,19 @@ _SPEC: list[JSON] = [
         ".outputs",
     ),
     _rule(
+        "!has(self.progressPattern) || self.progressPattern == '' || "
+        "self.progressPattern.contains('(?P<step>')",
+        "a pattern of progress needs a group named step, for instance "
+        "'step (?P<step>[0-9]+) of (?P<total>[0-9]+), loss (?P<loss>[0-9.]+)'",
+        ".progressPattern",
+    ),
+    _rule(
+        "!has(self.progressPattern) || ''.matches(self.progressPattern) || "
+        "!''.matches(self.progressPattern)",
+        "this is no regular expression in the syntax of RE2",
+        ".progressPattern",
+    ),
+    _rule(
         "!has(self.tensorboard) || !has(self.tensorboard.logDir) || self.tensorboard.logDir == '' "
         "|| self.tensorboard.logDir.startsWith('/')",
         "the folder that TensorBoard reads must be an absolute path",

@@ -81,6 +81,7 @@ class Submission(Struct, frozen=True, kw_only=True):
     bundle: str = ""
     tensorboard: bool = False
     logdir: str = ""
+    progress_pattern: str = ""
     tensorboard_image: str = ""
     data: Sequence[str] = ()
     secrets: Sequence[str] = ()
@@ -149,6 +150,7 @@ class Wishes(TypedDict, total=False):
     bundle: str
     tensorboard: bool
     logdir: str
+    progress_pattern: str
     tensorboard_image: str
     data: Sequence[str]
     secrets: Sequence[str]

@@ -56,6 +56,7 @@ def training_job(asked: Submission) -> TrainingJob:
         outputs=asked.outputs,
         tensorboard=_tensorboard(asked),
         checkpoints=_checkpoints(asked),
+        progress_pattern=asked.progress_pattern,
         scheduling=Scheduling(
             queue=asked.queue,
             priority_class_name=asked.priority,
@@ -143,6 +144,11 @@ def _check(asked: Submission) -> None:
         raise ValueError("uploaded code and a git repository were given; a job has one of them")
     if (asked.logdir or asked.tensorboard_image) and not asked.tensorboard:
         raise ValueError("logdir and tensorboard_image are TensorBoard's: ask for tensorboard, too")
+    if asked.progress_pattern and "(?P<step>" not in asked.progress_pattern:
+        raise ValueError(
+            f"progress pattern {asked.progress_pattern!r} has no group named step; write for "
+            "instance 'step (?P<step>[0-9]+)/(?P<total>[0-9]+), loss (?P<loss>[0-9.]+)'"
+        )
     _check_elastic(asked)
     _check_gpus(asked.gpus)
     if asked.image and asked.venv:

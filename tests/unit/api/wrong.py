@@ -35,6 +35,8 @@ steps:
 
 WRONG: Mapping[str, str] = {
     "TrainingJob": """
+progressPattern: 3
+progressPattern: 'epoch [0-9]+'
 framework: caffe
 framework: 7
 framework: ''

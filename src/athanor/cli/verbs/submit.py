@@ -110,6 +110,8 @@ athanor submit xgboost --workers 2 -- python train.py --dry-run -o yaml > job.ya
 @click.option("--tensorboard", is_flag=True, help="A TensorBoard beside it: workspace NAME-tb.")
 @click.option("--logdir", default="", metavar="DIR", help="What TensorBoard reads [the outputs].")
 @click.option("--tensorboard-image", default="", help="Where TensorBoard is installed [the job's].")
+@click.option("--progress-pattern", default="", metavar="REGEX",
+              help="Progress in its lines: 'step (?P<step>[0-9]+)/(?P<total>[0-9]+)'.")  # fmt: skip
 @click.option("--annotation", multiple=True, metavar="NAME=VALUE", help="Of pods; repeatable.")
 @click.option("--device", multiple=True, metavar="NAME=COUNT", help="Other devices; repeatable.")
 @click.option("--selector", multiple=True, metavar="LABEL=VALUE", help="Of nodes; repeatable.")

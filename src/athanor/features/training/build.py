@@ -200,6 +200,8 @@ def _template(job: TrainingJob, role: Role, wiring: Wiring, defaults: Defaults) 
     environment = job.spec.environment
     if environment is not None and environment.requirements:
         annotations[labels.REQUIREMENTS] = "\n".join(environment.requirements)
+    if job.spec.progress_pattern:
+        annotations[labels.PROGRESS_PATTERN] = job.spec.progress_pattern
     return {**given, "metadata": {**meta, "annotations": annotations}, "spec": spec}
 
 

@@ -66,7 +66,7 @@ class Agent:
         self._executor = Executor(self.supervised)
         self._ledger = fit.Ledger()
         self.workers: dict[str, Worker] = {}
-        self._reports = Reports(self.client, self.workers)
+        self._reports = Reports(settings, self.client, self.workers)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._hello: JSON = {}
         self._listed: list[JSON] = []

@@ -1,8 +1,9 @@
-"""What ranks say of themselves, from a file of theirs to an annotation of their pod, and back.
+"""What ranks say of themselves, from a file or a log of theirs to an annotation of their pod.
 
 The contract is `athanor_progress`'s: a JSON file named by ATHANOR_PROGRESS_FILE, and beside it a
 file `checkpoint-requested` while the platform asks for one. The folder belongs to the pod, so
-nothing in it is trusted: links are not followed, only small regular files are read.
+nothing in it is trusted: links are not followed, only small regular files are read. A rank whose
+pod has a pattern for what it writes (see `told`) needs no file.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from athanor.api.meta import JSON
 from athanor.api.registry import of
 from athanor.api.scheduling import Progress
 from athanor.client.protocol import Client
+from athanor.local.agent.node import Settings, log_path
 from athanor.local.agent.progress_file import folder_of
+from athanor.local.agent.told import Told
 from athanor.local.agent.worker import Worker
 from athanor.wire import calls
 from athanor.wire.status import ApiError
@@ -43,7 +46,9 @@ _progress = msgspec.json.Decoder(Progress)
 class Reports:
     """Carries progress up and requests for checkpoints down, for the pods of gangs."""
 
-    def __init__(self, client: Client, workers: Mapping[str, Worker]) -> None:
+    def __init__(self, settings: Settings, client: Client, workers: Mapping[str, Worker]) -> None:
+        self._settings = settings
+        self._lines = Told()
         self._client = client
         self._workers = workers
         self._told: dict[str, str] = {}
@@ -64,6 +69,7 @@ class Reports:
             self._over &= self._workers.keys()
             for uid in self._told.keys() - self._workers.keys():
                 del self._told[uid]
+            self._lines.keep(self._workers)
             gone = [key for key in self._seen if key[0] not in self._workers]
             for key in gone:
                 del self._seen[key]
@@ -87,8 +93,22 @@ class Reports:
                 self._ask(folder, worker.pod)
             finally:
                 os.close(folder)
+            said = said or self._written(worker, name)
             if said and said != self._told.get(uid):
                 await self._tell(uid, worker.pod, said)
+
+    def _written(self, worker: Worker, container: str) -> str:
+        """Progress in what a container has written since the last look, by the pod's pattern."""
+        notes = worker.pod["metadata"].get("annotations") or {}
+        pattern = notes.get(labels.PROGRESS_PATTERN)
+        if not pattern:
+            return ""
+        attempts = [attempt for name, attempt in worker.runs if name == container]
+        if not attempts:
+            return ""
+        log = log_path(self._settings, worker.pod, container, max(attempts))
+        found = self._lines.look((worker.uid, container), log, pattern)
+        return msgspec.json.encode(found).decode() if found is not None else ""
 
     def _read(self, folder: int, key: tuple[str, str]) -> str:
         """The file's content when it is new and is progress, else ""."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from athanor.api.meta import JSON
+from athanor.kit.patterns import BadPattern, matcher
 from athanor.local.apiserver import crd_rules, errors
 from athanor.local.apiserver.schema.causes import Value
 from athanor.local.apiserver.schema.check import compile_check
-from athanor.local.apiserver.schema.patterns import BadPattern, matcher
 from athanor.local.apiserver.schema.prune import compile_pruner
 from athanor.wire.status import Cause
 

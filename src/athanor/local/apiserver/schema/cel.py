@@ -16,10 +16,10 @@ from functools import cache, lru_cache
 from importlib.machinery import PathFinder
 from typing import Any
 
+from athanor.kit.patterns import BadPattern, matcher
 from athanor.local.apiserver.schema.causes import Value
 from athanor.local.apiserver.schema.functions import FUNCTIONS
 from athanor.local.apiserver.schema.needs import needs_of, trim
-from athanor.local.apiserver.schema.patterns import BadPattern, matcher
 
 _BUILT_IN = frozenset(
     (

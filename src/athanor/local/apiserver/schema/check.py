@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from athanor.api.meta import JSON
+from athanor.kit.patterns import matcher
 from athanor.local.apiserver import errors
 from athanor.local.apiserver.schema.causes import Value, of_whole, too_many, wrong_text, wrong_type
 from athanor.local.apiserver.schema.formats import DECODED, FORMATS
-from athanor.local.apiserver.schema.patterns import matcher
 from athanor.wire.status import Cause
 
 Check = Callable[[Value, str, str, list[Cause]], None]

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
 
+from athanor.kit.patterns import matcher
 from athanor.kit.quantity import QuantityError, parse
 from athanor.kit.times import parse_rfc3339
-from athanor.local.apiserver.schema.patterns import matcher
 
 _HEX = "[0-9a-fA-F]"
 _DNS_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"

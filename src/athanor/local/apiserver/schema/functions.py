@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from athanor.kit import quantity as quantities
+from athanor.kit.patterns import find_all
 from athanor.local.apiserver.schema.causes import Value
 from athanor.local.apiserver.schema.formats import NO_QUANTITY
 from athanor.local.apiserver.schema.moments import MOMENTS
-from athanor.local.apiserver.schema.patterns import find_all
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -43,6 +43,17 @@ def find_all(pattern: str, text: str, limit: int = -1) -> list[str]:
     return found
 
 
+def groups(pattern: str, text: str) -> dict[str, str] | None:
+    """The named groups of the first match, those that took part; None without one.
+
+    Raises BadPattern.
+    """
+    match = _compiled(pattern).search(text)
+    if match is None:
+        return None
+    return {name: value for name, value in match.groupdict().items() if value is not None}
+
+
 @lru_cache(maxsize=4096)
 def _compiled(pattern: str) -> re2._Regexp:
     options = re2.Options()
