@@ -6,13 +6,16 @@ import itertools
 import os
 from collections.abc import Iterator
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from athanor.features.scheduling.core import memory
 from athanor.features.scheduling.core import rows as r
 from athanor.features.scheduling.core.build import build
 from athanor.features.scheduling.core.cycle import cycle
 from athanor.features.scheduling.core.snapshot import GangState, Policy
+from athanor.features.scheduling.core.state import State
 from tests.properties import worlds
 from tests.properties.worlds import GPU, NOW
 
@@ -118,6 +121,35 @@ def test_the_first_promise_is_the_earliest_that_there_is(rows: r.Rows) -> None:
             gangs=[g for i, g in enumerate(running.gangs) if i in ahead or i == held.gang],
         )
         assert soonest(kept, s.gangs.names[held.gang]) == held.start
+
+
+@given(worlds.rows())
+def test_many_that_end_at_once_leave_what_they_leave_one_by_one(rows: r.Rows) -> None:
+    s = build(rows)
+    for _ in range(2):
+        d, _ = cycle(s, POLICY, NOW)
+        rows = worlds.admit(rows, s, d)
+        s = build(rows)
+    memo = memory.current(None, s, POLICY, NOW)
+    state = State(s, POLICY, NOW, memo.ledger, memo.shapes)
+    gone = np.array(list(state.held)[::2], dtype=np.int64)
+    together, alone = state.now.fork(), state.now.fork()
+    state.release_all(together, gone)
+    for gang in gone.tolist():
+        state.release(alone, gang)
+    for name in ("free", "milli", "mib", "cut"):
+        assert (getattr(together.ledger, name) == getattr(alone.ledger, name)).all(), name
+    for shape, count in together.ledger.count.items():
+        assert (count == alone.ledger.count[shape]).all()
+    for name in ("use", "held"):
+        assert (getattr(together.tree, name) == getattr(alone.tree, name)).all(), name
+    for name in ("lend", "firm"):
+        one, other = getattr(together.tree, name), getattr(alone.tree, name)
+        assert (one.base == other.base).all(), name
+        assert (one.total == other.total).all(), name
+    assert together.tree.users.keys() == alone.tree.users.keys()
+    for who, amounts in together.tree.users.items():
+        assert (amounts == alone.tree.users[who]).all()
 
 
 def every() -> Iterator[r.Rows]:

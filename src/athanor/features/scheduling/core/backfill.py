@@ -8,8 +8,9 @@ start only if they end before that, or fit beside it (conservative backfill, Mu'
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 from athanor.features.scheduling.core.place import redo
 from athanor.features.scheduling.core.seat import seat
@@ -55,13 +56,11 @@ class _Then(NamedTuple):
         """A copy to try things on."""
         return _Then(self.world.fork(), self.soon.fork() if self.soon is not None else None)
 
-    def release(self, state: State, ends: Sequence[tuple[float, int]]) -> None:
+    def release(self, state: State, rows: Ints) -> None:
         """These have ended."""
-        for _, g in ends:
-            if g not in state.outlived:
-                state.release(self.world, g)
-            if self.soon is not None:
-                state.release(self.soon, g)
+        state.release_all(self.world, rows[~np.isin(rows, list(state.outlived))])
+        if self.soon is not None:
+            state.release_all(self.soon, rows)
 
     def seat(self, state: State, gang: int, pool: int) -> Spots | None:
         """The gang's places from this moment on, booked in `world`; None: it does not fit."""
@@ -79,21 +78,21 @@ class _Then(NamedTuple):
 
 def _in_pool(state: State, gang: int, pool: int) -> Promise | None:
     """The fewest ends that make the gang fit: ever more of them at a time, then back."""
-    ends = sorted(
-        (state.end_of(g), g) for g in state.held if g not in state.leaving | state.released
-    )  # fmt: skip
+    rows, at = state.ends
+    stays = ~np.isin(rows, list(state.leaving | state.released))
+    rows, at = rows[stays], at[stays]
     then = _Then(state.future(), state.soon() if state.outlived else None).fork()
     base, low, high, step = then, 0, 0, 1
     while (spots := then.seat(state, gang, pool)) is None:
-        if high == len(ends):
+        if high == len(rows):
             return None
-        low, high, step = high, min(high + step, len(ends)), step * 2
+        low, high, step = high, min(high + step, len(rows)), step * 2
         base, then = then, then.fork()
-        then.release(state, ends[low:high])
+        then.release(state, rows[low:high])
     while low + 1 < high:  # `low` ends are too few, with `high` of them `then` has it placed
         middle = (low + high) // 2
         tried = base.fork()
-        tried.release(state, ends[low:middle])
+        tried.release(state, rows[low:middle])
         with_it = tried.fork()
         found = with_it.seat(state, gang, pool)
         if found is not None:
@@ -101,7 +100,7 @@ def _in_pool(state: State, gang: int, pool: int) -> Promise | None:
         else:
             base, low = tried, middle
     goes = state.leaving or state.released or state.shrinking
-    start = ends[high - 1][0] if high else state.time + (state.policy.grace if goes else 0.0)
-    outlived = tuple(g for _, g in ends[:high] if g not in state.outlived)
+    start = float(at[high - 1]) if high else state.time + (state.policy.grace if goes else 0.0)
+    outlived = tuple(g for g in rows[:high].tolist() if g not in state.outlived)
     amounts = state.ask(gang).amounts(state.ask(gang).least)
     return Promise(pool, start, spots, amounts, then.world, outlived)

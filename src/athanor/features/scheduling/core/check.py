@@ -38,8 +38,10 @@ def invariants(state: State, admitted: Sequence[Admit], evicted: Sequence[Evicti
     _limits(state, admitted)
     gone = [e.gang for e in evicted]
     leaving = state.snapshot.gangs.state == GangState.LEAVING
-    known = state.held.keys() | set(state.snapshot.lost.gang.tolist())
-    if len(set(gone)) != len(gone) or any(leaving[g] or g not in known for g in gone):
+    lost = set(state.snapshot.lost.gang.tolist())
+    if len(set(gone)) != len(gone) or any(
+        leaving[g] or (g not in state.held and g not in lost) for g in gone
+    ):
         raise BrokenLedger("a gang is evicted that does not run")
 
 

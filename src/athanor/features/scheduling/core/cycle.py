@@ -93,7 +93,7 @@ class _Run:
         self.reasons = np.full(len(state.snapshot.gangs.names), UNSET, dtype=np.int32)
         self.line = waiting(state.snapshot)
         self.states = [_state_of(state, q) for q in range(len(state.snapshot.queues.names))]
-        self.pools: dict[tuple[int, int], list[int]] = {}
+        self.pools: dict[tuple[int, tuple[int, ...]], list[int]] = {}
         self.claims: dict[tuple[int, int], tuple[list[int], int]] = {}
 
     def consider_all(self) -> None:
@@ -151,9 +151,8 @@ class _Run:
         return claim
 
     def _pools(self, g: int) -> list[int]:
-        """The pools a gang may use, remembered for its queue and class."""
-        gangs = self.state.snapshot.gangs
-        key = int(gangs.queue[g]), int(gangs.klass[g])
+        """The pools a gang may use, remembered for its queue and what it asks for."""
+        key = int(self.state.snapshot.gangs.queue[g]), self.state.ask(g).pools
         if key not in self.pools:
             self.pools[key] = pools_of(self.state, g)
         return self.pools[key]

@@ -95,8 +95,9 @@ def _repaired(state: State, gang: int, lost: dict[int, list[int]]) -> Held | Non
     before = state.held.get(gang)
     amounts = ask.amounts(counts)
     state.count(state.now.tree, gang, pool, amounts - (before.amounts if before else 0))
-    state.held[gang] = Held(pool, counts, whole, amounts)
-    return state.held[gang]
+    held = Held(pool, counts, whole, amounts)
+    state.hold(gang, held)
+    return held
 
 
 def _by_rank(state: State, gang: int) -> list[dict[int, Spot]]:
@@ -175,7 +176,8 @@ def grow(state: State, states: Sequence[QueueState]) -> list[Move]:
         had = state.held[g]
         more = _room(state, g, had)
         if more is not None and _pays(state, g, sum(map(len, more))):
-            held = state.held[g] = _grown(state, g, had, more)
+            held = _grown(state, g, had, more)
+            state.hold(g, held)
             text = f"grows from {sum(had.counts)} to {sum(held.counts)} ranks"
             moves.append(_move(state, g, held, "Grown", text))
     return moves

@@ -29,7 +29,8 @@ CAUSES = {
 
 class _Ground(NamedTuple):
     """Nodes of a pool for some shapes: how many there are, why some are closed, how many are left
-    alone, what the eligible ones have free (resource × node), and in all (without those)."""
+    alone, what the eligible ones have free (a row a resource, least first), and in all (without
+    those)."""
 
     nodes: int
     causes: dict[str, int]
@@ -198,14 +199,15 @@ class Explainer:
             free = np.ascontiguousarray(ledger.free[eligible].T)
             known = self._grounds[key] = _Ground(
                 len(members), {CAUSES[c]: counted[c] for c in Cause if c and counted[c]},
-                int(closed.sum()), free, np.maximum(free[:, ~closed], 0).sum(axis=1).tolist(),
+                int(closed.sum()), np.sort(free, axis=1),
+                np.maximum(free[:, ~closed], 0).sum(axis=1).tolist(),
             )  # fmt: skip
         return known
 
     def _lacking(self, shape: Shape, ground: _Ground) -> list[tuple[str, int]]:
         """How many of these nodes lack each resource for one pod."""
         short = [
-            (self.state.snapshot.resources[r], int(np.count_nonzero(ground.free[r] < asked)))
+            (self.state.snapshot.resources[r], int(ground.free[r].searchsorted(asked)))
             for r, asked in enumerate(shape.request)
             if asked > 0
         ]

@@ -7,16 +7,17 @@ copy to try evictions and reservations on.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from athanor.features.scheduling.core import fast, gpu
+from athanor.features.scheduling.core.booked import Booked, Pods, book
 from athanor.features.scheduling.core.shapes import Devs, Shape, View, shape_of
-from athanor.features.scheduling.core.snapshot import UNSET, Nodes, Snapshot
+from athanor.features.scheduling.core.snapshot import UNSET, Nodes, Shapes
 from athanor.features.scheduling.core.table import Bools, Ints, Smalls
 
-__all__ = ["Booked", "BrokenLedger", "Ledger", "Scorer", "Shape", "View", "booked", "shape_of"]
+__all__ = ["BrokenLedger", "Ledger", "Scorer", "Shape", "View", "shape_of"]
 
 MANY = 64
 """From so many nodes on it pays to look for those in equal states."""
@@ -83,13 +84,24 @@ class Ledger:
         for shape, count in other.count.items():
             mine = both.count.get(shape)
             both.count[shape] = count.copy() if mine is None else np.maximum(mine, count)
-        changed = (both.free != self.free).any(axis=1) | (both.milli != self.milli).any(axis=1)
-        changed |= (both.mib != self.mib).any(axis=1) | (both.cut != self.cut).any(axis=1)
-        changed |= both.open != self.open
-        for shape, count in both.count.items():
-            changed |= count != self.count.get(shape, 0)
-        both._changed(np.flatnonzero(changed))
+        now = Booked(self.free, self.milli, self.mib, self.cut, self.open, self.count)
+        both._changed(both._unlike(now))
         return both
+
+    def _unlike(self, that: Booked) -> Ints:
+        """The nodes where what is free is not this."""
+        count = that.beside
+        pairs = [
+            (self.free, that.free), (self.milli, that.milli), (self.mib, that.mib),
+            (self.cut, that.cut), (self.open, that.open),
+        ]  # fmt: skip
+        none = np.zeros(len(self.open), dtype=np.int32)
+        pairs += [
+            (self.count.get(shape, none), count.get(shape, none))
+            for shape in self.count.keys() | count.keys()
+        ]
+        cells = [np.flatnonzero(a != b) // (a.size // max(len(a), 1) or 1) for a, b in pairs]
+        return np.unique(np.concatenate(cells))
 
     def devs(self, nodes: Smalls) -> Devs:
         """The devices of these nodes."""
@@ -153,6 +165,12 @@ class Ledger:
         """Take a pod's place back."""
         self._book(node, shape, devices, slot, -1)
 
+    def give_all(self, table: Shapes, shapes: list[Shape], pods: Pods) -> None:
+        """Take the places of many pods back; `shapes` are the rows of `table`."""
+        held = Booked(self.free, self.milli, self.mib, self.cut, self.open, self.count)
+        book(held, self.nodes, table, shapes, pods, -1)
+        self._changed(np.unique(pods.node))
+
     def _newly_negative(self, node: int, shape: Shape) -> bool:
         free = self.free[node]
         asked = np.array(shape.request)
@@ -190,14 +208,10 @@ class Ledger:
 
     def become(self, truth: Booked) -> None:
         """Take over what is free; only nodes where it differs are looked at again."""
-        changed = (self.free != truth.free).any(axis=1) | (self.milli != truth.milli).any(axis=1)
-        changed |= (self.mib != truth.mib).any(axis=1) | (self.cut != truth.cut).any(axis=1)
-        changed |= self.open != truth.open
-        for shape in self.count.keys() | truth.beside.keys():
-            changed |= self.count.get(shape, 0) != truth.beside.get(shape, 0)
+        changed = self._unlike(truth)
         self.free, self.milli, self.mib = truth.free, truth.milli, truth.mib
         self.cut, self.open, self.count = truth.cut, truth.open, truth.beside
-        self._changed(np.flatnonzero(changed))
+        self._changed(changed)
 
     def reground(self, nodes: Nodes) -> None:
         """The same nodes with other capacities."""
@@ -364,53 +378,3 @@ def _ground(nodes: Nodes) -> Ints:
         return np.zeros(len(nodes.names), dtype=np.int64)
     numbers: Ints = np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
     return numbers
-
-
-class Booked(NamedTuple):
-    """What is free when everything that runs is booked."""
-
-    free: Ints
-    milli: Smalls
-    mib: Ints
-    cut: Smalls
-    open: Bools
-    beside: dict[Shape, Smalls]
-
-
-def booked(snapshot: Snapshot, shapes: list[Shape], now: float) -> Booked:
-    """What is free in a snapshot. Nodes in back-off are closed; nodes may be overbooked."""
-    nodes, running = snapshot.nodes, snapshot.running
-    shape = snapshot.pod_sets.shape[running.pod_set]
-    free = nodes.capacity - nodes.foreign
-    for r in range(free.shape[1]):
-        asked = snapshot.shapes.request[shape, r]
-        used = np.flatnonzero(asked)
-        np.subtract.at(free[:, r], running.node[used], asked[used])
-    usable = (nodes.kind != UNSET) & nodes.healthy
-    milli = np.where(usable, gpu.WHOLE, gpu.NO_DEVICE).astype(np.int32)
-    mib = np.where(usable, nodes.memory, 0)
-    cut = np.zeros_like(nodes.slots)
-    whole = snapshot.shapes.slice_slots[shape] == 0
-    for d in range(nodes.kind.shape[1]):
-        rows = np.flatnonzero(whole & (running.devices >> d & 1 == 1))
-        rows = rows[usable[running.node[rows], d]]
-        if not len(rows):
-            continue
-        where, of = running.node[rows], shape[rows]
-        part = snapshot.shapes.milli[of]
-        np.subtract.at(milli[:, d], where, part)
-        own = snapshot.shapes.mib[of]
-        np.subtract.at(
-            mib[:, d], where, np.where(own > 0, own, nodes.memory[where, d] * part // gpu.WHOLE)
-        )
-    count: dict[Shape, Smalls] = {}
-    for row in np.flatnonzero(~whole | (snapshot.shapes.per_node[shape] > 0)).tolist():
-        one, node = shapes[int(shape[row])], int(running.node[row])
-        if one.per_node:
-            held = count.setdefault(one, np.zeros(len(nodes.names), dtype=np.int32))
-            held[node] += 1
-        for d in range(nodes.kind.shape[1] if one.devices.slots else 0):
-            if int(running.devices[row]) >> d & 1 and usable[node, d]:
-                cut[node, d] |= ((1 << one.devices.slots) - 1) << int(running.slot[row])
-                milli[node, d] = 0
-    return Booked(free, milli, mib, cut, ~(nodes.retry_at > now), count)

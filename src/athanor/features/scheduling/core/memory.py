@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from athanor.features.scheduling.core import frag
-from athanor.features.scheduling.core.ledger import Booked, Ledger, Scorer, Shape, booked, shape_of
+from athanor.features.scheduling.core.booked import Booked, booked
+from athanor.features.scheduling.core.ledger import Ledger, Scorer, Shape, shape_of
 from athanor.features.scheduling.core.score import How, Rater
 from athanor.features.scheduling.core.snapshot import GangState, Nodes, Policy, Snapshot
 from athanor.features.scheduling.core.state import Kept
@@ -50,7 +51,8 @@ def current(memo: Memo | None, snapshot: Snapshot, policy: Policy, now: float) -
         shapes = memo.shapes
     else:
         shapes = [shape_of(snapshot.shapes, k) for k in range(len(snapshot.shapes.kind))]
-    key = _rating(snapshot, policy, shapes)
+    same_rating = memo is not None and memo.policy == policy and _alike(memo.seen, snapshot)
+    key = memo.rated_by if memo and same_rating else _rating(snapshot, policy, shapes)
     names = (tuple(snapshot.resources), tuple(snapshot.device_kinds))
     if (
         memo is None or (memo.policy, memo.names) != (policy, names)
@@ -90,6 +92,18 @@ def _booked(memo: Memo, snapshot: Snapshot, now: float) -> Booked:
     return truth._replace(
         free=truth.free.copy(), milli=truth.milli.copy(), mib=truth.mib.copy(),
         cut=truth.cut.copy(), open=truth.open.copy(), beside=beside,
+    )  # fmt: skip
+
+
+def _alike(seen: Snapshot | None, now: Snapshot) -> bool:
+    """Whether all that a rating is made of is known to be as before."""
+    return seen is not None and all(
+        a is b
+        for a, b in (
+            (seen.gangs, now.gangs), (seen.classes, now.classes), (seen.pod_sets, now.pod_sets),
+            (seen.shapes, now.shapes), (seen.device_kinds, now.device_kinds),
+            (seen.nodes.capacity, now.nodes.capacity),
+        )
     )  # fmt: skip
 
 

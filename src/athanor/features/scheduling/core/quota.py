@@ -45,6 +45,15 @@ class Refusal(NamedTuple):
     bound: int
 
 
+class Use(NamedTuple):
+    """How a gang counts: gangs of one queue, pool, user and preemptibility count alike."""
+
+    queue: int
+    pool: int
+    user: str
+    preemptible: bool
+
+
 class Reserved(NamedTuple):
     """Amounts of a pool that are kept for these queues (none of which is above another)."""
 
@@ -150,7 +159,11 @@ class Tree:
         if pool == UNSET:
             return
         hours = self.cost(pool, amounts, seconds) if seconds else 0.0
-        amounts = self.priced(pool, amounts)
+        self.count(Use(queue, pool, user, preemptible), self.priced(pool, amounts), hours)
+
+    def count(self, use: Use, amounts: Ints, hours: float = 0.0) -> None:
+        """Count amounts as `priced` gives them, whoever holds them."""
+        queue, pool, user, preemptible = use
         self.held[pool] += amounts
         if queue == UNSET:
             self.lend.total[pool] += amounts
@@ -382,8 +395,11 @@ def _path(queue: int, parent: list[int]) -> list[int]:
 def _capacity(snapshot: Snapshot) -> Ints:
     nodes = snapshot.nodes
     total = np.zeros((len(snapshot.pools.names), len(snapshot.resources)), dtype=np.int64)
-    known = nodes.pool != UNSET
-    np.add.at(total, nodes.pool[known], (nodes.capacity - nodes.foreign)[known])
+    order = np.argsort(nodes.pool, kind="stable")
+    pool = nodes.pool[order]
+    first = np.flatnonzero(np.diff(pool, prepend=UNSET))
+    net = np.ascontiguousarray((nodes.capacity - nodes.foreign)[order].T)
+    total[pool[first]] = np.add.reduceat(net, first, axis=1).T
     return total
 
 

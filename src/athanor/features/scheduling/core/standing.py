@@ -144,8 +144,8 @@ def _same(before: Standing, now: Standing) -> Ints:
     same &= users[before.gangs["user"][mine]] == now.gangs["user"][at]
     same &= kinds[before.gangs["klass"][mine]] == now.gangs["klass"][at]
     at, mine = at[same], mine[same]
-    pods_now = _ranges(now.first[at], now.size[at])
-    pods_old = _ranges(before.first[mine], before.size[mine])
+    pods_now = ranges(now.first[at], now.size[at])
+    pods_old = ranges(before.first[mine], before.size[mine])
     differs = np.zeros(len(pods_now), dtype=np.bool_)
     for name, column in now.pods.items():
         differs |= column[pods_now] != before.pods[name][pods_old]
@@ -188,8 +188,8 @@ def _numbers(before: Sequence[object], now: Sequence[object]) -> Smalls:
     return np.array([known.get(value, -1) for value in before] or [-1], dtype=np.int32)
 
 
-def _ranges(first: Ints, size: Ints) -> Ints:
-    """The numbers of all blocks one after the other."""
+def ranges(first: Ints, size: Ints) -> Ints:
+    """The numbers in all blocks of so many from `first` on, one block after the other."""
     total = int(size.sum())
     before = np.cumsum(size) - size
     found: Ints = np.repeat(first - before, size) + np.arange(total)

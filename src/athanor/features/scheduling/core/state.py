@@ -9,11 +9,13 @@ promise counts on; in `soon` nobody has, so what is freed there by evictions is 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
+from athanor.features.scheduling.core.ends import Leaving, expected
 from athanor.features.scheduling.core.ledger import Ledger, Shape
 from athanor.features.scheduling.core.lifetimes import rest
 from athanor.features.scheduling.core.order import Shares
@@ -44,7 +46,8 @@ class World(NamedTuple):
         return World(self.ledger.fork(), self.tree.fork())
 
 
-class Ask(NamedTuple):
+@dataclass(frozen=True)
+class Ask:
     """What gangs of one class ask for; `pools` empty: the queue's order."""
 
     sets: tuple[SetAsk, ...]
@@ -52,18 +55,19 @@ class Ask(NamedTuple):
 
     def amounts(self, counts: tuple[int, ...]) -> Ints:
         """What so many pods of each set hold together."""
-        return sum(
-            (np.array(s.shape.request, dtype=np.int64) * n
-             for s, n in zip(self.sets, counts, strict=True)),
-            np.zeros(len(self.sets[0].shape.request), dtype=np.int64),
-        )  # fmt: skip
+        found: Ints = np.array(counts, dtype=np.int64) @ self._requests
+        return found
 
-    @property
+    @cached_property
+    def _requests(self) -> Ints:
+        return np.array([one.shape.request for one in self.sets], dtype=np.int64)
+
+    @cached_property
     def full(self) -> tuple[int, ...]:
         """All pods of every set."""
         return tuple(s.pods for s in self.sets)
 
-    @property
+    @cached_property
     def least(self) -> tuple[int, ...]:
         """The fewest pods that may start together."""
         return tuple(s.least for s in self.sets)
@@ -103,6 +107,7 @@ class State:
         before: Kept | None = None,
     ) -> None:  # fmt: skip
         self.snapshot, self.policy, self.time = snapshot, policy, now
+        self.shapes = shapes
         asked = snapshot.classes, snapshot.pod_sets, snapshot.shapes
         if before is not None and all(a is b for a, b in zip(before.asked, asked, strict=True)):
             self.asks = before.asks
@@ -123,7 +128,7 @@ class State:
         held = before.held if before is not None and before.standing is standing else dict(
             zip(standing.rows.tolist(), standing.held.tolist(), strict=True)
         )  # fmt: skip
-        self.held: dict[int, Held] = held.copy()
+        self.held: dict[int, Held] = held
         if self.budgeted:
             tree.clear()
             for g, one in held.items():
@@ -135,6 +140,7 @@ class State:
                     tree.add(gang.queue, gang.held.pool, sign * gang.held.amounts,
                              user=gang.user, preemptible=gang.preemptible)  # fmt: skip
         self.kept = Kept(_ground(snapshot), standing, tree.fork(), held, asked, self.asks)
+        self._leave = Leaving(snapshot, standing, tree)
         self.shares = Shares(snapshot, self.now.tree, policy, now)
         self.later: World | None = None
         self._soon: World | None = None
@@ -148,6 +154,12 @@ class State:
         self.leaving = {g for g in gone.tolist() if g in self.held}
         self.shrinking = _shrinking(snapshot, self)
         self.busy: set[int] = set(self.shrinking)
+
+    def hold(self, gang: int, held: Held) -> None:
+        """A running gang has other places from now on."""
+        if self.held is self.kept.held:
+            self.held = dict(self.held)
+        self.held[gang] = held
 
     def movable(self, pool: int) -> Ints:
         """Running gangs of a pool that may be preempted by their own nature; asked for after
@@ -219,6 +231,18 @@ class State:
         held = self._left(gang)
         undo(world.ledger, self.ask(gang).sets, held.spots)
         self.count(world.tree, gang, held.pool, -held.amounts)
+
+    def release_all(self, world: World, rows: Ints) -> None:
+        """Take many running gangs out of a world; asked for after repair."""
+        s = self.snapshot
+        alone = self.budgeted or self.held is not self.kept.held
+        odd = np.isin(rows, list(self.shrinking)) | alone
+        for gang in rows[odd].tolist():
+            self.release(world, gang)
+        rows = rows[~odd]
+        world.ledger.give_all(s.shapes, self.shapes, self._leave.pods(rows))
+        for use, amounts in self._leave.uses(rows):
+            world.tree.count(use, -amounts)
 
     def restore(self, world: World, gang: int) -> None:
         """Put a gang that was released back to its old place."""
@@ -329,21 +353,20 @@ class State:
             self.count(self._soon.tree, gang, pool, amounts)
 
     def end_of(self, gang: int) -> float:
-        """When a running gang is expected to end: as learned, else as said.
+        """When a running gang is expected to end."""
+        return float(self._expected(np.array([gang]))[0])
 
-        One that is overdue by what was said runs as long again.
-        """
-        gangs, now = self.snapshot.gangs, self.time
-        learned = float(self.likely[gang])
-        if not np.isnan(learned):
-            return now + max(learned, 1.0)
-        started = float(gangs.started[gang])
-        end = float(gangs.expected_end[gang])
-        if np.isnan(end):
-            end = (now if np.isnan(started) else started) + self.policy.assumed_runtime
-        if end > now:
-            return end
-        return now + max(60.0, now - (now if np.isnan(started) else started))
+    def _expected(self, rows: Ints) -> Floats:
+        return expected(self.snapshot, self.policy, self.time, self.likely, rows)
+
+    @cached_property
+    def ends(self) -> tuple[Ints, Floats]:
+        """Running gangs in the order in which they are expected to end, and when; asked for after
+        repair."""
+        rows = np.array(list(self.held), dtype=np.int64)
+        at = self._expected(rows)
+        order = np.lexsort((rows, at))
+        return rows[order], at[order]
 
     def runtime(self, gang: int) -> float:
         """How long a waiting gang surely runs at most: as learned, else as said."""
