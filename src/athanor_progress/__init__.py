@@ -9,7 +9,8 @@
             save(step)
             progress.saved(step)
 
-Outside of a job every call does nothing. The contract, for other languages: the file named by
+Outside of a job every call does nothing. On a cluster, where no agent of ours reads files, reports
+go to the gateway. The contract, for other languages: the file named by
 ATHANOR_PROGRESS_FILE holds one JSON object {step, total, metrics, outputs, lastCheckpointStep,
 lastCheckpointTime, updatedAt}, replaced whole by rename. The file `checkpoint-requested` beside it
 exists while the platform asks for a checkpoint; its content is the time until which there is time
@@ -18,12 +19,16 @@ for one (RFC 3339). SIGTERM means the same and that the end is near.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from athanor_progress.distant import Reporter
 
 __all__ = [
     "catch_sigterm",
@@ -42,6 +47,7 @@ _said: dict[str, Any] = {}
 _written = 0.0
 _answered = 0.0
 _terminating = False
+_distant: Reporter | None = None
 
 
 def report(step: int, total: int | None = None, **metrics: float) -> None:
@@ -106,7 +112,7 @@ def _asked() -> float:
     """When the request was made (the file's own time); 0 when there is none."""
     path = os.environ.get("ATHANOR_PROGRESS_FILE")
     if not path:
-        return 0.0
+        return _distant.asked if _distant is not None else 0.0
     try:
         return os.stat(os.path.join(os.path.dirname(path), "checkpoint-requested")).st_mtime
     except OSError:
@@ -116,10 +122,11 @@ def _asked() -> float:
 def _write() -> None:
     global _written
     path = os.environ.get("ATHANOR_PROGRESS_FILE")
-    if not path:
-        return
     _written = time.monotonic()
     _said["updatedAt"] = _stamp()
+    if not path:
+        _tell_gateway()
+        return
     draft = f"{path}.{os.getpid()}"
     try:
         with open(draft, "w", encoding="utf-8") as file:
@@ -127,6 +134,16 @@ def _write() -> None:
         os.replace(draft, path)
     except OSError:
         return  # a full disk must not end a training run; the next report tries again
+
+
+def _tell_gateway() -> None:
+    global _distant
+    if _distant is None:
+        distant = importlib.import_module("athanor_progress.distant")  # TLS where it is needed
+        if not distant.is_there():
+            return
+        _distant = distant.Reporter()
+    _distant.tell(_said)
 
 
 def _stamp() -> str:

@@ -1,8 +1,10 @@
-"""What `gateway.athanor.dev` answers: logs of pods that are gone, and code that jobs take along.
+"""What `gateway.athanor.dev` answers: logs of pods that are gone, code that jobs take along,
+reports of ranks.
 
 Paths below `namespaces/NS`: `podlogs` (GET: which there are, `labelSelector` narrows), and of one
 `podlogs/UID/log` (GET, with the options of a pod's own log); `bundles/DIGEST` (GET: how much of it
-is there; PUT with `offset`: the next part of it) and `bundles/DIGEST/content` (GET, for pods).
+is there; PUT with `offset`: the next part of it) and `bundles/DIGEST/content` (GET, for pods);
+`podreports/POD` (PUT, by that pod alone: its progress).
 The API server authenticates, asks RBAC and passes the request on.
 """
 
@@ -60,6 +62,15 @@ class Bundle(Object, frozen=True, kw_only=True):
     complete: bool
 
 
+class PodReport(Object, frozen=True, kw_only=True):
+    """The answer to a rank's report: since when it is asked for a checkpoint, and until when there
+    is time for one; "" when it is not.
+    """
+
+    checkpoint_requested: str = ""
+    checkpoint_by: str = ""
+
+
 def mark(pod: JSON) -> PodLog:
     """What is noted of a pod for the time after it."""
     meta = pod["metadata"]
@@ -101,6 +112,7 @@ RESOURCES: JSON = {
         _resource("podlogs/log", "PodLog", ["get"]),
         _resource("bundles", "Bundle", ["get", "update"]),
         _resource("bundles/content", "Bundle", ["get"]),
+        _resource("podreports", "PodReport", ["update"]),
     ],
 }
 """What discovery says of the group."""

@@ -32,6 +32,7 @@ from athanor.gateway.archive import Archive
 from athanor.gateway.bundles import Bundles
 from athanor.gateway.door import Door
 from athanor.gateway.proxy import Proxy
+from athanor.gateway.reports import Reports
 from athanor.kit.clock import Clock
 from athanor.kit.exchange import Exchange, Peer
 from athanor.kit.http import HttpServer, server_tls
@@ -72,7 +73,7 @@ async def working(target: Target, clock: Clock, place: Place) -> AsyncIterator[P
         activities = Activities(client, clock, place.secret, proxy.road)
         proxy.notes = activities
         archive = Archive(place.archive)
-        door = Door(archive, Bundles(place.bundles), clock, place.front)
+        door = Door(archive, Bundles(place.bundles), Reports(client), clock, place.front)
 
         async def answer(exchange: Exchange) -> None:
             await (door if exchange.path.startswith(ROOT) else proxy).serve(exchange)

@@ -104,6 +104,7 @@ def gateway() -> list[Right]:
         Right(GROUP, "workspaces", READ, "which workspaces there are"),
         Right(GROUP, "workspaces/status", "patch", "when they were used last"),
         Right("", "pods", "get", "how much a workspace's pod works"),
+        Right("", "pods/status", "patch", "what a rank reports stands in an annotation of its pod"),
         Right("", "pods/portforward", "get create", "the road into a workspace's pod"),
         Right(reviews[0], "subjectaccessreviews", "create", "who may open a workspace"),
         Right(reviews[1], "tokenreviews", "create", "whose token it is"),
@@ -112,7 +113,10 @@ def gateway() -> list[Right]:
 
 def pods() -> list[Right]:
     """What the account of any pod may do; the gateway keeps it to the pod's own namespace."""
-    return [Right(GATEWAY, "bundles/content", "get", "a job's pods fetch its code")]
+    return [
+        Right(GATEWAY, "bundles/content", "get", "a job's pods fetch its code"),
+        Right(GATEWAY, "podreports", "update", "a rank says how far it is, for itself only"),
+    ]
 
 
 def reader() -> list[Right]:

@@ -18,6 +18,7 @@ from athanor.api.gateway import DIGEST, NAME, PART, RESOURCES, UID
 from athanor.api.meta import to_manifest
 from athanor.gateway.archive import Archive
 from athanor.gateway.bundles import Bundles
+from athanor.gateway.reports import Reports
 from athanor.kit.clock import Clock
 from athanor.kit.exchange import Exchange, Peer, TooLarge
 from athanor.wire.status import ApiError
@@ -30,10 +31,12 @@ class Door:
     """Answers requests for the group. `front` tells whether a peer is the API server."""
 
     def __init__(
-        self, archive: Archive, bundles: Bundles, clock: Clock, front: Callable[[Peer], bool]
-    ) -> None:
+        self, archive: Archive, bundles: Bundles, reports: Reports, clock: Clock,
+        front: Callable[[Peer], bool],
+    ) -> None:  # fmt: skip
         self._archive = archive
         self._bundles = bundles
+        self._reports = reports
         self._clock = clock
         self._front = front
 
@@ -63,6 +66,9 @@ class Door:
                 if not DIGEST.fullmatch(digest):
                     raise ApiError("BadRequest", f"bundle {digest!r}: 64 hexadecimal digits")
                 await self._bundle(exchange, namespace, digest, rest)
+            case [namespace, "podreports", pod] if all(map(NAME.fullmatch, (namespace, pod))):
+                _only(exchange, "PUT")
+                await _json(exchange, await self._reports.take(exchange, namespace, pod))
             case _:
                 _nothing()
 

@@ -10,11 +10,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 from athanor import AsyncClient
+from athanor.api import labels
+from athanor.api.core import Pod
 from athanor.api.gateway import ROOT
 from athanor.api.meta import JSON
+from athanor.api.registry import of
+from athanor.api.scheduling import Progress
 from athanor.assembly import aggregated, bootstrap
 from athanor.assembly.bootstrap import RBAC
 from athanor.client.inproc import InProcess
@@ -22,6 +27,7 @@ from athanor.client.protocol import Client
 from athanor.gateway.archive import Archive
 from athanor.gateway.bundles import Bundles
 from athanor.gateway.door import Door
+from athanor.gateway.reports import Reports
 from athanor.kit.clock import FixedClock
 from athanor.kit.ids import SeededIds
 from athanor.local.agent import archive
@@ -36,6 +42,7 @@ from athanor.wire.request import Request, User
 from athanor.wire.status import ApiError
 from tests.unit.gateway.asked import Asked, behind
 
+MASTERS = ("system:masters",)
 AT = "2026-11-29T12:00:0{}.000000001Z"
 
 
@@ -45,12 +52,14 @@ class World(NamedTuple):
     server: ApiServer
     door: Door
 
-    def client(self, user: str) -> Client:
+    def client(self, user: str, pod: str = "", uid: str = "") -> Client:
         backends = {"localhost:443": behind(self.door.serve, aggregated.FRONT)}
         groups = ["system:authenticated"]
         groups += ["system:serviceaccounts"] if user.startswith("system:serviceaccount:") else []
         groups += ["system:masters"] if user == "admin" else []
-        who = User(name=user, groups=tuple(groups))
+        bound = {"pod-name": (pod,), "pod-uid": (uid,)} if pod else {}
+        extra = {f"authentication.kubernetes.io/{key}": value for key, value in bound.items()}
+        who = User(name=user, groups=tuple(groups), extra=extra)
         return Client(InProcess(self.server.handle, user=who, backends=backends))
 
     def sdk(self, user: str) -> AsyncClient:
@@ -74,7 +83,10 @@ async def world(root: Path) -> AsyncIterator[World]:
     await roles.reconcile(store, "2026-01-01T00:00:00Z", ids.uid, auth.changed)
     await roles.gather(store, auth.rbac, auth.changed)
     bundles = Bundles(root / "bundles", largest=1000)
-    door = Door(Archive(root / "archive"), bundles, clock, lambda p: p.name == aggregated.FRONT)
+    reports = Reports(Client(InProcess(server.handle, user=User(name="me", groups=MASTERS))))
+    door = Door(
+        Archive(root / "archive"), bundles, reports, clock, lambda p: p.name == aggregated.FRONT
+    )
     here = World(server, door)
     try:
         await bootstrap.ensure(here.client("admin"), [*bootstrap.manifests(), ADA])
@@ -205,5 +217,40 @@ def test_code_comes_in_parts_and_is_whole_or_nothing(tmp_path: Path) -> None:
                 with pytest.raises(ApiError) as refused:
                     await here.client(stranger)(content)
                 assert refused.value.reason == "Forbidden"
+
+    asyncio.run(main())
+
+
+def test_a_rank_reports_for_itself_and_hears_of_a_checkpoint(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with world(tmp_path) as here:
+            container = {"name": "main", "image": "host"}
+            notes = {"athanor.dev/checkpoint-requested": "2026-01-01T00:00:00Z"}
+            body: JSON = {
+                "metadata": {"name": "a-worker-0", "namespace": "default", "annotations": notes},
+                "spec": {"containers": [container]},
+            }  # fmt: skip
+            made = await here.client("admin")(calls.create(of(Pod), body))
+            path = f"{ROOT}/namespaces/default/podreports/a-worker-0"
+            account, uid = "system:serviceaccount:default:default", made["metadata"]["uid"]
+            report = calls.raw("PUT", path, body={"step": 3, "total": 9, "metrics": {"loss": 0.5}})
+            answer = await here.client(account, "a-worker-0", uid)(report)
+            assert answer["checkpointRequested"] == "2026-01-01T00:00:00Z"
+            pod = await here.client("admin")(calls.get(Pod, "a-worker-0", "default"))
+            told = msgspec.json.decode(pod.metadata.annotations[labels.PROGRESS], type=Progress)
+            assert (told.step, told.total, told.metrics) == (3, 9, {"loss": 0.5})
+            others = (
+                here.client(account, "a-worker-1", uid), here.client(account),
+                here.client("system:serviceaccount:other:default", "a-worker-0", uid),
+                here.client("admin", "a-worker-0", uid),
+            )  # fmt: skip
+            for other in others:
+                with pytest.raises(ApiError, match="does not speak for pod a-worker-0"):
+                    await other(report)
+            with pytest.raises(ApiError, match="UID in precondition"):
+                await here.client(account, "a-worker-0", "another")(report)
+            nonsense = calls.raw("PUT", path, body={"step": "three"})
+            with pytest.raises(ApiError, match="this is no progress"):
+                await here.client(account, "a-worker-0", uid)(nonsense)
 
     asyncio.run(main())
