@@ -6,6 +6,7 @@ The server is the real one as a process: SQLite on disk with full sync, TLS 1.3,
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import platform
 import socket
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+import yaml
 from msgspec import Struct
 
 from athanor.assembly.layout import DataDir
@@ -100,8 +102,9 @@ def api_server() -> Iterator[Served]:
         url = f"https://127.0.0.1:{port}"
         pki = Pki(data.pki, SystemClock().now())
         admin, user = Path(scratch) / "admin", Path(scratch) / "user"
-        admin.write_text(pki.kubeconfig("admin", ["system:masters"], url, "default"))
-        user.write_text(pki.kubeconfig("bench", [], url, "default"))
+        for file, name, groups in ((admin, "admin", ["system:masters"]), (user, "bench", [])):
+            said = yaml.safe_load(pki.kubeconfig(name, groups, url, "default"))
+            file.write_text(json.dumps(said))  # as `athanor up` writes it
         with (Path(scratch) / "server.log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "athanor.assembly.server", "--data", scratch,

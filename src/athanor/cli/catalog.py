@@ -58,7 +58,7 @@ VERBS: dict[str, Verb] = {
     "workspace": Verb(
         "workspace", _JOBS, "Development environments that stop when nobody uses them."
     ),
-    "get": Verb("get", _OBJECTS, "Show objects of any kind."),
+    "get": Verb("get", _OBJECTS, "Show objects of any kind, or one job."),
     "describe": Verb("describe", _OBJECTS, "Show everything about one object, with its events."),
     "events": Verb("events", _OBJECTS, "Show what happened."),
     "queue": Verb("queue", _OBJECTS, "Show, make and change queues, their quota and their use."),

@@ -68,7 +68,7 @@ def look(world: World) -> list[str]:
             said.update(overview.cluster(world))
             here = world.client.job_lines(everywhere=True)
             waiting = [job for job in here if job.status.phase not in OVER]
-            jobs = [overview.row(world, job, everywhere=True, wide=False) for job in waiting]
+            jobs = overview.rows(world, waiting, everywhere=True, wide=False)
     size = shutil.get_terminal_size()
     return frame(said, jobs, log_line(world), size.columns, size.lines)
 

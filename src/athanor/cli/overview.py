@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 from athanor.cli import show
@@ -117,23 +117,37 @@ def use(resource: str, asked: float, of: float, simulated: bool = False) -> str:
     return f"{asked / scale:.3g} of {of / scale:.3g}{unit}{mark}"
 
 
-def row(world: World, job: TrainingJob | JobLine, everywhere: bool, wide: bool) -> list[str]:
-    """A job's line under HEAD, with its namespace first and more behind when asked for."""
-    status, meta = job.status, job.metadata
-    total = sum(role.replicas for role in job.spec.roles)
-    running = sum(counts.running for counts in status.pods)
-    done = sum(counts.succeeded for counts in status.pods)
-    row = [
-        meta.name, job.spec.framework, status.phase,
-        f"{running or done}/{total}",
-        job.spec.scheduling.queue or "default", progress(job),
-        show.age(world, meta.creation_timestamp),
-    ]  # fmt: skip
-    return (
-        ([meta.namespace] if everywhere else [])
-        + row
-        + ([str(status.attempt), status.message or "-"] if wide else [])
-    )
+def rows(
+    world: World, jobs: Iterable[TrainingJob | JobLine], everywhere: bool, wide: bool
+) -> list[list[str]]:
+    """Jobs' lines under HEAD, with their namespace first and more behind when asked for.
+
+    Of thousands most were made in the same few seconds, so each age is told once.
+    """
+    ages: dict[str | None, str] = {}
+    found = []
+    for job in jobs:
+        status, meta, spec = job.status, job.metadata, job.spec
+        total = running = done = 0
+        for role in spec.roles:
+            total += role.replicas
+        for counts in status.pods:
+            running += counts.running
+            done += counts.succeeded
+        stamp = meta.creation_timestamp
+        age = ages.get(stamp)
+        if age is None:
+            age = ages[stamp] = show.age(world, stamp)
+        row = [
+            meta.name, spec.framework, status.phase, f"{running or done}/{total}",
+            spec.scheduling.queue or "default", progress(job), age,
+        ]  # fmt: skip
+        if everywhere:
+            row.insert(0, meta.namespace)
+        if wide:
+            row += [str(status.attempt), status.message or "-"]
+        found.append(row)
+    return found
 
 
 def progress(job: TrainingJob | JobLine) -> str:

@@ -148,7 +148,7 @@ def test_lines_say_what_the_jobs_say() -> None:
             jobs, lines = await client.list_jobs(), await client.job_lines()
             shown: Any = SimpleNamespace(clock=world.clock)
             for wide in (True, False):
-                rows = [[overview.row(shown, job, True, wide) for job in x] for x in (jobs, lines)]
+                rows = [overview.rows(shown, x, True, wide) for x in (jobs, lines)]
                 assert rows[0] == rows[1]
             assert sorted(line.metadata.name for line in lines) == ["a", "b"]
             assert await client.job_lines(namespace="other") == []

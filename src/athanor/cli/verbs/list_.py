@@ -54,4 +54,4 @@ def show_jobs(world: World, jobs: Sequence[TrainingJob | JobLine], *, everywhere
         + overview.HEAD
         + (["ATTEMPT", "MESSAGE"] if wide else [])
     )
-    show.rows(head, [overview.row(world, job, everywhere, wide) for job in jobs])
+    show.rows(head, overview.rows(world, jobs, everywhere, wide))
