@@ -63,7 +63,6 @@ def measure(data: DataDir, client: Client, seconds: int) -> list[Figure]:
         time.sleep(seconds)
         spent = time.perf_counter() - began
         used = [cpu_seconds(pid) - b for pid, b in zip(pids, before, strict=True)]
-        print([100 * u / spent for u in used])
         os.kill(pids[-1], signal.SIGKILL)
         client.wait("talk", timeout=120)
         follow.wait(60)
