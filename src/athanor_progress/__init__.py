@@ -138,6 +138,8 @@ def _write() -> None:
 
 def _tell_gateway() -> None:
     global _distant
+    if "ATHANOR_JOB" not in os.environ:
+        return
     if _distant is None:
         distant = importlib.import_module("athanor_progress.distant")  # TLS where it is needed
         if not distant.is_there():

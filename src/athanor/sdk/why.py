@@ -222,8 +222,9 @@ def _failed(
     hints += _failure_hints(name, failure, log)
     facts += _warnings(events)
     return Explanation(
-        name=name, phase=status.phase, headline=headline, facts=facts, log=log, hints=hints
-    )
+        name=name, phase=status.phase, headline=headline, facts=facts, log=log,
+        hints=list(dict.fromkeys(hints)),
+    )  # fmt: skip
 
 
 def _failure_hints(name: str, failure: RankFailure, log: Sequence[str]) -> list[str]:

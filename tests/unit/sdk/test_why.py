@@ -94,3 +94,10 @@ def test_a_waiting_job_gives_the_schedulers_reasons_in_order() -> None:
 )
 def test_every_phase_has_an_explanation_without_any_other_object(phase: str) -> None:
     assert explain(job(phase=phase), None, [], [], []).headline
+
+
+def test_one_thing_to_do_is_said_once() -> None:
+    failed = job(phase="Failed", reason="OOMKilled",
+                 failures=[failure(0, "2026-01-01T00:00:05Z", 137, "OOMKilled")])  # fmt: skip
+    said = explain(failed, None, [], [], [])
+    assert sum("--memory" in hint for hint in said.hints) == 1
