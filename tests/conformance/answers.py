@@ -122,7 +122,7 @@ def comparable(value: Any, names: Names, *, managed: bool = False) -> Any:
     return found
 
 
-_AMOUNTS = re.compile(r"(.*\.resources|spec\.hard|.*\.limits\[\d+\])[\[.].*")
+_AMOUNTS = re.compile(r"(.*\.resources|spec\.hard|.*\.limits\[\d+\])[\[.].*|(.*\.labels)")
 
 
 _FIELDS = re.compile(r"(spec)\..*")
@@ -131,12 +131,12 @@ _FIELDS = re.compile(r"(spec)\..*")
 def _settle(status: dict[str, Any], *, rebuilt: bool) -> None:
     """Put causes of what Go has in a map in one order (it has none), and the message after them.
 
-    That is amounts of resources, and the properties of a custom kind's schema.
+    That is amounts of resources, labels, and the properties of a custom kind's schema.
     """
     causes = status["details"]["causes"]
     custom = status["details"].get("group", "").endswith("example.com")
     shape = _FIELDS if custom else _AMOUNTS
-    stems = [(m := shape.fullmatch(c.get("field", ""))) and m[1] for c in causes]
+    stems = [(m := shape.fullmatch(c.get("field", ""))) and m[m.lastindex or 0] for c in causes]
     settled = []
     for stem, run in itertools.groupby(zip(stems, causes, strict=True), key=lambda pair: pair[0]):
         some = [cause for _, cause in run]

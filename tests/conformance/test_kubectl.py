@@ -75,6 +75,18 @@ def only_ours(kubeconfig: Path) -> None:
         pytest.skip("the real control plane has no node that runs containers here")
 
 
+def test_a_list_is_applied_as_its_objects_are(kubectl: Run, namespace: str) -> None:
+    def made(name: str, **more: Any) -> dict[str, Any]:
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, **more}
+
+    whole = {"apiVersion": "v1", "kind": "List", "items": [made("a"), made("b", data={"k": "1"})]}
+    said = kubectl("apply", "-f", "-", stdin=whole)
+    assert said == "configmap/a created\nconfigmap/b created\n"
+    assert kubectl("get", "cm", "b", "-o", "jsonpath={.data.k}") == "1"
+    whole["items"] = [made("c", dta={})]
+    assert 'unknown field "dta"' in kubectl("apply", "-f", "-", stdin=whole, fails=True)
+
+
 @pytest.mark.smoke
 def test_apply_get_patch_delete(kubectl: Run, namespace: str) -> None:
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"},

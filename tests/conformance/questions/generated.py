@@ -205,14 +205,15 @@ def _escaped(text: str) -> str:
     return text
 
 
-def _all() -> Iterator[tuple[str, list[Step]]]:
+def every(more: str = "") -> Iterator[tuple[str, list[Step]]]:
+    """All of them by their titles; with `more` in the titles they are others."""
     for kind in KINDS:
         for number in range(1, PER_KIND.get(kind, OTHERWISE) + 1):
-            title = f"{kind} {number}"
+            title = f"{kind} {number}{more}"
             yield title, list(Subject(Dice(title), kind).steps())
     for number in range(1, SELECTIONS + 1):
-        title = f"selectors {number}"
+        title = f"selectors {number}{more}"
         yield title, list(_selection(Dice(title)))
 
 
-SCENARIOS = dict(_all())
+SCENARIOS = dict(every())

@@ -23,6 +23,12 @@ _PREFERRED = (
     "scheduling.k8s.io", "coordination.k8s.io", "discovery.k8s.io",
 )  # fmt: skip
 
+_V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+_NO_SCHEMAS = b"\n\x032.0\x12\x12\n\nKubernetes\x12\x041.36B\x00"
+"""An OpenAPI v2 document of no paths, as protobuf: kubectl wants one before it sends a `List`. It
+checks what it finds in there itself, and leaves the rest to the server.
+"""
+
 _OURS: Mapping[str, JSON] = {
     told["groupVersion"]: told
     for told in (gateway.RESOURCES, metrics.RESOURCES, visibility.RESOURCES)
@@ -124,6 +130,8 @@ class Discovery:
 
     def _openapi(self, parts: list[str], request: Request) -> Response | None:
         if parts[1:2] == ["v2"]:
+            if "proto-openapi.spec.v2" in request.headers.get("accept", ""):
+                return Response(body=_NO_SCHEMAS, content_type=_V2)
             raise ApiError(
                 "NotFound", "OpenAPI v2 is not served: use /openapi/v3 (kubectl 1.27 or newer)"
             )

@@ -157,7 +157,7 @@ REFUSALS: tuple[Refusal, ...] = (
     ),
     Refusal(
         what="OpenAPI v2",
-        why="kubectl reads v3 since 1.27",
+        why="kubectl reads v3 since 1.27; where it still asks for v2 it is told of no schemas",
         instead="/openapi/v3",
         method="GET", path="/openapi/v2", code=404,
     ),

@@ -57,8 +57,9 @@ class Nodes:
         key = (meta["namespace"], meta["name"])
         before = self._pods.pop(key, None)
         after = None
-        if new is not None and (new.get("spec") or {}).get("nodeName"):
-            after = Pod(new["spec"]["nodeName"], frozenset(_references(new)))
+        if new is not None:
+            node = (new.get("spec") or {}).get("nodeName") or ""
+            after = Pod(node, frozenset(_references(new) if node else ()))
             self._pods[key] = after
         if before != after:
             self._count(before, -1)
@@ -107,8 +108,9 @@ class Nodes:
         return asked.name == node and asked.verb in _WRITE and asked.subresource in ("", "status")
 
     def _own_pod(self, node: str, asked: Attributes) -> bool:
-        if not asked.name or not self.runs(node, asked.namespace, asked.name):
-            return False
+        known = self._pods.get((asked.namespace, asked.name))
+        if not asked.name or (known is not None and known.node != node):
+            return False  # of one that is not there it is told so, as NodeRestriction does
         if asked.subresource == "status":
             return asked.verb in ("get", "patch", "update")
         return asked.verb == "delete" or (asked.verb, asked.subresource) == ("create", "eviction")

@@ -85,6 +85,11 @@ def _amounts(item: JSON, path: str) -> list[Cause]:
         if ratio is not None and ratio.nano < NANO:
             at = f"{path}.maxLimitRequestRatio[{resource}]"
             causes.append(wrong(at, str(ratio), f"ratio {ratio} is less than 1"))
+        if ratio is not None and "max" in found and "min" in found and found["min"].nano:
+            most = found["max"].nano / found["min"].nano
+            if ratio.nano / NANO > most:
+                detail = f"ratio {ratio} is greater than max/min = {most:f}"
+                causes.append(wrong(f"{path}.maxLimitRequestRatio[{resource}]", str(ratio), detail))
     return causes
 
 

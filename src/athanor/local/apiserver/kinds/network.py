@@ -47,6 +47,7 @@ def _default_service(obj: JSON) -> None:
     if spec.get("clusterIP") and not spec.get("clusterIPs"):
         spec["clusterIPs"] = [spec["clusterIP"]]
     if spec["type"] == "ExternalName":
+        spec.pop("internalTrafficPolicy", None)
         return
     if _is_open(spec) and not spec.get("externalTrafficPolicy"):
         spec["externalTrafficPolicy"] = "Cluster"
@@ -126,7 +127,7 @@ def _check_service(obj: JSON) -> list[Cause]:
             causes.append(wrong(f"{path}.targetPort", target, _PORT_RANGE))
         elif isinstance(target, str):
             causes += [wrong(f"{path}.targetPort", target, p) for p in names.port_name(target)]
-    return causes + _check_words(spec) + _repeated(ports)
+    return causes + _check_words(spec) + _repeated(ports) + _check_ways(spec)
 
 
 _PORT = '{{"Name":"","Protocol":"{1}","AppProtocol":null,"Port":{0},"TargetPort":0,"NodePort":0}}'
@@ -165,7 +166,7 @@ def _warnings_service(obj: JSON) -> Sequence[str]:
 
 
 def _check_words(spec: JSON) -> list[Cause]:
-    """Addresses, labels, times and policies of a service."""
+    """Addresses, labels, times and names of a service."""
     causes = labels(spec.get("selector") or {}, "spec.selector")
     for i, address in enumerate(spec.get("externalIPs") or ()):
         causes += [wrong(f"spec.externalIPs[{i}]", address, p) for p in names.address(address)]
@@ -176,9 +177,6 @@ def _check_words(spec: JSON) -> list[Cause]:
         elif family != "IPv4" and not headless:
             detail = "not configured on this cluster"
             causes.append(wrong(f"spec.ipFamilies[{i}]", family, detail))
-    if not _is_open(spec) and (policy := spec.get("externalTrafficPolicy")):
-        detail = "may only be set for externally-accessible services"
-        causes.append(wrong("spec.externalTrafficPolicy", policy, detail))
     if spec["type"] == "ExternalName":
         detail = "may not be set for ExternalName services"
         causes += [
@@ -198,6 +196,14 @@ def _check_words(spec: JSON) -> list[Cause]:
         field = "spec.sessionAffinityConfig.clientIP.timeoutSeconds"
         causes.append(wrong(field, seconds, f"must be greater than 0 and less than {_DAY}"))
     return causes
+
+
+def _check_ways(spec: JSON) -> list[Cause]:
+    """How traffic from outside goes: looked at last."""
+    if not _is_open(spec) and (policy := spec.get("externalTrafficPolicy")):
+        detail = "may only be set for externally-accessible services"
+        return [wrong("spec.externalTrafficPolicy", policy, detail)]
+    return []
 
 
 def _update_check_service(new: JSON, old: JSON) -> list[Cause]:

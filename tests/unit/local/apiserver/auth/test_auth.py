@@ -299,13 +299,16 @@ def test_a_node_reads_what_its_pods_use_and_writes_its_own() -> None:
     assert world.may(node, "PATCH", f"{team}/pods/p/status")
     assert world.may(node, "PUT", "/api/v1/nodes/n1/status")
     assert not world.may(node, "PUT", "/api/v1/nodes/n2/status")
-    assert not world.may(node, "PATCH", f"{team}/pods/other/status")
+    for name, spec in (("other", {"nodeName": "n2"}), ("unbound", {})):
+        world.put("pods", {"metadata": {"name": name, "namespace": "team"}, "spec": spec})
+        assert not world.may(node, "PATCH", f"{team}/pods/{name}/status")
+        assert not world.may(node, "DELETE", f"{team}/pods/{name}")
+    assert world.may(node, "DELETE", f"{team}/pods/gone"), "it is told that there is none"
     lease = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/"
     assert world.may(node, "PUT", lease + "n1") and not world.may(node, "PUT", lease + "n2")
     assert world.may(node, "POST", f"{team}/serviceaccounts/default/token")
     world.remove("pods", pod)
     assert not world.may(node, "GET", f"{team}/secrets/s")
-    assert not world.may(node, "PATCH", f"{team}/pods/p/status")
 
 
 def test_nobody_grants_what_they_do_not_hold() -> None:
