@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -49,13 +50,21 @@ def document(world: World, value: JSON) -> bool:
     return True
 
 
+_NO_TEXT = re.compile(r"[yYnN]|[-+]?[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?|0o[0-7]+")
+"""What kubectl takes for a truth or a number unless it is quoted; PyYAML knows not all of it."""
+
+
 def yaml_text(value: JSON) -> str:
     """A document of YAML, keys in their order."""
     import yaml
 
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, width=100)
-    return text
+    def text(dumper: Any, said: str) -> object:
+        style = "'" if _NO_TEXT.fullmatch(said) else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", said, style=style)
+
+    dumper: Any = type("Dumper", (getattr(yaml, "CSafeDumper", yaml.SafeDumper),), {})
+    dumper.add_representer(str, text)
+    return str(yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, width=100))
 
 
 def table(world: World, found: Table, *, namespaces: bool = False) -> None:

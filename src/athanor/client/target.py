@@ -14,7 +14,10 @@ from athanor.wire.status import ApiError
 
 
 class Target(Struct, frozen=True, kw_only=True):
-    """One API server and one identity. Certificates and keys are PEM text, not file names."""
+    """One API server and one identity. Certificates and keys are PEM text, not file names.
+
+    `public`: it is no API server, and may show a certificate that everybody trusts.
+    """
 
     server: str
     ca: str = ""
@@ -25,6 +28,7 @@ class Target(Struct, frozen=True, kw_only=True):
     namespace: str = "default"
     insecure: bool = False
     server_name: str = ""
+    public: bool = False
 
     def bearer(self) -> str:
         """The token to send, read anew from `token_file` (bounded tokens are replaced there)."""
@@ -55,7 +59,7 @@ def context(target: Target) -> ssl.SSLContext | None:
         settings.verify_mode = ssl.CERT_NONE
     elif target.ca:
         settings.load_verify_locations(cadata=target.ca)
-    else:
+    if not target.ca or target.public:
         settings.load_default_certs()
     if target.certificate:
         _load_identity(settings, target)

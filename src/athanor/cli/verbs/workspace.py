@@ -126,7 +126,8 @@ def open_(world: World, name: str, browser: bool) -> None:
                       hint=f"athanor workspace start {name}", code=FAILED)  # fmt: skip
     origin = "/".join(str(status["url"]).split("/")[:3])
     target = kubeconfig.load([world.kubeconfig]).target(world.context)
-    gateway = SyncHttp(msgspec.structs.replace(target, server=origin))
+    there = msgspec.structs.replace(target, server=origin, server_name="", public=True)
+    gateway = SyncHttp(there)
     path = f"/connect/{found['metadata']['namespace']}/{name}"
     answer = gateway.send(calls.raw("POST", path).request)
     gateway.close()
