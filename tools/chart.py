@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from athanor.assembly.install import submitter
 from athanor.assembly.install.manifests import manifests
 from athanor.assembly.install.parts import Wishes
 
@@ -63,6 +64,9 @@ def chart() -> dict[str, str]:
         body = text(manifest)
         for found, template in TEMPLATES.items():
             body = body.replace(found, template)
+        if manifest["apiVersion"] == submitter.VERSION:
+            served = f'.Capabilities.APIVersions.Has "{submitter.VERSION}/{manifest["kind"]}"'
+            body = f"{{{{- if {served} }}}}\n{body}{{{{- end }}}}\n"
         files[name] = HEAD + body
     return files
 

@@ -17,12 +17,14 @@ import yaml
 
 from athanor.api.crd import manifests
 from athanor.assembly.rights import (
+    answering,
     collecting,
     controllers,
     edit,
     gateway,
     leader,
     pods,
+    pointing,
     reader,
     secret,
     view,
@@ -211,6 +213,8 @@ def granted() -> str:
     for title, rights in (
         ("Controllers, in every namespace", controllers()),
         ("Controllers, in their own namespace", [*leader(), *secret()]),
+        ("The leader on a cluster, beside", answering()),
+        ("The leader on a cluster, in its own namespace", pointing()),
         ("The gateway, in every namespace", gateway()),
         ("The gateway of a cluster, beside", [*collecting(), *secret()]),
         ("Accounts of pods", pods()),

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from athanor.api import labels
-from athanor.api.core import Namespace, Node, Pod, PriorityClass
+from athanor.api.core import LimitRange, Namespace, Node, Pod, PriorityClass, ResourceQuota
 from athanor.api.meta import JSON, Object, to_manifest
 from athanor.api.placement import pack
 from athanor.api.registry import of
@@ -123,15 +123,27 @@ def _class(dice: random.Random, meta: JSON) -> JSON:
     return {"value": dice.randint(1, 9), "globalDefault": dice.random() < 0.3}
 
 
+def _quota(dice: random.Random, meta: JSON) -> JSON:
+    hard = {"pods": str(dice.randint(1, 9)), "requests.cpu": str(dice.randint(1, 12))}
+    used = {"pods": str(dice.randint(0, 3)), "requests.cpu": str(dice.randint(0, 3))}
+    return {"spec": {"hard": hard}, "status": {"hard": hard, "used": used}}
+
+
+def _range(dice: random.Random, meta: JSON) -> JSON:
+    usual = {"type": "Container", "defaultRequest": {"cpu": str(dice.randint(1, 3))}}
+    return {"spec": {"limits": [usual]}}
+
+
 _PARTS: dict[type[Object], Callable[[random.Random, JSON], JSON]] = {
     Node: _node, Queue: _queue, Gang: _gang, Pod: _pod, Pool: _pool, Reservation: _kept,
-    Namespace: _space, PriorityClass: _class,
+    Namespace: _space, PriorityClass: _class, ResourceQuota: _quota, LimitRange: _range,
 }  # fmt: skip
 THINGS: tuple[Thing, ...] = (
     *((Node, "", f"n{i}") for i in range(4)), *((Gang, "default", f"g{i}") for i in range(5)),
     *((Pod, "default", f"pod-{i}") for i in range(4)), (Queue, "", "red"), (Queue, "", "blue"),
     (Pool, "", "default"), (Reservation, "", "kept"), (Namespace, "", "default"),
-    (PriorityClass, "", "vip"),
+    (PriorityClass, "", "vip"), (ResourceQuota, "default", "small"),
+    (LimitRange, "default", "usual"),
 )  # fmt: skip
 
 

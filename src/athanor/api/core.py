@@ -295,6 +295,12 @@ class PriorityClass(Object, frozen=True, kw_only=True):
     description: str = ""
 
 
+class LimitRange(Object, frozen=True, kw_only=True):
+    """Bounds and usual amounts of what is made in a namespace."""
+
+    spec: JSON = field(default_factory=dict)
+
+
 class ResourceQuota(Object, frozen=True, kw_only=True):
     """Limits on what a namespace may hold."""
 

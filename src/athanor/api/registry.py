@@ -98,7 +98,7 @@ BUILT_IN: tuple[Resource, ...] = (
         namespaced=False,
     ),
     _built_in("", "v1", "ResourceQuota", "resourcequotas", core.ResourceQuota, "quota"),
-    _built_in("", "v1", "LimitRange", "limitranges", None, "limits"),
+    _built_in("", "v1", "LimitRange", "limitranges", core.LimitRange, "limits"),
     _built_in("coordination.k8s.io", "v1", "Lease", "leases", core.Lease),
     _built_in("events.k8s.io", "v1", "Event", "events", None, "ev"),
     _built_in("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", None),

@@ -21,6 +21,8 @@ from athanor.api.meta import JSON, Base, Condition, Object, ObjectReference
 
 DEFAULT_QUEUE = "default"
 """The queue of gangs that name none."""
+PRIORITY = "athanor-"
+"""How the names of our PriorityClasses begin; people leave it out."""
 
 QUANTITY = (
     r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"

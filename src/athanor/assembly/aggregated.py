@@ -83,12 +83,19 @@ async def announce(client: Client, door: Door, home: str, port: int, authority: 
         await client(calls.create(resource, wanted))
 
 
-async def withdraw(client: Client, door: Door) -> None:
-    """Take the APIService away: a group that nobody answers keeps namespaces from being deleted."""
+async def withdraw(client: Client, door: Door, authority: bytes) -> None:
+    """Take the APIService away: a group that nobody answers keeps namespaces from being deleted.
+
+    One that a successor has written meanwhile, with another authority, stays.
+    """
+    path = _resource().path(None, door.service)
     try:
-        await client(calls.delete(_resource(), door.service))
+        found = await client(calls.raw("GET", path))
+        if found["spec"].get("caBundle") == base64.b64encode(authority).decode():
+            version = found["metadata"]["resourceVersion"]
+            await client(calls.delete(_resource(), door.service, resource_version=version))
     except ApiError as error:
-        if error.reason != "NotFound":
+        if error.reason not in ("NotFound", "Conflict"):
             raise
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from athanor.api import labels
 from athanor.api.meta import API_VERSION, JSON
 from athanor.api.registry import Resource, by_kind
-from athanor.assembly import aggregated, rights
+from athanor.assembly import aggregated, classes, rights
 from athanor.client.protocol import Client
 from athanor.wire import calls
 from athanor.wire.status import ApiError
@@ -73,9 +73,9 @@ def _granted(
 def _priorities() -> Iterable[JSON]:
     group = "scheduling.k8s.io/v1"
     system = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
-    ours = {"low": -1000, "high": 1000, "urgent": 10000}
-    for name, value in {**system, **ours}.items():
+    for name, value in system.items():
         yield {**_head(group, "PriorityClass", name), "value": value}
+    yield from classes.priorities()
 
 
 def _storage() -> JSON:

@@ -15,6 +15,7 @@ from functools import partial
 from msgspec import Struct
 
 from athanor.assembly.cluster_gateway import shared_secret
+from athanor.assembly.cluster_visibility import Place, serve
 from athanor.assembly.controllers import all_controllers
 from athanor.client.http import Http
 from athanor.client.protocol import Client
@@ -39,7 +40,8 @@ _TEXT = "text/plain; charset=utf-8"
 class Seat(Struct, frozen=True, kw_only=True):
     """Who this replica is: its identity, where its lease lies, where it answers (host:port).
 
-    `image` is where pods of jobs find our helpers, `gateway` where browsers reach workspaces.
+    `image` is where pods of jobs find our helpers, `gateway` where browsers reach workspaces,
+    `visible` where the leader answers `visibility.athanor.dev` (None: nowhere).
     """
 
     identity: str
@@ -47,6 +49,7 @@ class Seat(Struct, frozen=True, kw_only=True):
     listen: str = ""
     image: str = "host"
     gateway: str = ""
+    visible: Place | None = None
 
 
 class Replica:
@@ -88,10 +91,17 @@ class Replica:
         every = all_controllers(planner=planner, where=where, image=self._seat.image)
         controllers = [c for c in every if c.name not in _LAPTOP_ONLY]
         self._manager = Manager(self._client, controllers, self._clock, random.random)
+        beside = []
+        if self._seat.visible is not None:
+            answers = serve(self._client, planner, self._clock, self._seat.visible)
+            beside = [asyncio.ensure_future(answers)]
         try:
             await self._manager.run()
         finally:
             self._manager = None
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
     async def _gateway(self) -> Gateway | None:
         """Where workspaces are reached, when the gateway has an address."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import logging
 import random
 import secrets
@@ -20,16 +19,16 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from athanor.api.core import ConfigMap, Secret
+from athanor.api.core import Secret
 from athanor.api.registry import of
 from athanor.assembly.aggregated import GATEWAY, announce, withdraw
+from athanor.assembly.front import front
 from athanor.assembly.gateway import Place, working
 from athanor.client.http import Http
 from athanor.client.protocol import Client
 from athanor.client.target import Target
 from athanor.gateway.collect import Collector
 from athanor.kit.clock import SystemClock
-from athanor.kit.exchange import Peer
 from athanor.kit.http import HttpServer, server_tls
 from athanor.local.pki import Pki
 from athanor.wire import calls
@@ -37,7 +36,6 @@ from athanor.wire.status import ApiError
 
 log = logging.getLogger(__name__)
 
-TRUST = ("kube-system", "extension-apiserver-authentication")
 KEY = "secret"
 
 
@@ -52,31 +50,6 @@ class Seat(Struct, frozen=True, kw_only=True):
     data: Path
     url: str = ""
     port: int = 443
-
-
-class Front(Struct, frozen=True):
-    """Who passes requests on: signed by `authority` (PEM), called one of `names` (empty: any)."""
-
-    authority: str
-    names: frozenset[str]
-
-    def knows(self, peer: Peer) -> bool:
-        """Whether this is one; TLS has checked the signature."""
-        return not self.names or peer.name in self.names
-
-
-async def front(client: Client) -> Front:
-    """What the cluster says of it. Raises ApiError NotFound when it passes nothing on."""
-    namespace, name = TRUST
-    found = await client(calls.raw("GET", of(ConfigMap).path(namespace, name)))
-    data = found.get("data") or {}
-    authority = data.get("requestheader-client-ca-file", "")
-    if not authority:
-        raise ApiError(
-            "NotFound", "this cluster's API server passes no requests on (it has no "
-            "--requestheader-client-ca-file), so nothing of the gateway can be reached",
-        )  # fmt: skip
-    return Front(authority, frozenset(json.loads(data.get("requestheader-allowed-names") or "[]")))
 
 
 async def shared_secret(client: Client, namespace: str) -> str:
@@ -122,14 +95,13 @@ async def serve(target: Target, seat: Seat) -> None:
         server = HttpServer(parts.answer)
         host, _, port = seat.listen.rpartition(":")
         log.info("listens on port %d", await server.start(host.strip("[]"), int(port), tls))
-        await announce(
-            parts.client, GATEWAY, seat.namespace, seat.port, shown.authority.read_bytes()
-        )
+        authority = shown.authority.read_bytes()
+        await announce(parts.client, GATEWAY, seat.namespace, seat.port, authority)
         collector = asyncio.ensure_future(
             Collector(parts.client, place.archive, random.random).run()
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, collector.cancel)
         await asyncio.gather(collector, return_exceptions=True)
-        await withdraw(parts.client, GATEWAY)
+        await withdraw(parts.client, GATEWAY, authority)
         await server.close(1.0)

@@ -13,6 +13,7 @@ from msgspec import Struct
 from athanor.api.gateway import GROUP as GATEWAY
 from athanor.api.meta import GROUP, JSON
 from athanor.api.registry import OURS
+from athanor.api.visibility import GROUP as VISIBILITY
 
 RBAC = "rbac.authorization.k8s.io"
 READ = "get list watch"
@@ -66,7 +67,8 @@ def controllers() -> list[Right]:
         Right("", "pods/exec", "get create", "nobody grants what he has not (escalation rule)"),
         Right("", "persistentvolumeclaims", f"{READ} create patch", "volumes of jobs"),
         Right("", "persistentvolumes", READ, "where a volume can be reached from"),
-        Right("", "nodes namespaces resourcequotas", READ, "what there is, and who may have it"),
+        Right("", "nodes namespaces", READ, "what there is, and whose"),
+        Right("", "resourcequotas limitranges", READ, "what a namespace may have, a whole gang"),
         Right("", "nodes/status", "patch", "a laptop's node that no longer answers"),
         Right("", "events", f"{READ} create patch update", "what happened, told once"),
         Right("scheduling.k8s.io", "priorityclasses", READ, "what a priority is worth"),
@@ -78,6 +80,20 @@ def controllers() -> list[Right]:
 def leader() -> list[Right]:
     """What it may do in its own namespace: hold the lease that makes it the leader."""
     return [Right("coordination.k8s.io", "leases", "get create update patch", "leader election")]
+
+
+def answering() -> list[Right]:
+    """What the leader on a cluster may do beside: be asked through the API server."""
+    where = "apiregistration.k8s.io", "apiservices"
+    return [
+        Right(*where, "create", "it is reached through the API server while it leads"),
+        Right(*where, "get patch delete", "the same", only=f"v1alpha1.{VISIBILITY}"),
+    ]
+
+
+def pointing() -> list[Right]:
+    """And in its own namespace: lead its Service to itself."""
+    return [Right("discovery.k8s.io", "endpointslices", "create patch", "where the leader is")]
 
 
 def secret() -> list[Right]:
@@ -123,7 +139,8 @@ def reader() -> list[Right]:
     """What everybody who is known to the cluster may see."""
     shared = _ours(namespaced=False)
     return [
-        Right(GROUP, f"{shared} {_each(shared, 'status')}", READ, "queues, quota and reservations")
+        Right(GROUP, f"{shared} {_each(shared, 'status')}", READ, "queues, quota and reservations"),
+        Right("scheduling.k8s.io", "priorityclasses", READ, "which priorities there are"),
     ]
 
 
@@ -133,6 +150,7 @@ def view() -> list[Right]:
     return [
         Right(GROUP, f"{mine} {_each(mine, 'status')}", READ, "jobs of the namespace"),
         Right(GATEWAY, "podlogs podlogs/log", "get list", "logs of pods that are gone"),
+        Right(VISIBILITY, "gangs gangs/start gangs/changes", "get list", "why jobs wait"),
     ]
 
 

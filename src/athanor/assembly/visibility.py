@@ -1,14 +1,15 @@
 """`visibility.athanor.dev`: the door in the scheduler's process, and how the API server finds it.
 
 An APIService says where; the API server authenticates and authorizes each request and passes it on
-with a client certificate of its own. Nobody else is answered here. Questions that plan again are
+with a client certificate of its own. Nobody else is answered here. On a cluster it is
+`cluster_visibility`'s. Questions that plan again are
 answered in a thread, one at a time, so that the scheduler goes on meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from athanor.assembly.aggregated import FRONT, HOME, VISIBILITY, announce
@@ -17,6 +18,7 @@ from athanor.client.protocol import Client
 from athanor.features.scheduling.plan import Planner
 from athanor.features.scheduling.visibility import ROOT, Visibility
 from athanor.kit.clock import Clock
+from athanor.kit.exchange import Peer
 from athanor.kit.http import Exchange, HttpServer, server_tls
 from athanor.kit.telemetry import CONTENT_TYPE
 from athanor.local.pki import Pki
@@ -29,7 +31,8 @@ _LONG = ("/changes", "/start", "/latest")
 class Door:
     """Answers what the API server passes on, from a planner's memory."""
 
-    def __init__(self, planner: Planner) -> None:
+    def __init__(self, planner: Planner, front: Callable[[Peer], bool]) -> None:
+        self._front = front
         self._visibility = Visibility(planner)
         self._metrics = planner.meters.registry()
         self._one = asyncio.Lock()
@@ -46,7 +49,7 @@ class Door:
     async def serve(self, exchange: Exchange) -> None:
         """Answer over HTTP; only the API server is let in."""
         peer = exchange.peer
-        if peer is None or peer.name != FRONT:
+        if peer is None or not self._front(peer):
             text = "visibility is reached through the API server"
             answer = ApiError("Unauthorized", text).response()
         else:
@@ -65,7 +68,7 @@ async def door(
     pki = Pki(data.pki, clock.now())
     shown = pki.server(name=VISIBILITY.name)
     tls = server_tls(str(shown.certificate), str(shown.key), str(shown.authority))
-    server = HttpServer(Door(planner).serve)
+    server = HttpServer(Door(planner, lambda peer: peer.name == FRONT).serve)
     port = await server.start("127.0.0.1", 0, tls)
     try:
         await announce(client, VISIBILITY, HOME, port, shown.authority.read_bytes())

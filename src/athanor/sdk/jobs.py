@@ -11,7 +11,7 @@ from athanor.api.core import Namespace, PriorityClass
 from athanor.api.labels import QUEUE
 from athanor.api.meta import JSON, Object, ObjectMeta, Page
 from athanor.api.registry import of
-from athanor.api.scheduling import Queue
+from athanor.api.scheduling import PRIORITY, Queue
 from athanor.api.training import TrainingJob
 from athanor.sdk.steps import Op, ask, close, emit, now, open_, receive, sleep
 from athanor.sdk.submission import Submission, manifest
@@ -67,13 +67,32 @@ def placed(scope: Scope, asked: Submission) -> Op[Submission]:
     Raises ApiError(BadRequest) when there is no such queue, or no such PriorityClass.
     """
     if asked.priority:
-        known = "athanor get priorityclasses"
-        yield from exists(PriorityClass, asked.priority, "PriorityClass", known)
+        priority = yield from priority_class(asked.priority)
+        asked = msgspec.structs.replace(asked, priority=priority)
     if asked.queue:
         yield from exists(Queue, asked.queue, "queue", "athanor queue list")
         return asked
     queue = yield from home_queue(scope, namespace=asked.namespace)
     return msgspec.structs.replace(asked, queue=queue)
+
+
+def priority_class(name: str) -> Op[str]:
+    """The PriorityClass that a name means: that one, or ours of that name.
+
+    Raises ApiError(BadRequest) when there is neither.
+    """
+    try:
+        found = yield from ask(calls.list_(PriorityClass))
+    except ApiError as error:
+        if error.reason != "Forbidden":
+            raise
+        return name  # who may not look is believed
+    known = {one.metadata.name for one in found.items}
+    for full in (name, f"{PRIORITY}{name}"):
+        if full in known:
+            return full
+    listed = ", ".join(sorted(k.removeprefix(PRIORITY) for k in known if "system-" not in k))
+    raise ApiError("BadRequest", f"there is no PriorityClass {name!r}; there are: {listed or '-'}")
 
 
 def exists(kind: type[Object], name: str, word: str, list_: str) -> Op[None]:

@@ -11,11 +11,10 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from athanor.api.core import PriorityClass
 from athanor.api.meta import JSON
 from athanor.api.scheduling import Queue
 from athanor.api.training import TrainingJob
-from athanor.sdk.jobs import FINISHED, JOBS, Scope, exists
+from athanor.sdk.jobs import FINISHED, JOBS, Scope, exists, priority_class
 from athanor.sdk.steps import Op, ask
 from athanor.wire import calls
 from athanor.wire.status import ApiError
@@ -108,8 +107,8 @@ def prioritize(
     Raises ApiError: NotFound, BadRequest when it has finished or there is no such class.
     """
     _alive((yield from _whole(scope, name, namespace)))
-    yield from exists(PriorityClass, priority, "PriorityClass", "athanor get priorityclasses")
-    wanted: JSON = {"scheduling": {"priorityClassName": priority}}
+    full = yield from priority_class(priority)
+    wanted: JSON = {"scheduling": {"priorityClassName": full}}
     changed = yield from _change(scope, name, namespace, lambda _: wanted)
     return changed
 
@@ -140,10 +139,15 @@ def clone(
 ) -> Op[JSON]:
     """The manifest of a job that does the same under another name; it is not created.
 
-    `changes` is merged into its spec. Raises ApiError(NotFound).
+    `changes` is merged into its spec. Raises ApiError: NotFound, BadRequest for a PriorityClass
+    that is not there.
     """
     whole = yield from _whole(scope, name, namespace)
-    return copy(whole, to, changes or {}, labels or {})
+    made = copy(whole, to, changes or {}, labels or {})
+    scheduling = (changes or {}).get("scheduling") or {}
+    if named := scheduling.get("priorityClassName"):
+        made["spec"]["scheduling"]["priorityClassName"] = yield from priority_class(named)
+    return made
 
 
 def copy(whole: JSON, to: str, changes: JSON, labels: Mapping[str, str]) -> JSON:

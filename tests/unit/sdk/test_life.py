@@ -32,7 +32,7 @@ def test_a_life_with_everything_done_to_it() -> None:
             with pytest.raises(ApiError, match="no queue 'nowhere'; athanor queue list"):
                 await client.move("a", "nowhere")
             await client.prioritize("a", "high")
-            with pytest.raises(ApiError, match="no PriorityClass 'hihg'; athanor get"):
+            with pytest.raises(ApiError, match="no PriorityClass 'hihg'; there are: high"):
                 await client.prioritize("a", "hihg")
             assert (await client.wait("a", until="suspended")).status.phase == "Suspended"
             await client.resume("a")

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from athanor.api.meta import GROUP, JSON
 from athanor.api.registry import Resource, by_kind
 from athanor.assembly import aggregated
+from athanor.assembly.install import submitter
 from athanor.assembly.install.manifests import manifests
 from athanor.assembly.install.parts import Wishes
 from athanor.client.http import Http
@@ -33,6 +34,11 @@ _OTHERS = {
     ("policy/v1", "PodDisruptionBudget"): "poddisruptionbudgets",
     ("networking.k8s.io/v1", "NetworkPolicy"): "networkpolicies",
 }
+_NEWER = {
+    (submitter.VERSION, "MutatingAdmissionPolicy"): "mutatingadmissionpolicies",
+    (submitter.VERSION, "MutatingAdmissionPolicyBinding"): "mutatingadmissionpolicybindings",
+}
+"""Cluster-wide kinds that older servers do not have; those are installed on without them."""
 
 
 class Refused(Exception):
@@ -57,8 +63,8 @@ def resource_of(manifest: JSON) -> Resource:
         return known
     group, _, short = version.rpartition("/")
     return Resource(
-        group=group, version=short, kind=kind, plural=_OTHERS[version, kind], namespaced=True,
-        singular=kind.lower(),
+        group=group, version=short, kind=kind, plural={**_OTHERS, **_NEWER}[version, kind],
+        namespaced=(version, kind) in _OTHERS, singular=kind.lower(),
     )  # fmt: skip
 
 
@@ -77,6 +83,9 @@ async def install(client: Client, wishes: Wishes, told: Told, *, downgrade: bool
     """
     await _check(client, wishes, downgrade=downgrade)
     for manifest in manifests(wishes):
+        if not await _served(client, manifest):
+            told(title(manifest), "left out: this Kubernetes is older than 1.36")
+            continue
         told(title(manifest), await _apply(client, manifest))
         if manifest["kind"] == "CustomResourceDefinition":
             await _established(client, manifest)
@@ -102,6 +111,18 @@ async def _check(client: Client, wishes: Wishes, *, downgrade: bool) -> None:
 
 def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdecimal())
+
+
+async def _served(client: Client, manifest: JSON) -> bool:
+    if (manifest["apiVersion"], manifest["kind"]) not in _NEWER:
+        return True
+    try:
+        await client(calls.raw("GET", resource_of(manifest).path(None)))
+    except ApiError as error:
+        if error.reason != "NotFound":
+            raise
+        return False
+    return True
 
 
 async def _apply(client: Client, manifest: JSON) -> str:

@@ -19,11 +19,11 @@ from athanor.assembly.install.parts import (
     from_field,
     head,
     role_of,
+    trusting,
 )
 
 NAME = aggregated.GATEWAY.name
 PORT = 8443
-_TRUST = "extension-apiserver-authentication-reader"
 _MINE = {f"{LABEL}component": NAME}
 
 
@@ -69,10 +69,7 @@ def _rights(wishes: Wishes) -> Iterable[JSON]:
     yield binding_of("", "athanor:gateway", account)
     yield role_of(where, "athanor:gateway", rights.secret())
     yield binding_of(where, "athanor:gateway", account)
-    # who the API server is when it passes requests on: Kubernetes' own role for that
-    trust = binding_of("kube-system", "athanor:gateway-trust", account)
-    trust["roleRef"] = {**trust["roleRef"], "name": _TRUST}
-    yield trust
+    yield trusting("athanor:gateway-trust", account)
     everybody = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group"}
     yield role_of("", "athanor:pods", rights.pods())
     yield binding_of("", "athanor:pods", {**everybody, "name": "system:serviceaccounts"})

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 
 from athanor.api import crd
 from athanor.api.meta import API_VERSION, JSON
-from athanor.assembly import rights
-from athanor.assembly.install import gateway
+from athanor.assembly import classes, rights
+from athanor.assembly.aggregated import VISIBILITY
+from athanor.assembly.install import gateway, submitter
 from athanor.assembly.install.parts import (
     CONFINED,
     LABEL,
@@ -22,12 +23,15 @@ from athanor.assembly.install.parts import (
     from_field,
     head,
     role_of,
+    trusting,
 )
 
 NAME = "athanor-controllers"
 LEASE = "athanor-controllers"
 PORT = 8080
 """Where the controllers answer `/livez`, `/readyz` and `/metrics`."""
+ASKED = 8443
+"""Where the leader answers `visibility.athanor.dev`."""
 _AGGREGATE = f"{RBAC}/aggregate-to-"
 
 
@@ -36,6 +40,7 @@ def manifests(wishes: Wishes) -> list[JSON]:
     made = [
         _namespace(wishes),
         *definitions(),
+        *submitter.manifests(wishes),
         *_people(),
         *_rights(wishes),
         *_defaults(),
@@ -83,10 +88,12 @@ def _rights(wishes: Wishes) -> Iterable[JSON]:
     where = wishes.namespace
     account = {"kind": "ServiceAccount", "name": NAME, "namespace": where}
     yield {**head("v1", "ServiceAccount", NAME, where), "automountServiceAccountToken": False}
-    yield role_of("", "athanor:controllers", rights.controllers())
+    yield role_of("", "athanor:controllers", [*rights.controllers(), *rights.answering()])
     yield binding_of("", "athanor:controllers", account)
-    yield role_of(where, "athanor:controllers", [*rights.leader(), *rights.secret()])
+    mine = [*rights.leader(), *rights.secret(), *rights.pointing()]
+    yield role_of(where, "athanor:controllers", mine)
     yield binding_of(where, "athanor:controllers", account)
+    yield trusting("athanor:controllers-trust", account)
 
 
 def _subject(kind: str, name: str) -> JSON:
@@ -95,9 +102,7 @@ def _subject(kind: str, name: str) -> JSON:
 
 def _defaults() -> Iterable[JSON]:
     """A pool of the nodes that are given to us by a label, a queue on it, three priorities."""
-    group = "scheduling.k8s.io/v1"
-    for name, value in {"low": -1000, "high": 1000, "urgent": 10000}.items():
-        yield {**head(group, "PriorityClass", f"athanor-{name}"), "value": value}
+    yield from classes.priorities()
     selector = {"athanor.dev/pool": "default"}
     yield {**head(API_VERSION, "Pool", "default"), "spec": {"nodeSelector": selector}}
     yield {**head(API_VERSION, "Queue", "default"), "spec": {"pools": [{"pool": "default"}]}}
@@ -115,7 +120,7 @@ def _guards(wishes: Wishes) -> Iterable[JSON]:
         "spec": {
             "podSelector": mine,
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"ports": [{"protocol": "TCP", "port": PORT}]}],
+            "ingress": [{"ports": [{"protocol": "TCP", "port": port} for port in (PORT, ASKED)]}],
             # the API server, wherever it is, and names
             "egress": [
                 {"ports": [{"protocol": "TCP", "port": port} for port in (443, 6443)]},
@@ -129,6 +134,11 @@ def _guards(wishes: Wishes) -> Iterable[JSON]:
             "selector": mine["matchLabels"],
             "ports": [{"name": "metrics", "port": PORT, "targetPort": PORT}],
         },
+    }
+    # without a selector: the replica that leads says where it is
+    yield {
+        **head("v1", "Service", VISIBILITY.name, wishes.namespace),
+        "spec": {"ports": [{"name": "https", "port": 443, "targetPort": ASKED}]},
     }
 
 
@@ -147,6 +157,7 @@ def _deployment(wishes: Wishes) -> JSON:
             }
         ],
         "containers": [_container(wishes)],
+        "volumes": [{"name": "tmp", "emptyDir": {}}],
     }
     return {
         **head("apps/v1", "Deployment", NAME, wishes.namespace),
@@ -164,14 +175,24 @@ def _container(wishes: Wishes) -> JSON:
         "name": "controllers",
         "image": wishes.image,
         "imagePullPolicy": wishes.pull_policy,
-        "args": ["controllers", "--listen", f"0.0.0.0:{PORT}"],
+        "args": [
+            "controllers",
+            "--listen",
+            f"0.0.0.0:{PORT}",
+            "--visibility",
+            f"0.0.0.0:{ASKED}",
+        ],
         "env": [
             from_field("ATHANOR_IDENTITY", "metadata.name"),
             from_field("ATHANOR_NAMESPACE", "metadata.namespace"),
+            from_field("ATHANOR_ADDRESS", "status.podIP"),
             {"name": "ATHANOR_IMAGE", "value": wishes.image},
             {"name": "ATHANOR_GATEWAY_URL", "value": wishes.gateway_url},
         ],
-        "ports": [{"name": "metrics", "containerPort": PORT}],
+        "ports": [
+            {"name": "metrics", "containerPort": PORT},
+            {"name": "visibility", "containerPort": ASKED},
+        ],
         "livenessProbe": {**_probe("/livez"), "initialDelaySeconds": 10, "periodSeconds": 10},
         "readinessProbe": {**_probe("/readyz"), "periodSeconds": 5},
         "resources": {
@@ -179,6 +200,7 @@ def _container(wishes: Wishes) -> JSON:
             "limits": {"memory": "1Gi"},
         },
         "securityContext": CONFINED,
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
     }
 
 

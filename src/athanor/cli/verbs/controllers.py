@@ -18,29 +18,40 @@ from athanor.cli.world import World
               help="Where the lease lies [$ATHANOR_NAMESPACE or athanor-system].")  # fmt: skip
 @click.option("--identity", default="", metavar="NAME",
               help="Who this replica is [$ATHANOR_IDENTITY or host and process].")  # fmt: skip
-def command(world: World, listen: str, home: str, identity: str) -> None:
+@click.option("--visibility", "visible", default="", metavar="HOST:PORT",
+              help="Answer visibility.athanor.dev there, for the API server.")  # fmt: skip
+@click.option("--service-port", default=443, metavar="PORT",
+              help="The port of that one's Service [443].")  # fmt: skip
+def command(
+    world: World, listen: str, home: str, identity: str, visible: str, service_port: int
+) -> None:
     """Run the controllers against a cluster; of several one leads.
 
     In a pod its service account is used, elsewhere the kubeconfig.
     """
     import logging
 
-    from athanor.assembly import cluster
+    from athanor.assembly import cluster, cluster_visibility
     from athanor.client import kubeconfig
     from athanor.kit import loop
 
-    host, _, port = listen.rpartition(":")
-    if listen and not (host and port.isdecimal()):
-        raise Failure(f"--listen {listen!r}: wanted HOST:PORT, as in 0.0.0.0:8080")
+    for option, said in (("--listen", listen), ("--visibility", visible)):
+        host, _, port = said.rpartition(":")
+        if said and not (host and port.isdecimal()):
+            raise Failure(f"{option} {said!r}: wanted HOST:PORT, as in 0.0.0.0:8080")
     target = kubeconfig.in_cluster(os.environ)
     if target is None:
         target = kubeconfig.load(world.kubeconfig.split(os.pathsep)).target(world.context)
+    where = home or os.environ.get("ATHANOR_NAMESPACE", "") or "athanor-system"
+    place = cluster_visibility.Place(
+        listen=visible, address=os.environ.get("ATHANOR_ADDRESS", ""), namespace=where,
+        port=service_port,
+    )  # fmt: skip
     seat = cluster.Seat(
         identity=identity or os.environ.get("ATHANOR_IDENTITY", "")
         or f"{socket.gethostname()}-{os.getpid()}",
-        namespace=home or os.environ.get("ATHANOR_NAMESPACE", "") or "athanor-system",
-        listen=listen, image=os.environ.get("ATHANOR_IMAGE", "host"),
-        gateway=os.environ.get("ATHANOR_GATEWAY_URL", ""),
+        namespace=where, listen=listen, image=os.environ.get("ATHANOR_IMAGE", "host"),
+        gateway=os.environ.get("ATHANOR_GATEWAY_URL", ""), visible=place if visible else None,
     )  # fmt: skip
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     loop.run(cluster.lead(target, seat))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from athanor.api.core import (
+    LimitRange,
     Namespace,
     Node,
     PersistentVolume,
     PersistentVolumeClaim,
     Pod,
     PriorityClass,
+    ResourceQuota,
 )
 from athanor.api.scheduling import Gang, Pool, Queue, Reservation
 from athanor.features.scheduling import single
+from athanor.features.scheduling.allotments import INDEX, PODS
 from athanor.features.scheduling.core.snapshot import Policy
 from athanor.features.scheduling.matters import (
     gangs_matter,
@@ -54,11 +57,13 @@ def controller(
             Watch(Pool, spec_matters),
             Watch(Reservation, spec_matters),
             Watch(Node, nodes_matter),
-            Watch(Pod, own_pods_aside),
+            Watch(Pod, own_pods_aside, {PODS: INDEX}),
             Watch(PriorityClass, whole),
             Watch(PersistentVolumeClaim, spec_matters),
             Watch(PersistentVolume, spec_matters),
             Watch(Namespace, whole),
+            Watch(ResourceQuota, whole),
+            Watch(LimitRange, whole),
         ),
         observe=observe,
         plan=plan,

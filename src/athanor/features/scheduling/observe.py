@@ -12,15 +12,25 @@ from typing import Any
 from msgspec import Struct
 
 from athanor.api.core import (
+    LimitRange,
     Namespace,
     Node,
     PersistentVolume,
     PersistentVolumeClaim,
     Pod,
     PriorityClass,
+    ResourceQuota,
 )
 from athanor.api.scheduling import Gang, Pool, Queue, Reservation
-from athanor.features.scheduling import foreign, gangs, rates, reservations, runtimes
+from athanor.features.scheduling import (
+    allotments,
+    foreign,
+    gangs,
+    rates,
+    reservations,
+    runtimes,
+)
+from athanor.features.scheduling.allotments import Allotments, Room
 from athanor.features.scheduling.budgets import Meter
 from athanor.features.scheduling.core.board import Entry
 from athanor.features.scheduling.core.builder import Builder, Past
@@ -41,7 +51,7 @@ from athanor.runtime.cache import Cache, Key, News, World, key_of
 
 WATCHED = (
     Gang, Queue, Pool, Reservation, Node, Pod, PriorityClass, PersistentVolumeClaim,
-    PersistentVolume, Namespace,
+    PersistentVolume, Namespace, ResourceQuota, LimitRange,
 )  # fmt: skip
 
 
@@ -67,6 +77,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     ended: Mapping[str, Meter] = {}
     reservations: tuple[Reservation, ...] = ()
     ground: Ground
+    rooms: Mapping[str, Room] = {}
     unread: Mapping[str, Refused] = {}
     failing: tuple[Gang, ...] = ()
     finished: tuple[Gang, ...] = ()
@@ -111,6 +122,8 @@ class _Kept:
 
     def __init__(self) -> None:
         self.tenants = Tenants()
+        self.allotments = Allotments()
+        self.barred: dict[str, Refused] = {}
         self.machines = Machines()
         self.builder = Builder()
         self.wishes = Wishes(frozenset())
@@ -148,6 +161,8 @@ class _Kept:
         anew |= machines.names != names
         self.finished = []
         self._take(world, fresh[Gang], pod_keys, anew=anew)
+        for namespace in sorted(self.allotments.look(world, fresh)):
+            self._allot(world, namespace)
         counted = rates.counted_by_memory(tenants.queues.values(), machines.devices)
         lay = self._laid(
             world, counted, volumes=bool(fresh[PersistentVolume] or fresh[PersistentVolumeClaim])
@@ -186,6 +201,7 @@ class _Kept:
             finished=tuple(self.finished if past is not None else gangs.ended(world.cache(Gang))),
             reservations=tuple(reserved),
             ground=ground,
+            rooms=self.allotments.rooms,
             unread={name: self.refused[name] for name in sorted(self.unread)},
             failing=tuple(gang for _, gang in sorted(self.failing.items())),
             told=told,
@@ -225,6 +241,23 @@ class _Kept:
         self._pods += bool(pod_keys)
         self._foreign += self.foreign.update(world.cache(Pod), pod_keys, holds, adopts)
 
+    def _allot(self, world: World, namespace: str) -> None:
+        """Judge a namespace's waiting gangs by its quotas."""
+        mine = [gang for gang in self.gangs.values() if gang.metadata.namespace == namespace]
+        room = self.allotments.measure(namespace, mine, world.cache(Pod))
+        self.barred = {n: why for n, why in self.barred.items() if n in self.gangs}
+        for gang in mine:
+            name = gangs.key_of(gang)
+            judged = room is not None and gangs.waits(gang)
+            said = allotments.refusal(gang, room) if room is not None and judged else None
+            if said != self.barred.get(name):
+                self.barred.pop(name, None)
+                if said is not None:
+                    self.barred[name] = said
+                self.refused = dict(self.refused)
+                self._forget(name)
+                self._put(name, gang)
+
     def _forget(self, name: str) -> None:
         for held in (self.gangs, self.refused, self.meters, self.failing, self.lost):
             held.pop(name, None)
@@ -234,7 +267,7 @@ class _Kept:
         """One gang as it is now."""
         self.gangs[name] = gang
         wish = self.wishes.put(name, gang)
-        refusal = self.tenants.refusal(gang, wish.read)
+        refusal = self.tenants.refusal(gang, wish.read) or self.barred.get(name)
         if refusal is not None:
             self.refused[name] = refusal
         if gang.status.failures:

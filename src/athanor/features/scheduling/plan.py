@@ -12,7 +12,7 @@ import msgspec
 from athanor.api.meta import JSON, to_manifest
 from athanor.api.placement import pack
 from athanor.api.scheduling import Admission, Placement
-from athanor.features.scheduling import budgets, gangs, pods, queues, reservations
+from athanor.features.scheduling import allotments, budgets, gangs, pods, queues, reservations
 from athanor.features.scheduling.budgets import Books, Spent
 from athanor.features.scheduling.core.builder import Past
 from athanor.features.scheduling.core.cycle import cycle
@@ -71,6 +71,7 @@ class Planner:
         snapshot = self.runtimes.mark(snapshot, seen.kinds, seen.paths, now)
         seen = msgspec.structs.replace(seen, snapshot=snapshot)
         decisions, self.memo = cycle(seen.snapshot, self.policy, now, self.memo, self.meters.enter)
+        decisions = allotments.keep(seen.rooms, seen.gangs, seen.snapshot, decisions)
         self.meters.decided(seen.snapshot, decisions, spent)
         s = seen.snapshot
         self.past = Past(now, s.queues.names, s.pools.names, s.resources, decisions.decayed)

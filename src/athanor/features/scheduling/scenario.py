@@ -30,7 +30,7 @@ from athanor.features.scheduling.core.decisions import Policy
 from athanor.features.scheduling.core.simulate import Scenario
 from athanor.features.scheduling.core.snapshot import GangState, Snapshot
 from athanor.features.scheduling.core.table import ShapeError, floats
-from athanor.features.scheduling.observe import Observed, Observer
+from athanor.features.scheduling.observe import WATCHED, Observed, Observer
 from athanor.kit.times import parse_rfc3339
 from athanor.runtime.cache import Cache, Caches, Key
 from athanor.wire.status import ApiError
@@ -40,7 +40,9 @@ KINDS: tuple[type[Object], ...] = (
     Gang, Queue, Pool, Reservation, Node, Pod, PriorityClass, Namespace, PersistentVolumeClaim,
     PersistentVolume,
 )  # fmt: skip
-"""What a scenario is made of."""
+"""What a scenario is made of. Quotas of namespaces are left aside: what they have left follows
+from pods that a scenario does not have.
+"""
 
 O = TypeVar("O", bound=Object)  # noqa: E741 - O for object
 Objects = Mapping[type[Object], Sequence[Object]]
@@ -51,7 +53,7 @@ class _World:
 
     def __init__(self, objects: Objects) -> None:
         self._caches = Caches()
-        for kind in KINDS:
+        for kind in WATCHED:
             self._caches.want(kind, {})
             self._caches.cache(kind).replace(objects.get(kind, ()), "0")
 

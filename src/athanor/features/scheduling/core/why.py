@@ -18,25 +18,26 @@ class Code(IntEnum):
     QUEUE_NOT_FOUND = 2
     QUEUE_INVALID = 3
     NAMESPACE_NOT_ALLOWED = 4
-    QUEUE_CLOSED = 5
-    QUEUE_ON_HOLD = 6
-    NO_POOL = 7
-    NEVER_FITS = 8
-    BUDGET_SPENT = 9
-    USER_LIMIT = 10
-    QUEUE_LIMIT = 11
-    KEPT_FOR_OTHERS = 12
-    NOT_PREEMPTIBLE = 13
-    NODES_EXCLUDED = 14
-    NO_CAPACITY = 15
-    FRAGMENTED = 16
-    TOPOLOGY = 17
-    GANG_SPLIT = 18
-    WAITS_FOR_EVICTION = 19
-    RESERVED_FOR_OTHERS = 20
-    BEHIND_HEAD = 21
-    WAITS_FOR_POOL = 22
-    NOT_PROVEN = 23
+    NAMESPACE_QUOTA = 5
+    QUEUE_CLOSED = 6
+    QUEUE_ON_HOLD = 7
+    NO_POOL = 8
+    NEVER_FITS = 9
+    BUDGET_SPENT = 10
+    USER_LIMIT = 11
+    QUEUE_LIMIT = 12
+    KEPT_FOR_OTHERS = 13
+    NOT_PREEMPTIBLE = 14
+    NODES_EXCLUDED = 15
+    NO_CAPACITY = 16
+    FRAGMENTED = 17
+    TOPOLOGY = 18
+    GANG_SPLIT = 19
+    WAITS_FOR_EVICTION = 20
+    RESERVED_FOR_OTHERS = 21
+    BEHIND_HEAD = 22
+    WAITS_FOR_POOL = 23
+    NOT_PROVEN = 24
 
 
 NAMES: dict[Code, str] = {
@@ -71,6 +72,7 @@ WAYS: dict[str, str] = {
         Code.QUEUE_NOT_FOUND: "athanor queue list shows the queues there are",
         Code.QUEUE_INVALID: "athanor queue get QUEUE says what is wrong with it",
         Code.NAMESPACE_NOT_ALLOWED: "use a queue that admits this namespace",
+        Code.NAMESPACE_QUOTA: "wait for pods of the namespace to end, or ask for more of it",
         Code.QUEUE_CLOSED: "use another queue, or ask for athanor queue open QUEUE",
         Code.QUEUE_ON_HOLD: "wait for, or ask for, athanor queue open QUEUE",
         Code.NO_POOL: "ask for a pool that the queue uses, or for none",

@@ -6,29 +6,27 @@ write, so two creations can never share the last place. `recount` corrects it af
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from athanor.api.meta import JSON
 from athanor.kit.quantity import Quantity, parse
 from athanor.local.apiserver import errors
 from athanor.local.apiserver.core import Call, Core, decode, encoder
 from athanor.local.store.model import Key, Write
+from athanor.wire.rations import ONE, covers, must_say, of_pod, scoped
 
 QUOTAS = "resourcequotas"
 _FINISHED = ("Succeeded", "Failed")
-_COMPUTE = ("cpu", "memory", "ephemeral-storage")
 
 
 def usage(resource: str, obj: JSON) -> dict[str, int]:
     """What one object counts for, in nano-units, by the names quotas use."""
     plural, dot, group = resource.partition(".")
-    used = {f"count/{plural}{dot}{group}": _ONE}
+    used = {f"count/{plural}{dot}{group}": ONE}
     if not group:
-        used[plural] = _ONE
+        used[plural] = ONE
     if resource == "pods":
         if (obj.get("status") or {}).get("phase") in _FINISHED:
             return {}
-        _pod(obj, used)
+        used |= of_pod(obj)
     elif resource == "persistentvolumeclaims":
         spec = obj.get("spec") or {}
         asked = (spec.get("resources") or {}).get("requests") or {}
@@ -37,100 +35,19 @@ def usage(resource: str, obj: JSON) -> dict[str, int]:
             if name := spec.get("storageClassName"):
                 prefix = f"{name}.storageclass.storage.k8s.io"
                 used[f"{prefix}/requests.storage"] = used["requests.storage"]
-                used[f"{prefix}/persistentvolumeclaims"] = _ONE
+                used[f"{prefix}/persistentvolumeclaims"] = ONE
     elif resource == "services":
         kind = (obj.get("spec") or {}).get("type")
         if kind in ("NodePort", "LoadBalancer"):
-            used["services.nodeports"] = _ONE
+            used["services.nodeports"] = ONE
         if kind == "LoadBalancer":
-            used["services.loadbalancers"] = _ONE
+            used["services.loadbalancers"] = ONE
     return used
-
-
-_ONE = Quantity(10**9).nano
-
-
-def pod_amounts(pod: JSON, group: str) -> dict[str, Quantity]:
-    """What a whole pod asks for; `group` is requests or limits."""
-    binary = ("memory", "ephemeral-storage")
-    return {
-        name: Quantity(amount, "binary" if name in binary else "decimal")
-        for name, amount in _total(pod, group).items()
-    }
-
-
-def _total(pod: JSON, group: str) -> dict[str, int]:
-    spec = pod.get("spec") or {}
-    total = _sum(spec.get("containers") or (), group)
-    for name, amount in _largest(spec.get("initContainers") or (), group).items():
-        total[name] = max(total.get(name, 0), amount)
-    return total
-
-
-def _pod(pod: JSON, used: dict[str, int]) -> None:
-    for group in ("requests", "limits"):
-        for name, amount in _total(pod, group).items():
-            used[f"{group}.{name}"] = amount
-            if group == "requests" and name in _COMPUTE:
-                used[name] = amount
-
-
-def _amounts(container: JSON, group: str) -> Iterable[tuple[str, int]]:
-    for name, amount in ((container.get("resources") or {}).get(group) or {}).items():
-        yield name, parse(amount).nano
-
-
-def _sum(containers: Iterable[JSON], group: str) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for container in containers:
-        for name, amount in _amounts(container, group):
-            total[name] = total.get(name, 0) + amount
-    return total
-
-
-def _largest(containers: Iterable[JSON], group: str) -> dict[str, int]:
-    most: dict[str, int] = {}
-    for container in containers:
-        for name, amount in _amounts(container, group):
-            most[name] = max(most.get(name, 0), amount)
-    return most
 
 
 def _covers(quota: JSON, resource: str, obj: JSON) -> bool:
     """Whether a quota's scopes include the object."""
-    spec = quota.get("spec") or {}
-    wanted = list(spec.get("scopes") or ())
-    selector = (spec.get("scopeSelector") or {}).get("matchExpressions") or ()
-    if not wanted and not selector:
-        return True
-    if resource != "pods":
-        return False
-    pod = obj.get("spec") or {}
-    facts = {
-        "Terminating": pod.get("activeDeadlineSeconds") is not None,
-        "NotTerminating": pod.get("activeDeadlineSeconds") is None,
-        "BestEffort": (obj.get("status") or {}).get("qosClass") == "BestEffort",
-        "NotBestEffort": (obj.get("status") or {}).get("qosClass") != "BestEffort",
-    }
-    name = pod.get("priorityClassName") or ""
-    return all(facts.get(scope, False) for scope in wanted) and all(
-        _expression(e, facts, name) for e in selector
-    )
-
-
-def _expression(expression: JSON, facts: dict[str, bool], priority: str) -> bool:
-    scope, operator = expression.get("scopeName"), expression.get("operator")
-    values = expression.get("values") or ()
-    if scope != "PriorityClass":
-        return facts.get(str(scope), False)
-    match operator:
-        case "In":
-            return priority in values
-        case "NotIn":
-            return priority not in values
-        case "Exists":
-            return bool(priority)
-    return not priority
+    return not scoped(quota) or (resource == "pods" and covers(quota, obj))
 
 
 def charge(core: Core, call: Call, new: JSON, old: JSON | None = None) -> list[Write]:
@@ -165,7 +82,7 @@ def _charged(
     asked, have, limits, missing = [], [], [], []
     moved = False
     for name, most in hard.items():
-        if call.served.key == "pods" and name in _must_say(hard) and name not in delta:
+        if call.served.key == "pods" and name in must_say(hard) and name not in delta:
             missing.append(name)
             continue
         more = delta.get(name, 0) - before.get(name, 0)
@@ -194,12 +111,6 @@ def _charged(
         return None
     status = {**(quota.get("status") or {}), "hard": hard, "used": used}
     return {**quota, "metadata": dict(quota["metadata"]), "status": status}
-
-
-def _must_say(hard: JSON) -> Iterable[str]:
-    """Amounts that every pod must name when a quota limits them."""
-    compute = {*_COMPUTE, *(f"{g}.{n}" for g in ("requests", "limits") for n in _COMPUTE)}
-    return [name for name in hard if name in compute]
 
 
 def _container_names(pod: JSON) -> str:

@@ -12,6 +12,7 @@ from athanor.local.apiserver.kinds.pod_checks import check, check_new
 from athanor.local.apiserver.kinds.pod_placing import TOLERATED
 from athanor.local.apiserver.kinds.pod_updates import check_status, check_update
 from athanor.local.apiserver.kinds.pod_warnings import warnings
+from athanor.wire.rations import quality
 
 _SPEC_DEFAULTS: tuple[tuple[str, str | int | bool], ...] = (
     ("restartPolicy", "Always"),
@@ -187,31 +188,6 @@ def default_tolerations(spec: JSON) -> None:
     ]
     if missing:
         spec["tolerations"] = [*have, *missing]
-
-
-def quality(spec: JSON) -> str:
-    """The class of service: Guaranteed, Burstable or BestEffort."""
-    asked = capped = False
-    whole = True
-    for name in ("initContainers", "containers"):
-        for container in spec.get(name) or ():
-            resources = container.get("resources")
-            if not resources:
-                whole = False
-                continue
-            requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
-            for kind in ("cpu", "memory"):
-                request, limit = requests.get(kind, "0"), limits.get(kind, "0")
-                asked = asked or request not in _ZEROS
-                capped = capped or limit not in _ZEROS
-                if limit in _ZEROS or request != limit:
-                    whole = False
-    if not asked and not capped:
-        return "BestEffort"
-    return "Guaranteed" if whole else "Burstable"
-
-
-_ZEROS = frozenset(("0", 0, "0m", ""))
 
 
 def _create(pod: JSON) -> None:

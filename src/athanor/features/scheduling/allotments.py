@@ -1,0 +1,225 @@
+"""What namespaces allow: ResourceQuotas and LimitRanges, looked at for the whole gang.
+
+A quota would let some of a gang's pods in and refuse the rest; so a gang is admitted only if all of
+its pods will be let in, beside those that are there and those that admitted gangs have still to
+make. Namespaces without such objects cost nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
+
+from msgspec import Struct
+
+from athanor.api import labels
+from athanor.api.core import LimitRange, Pod, ResourceQuota
+from athanor.api.meta import JSON, to_manifest
+from athanor.api.scheduling import Gang
+from athanor.features.scheduling.core.snapshot import Admit, Decisions, Move, Placed, Snapshot
+from athanor.features.scheduling.core.why import Code
+from athanor.features.scheduling.gangs import Refused, holds, key_of
+from athanor.kit.quantity import Quantity, QuantityError, parse
+from athanor.runtime.cache import Cache, Key, World, by_label
+from athanor.wire import rations
+
+One = TypeVar("One", Admit, Move)
+PODS = "pods-of-a-gang"
+INDEX = by_label(labels.GANG)
+Counts = Mapping[str, int]
+"""Pods by the name of their pod set."""
+
+
+class Room(Struct, frozen=True):
+    """A namespace's quotas and ranges by name, and what each quota has left in nano-units, beside
+    what admitted gangs have still to make.
+    """
+
+    quotas: Mapping[str, JSON]
+    ranges: Mapping[str, JSON]
+    left: Mapping[str, Mapping[str, int]]
+
+
+class Allotments:
+    """The room of each namespace that has quotas or ranges, kept as it changes."""
+
+    def __init__(self) -> None:
+        self._quotas: dict[str, dict[str, JSON]] = {}
+        self._ranges: dict[str, dict[str, JSON]] = {}
+        self.rooms: Mapping[str, Room] = {}
+
+    def look(self, world: World, fresh: Mapping[type, Iterable[Key]]) -> set[str]:
+        """Take changes in; the namespaces whose gangs have to be judged anew."""
+        changed = _take(world.cache(ResourceQuota), fresh[ResourceQuota], self._quotas)
+        changed |= _take(world.cache(LimitRange), fresh[LimitRange], self._ranges)
+        if self._quotas or self._ranges:
+            known = {*self._quotas, *self._ranges}
+            changed |= known & {key.namespace for view in (Gang, Pod) for key in fresh[view]}
+        return changed
+
+    def measure(self, namespace: str, gangs: Iterable[Gang], pods: Cache[Pod]) -> Room | None:
+        """The room of a namespace with these gangs; None when it has no limits."""
+        quotas, ranges = self._quotas.get(namespace, {}), self._ranges.get(namespace, {})
+        rooms = {name: room for name, room in self.rooms.items() if name != namespace}
+        if quotas or ranges:
+            made = Room(dict(quotas), dict(ranges), {n: _left(q) for n, q in quotas.items()})
+            for gang in gangs:
+                if holds(gang):
+                    made = _after(gang, _missing(gang, pods.by(PODS, key_of(gang))), made)
+            rooms[namespace] = made
+        self.rooms = rooms
+        return rooms.get(namespace)
+
+
+def refusal(gang: Gang, room: Room) -> Refused | None:
+    """Why the gang may not have the least of its pods now."""
+    if gang.spec.adopts:
+        return None  # its pods are there
+    counts = {one.name: one.min_count or one.count for one in gang.spec.pod_sets}
+    try:
+        return _refusal(gang, counts, room)
+    except QuantityError:
+        return None  # the server will tell it of the pods
+
+
+def keep(
+    rooms: Mapping[str, Room], gangs: Mapping[str, Gang], s: Snapshot, decisions: Decisions
+) -> Decisions:
+    """The decisions without what would be too much for a namespace together with the others: an
+    elastic gang starts with as many pods as are let in, or grows no further.
+    """
+    if not rooms:
+        return decisions
+    rooms = dict(rooms)
+
+    def fitting(one: Admit | Move) -> tuple[Placed, ...] | None:
+        gang = gangs[s.gangs.names[one.gang]]
+        room = rooms.get(gang.metadata.namespace)
+        if room is None or gang.spec.adopts:
+            return one.placed
+        admission = gang.status.admission
+        there = Counter({p.pod_set: p.count for p in admission.placements} if admission else {})
+        wanted = Counter({s.pod_sets.names[p.pod_set]: len(p.nodes) for p in one.placed})
+        counts = _most(gang, wanted, there, room)
+        if counts is None:
+            return None
+        rooms[gang.metadata.namespace] = _after(gang, counts - there, room)
+        return tuple(_first(p, counts[s.pod_sets.names[p.pod_set]]) for p in one.placed)
+
+    def kept(some: tuple[One, ...]) -> tuple[One, ...]:
+        fits = [(one, fitting(one)) for one in some]
+        return tuple(dataclasses.replace(one, placed=p) for one, p in fits if p is not None)
+
+    return dataclasses.replace(
+        decisions, admitted=kept(decisions.admitted), moved=kept(decisions.moved)
+    )
+
+
+def _most(
+    gang: Gang, wanted: Counter[str], there: Counter[str], room: Room
+) -> Counter[str] | None:  # fmt: skip
+    """As many pods as are let in beside those that are there, none of the least missing."""
+    counts = Counter(wanted)
+    if _refusal(gang, counts - there, room) is None:
+        return counts
+    for one in gang.spec.pod_sets:
+        least = max(one.min_count or wanted[one.name], there[one.name])
+        sizes = range(least, wanted[one.name])
+
+        def refused(size: int, name: str = one.name) -> bool:
+            return _refusal(gang, Counter({**counts, name: size}) - there, room) is not None
+
+        counts[one.name] = least + max(0, bisect_left(sizes, True, key=refused) - 1)
+    return counts if _refusal(gang, counts - there, room) is None else None
+
+
+def _first(placed: Placed, count: int) -> Placed:
+    """The places of the first ranks."""
+    return dataclasses.replace(
+        placed, nodes=placed.nodes[:count], devices=placed.devices[:count],
+        slots=placed.slots[:count],
+    )  # fmt: skip
+
+
+def _left(quota: JSON) -> dict[str, int]:
+    hard = (quota.get("spec") or {}).get("hard") or {}
+    used = (quota.get("status") or {}).get("used") or {}
+    return {what: parse(most).nano - parse(used.get(what, "0")).nano for what, most in hard.items()}
+
+
+def _missing(gang: Gang, there: Iterable[Pod]) -> Counts:
+    """The pods that an admitted gang has still to make."""
+    admission = gang.status.admission
+    wanted = Counter({p.pod_set: p.count for p in admission.placements} if admission else {})
+    return wanted - Counter(pod.metadata.labels.get(labels.POD_SET, "") for pod in there)
+
+
+def _made(gang: Gang, counts: Counts, room: Room) -> Iterator[tuple[JSON, int]]:
+    """Each pod set's pod as the namespace's ranges will have it, and how many."""
+    for pod_set in gang.spec.pod_sets:
+        count = counts.get(pod_set.name, 0)
+        if count > 0:
+            pod = _copy(pod_set.template)
+            rations.fill(pod, room.ranges.values())
+            yield pod, count
+
+
+def _after(gang: Gang, counts: Counts, room: Room) -> Room:
+    """The room when the gang has so many more pods."""
+    left = {name: dict(amounts) for name, amounts in room.left.items()}
+    for pod, count in _made(gang, counts, room):
+        for name, quota in room.quotas.items():
+            if rations.covers(quota, pod):
+                for what, amount in rations.of_pod(pod).items():
+                    if what in left[name]:
+                        left[name][what] -= count * amount
+    return Room(room.quotas, room.ranges, left)
+
+
+def _refusal(gang: Gang, counts: Counts, room: Room) -> Refused | None:
+    for pod, _ in _made(gang, counts, room):
+        if wrong := rations.broken(pod, room.ranges.values()):
+            return Refused(Code.NAMESPACE_QUOTA, f"a LimitRange of its namespace: {wrong[0]}")
+    after = _after(gang, counts, room)
+    for name, left in after.left.items():
+        for what, amount in left.items():
+            has = room.left[name][what]
+            if amount < 0 and amount < has:
+                form = parse(room.quotas[name]["spec"]["hard"][what]).form
+                return Refused(
+                    Code.NAMESPACE_QUOTA,
+                    f"quota {name} of its namespace has {Quantity(max(has, 0), form)} {what} left; "
+                    f"the gang asks for {Quantity(has - amount, form)}",
+                )
+    return None
+
+
+def _take(
+    cache: Cache[ResourceQuota] | Cache[LimitRange], keys: Iterable[Key],
+    held: dict[str, dict[str, JSON]],
+) -> set[str]:  # fmt: skip
+    touched = set()
+    for key in keys:
+        found = cache.get(key)
+        names = held.setdefault(key.namespace, {})
+        names.pop(key.name, None)
+        if found is not None:
+            names[key.name] = to_manifest(found)
+        if not names:
+            del held[key.namespace]
+        touched.add(key.namespace)
+    return touched
+
+
+def _copy(template: JSON) -> JSON:
+    """A pod of a template whose containers may be changed."""
+    spec = dict(template.get("spec") or {})
+    for field in ("containers", "initContainers"):
+        if spec.get(field):
+            spec[field] = [
+                {**one, "resources": dict(one.get("resources") or {})} for one in spec[field]
+            ]
+    return {"metadata": {}, "spec": spec}

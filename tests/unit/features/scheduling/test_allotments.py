@@ -1,0 +1,118 @@
+"""Quotas and ranges of a namespace are looked at for whole gangs, before any pod."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from athanor.api.core import LimitRange, Pod, ResourceQuota
+from athanor.api.meta import JSON
+from athanor.api.scheduling import Gang, Pool, Queue
+from athanor.features.gangs.apply import controller as gangs
+from athanor.features.scheduling.apply import controller as scheduling
+from athanor.runtime.manager import Manager
+from athanor.testing.lab import Lab, cluster
+from athanor.testing.nodes import Life
+from athanor.testing.virtual import run
+
+NODE = {"cpu": "32", "memory": "64Gi", "pods": "50"}
+
+
+def gang(name: str, pods: int, cpu: str = "1", least: int | None = None, **spec: Any) -> JSON:
+    asks = {"requests": {"cpu": cpu}} if cpu else {}
+    template = {"spec": {"containers": [{"name": "main", "image": "host", "resources": asks}]}}
+    one = {"name": "worker", "count": pods, "template": template}
+    sets = [{**one, "minCount": least} if least else one]
+    meta = {"name": name, "namespace": "default"}
+    return {"metadata": meta, "spec": {"podSets": sets, "queue": "team", **spec}}
+
+
+async def stage(lab: Lab, hard: JSON, *ranges: JSON) -> None:
+    await lab.create({"metadata": {"name": "default"}, "spec": {"exclusive": False}}, Pool)
+    pools = [{"pool": "default"}]
+    await lab.create({"metadata": {"name": "team"}, "spec": {"pools": pools}}, Queue)
+    meta = {"name": "small", "namespace": "default"}
+    await lab.create({"metadata": meta, "spec": {"hard": hard}}, ResourceQuota)
+    for limit in ranges:
+        await lab.create({"metadata": meta, "spec": {"limits": [limit]}}, LimitRange)
+
+
+async def refused(lab: Lab, name: str) -> str:
+    def told(one: Gang) -> bool:
+        return [r.code for r in one.status.reasons] == ["NamespaceQuota"]
+
+    return (await lab.until(Gang, name, told, within=60)).status.reasons[0].message
+
+
+async def runs(lab: Lab, name: str) -> Gang:
+    return await lab.until(Gang, name, lambda g: g.status.phase == "Running", within=120)
+
+
+async def pods_of(lab: Lab, name: str) -> int:
+    return sum(pod.metadata.name.startswith(f"{name}-") for pod in await lab.list(Pod))
+
+
+def _life(pod: Pod) -> Life:
+    return Life(runs=30 if pod.metadata.name.startswith("first") else None)
+
+
+def test_a_quota_lets_a_gang_in_whole_or_not_at_all() -> None:
+    async def main() -> None:
+        nodes = {"node-0": NODE}
+        async with cluster([gangs(), scheduling()], nodes=nodes, script=_life) as lab:
+            await stage(lab, {"pods": "4", "requests.cpu": "6"})
+            await lab.create(gang("first", 2), Gang)
+            await runs(lab, "first")
+            await lab.create(gang("wide", 3), Gang)
+            said = await refused(lab, "wide")
+            assert said == "quota small of its namespace has 2 pods left; the gang asks for 3"
+            assert await pods_of(lab, "wide") == 0
+            await lab.create(gang("deep", 1, "5"), Gang)
+            assert "has 4 requests.cpu left; the gang asks for 5" in await refused(lab, "deep")
+            await lab.patch(Gang, "deep", {"spec": {"suspend": True}})
+            await lab.create(gang("fits", 2), Gang)
+            await runs(lab, "fits")
+            assert await pods_of(lab, "wide") == 0
+            await lab.patch(Gang, "fits", {"spec": {"suspend": True}})
+            await runs(lab, "wide")  # when the first has ended and there is room again
+
+    run(main)
+
+
+def test_gangs_that_are_admitted_at_once_share_a_quota() -> None:
+    async def main() -> None:
+        async with cluster([gangs()], nodes={"node-0": NODE}) as lab:
+            await stage(lab, {"pods": "4"})
+            for name in "abc":
+                await lab.create(gang(name, 2), Gang)
+            manager = Manager(lab.connect(), [scheduling()], lab.clock, lab.dice.random)
+            late = asyncio.ensure_future(manager.run())  # it sees all three at once
+            await runs(lab, "a")
+            await runs(lab, "b")
+            await refused(lab, "c")
+            assert await pods_of(lab, "c") == 0
+            late.cancel()
+            await asyncio.gather(late, return_exceptions=True)
+
+    run(main)
+
+
+def test_ranges_fill_in_what_pods_leave_out_and_bound_what_they_ask() -> None:
+    async def main() -> None:
+        usual = {"type": "Container", "defaultRequest": {"cpu": "2"}, "max": {"cpu": "4"},
+                 "default": {"cpu": "3"}}  # fmt: skip
+        async with cluster([gangs(), scheduling()], nodes={"node-0": NODE}) as lab:
+            await stage(lab, {"requests.cpu": "5"}, usual)
+            await lab.create(gang("quiet", 3, ""), Gang)
+            said = await refused(lab, "quiet")
+            assert (
+                said == "quota small of its namespace has 5 requests.cpu left; the gang asks for 6"
+            )
+            await lab.create(gang("loud", 1, "4500m"), Gang)
+            assert "a LimitRange of its namespace: maximum cpu usage" in await refused(lab, "loud")
+            await lab.create(gang("some", 3, "", least=2), Gang)
+            told = await runs(lab, "some")
+            assert told.status.admission is not None
+            assert [p.count for p in told.status.admission.placements] == [2]
+
+    run(main)
