@@ -198,9 +198,8 @@ REFUSALS: tuple[Refusal, ...] = (
         method="POST", path=_CRDS, code=422, headers=_JSON, body=_CRD_WITH_A_WEBHOOK,
     ),
     Refusal(
-        what="CEL: optional selection (`self.?a`), macros over two variables, sets.*, lists.*, "
-        "functions of lists (`slice`, `sortBy`, `flatten`, `distinct`), format.*, semver, the "
-        "authorizer",
+        what="CEL: optional selection (`self.?a`), macros over two variables, `sortBy`, "
+        "`flatten`, format.*, the authorizer",
         why="the engine does not know them",
         instead="has(self.a) and the other functions of CEL in Kubernetes",
         method="POST", path=_CRDS, code=422, headers=_JSON, body=_CRD_WITH_A_MACRO,

@@ -3,7 +3,7 @@
 The engine's Python package loads a whole terminal toolkit for its own command line, so only its
 compiled part is loaded, and only when a schema has rules. What Kubernetes' dialect has and the
 engine lacks is refused when a rule is compiled: optional field selection (`self.?a`), macros over
-two variables, `cel.bind`, `sets.*`, `format.*`, the authorizer.
+two variables, `sortBy`, `flatten`, `format.*`, the authorizer.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 from athanor.kit.patterns import BadPattern, matcher
 from athanor.local.apiserver.schema.causes import Value
 from athanor.local.apiserver.schema.functions import FUNCTIONS
+from athanor.local.apiserver.schema.lists import plain
 from athanor.local.apiserver.schema.needs import needs_of, trim
 
 _BUILT_IN = frozenset(
@@ -70,7 +71,7 @@ class Expression:
     def __init__(self, text: str) -> None:
         engine = _engine()
         try:
-            self._program = engine.compile(text)
+            self._program = engine.compile(plain(text))
             functions = self._program.functions()
             variables = self._program.variables()
         except ValueError as error:
@@ -122,7 +123,7 @@ def problem(text: str) -> str:
 
 def _syntax(text: str, said: str) -> str:
     _, _, detail = said.partition("ERROR: ")
-    detail = detail.replace("\n| ", "\n | ")
+    detail = detail.replace(plain(text), text).replace("\n| ", "\n | ")
     return f"compilation failed: ERROR: {detail}" if detail else f"compilation failed: {said}"
 
 

@@ -12,8 +12,10 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from athanor.kit import quantity as quantities
 from athanor.kit.patterns import find_all
+from athanor.local.apiserver.schema import versions
 from athanor.local.apiserver.schema.causes import Value
 from athanor.local.apiserver.schema.formats import NO_QUANTITY
+from athanor.local.apiserver.schema.lists import LISTS
 from athanor.local.apiserver.schema.moments import MOMENTS
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -100,6 +102,8 @@ def _nano(value: Value) -> int:
 
 
 def _compare(a: Value, b: Value) -> int:
+    if "semver" in a:
+        return versions.compare(a, b)
     if "quantity" not in a:
         raise TypeError("no such overload")
     return (_nano(a) > _nano(b)) - (_nano(a) < _nano(b))
@@ -243,5 +247,7 @@ FUNCTIONS: Mapping[str, Callable[..., Value]] = {
     "prefixLength": lambda c: _network(c).prefixlen,
     "masked": lambda c: {"cidr": str(_network(c))},
     **MOMENTS,
+    **LISTS,
+    **versions.VERSIONS,
 }
 """Name → function; a method's receiver is its first argument."""

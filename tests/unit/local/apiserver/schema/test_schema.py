@@ -109,7 +109,7 @@ def test_names_are_escaped_as_expressions_write_them() -> None:
         "nope(self)",
         "self.?a.orValue(1) == 1",
         "",
-        "sets.contains(self, [1])",
+        "sets.unknown(self, [1])",
         "slef == 1",
     ],
 )
