@@ -131,6 +131,8 @@ def rows(
         total = running = done = 0
         for role in spec.roles:
             total += role.replicas
+            if spec.elastic is not None and spec.elastic.role == role.name:
+                total += spec.elastic.max - role.replicas
         for counts in status.pods:
             running += counts.running
             done += counts.succeeded

@@ -21,7 +21,13 @@ class _Meta(Base, frozen=True):
 
 
 class _Role(Base, frozen=True):
+    name: str = "worker"
     replicas: int = 1
+
+
+class _Elastic(Base, frozen=True):
+    max: int
+    role: str = "worker"
 
 
 class _Scheduling(Base, frozen=True):
@@ -31,6 +37,7 @@ class _Scheduling(Base, frozen=True):
 class _Spec(Base, frozen=True):
     framework: str = ""
     roles: tuple[_Role, ...] = ()
+    elastic: _Elastic | None = None
     scheduling: _Scheduling = field(default_factory=_Scheduling)
 
 

@@ -143,13 +143,15 @@ def test_lines_say_what_the_jobs_say() -> None:
         async with lab.cluster(all_controllers()) as world:
             client = await ready(world)
             await client.submit(asked("b", workers=2))
-            await client.submit(asked("a", suspend=True))
+            await client.submit(asked("a", suspend=True, min_workers=1, max_workers=4))
+            await client.resize("a", 1, most=3)
             await client.wait("b", until="running")
             jobs, lines = await client.list_jobs(), await client.job_lines()
             shown: Any = SimpleNamespace(clock=world.clock)
             for wide in (True, False):
                 rows = [overview.rows(shown, x, True, wide) for x in (jobs, lines)]
                 assert rows[0] == rows[1]
+                assert [row[4] for row in sorted(rows[0])] == ["0/3", "2/2"]
             assert sorted(line.metadata.name for line in lines) == ["a", "b"]
             assert await client.job_lines(namespace="other") == []
 
