@@ -117,3 +117,16 @@ def test_a_pod_that_is_deleted_while_it_runs_is_read_to_its_end(installed: Insta
     installed.athanor("suspend", "cut")
     wanted = ["[worker-0] first", "[worker-0] last words"]
     until(lambda: installed.athanor("logs", "cut").splitlines() == wanted, installed.said)
+
+
+def test_a_rank_reports_through_it_where_no_agent_reads_its_file(installed: Installed) -> None:
+    program = "import athanor_progress as p; p.report(3, 9, loss=0.5); p.saved(3)"
+    installed.athanor(
+        "submit", "generic", "--name", "far", "--image", IMAGE, "--cpu", "100m",
+        "--toleration", "all", "--", "env", "-u", "ATHANOR_PROGRESS_FILE", "sh", "-c",
+        f"python -c '{program}; import time; time.sleep(7); p.report(8, 9, loss=0.25)'",
+    )  # fmt: skip
+    installed.athanor("wait", "far", "--timeout", "2m")
+    told = json.loads(installed.athanor("get", "far", "-o", "json"))["status"]["progress"]
+    assert (told["step"], told["total"], told["metrics"]) == (8, 9, {"loss": 0.25})
+    assert told["lastCheckpointStep"] == 3
