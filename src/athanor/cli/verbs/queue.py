@@ -176,14 +176,16 @@ def _check(world: World, wanted: JSON) -> None:
     """Refuse what would make a queue invalid that is valid now, by the field's name."""
     import msgspec
 
-    from athanor.api.scheduling import Queue
-    from athanor.features.scheduling.queues import problems
+    from athanor.api.scheduling import Pool, Queue
+    from athanor.features.scheduling.queues import capacities, problems
 
     name = wanted["metadata"]["name"]
-    pools = {one["metadata"]["name"] for one in world.client.list(shared.kind_of("pools"))["items"]}
+    pools = capacities(
+        msgspec.convert(one, Pool) for one in world.client.list(shared.kind_of("pools"))["items"]
+    )
     now = {queue.metadata.name: queue for queue in _queues(world)}
-    before = problems(list(now.values()), frozenset(pools))
-    after = problems(list({**now, name: msgspec.convert(wanted, Queue)}.values()), frozenset(pools))
+    before = problems(list(now.values()), pools)
+    after = problems(list({**now, name: msgspec.convert(wanted, Queue)}.values()), pools)
     for wrong, problem in sorted(after.items(), key=lambda one: one[0] != name):
         if before.get(wrong) != problem:
             raise Failure(

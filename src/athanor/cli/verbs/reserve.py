@@ -44,9 +44,10 @@ def command() -> None:
 @click.option("--dry-run", is_flag=True, help="Print what would be created; needs no server.")
 def create(world: World, name: str, dry_run: bool, **wishes: object) -> None:
     """Keep nodes, or amounts of a pool, for some queues."""
-    shared.created(
-        world, shared.kind_of("reservations"), name, _spec(world, wishes), dry_run=dry_run
-    )
+    spec = _spec(world, wishes)
+    if not dry_run:
+        _check(world, name, spec)
+    shared.created(world, shared.kind_of("reservations"), name, spec, dry_run=dry_run)
 
 
 @verb(output=True, examples="athanor reserve list\nathanor reserve list course -o yaml")
@@ -68,6 +69,29 @@ def delete(world: World, names: tuple[str, ...], yes: bool) -> None:
 
 for made, word in ((create, "create"), (list_, "list"), (delete, "delete")):
     command.add_command(made, word)
+
+
+def _check(world: World, name: str, spec: JSON) -> None:
+    """Refuse what could keep nothing, by the field's name."""
+    import msgspec
+
+    from athanor.api.core import Node
+    from athanor.api.scheduling import Pool, Reservation
+    from athanor.features.scheduling import machines, reservations
+
+    there = {word: world.client.list(shared.kind_of(word))["items"]
+             for word in ("nodes", "pools", "queues")}  # fmt: skip
+    pools = msgspec.convert(there["pools"], list[Pool])
+    ground = reservations.ground(
+        (machines.read(node, pools) for node in msgspec.convert(there["nodes"], list[Node])),
+        (pool.metadata.name for pool in pools),
+        (queue["metadata"]["name"] for queue in there["queues"]),
+    )
+    wanted = {"metadata": {"name": name}, "spec": spec}
+    wrong = reservations.problem(msgspec.convert(wanted, Reservation), ground)
+    if wrong:
+        raise Failure(f"reservation {name} would not be valid: {wrong}",
+                      hint="athanor queue tree and athanor pool list show them")  # fmt: skip
 
 
 def _spec(world: World, wishes: dict[str, object]) -> JSON:

@@ -48,9 +48,9 @@ class Machines:
             if node is None:
                 found.pop(name, None)
             elif before is None or anew or not _alike(before.node, node):
-                found[name] = _read(node, pools)
+                found[name] = read(node, pools)
         if anew:
-            found.update({n: _read(one, pools) for one in cache
+            found.update({n: read(one, pools) for one in cache
                           if (n := one.metadata.name) not in found})  # fmt: skip
         if found == self.by_name:
             return
@@ -74,8 +74,8 @@ def _alike(before: Node, after: Node) -> bool:
     return same and sites.device_ids(before) == sites.device_ids(after)
 
 
-def _read(node: Node, pools: Sequence[Pool]) -> Machine:
-    """One that says nonsense offers nothing."""
+def read(node: Node, pools: Sequence[Pool]) -> Machine:
+    """What a node says; one that says nonsense offers nothing."""
     try:
         offered: Offered = nodes.capacity(node)
     except QuantityError:

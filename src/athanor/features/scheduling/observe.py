@@ -342,14 +342,6 @@ class _Kept:
         tenants, machines = self.tenants, self.machines
         key = machines.changes, tuple(tenants.pools), tuple(tenants.queues)
         if self._ground is None or self._ground[0] != key:
-            self._ground = (
-                key,
-                Ground(
-                    pool_of={name: one.pool for name, one in machines.by_name.items()},
-                    offers=machines.offers,
-                    pools=frozenset(tenants.pools),
-                    queues=frozenset(tenants.queues),
-                    devices=machines.devices,
-                ),
-            )
+            found = reservations.ground(machines.by_name.values(), tenants.pools, tenants.queues)
+            self._ground = key, found
         return self._ground[1]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from athanor.api.scheduling import Amounts, PoolQuota, Queue
+from athanor.api.scheduling import Amounts, Pool, PoolQuota, Queue
 from athanor.features.scheduling import nodes
 from athanor.features.scheduling.core.rows import NAN, QueueRow, QuotaRow
 from athanor.features.scheduling.core.snapshot import UNITS, Consent, QueueState
+from athanor.features.scheduling.rates import MEMORY
 from athanor.kit import quantity
 from athanor.kit.quantity import QuantityError
 from athanor.kit.times import parse_rfc3339
@@ -30,8 +31,8 @@ class Problem(NamedTuple):
     fatal: bool = True
 
 
-def problems(queues: Sequence[Queue], pools: frozenset[str]) -> dict[str, Problem]:
-    """The first problem of each queue that has one."""
+def problems(queues: Sequence[Queue], pools: Mapping[str, Amounts]) -> dict[str, Problem]:
+    """The first problem of each queue that has one. `pools`: what each has, where that is known."""
     by_name = {queue.metadata.name: queue for queue in queues}
     found: dict[str, Problem] = {}
     for name, queue in by_name.items():
@@ -52,7 +53,18 @@ def problems(queues: Sequence[Queue], pools: frozenset[str]) -> dict[str, Proble
         over = None if name in found else _children(queue, children.get(name, ()))
         if over is not None:
             found[name] = over
+    for name, over in _roots(children.get("", ()), pools):
+        found.setdefault(name, over)
     return found
+
+
+def capacities(pools: Iterable[Pool]) -> dict[str, Amounts]:
+    """What each pool has, by its status; nothing where it may grow or has no node."""
+    return {
+        pool.metadata.name: {} if pool.spec.elastic or not pool.status.nodes
+        else pool.status.capacity
+        for pool in pools
+    }  # fmt: skip
 
 
 def _own(queue: Queue) -> Problem | None:
@@ -99,7 +111,7 @@ def _tree(queue: Queue, by_name: Mapping[str, Queue]) -> Problem | None:
     return None
 
 
-def _places(queue: Queue, pools: frozenset[str]) -> Problem | None:
+def _places(queue: Queue, pools: Mapping[str, Amounts]) -> Problem | None:
     """Pools that are not there. A queue with no other would be taken for one that names none."""
     lost = all(quota.pool not in pools for quota in queue.spec.pools)
     for i, quota in enumerate(queue.spec.pools):
@@ -124,6 +136,25 @@ def _children(queue: Queue, children: Sequence[Queue]) -> Problem | None:
                 text = f"spec.pools[{i}].guaranteed.{resource}: its children's ({said}) are more"
                 return Problem("ChildrenOverGuarantee", text, fatal=False)
     return None
+
+
+def _roots(roots: Sequence[Queue], pools: Mapping[str, Amounts]) -> Iterator[tuple[str, Problem]]:
+    """All that is guaranteed at the top has to be there: else nobody's guarantee can be kept."""
+    promised: dict[tuple[str, str], list[tuple[Queue, int, int]]] = {}
+    for queue in roots:
+        for i, quota in enumerate(queue.spec.pools):
+            for resource, amount in nodes.amounts(quota.guaranteed).items():
+                if amount and resource != UNITS and not resource.endswith(MEMORY):
+                    promised.setdefault((quota.pool, resource), []).append((queue, i, amount))
+    for (pool, resource), some in promised.items():
+        has = nodes.amounts(pools.get(pool) or {}).get(resource, 0)
+        if not pools.get(pool) or sum(amount for _, _, amount in some) <= has:
+            continue
+        said = ", ".join(queue.metadata.name for queue, _, _ in some)
+        for queue, i, _ in some:
+            text = f"spec.pools[{i}].guaranteed.{resource}: the queues at the top ({said}) are"
+            text = f"{text} guaranteed more of it than pool {pool} has"
+            yield queue.metadata.name, Problem("GuaranteesOverPool", text, fatal=False)
 
 
 def row(

@@ -10,6 +10,7 @@ from athanor.api.meta import to_manifest
 from athanor.api.registry import of
 from athanor.api.scheduling import Reservation, ReservationStatus
 from athanor.features.scheduling.core.rows import INF, DeviceRow, ReservationRow
+from athanor.features.scheduling.machines import Machine
 from athanor.features.scheduling.queues import amounts_of
 from athanor.kit.quantity import QuantityError
 from athanor.kit.times import parse_rfc3339
@@ -28,6 +29,18 @@ class Ground(NamedTuple):
     pools: frozenset[str]
     queues: frozenset[str]
     devices: frozenset[str]
+
+
+def ground(machines: Iterable[Machine], pools: Iterable[str], queues: Iterable[str]) -> Ground:
+    """What reservations stand on."""
+    offers = {one.node.metadata.name: (one.offered, one.pool) for one in machines}
+    return Ground(
+        pool_of={name: pool for name, (_, pool) in offers.items()},
+        offers={name: offered for name, (offered, _) in offers.items()},
+        pools=frozenset(pools),
+        queues=frozenset(queues),
+        devices=frozenset(row.kind for (_, rows), _ in offers.values() for row in rows),
+    )
 
 
 def problem(one: Reservation, ground: Ground) -> str:

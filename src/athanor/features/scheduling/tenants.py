@@ -8,7 +8,7 @@ from typing import TypeVar
 from athanor.api import labels
 from athanor.api.core import Namespace, PriorityClass
 from athanor.api.meta import Object
-from athanor.api.scheduling import DEFAULT_QUEUE, Gang, Pool, Queue
+from athanor.api.scheduling import DEFAULT_QUEUE, Amounts, Gang, Pool, Queue
 from athanor.features.scheduling import gangs, queues, rates
 from athanor.features.scheduling.core.rows import NodeRow, PoolRow, QueueRow
 from athanor.features.scheduling.core.why import Code
@@ -31,6 +31,7 @@ class Tenants:
         self.spaces: dict[str, Namespace] = {}
         self.labels: Mapping[str, Mapping[str, str]] = {}
         self.pools_changed = True
+        self._has: Mapping[str, Amounts] = {}
         self._pool_rows: list[PoolRow] = []
         self._queue_rows: tuple[frozenset[str] | None, list[QueueRow]] = None, []
 
@@ -47,9 +48,10 @@ class Tenants:
         )
         if named:
             self.labels = {name: one.metadata.labels for name, one in self.spaces.items()}
-        if queued or self.pools_changed:
-            self.problems = queues.problems(list(self.queues.values()), frozenset(self.pools))
-            self._queue_rows = None, []
+        has = queues.capacities(self.pools.values())
+        if queued or self.pools_changed or has != self._has:
+            self.problems = queues.problems(list(self.queues.values()), has)
+            self._has, self._queue_rows = has, (None, [])
         return queued or self.pools_changed or ranked or named
 
     @property

@@ -39,13 +39,18 @@ def quota(**amounts: JSON) -> list[JSON]:
             "b", "ParentInvalid", "spec.parent: queue a is not valid: spec.pools[0].pool",
         ),
         (
+            [queue("a", pools=quota(guaranteed={"cpu": 3})),
+             queue("b", pools=quota(guaranteed={"cpu": "1500m"}))],
+            "b", "GuaranteesOverPool", "spec.pools[0].guaranteed.cpu: the queues at the top (a, b)",
+        ),
+        (
             [queue("a", budget={"gpuHours": "5h"})],
             "a", "InvalidQuantity", "spec.budget.gpuHours",
         ),
     ],
 )  # fmt: skip
 def test_the_field_is_named(queues: list[Queue], where: str, reason: str, word: str) -> None:
-    found = problems(queues, frozenset({"p"}))
+    found = problems(queues, {"p": {"cpu": "4"}})
     assert found[where].reason == reason
     assert word in found[where].message
 
@@ -53,7 +58,7 @@ def test_the_field_is_named(queues: list[Queue], where: str, reason: str, word: 
 def test_a_queue_none_of_whose_pools_exist_does_not_get_all_of_them() -> None:
     lost = queue("a", pools=[{"pool": "x", "limit": {"cpu": 1}}])
     some = queue("b", pools=[{"pool": "x", "limit": {"cpu": 1}}, *quota(limit={"cpu": 1})])
-    found = problems([lost, some], frozenset({"p"}))
+    found = problems([lost, some], {"p": {}})
     assert (found["a"].fatal, found["b"].fatal) == (True, False)
 
 
@@ -63,4 +68,4 @@ def test_sound_trees_have_no_problem() -> None:
         queue("a", parent="root", pools=quota(guaranteed={"cpu": "4"}, lendable={"cpu": "2"})),
         queue("b", parent="root", pools=quota(guaranteed={"cpu": "4"}, limit={"cpu": "6"})),
     ]
-    assert problems(tree, frozenset({"p"})) == {}
+    assert problems(tree, {"p": {"cpu": "8"}}) == {}
