@@ -21,9 +21,10 @@ from typing import NamedTuple
 
 from athanor.features.scheduling.core import place, rights, shrink
 from athanor.features.scheduling.core.seat import seat
+from athanor.features.scheduling.core.snapshot import Resize
 from athanor.features.scheduling.core.spots import Spots
 from athanor.features.scheduling.core.state import State, World
-from athanor.features.scheduling.core.table import Ints
+from athanor.features.scheduling.core.table import Ints, ints
 
 RETRIES = 8
 """Other choices of victims that are tried when the cheapest ones lead nowhere."""
@@ -46,15 +47,30 @@ class Proposal(NamedTuple):
 
 
 def propose(state: State, gang: int, pools: list[int]) -> Proposal | None:
-    """The first pool where evictions let the gang start (victims may be none: all leave already).
+    """Where evictions let the gang start (victims may be none: all leave already), if anywhere.
 
-    The least the gang can start with is what others have to make room for.
+    The least the gang can start with is what others have to make room for. Of its pools that is
+    taken where it harms least: nobody has to leave, else those of the least priority that lose
+    least. Where that is equal, the last pool gives way: own hardware is kept, the cloud given back.
     """
-    for pool in pools:
+    made: list[tuple[tuple[bool, int, float, bool, int], Proposal]] = []
+    for at, pool in enumerate(pools):
         found = _in_pool(state, gang, pool)
-        if found is not None:
+        if found is None:
+            continue
+        if not found.victims and not found.shrunk:
             return found
-    return None
+        made.append((_harm(state, found, at), found))
+    return min(made, key=lambda one: one[0])[1] if made else None
+
+
+def _harm(state: State, made: Proposal, at: int) -> tuple[bool, int, float, bool, int]:
+    """What a proposal costs others, the less the better; `at` is its pool's place in the order."""
+    again = [g for g in made.shrunk if state.snapshot.gangs.resize[g] == Resize.NEVER]
+    gone = ints((*made.victims, *again))
+    worst = int(state.snapshot.gangs.priority[gone].max()) if len(gone) else 0
+    loss = float(rights.lost(state, gone).sum()) if len(gone) else 0.0
+    return bool(len(gone)), worst, loss, bool(made.shrunk), -at
 
 
 def _in_pool(state: State, gang: int, pool: int) -> Proposal | None:
