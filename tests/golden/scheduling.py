@@ -7,6 +7,7 @@
     node b cpu=8 down
     queue q pools=own:60,cloud budget=5 (GPU-hours left) longest=3600 user=2 reserve=600
     gang x … resize=live|restart user=ann longest=60        lost y ranks=1,2
+    node c cost=2 (an hour) data=photos     gang x data=photos
     kept r nodes=c for=q spares
     help x          (its place, who holds what it lacks, what would let it start now)
     simulate nodes=a+1 gone=b times=2
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from athanor.features.scheduling import nodes, pods
 from athanor.features.scheduling.core import alter, position, whatif
 from athanor.features.scheduling.core import rows as r
 from athanor.features.scheduling.core.build import build
@@ -32,6 +34,7 @@ from athanor.features.scheduling.core.snapshot import (
     Snapshot,
 )
 from athanor.features.scheduling.core.table import floats
+from athanor.features.scheduling.nodes import NodeClass
 
 NOW = 1_000_000.0
 GPU = "nvidia.com/gpu"
@@ -117,25 +120,36 @@ def _snapshot(things: list[tuple[str, str, Words]]) -> Snapshot:
              for kind, n, w in things if kind == "pool"] or [r.PoolRow("p")]  # fmt: skip
     machines = [(n, w) for kind, n, w in things if kind == "node"]
     gangs = [(kind, n, w) for kind, n, w in things if kind in ("gang", "running", "leaving")]
+    of_node = [_class(w) for _, w in machines]
+    classes = list(dict.fromkeys(of_node))
     rows = r.Rows(
         pools,
-        [_node(n, w, pools) for n, w in machines],
+        [_node(n, w, pools)._replace(klass=classes.index(klass))
+         for (n, w), klass in zip(machines, of_node, strict=True)],
         [_queue(n, w, pools) for kind, n, w in things if kind == "queue"],
-        [_gang(kind, n, w) for kind, n, w in gangs],
+        [_gang(kind, n, w, classes) for kind, n, w in gangs],
         [row for _, n, w in gangs for row in _running(n, w, things)],
         [r.LostRow(n, 0, rank) for n in dict.fromkeys(n for _, n, _ in gangs)
          for rank in _lost(n, things)],
         [_kept(n, w, pools) for kind, n, w in things if kind == "kept"],
-        resources=("cpu", GPU),
+        resources=("cpu", GPU), node_classes=max(len(classes), 1),
     )  # fmt: skip
     return build(rows)
 
 
+def _class(w: Words) -> NodeClass:
+    """What decides whether a node suits: whose data it has, and what it costs."""
+    term = pods.cached("default", [w["data"]])[0][1] if "data" in w else ()
+    labels = [(label, "yes") for label, _, _ in term]
+    labels += [(nodes.COST, w["cost"])] if "cost" in w else []
+    return NodeClass(True, False, (), frozenset(labels))
+
+
 def _decided(s: Snapshot, d: Decisions) -> Iterator[str]:
     for one in d.admitted:
-        nodes = [s.nodes.names[n] for placed in one.placed for n in placed.nodes.tolist()]
+        where = [s.nodes.names[n] for placed in one.placed for n in placed.nodes.tolist()]
         masks = [m for placed in one.placed for m in placed.devices.tolist()]
-        told = " ".join(f"{n}[{m:b}]" if m else n for n, m in zip(nodes, masks, strict=True))
+        told = " ".join(f"{n}[{m:b}]" if m else n for n, m in zip(where, masks, strict=True))
         yield f"{s.gangs.names[one.gang]} starts on {told}"
     for gone in d.evicted:
         yield f"{s.gangs.names[gone.gang]} has to go: {gone.reason}, {gone.message}"
@@ -205,17 +219,19 @@ def _queue(name: str, w: Words, pools: list[r.PoolRow]) -> r.QueueRow:
     )  # fmt: skip
 
 
-def _gang(kind: str, name: str, w: Words) -> r.GangRow:
+def _gang(kind: str, name: str, w: Words, classes: list[NodeClass]) -> r.GangRow:
     gpus = int(w.get("gpu", "0"))
     shape = r.ShapeRow(
         request=(("cpu", int(w.get("cpu", "1")) * 1000),), kind=GPU if gpus else "",
-        devices=gpus, milli=int(w.get("milli", "1000")),
+        devices=gpus, milli=int(w.get("milli", "1000")), barred=(0,) * max(len(classes), 1),
     )  # fmt: skip
-    pods = int(w.get("pods", "1"))
+    data = pods.cached("default", w.get("data", "").split())
+    need = pods.PodNeed(shape, pods.Where((), (), ()), data)
+    count = int(w.get("pods", "1"))
     least = int(w["least"]) if "least" in w else None
     near = {x: w[x] for x in ("required", "preferred", "slice_level") if x in w}
-    one = r.PodSetRow("worker", shape, pods, least, **near, balanced="balanced" in w)
-    one = one._replace(slice_size=int(w.get("slice", "0")))
+    one = r.PodSetRow("worker", shape, count, least, **near, balanced="balanced" in w)
+    one = one._replace(slice_size=int(w.get("slice", "0")), prefer=pods.prefer(need, classes))
     ask = r.AskRow((one,), within=w.get("within", ""))
     age = float(w.get("age", "10"))
     state = {"gang": GangState.WAITING, "running": GangState.RUNNING}.get(kind, GangState.LEAVING)

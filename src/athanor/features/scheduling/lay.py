@@ -77,6 +77,8 @@ class Layer:
         """Every node's class, by the labels that somebody asks for."""
         labels = {label for where in wheres.values() for label in where.labels}
         labels |= {r[0] for need in wheres for _, term in need.liked for r in term}
+        if any(nodes.COST in one.node.metadata.labels for one in machines.values()):
+            labels.add(nodes.COST)
         asked = tuple(sorted(labels))
         known = self._classes if asked == self._labels and not marks else {}
         kept: dict[str, tuple[Node, NodeClass]] = {}

@@ -20,6 +20,8 @@ from athanor.wire.selector import from_object
 HOSTNAME = "kubernetes.io/hostname"
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+MOST = 100
+"""The largest weight of a preference."""
 
 
 class Term(NamedTuple):

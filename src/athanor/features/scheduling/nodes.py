@@ -31,6 +31,10 @@ DEVICE_IDS = "athanor.dev/device-ids"
 """Annotation: the ids (UUIDs) of the node's GPUs in the order of their indices."""
 
 
+COST = "athanor.dev/cost-per-hour"
+"""Label: what an hour of the node costs; one without it counts as paid for."""
+
+
 Toleration = tuple[str, ...]
 """Key, operator, value, effect."""
 
@@ -66,6 +70,12 @@ def class_of(node: Node, asked: Iterable[str], marks: Mapping[str, str] | None =
         tuple(sorted((t.key, t.value, t.effect) for t in taints)),
         frozenset((key, labels[key]) for key in (*asked, *(marks or ())) if key in labels),
     )
+
+
+def cost(klass: NodeClass) -> float:
+    """What an hour of the class's nodes costs."""
+    said = next((value for key, value in klass.labels if key == COST), "0")
+    return float(said) if said.replace(".", "", 1).isdecimal() else 0.0
 
 
 def amounts(said: Mapping[str, str | int]) -> dict[str, int]:

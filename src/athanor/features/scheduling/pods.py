@@ -20,6 +20,8 @@ Requirement = tuple[str, str, tuple[str, ...]]
 WHOLE = 1000
 SLOTS = {"1": 1, "2": 2, "3": 4, "4": 4, "7": 8}
 """Memory slices (of eight) that a MIG profile takes, by its number of compute slices."""
+CACHED = ("data.athanor.dev/{}.{}", "fluid.io/s-{}-{}")
+"""Labels, by namespace and claim, of nodes that hold a claim's data: ours, and Fluid's."""
 HOST_PORT = "hostport/"
 """Resources of this name are ports of a node; every node has each of them once."""
 CLASSES = ("None", "TimeSliced", "Memory", "Hardware")
@@ -93,7 +95,7 @@ def need(pod_set: PodSet, devices: Collection[str], namespace: str = "default") 
         least = CLASSES[CLASSES.index(gpu.isolation) :] if gpu.isolation in CLASSES else ()
         where = where._replace(all_of=(*where.all_of, (ISOLATION, "In", least)))
     shape = shape._replace(request=tuple(sorted(asked.items())))
-    return PodNeed(shape, where, _liked(spec), wishes)
+    return PodNeed(shape, where, _liked(spec) + cached(namespace, wishes.claims), wishes)
 
 
 def isolation(shapes: Shapes, k: int, offered: Sequence[str]) -> str:
@@ -217,16 +219,30 @@ def _liked(spec: JSON) -> tuple[tuple[int, tuple[Requirement, ...]], ...]:
     )
 
 
+def cached(
+    namespace: str, claims: Sequence[str]
+) -> tuple[tuple[int, tuple[Requirement, ...]], ...]:
+    """The nodes that hold data of these claims are preferred, as much as a pod can say it."""
+    return tuple(
+        (near.MOST, ((name.format(namespace, claim), "Exists", ()),))
+        for claim in dict.fromkeys(claims) for name in CACHED
+    )  # fmt: skip
+
+
 def prefer(one: PodNeed, classes: Sequence[NodeClass], worth: str = "") -> tuple[int, ...]:
-    """How well each node class suits a pod; empty when all do alike.
+    """How well each node class suits a pod: what is preferred, then its cost; empty when all do
+    alike.
 
     `worth` is the made-up label that says what other pods make of a node.
     """
+    costs = [nodes.cost(klass) for klass in classes]
+    dear = sorted(set(costs))
     found = []
-    for klass in classes:
+    for klass, cost in zip(classes, costs, strict=True):
         labels = dict(klass.labels)
         mine = sum(w for w, term in one.liked if all(_holds(r, labels) for r in term))
-        found.append(mine + int(labels.get(worth, "0")))
+        mine += int(labels.get(worth, "0"))
+        found.append(mine * len(dear) - dear.index(cost))
     return tuple(found) if len(set(found)) > 1 else ()
 
 

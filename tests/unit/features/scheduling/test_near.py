@@ -5,6 +5,7 @@ from athanor.api.meta import JSON, Object
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang, Pool, Queue
 from athanor.features.scheduling.matters import KEY
+from athanor.features.scheduling.nodes import COST
 from athanor.features.scheduling.observe import Observer
 from athanor.features.scheduling.plan import Planner
 from athanor.runtime.plan import Patch
@@ -172,6 +173,18 @@ def test_preferred_nodes_come_first() -> None:
     world.pod("web", "n1")
     prefer = {"affinity": {"podAffinity": {PREFERRED: [{"weight": 9, "podAffinityTerm": liked}]}}}
     assert world.gang(2, prefer) == ["n1", "n1"]
+
+
+def test_nodes_with_the_data_come_first_and_then_the_cheap_ones() -> None:
+    world, size = World(), {"cpu": "4", "memory": "8Gi", "pods": "20"}
+    told = {"n1": {"data.athanor.dev/default.data": "yes"}, "n2": {COST: "2.5"}, "n3": {COST: "9"},
+            "n0": {COST: "3", "fluid.io/s-default-data": "true"}}  # fmt: skip
+    for name, labels in told.items():
+        world.put(Node, name, labels=labels, status={"allocatable": size}, spec={})
+    mount = {"volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]}
+    assert world.gang(9, mount) == ["n0"] * 4 + ["n1"] * 4 + ["n2"]
+    assert set(world.gang(4, {})) == {"n1"}
+    assert set(world.gang(8, {})) == {"n1", "n2"}
 
 
 def test_volumes_hold_pods_where_they_are() -> None:

@@ -54,7 +54,7 @@ def parts(
     pool's levels from the widest to the nearest, `meant` the nodes whose domains matter, `klass`
     the nodes' classes.
     """
-    for inside in _outer(near, pods, room, domains, levels, meant):
+    for inside in _outer(near, pods, room, domains, meant, klass):
         if near.spreads:
             way = spread.deal(near.spreads, pods, room, domains, inside)
             if way is not None:
@@ -103,15 +103,29 @@ def per_domain(level: int, room: Ints, domains: Smalls, inside: Bools) -> Ints:
 
 
 def _outer(
-    near: Near, pods: int, room: Ints, domains: Smalls, levels: Sequence[int], everywhere: Bools
+    near: Near, pods: int, room: Ints, domains: Smalls, everywhere: Bools, klass: Smalls | None
 ) -> Iterator[Bools]:
+    """The domains that hold all of the set: the most preferred, then the tightest first."""
     if near.required == UNSET:
         yield everywhere
         return
     total = per_domain(near.required, room, domains, everywhere)
     enough = np.flatnonzero(total >= max(pods, 1))
-    for d in enough[np.argsort(total[enough], kind="stable")]:
+    order = enough[np.argsort(total[enough], kind="stable")]
+    if near.prefer and klass is not None:
+        worth = np.array(near.prefer)[klass]
+        suits = [_suits(worth, pods, room, domains[near.required] == d) for d in order]
+        order = order[np.argsort(-np.array(suits), kind="stable")]
+    for d in order:
         yield domains[near.required] == d
+
+
+def _suits(worth: Ints, pods: int, room: Ints, inside: Bools) -> int:
+    """What the best places for so many pods are worth together."""
+    nodes = np.flatnonzero(inside)
+    nodes = nodes[np.argsort(-worth[nodes], kind="stable")]
+    taken = np.diff(np.minimum(np.cumsum(np.minimum(room[nodes], pods)), pods), prepend=0)
+    return int(taken @ worth[nodes])
 
 
 def _fewest(
