@@ -7,6 +7,7 @@
     node b cpu=8 down
     queue q pools=own:60,cloud budget=5 (GPU-hours left) longest=3600 user=2 reserve=600
     gang x … resize=live|restart user=ann longest=60        lost y ranks=1,2
+    gang x pods=4 spread=rack:1 (DoNotSchedule, maxSkew)
     node c cost=2 (an hour) data=photos     gang x data=photos
     kept r nodes=c for=q spares
     help x          (its place, who holds what it lacks, what would let it start now)
@@ -232,6 +233,9 @@ def _gang(kind: str, name: str, w: Words, classes: list[NodeClass]) -> r.GangRow
     near = {x: w[x] for x in ("required", "preferred", "slice_level") if x in w}
     one = r.PodSetRow("worker", shape, count, least, **near, balanced="balanced" in w)
     one = one._replace(slice_size=int(w.get("slice", "0")), prefer=pods.prefer(need, classes))
+    if "spread" in w:
+        level, skew = w["spread"].split(":")
+        one = one._replace(spreads=(r.SpreadRow(level, int(skew)),))
     ask = r.AskRow((one,), within=w.get("within", ""))
     age = float(w.get("age", "10"))
     state = {"gang": GangState.WAITING, "running": GangState.RUNNING}.get(kind, GangState.LEAVING)

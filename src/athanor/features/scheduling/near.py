@@ -34,12 +34,16 @@ class Term(NamedTuple):
 
 
 class Spread(NamedTuple):
-    """Numbers of pods per domain of `key` differ by `skew` at most; `soft`: if it can be."""
+    """Numbers of pods per domain of `key` differ by `skew` at most; `soft`: if it can be.
+
+    With fewer than `domains` domains, the least that one has counts as none.
+    """
 
     selector: str
     key: str
     skew: int
     soft: bool
+    domains: int = 1
 
 
 class Wishes(NamedTuple):
@@ -72,18 +76,19 @@ def read(namespace: str, template: JSON) -> Wishes:
     spec: JSON = template.get("spec") or {}
     affinity = spec.get("affinity") or {}
     beside, apart = (affinity.get(name) or {} for name in ("podAffinity", "podAntiAffinity"))
+    labels = (template.get("metadata") or {}).get("labels") or {}
     liked = [
-        (sign * int(one.get("weight", 1)), _term(namespace, one.get("podAffinityTerm") or {}))
+        (sign * int(one.get("weight", 1)),
+         _term(namespace, one.get("podAffinityTerm") or {}, labels))
         for sign, terms in ((1, beside), (-1, apart))
         for one in terms.get(PREFERRED) or []
-    ]
-    labels = (template.get("metadata") or {}).get("labels") or {}
-    spreads = [_spread(one) for one in spec.get("topologySpreadConstraints") or []]
+    ]  # fmt: skip
+    spreads = [_spread(one, labels) for one in spec.get("topologySpreadConstraints") or []]
     return Wishes(
         namespace=namespace,
         labels=tuple(sorted((str(k), str(v)) for k, v in labels.items())),
-        beside=tuple(_term(namespace, one) for one in beside.get(REQUIRED) or []),
-        apart=tuple(_term(namespace, one) for one in apart.get(REQUIRED) or []),
+        beside=tuple(_term(namespace, one, labels) for one in beside.get(REQUIRED) or []),
+        apart=tuple(_term(namespace, one, labels) for one in apart.get(REQUIRED) or []),
         liked=tuple(liked),
         spreads=tuple(spreads),
         claims=tuple(
@@ -94,30 +99,43 @@ def read(namespace: str, template: JSON) -> Wishes:
     )
 
 
-def _term(namespace: str, one: JSON) -> Term:
+def _term(namespace: str, one: JSON, labels: Mapping[str, str]) -> Term:
     if one.get("namespaceSelector"):
         raise ValueError("affinity: a namespaceSelector that is not empty is not supported")
     named = tuple(sorted(one.get("namespaces") or ()))
     anywhere = one.get("namespaceSelector") is not None and not named
     if not one.get("topologyKey"):
         raise ValueError("affinity: podAffinity and podAntiAffinity need a topologyKey")
-    return Term(
-        _text(one.get("labelSelector")), named or (namespace,), anywhere, one["topologyKey"]
-    )
+    return Term(_selector(one, labels), named or (namespace,), anywhere, one["topologyKey"])
 
 
-def _spread(one: JSON) -> Spread:
-    if int(one.get("minDomains") or 1) > 1:
-        raise ValueError("topologySpreadConstraints: minDomains is not supported")
+def _spread(one: JSON, labels: Mapping[str, str]) -> Spread:
+    for name, default in (("nodeAffinityPolicy", "Honor"), ("nodeTaintsPolicy", "Ignore")):
+        if one.get(name, default) != default:
+            raise ValueError(f"topologySpreadConstraints: {name}: {one[name]} is not supported")
     soft = one.get("whenUnsatisfiable", "DoNotSchedule") != "DoNotSchedule"
     if not one.get("topologyKey"):
         raise ValueError("topologySpreadConstraints: topologyKey is missing")
     return Spread(
-        _text(one.get("labelSelector")), one["topologyKey"], int(one.get("maxSkew") or 1), soft
-    )
+        _selector(one, labels), one["topologyKey"], int(one.get("maxSkew") or 1), soft,
+        int(one.get("minDomains") or 1),
+    )  # fmt: skip
 
 
-def _text(selector: JSON | None) -> str:
+def _selector(one: JSON, labels: Mapping[str, str]) -> str:
+    """The pods that are meant, as JSON: by their labels, and as those that the pod itself has.
+
+    Keys that the pod has no label of say nothing, as in Kubernetes.
+    """
+    more = [
+        {"key": key, "operator": operator, "values": [labels[key]]}
+        for field, operator in (("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn"))
+        for key in one.get(field) or [] if key in labels
+    ]  # fmt: skip
+    selector: JSON | None = one.get("labelSelector")
+    if selector is not None and more:
+        said = [*(selector.get("matchExpressions") or []), *more]
+        selector = {**selector, "matchExpressions": said}
     return msgspec.json.encode(selector, order="sorted").decode() if selector is not None else ""
 
 
@@ -202,7 +220,8 @@ class Cluster:
         for one in wishes.spreads:
             term = Term(one.selector, (wishes.namespace,), False, "")
             counts = _matches(term, wishes.namespace, own)
-            spreads.append(SpreadRow(one.key, one.skew, one.soft, counts, self._counts(term)))
+            beside = self._counts(term)
+            spreads.append(SpreadRow(one.key, one.skew, one.soft, counts, beside, one.domains))
         return made._replace(spreads=tuple(spreads))
 
     def _counts(self, term: Term) -> tuple[tuple[str, int], ...]:
@@ -234,7 +253,7 @@ def _guards(pod: Pod) -> list[Term]:
     """What a running pod keeps away from itself."""
     terms = ((pod.spec.affinity or {}).get("podAntiAffinity") or {}).get(REQUIRED) or []
     try:
-        return [_term(pod.metadata.namespace, one) for one in terms]
+        return [_term(pod.metadata.namespace, one, pod.metadata.labels) for one in terms]
     except ValueError:
         return []  # asks for what nobody honours here
 

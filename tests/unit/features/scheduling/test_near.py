@@ -151,6 +151,26 @@ def test_several_rules_of_spreading_hold_together() -> None:
     assert set(world.gang(8, others)) == {"n2", "n3"}
 
 
+def test_pods_wait_for_enough_domains_and_are_told_apart_by_their_own_labels() -> None:
+    world = World()
+    many = rule("zone", 2) | {"minDomains": 3}
+    assert len(world.gang(4, {"topologySpreadConstraints": [many]})) == 4
+    assert world.gang(5, {"topologySpreadConstraints": [many]})[0] in ("Topology", "NeverFits")
+    for i in range(3):
+        world.pod(f"web-{i}", "n0")
+    all_pods: JSON = {"matchExpressions": [{"key": "app", "operator": "Exists"}]}
+    spread = rule("zone", 1, all_pods)
+    assert world.gang(1, {"topologySpreadConstraints": [spread]}) in (["n2"], ["n3"])
+    own = spread | {"matchLabelKeys": ["app", "not-there"]}
+    nodes = world.gang(4, {"topologySpreadConstraints": [own]})
+    assert sum(node in ("n0", "n1") for node in nodes) == 2
+    apart = affinity("podAntiAffinity", all_pods, "zone")
+    term = apart["affinity"]["podAntiAffinity"][REQUIRED][0]
+    assert set(world.gang(1, apart)) <= {"n2", "n3"}
+    term["matchLabelKeys"] = ["app"]
+    assert len(world.gang(2, apart)) == 2
+
+
 def test_only_domains_that_a_pod_is_meant_for_count_in_spreading() -> None:
     world = World(labels={"kind": "own"})
     size = {"cpu": "4", "memory": "8Gi", "pods": "20"}
@@ -252,8 +272,10 @@ def test_slices_of_a_device() -> None:
 
 def test_what_nobody_honours_is_refused_by_name() -> None:
     world = World()
-    one = {"topologyKey": "zone", "maxSkew": 1, "minDomains": 2, "labelSelector": MINE}
-    code, said = world.gang(1, {"topologySpreadConstraints": [one]})
-    assert (code, "topologySpreadConstraints" in said) == ("InvalidRequest", True)
+    for policy in ({"nodeTaintsPolicy": "Honor"}, {"nodeAffinityPolicy": "Ignore"}):
+        code, said = world.gang(1, {"topologySpreadConstraints": [rule("zone", 1) | policy]})
+        assert (code, next(iter(policy)) in said) == ("InvalidRequest", True)
+    fine = rule("zone", 1) | {"nodeTaintsPolicy": "Ignore", "nodeAffinityPolicy": "Honor"}
+    assert world.gang(1, {"topologySpreadConstraints": [fine]}) in (["n0"], ["n1"])
     code, said = world.gang(1, {}, {"isolation": "Magic"})
     assert (code, "gpu.isolation" in said) == ("InvalidRequest", True)

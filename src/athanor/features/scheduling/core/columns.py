@@ -162,7 +162,7 @@ def pod_sets_table(
 
 def _spread(one: SpreadRow, levels: Mapping[str, int], nodes: Mapping[str, int]) -> SpreadRule:
     beside = tuple((nodes[name], pods) for name, pods in one.beside if name in nodes)
-    return _level(one.level, levels), one.skew, one.soft, one.counts, beside
+    return _level(one.level, levels), one.skew, one.soft, one.counts, beside, one.domains
 
 
 def _level(name: str, levels: Mapping[str, int]) -> int:

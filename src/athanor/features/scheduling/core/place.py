@@ -95,6 +95,7 @@ def _place_set(
         levels,
         _meant(ledger, ask.shape, pool),
         ledger.nodes.klass,
+        ledger.gave_up,
     ):
         spots: tuple[Spot, ...] = ()
         for part in way:

@@ -80,6 +80,7 @@ class SpreadRow(NamedTuple):
     soft: bool = False
     counts: bool = True
     beside: tuple[tuple[str, int], ...] = ()
+    domains: int = 1
 
 
 class PodSetRow(NamedTuple):

@@ -56,7 +56,7 @@ __all__ = [
 """What `decisions` holds is part of this seam."""
 
 FORMAT = "athanor.dev/snapshot/v2"
-SpreadRule = tuple[int, int, bool, bool, tuple[tuple[int, int], ...]]
+SpreadRule = tuple[int, int, bool, bool, tuple[tuple[int, int], ...], int]
 """The fields of a `spread.Spread`, in order."""
 UNSET = -1
 """In quota columns: nothing said (no limit; deserved = guaranteed; all of it lendable)."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from athanor.features.scheduling.core import spread
 from athanor.features.scheduling.core.snapshot import UNSET
-from athanor.features.scheduling.core.spread import Part, Spread
+from athanor.features.scheduling.core.spread import Part, Slices, Spread
 from athanor.features.scheduling.core.table import Bools, Ints, Smalls
 
 
@@ -39,6 +39,13 @@ class Near(NamedTuple):
         return self.evenly or self.required != UNSET or self.slice_size > 0
 
     @property
+    def slices(self) -> Slices | None:
+        """The slices that each need one domain."""
+        if not self.slice_size or self.slice_level == UNSET:
+            return None
+        return Slices(self.slice_size, self.slice_level)
+
+    @property
     def evenly(self) -> bool:
         """Whether the pods must be spread over domains."""
         return any(not one.soft for one in self.spreads)
@@ -46,22 +53,22 @@ class Near(NamedTuple):
 
 def parts(
     near: Near, pods: int, room: Ints, domains: Smalls, levels: Sequence[int], meant: Bools,
-    klass: Smalls | None = None,
+    klass: Smalls | None = None, gave_up: list[int] | None = None,
 ) -> Iterator[list[Part]]:  # fmt: skip
     """Ways to share the pods out among domains, best first; none when it cannot be.
 
     `room` is pods a node takes, `domains` a level's domain a node (levels × nodes), `levels` the
     pool's levels from the widest to the nearest, `meant` the nodes whose domains matter, `klass`
-    the nodes' classes.
+    the nodes' classes. What ends without a proof is counted in `gave_up`.
     """
     for inside in _outer(near, pods, room, domains, meant, klass):
         if near.spreads:
-            way = spread.deal(near.spreads, pods, room, domains, inside)
+            way = spread.deal(near.spreads, pods, room, domains, inside, near.slices, gave_up)
             if way is not None:
                 yield way
             if near.evenly:
                 continue
-        if near.slice_size and near.slice_level != UNSET:
+        if near.slices is not None:
             cut = _slices(near, pods, room, domains, inside)
             if cut is not None:
                 yield cut
