@@ -86,7 +86,7 @@ class Replica:
 
     async def _work(self) -> None:
         log.info("%s leads", self._seat.identity)
-        planner = Planner(meters=self._meters)
+        planner = Planner(meters=self._meters, home=self._seat.namespace)
         where = await self._gateway()
         every = all_controllers(planner=planner, where=where, image=self._seat.image)
         controllers = [c for c in every if c.name not in _LAPTOP_ONLY]

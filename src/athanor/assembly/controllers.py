@@ -83,7 +83,7 @@ async def work(
 async def _control(
     client: Client, clock: Clock, data: DataDir, filled: Callable[[], None], where: Gateway
 ) -> None:
-    planner = Planner(meters=Meters(time.perf_counter))
+    planner = Planner(meters=Meters(time.perf_counter), home=LEASE[0])
     controllers = all_controllers(str(data.checkpoints), planner, where)
     manager = Manager(client, controllers, clock, random.random)
     running = asyncio.ensure_future(manager.run())

@@ -13,6 +13,7 @@ from athanor.cli.verb import verb
 from athanor.cli.world import World
 
 if TYPE_CHECKING:
+    from athanor.api.core import ConfigMap
     from athanor.api.meta import JSON, Object
     from athanor.features.scheduling.core.measure import Measures
     from athanor.features.scheduling.core.simulate import Scenario
@@ -28,7 +29,8 @@ Change = Callable[["Scenario"], "Scenario"]
 
 
 @verb(output=True, examples=EXAMPLES)
-@click.option("--history", is_flag=True, help="Replay all that has run, on empty nodes.")
+@click.option("--history", is_flag=True,
+              help="Replay all that has run and is remembered, on empty nodes.")  # fmt: skip
 @click.option("--from", "source", default="", metavar="FILE", help="A scenario that was saved.")
 @click.option("--save", default="", metavar="FILE", help="Write the scenario, play nothing.")
 @click.option("--add-nodes", multiple=True, metavar="LIKE=N",
@@ -129,7 +131,7 @@ def _scenario(world: World, source: str, wishes: dict[str, object]) -> Scenario:
         objects = {kind: _listed(world, kind) for kind in scenarios.KINDS}
         now = world.clock.now()
         if wishes["history"]:
-            return scenarios.history(objects, Policy(), now)
+            return scenarios.history(objects, Policy(), now, _records(world))
         return scenarios.live(objects, Policy(), now, _span(str(wishes["runtime"])))
     except ValueError as wrong:
         raise Failure(f"{source}: {wrong}" if source else str(wrong)) from None
@@ -142,6 +144,32 @@ def _listed(world: World, kind: type[Object]) -> list[Object]:
 
     found: JSON = world.client.list(of(kind), everywhere=True)
     return [msgspec.convert(item, kind) for item in found.get("items", [])]
+
+
+def _records(world: World) -> list[ConfigMap]:
+    """What is remembered of gangs that are gone, to those who may read it."""
+    import os
+
+    import msgspec
+
+    from athanor.api.core import ConfigMap
+    from athanor.api.registry import of
+    from athanor.features.scheduling import record
+    from athanor.wire.status import ApiError
+
+    found: list[ConfigMap] = []
+    for home in ("kube-system", os.environ.get("ATHANOR_NAMESPACE") or "athanor-system"):
+        try:
+            said = world.client.list(of(ConfigMap), namespace=home, labels=record.LABEL)
+        except ApiError as wrong:
+            if wrong.reason != "Forbidden":
+                raise
+            show.note(f"without gangs that are gone: you may not list ConfigMaps in {home}")
+            return []
+        found += msgspec.convert(said["items"], list[ConfigMap])
+    if missing := record.left_out(found):
+        show.note(f"{missing} gangs were too many to be remembered")
+    return found
 
 
 def _changed(before: Scenario, wishes: dict[str, object]) -> Scenario:

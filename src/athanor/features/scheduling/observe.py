@@ -59,9 +59,10 @@ class Observed(Struct, frozen=True, kw_only=True):
     """The cluster as of now: the snapshot, and the objects its rows stand for.
 
     `unread` are refused because their request cannot be read: they are in no row. `failing` are
-    the gangs with failures, `finished` those that ended since the last look (at the first one: all
-    that have). `told[g]` is the number that `tellings` gives to the codes of the reasons that gang
-    g's status says, `kinds[g]` that of its kinds in `paths`.
+    the gangs with failures, `finished` those that ended since the last look, by themselves or
+    because they were deleted (at the first one: all that have ended and are there). `told[g]` is
+    the number that `tellings` gives to the codes of the reasons that gang g's status says,
+    `kinds[g]` that of its kinds in `paths`.
     """
 
     snapshot: Snapshot
@@ -228,6 +229,8 @@ class _Kept:
             gang = cache.get(key)
             if name in self.gangs and gang is not None and gangs.is_over(gang):
                 self.finished.append(gang)
+            elif name in self.gangs and gang is None and gangs.holds(self.gangs[name]):
+                self.finished.append(self.gangs[name])
             self._forget(name)
             holds[name] = gang is not None and gangs.holds(gang)
             if gang is None or not gangs.matters(gang):

@@ -31,6 +31,7 @@ from athanor.features.scheduling.distrust import Distrust
 from athanor.features.scheduling.metrics import Meters
 from athanor.features.scheduling.observe import Observed
 from athanor.features.scheduling.reasons import Telling, of_gang
+from athanor.features.scheduling.record import Recorder
 from athanor.features.scheduling.report import SAVE_EVERY, Reporter
 from athanor.features.scheduling.runtimes import Runtimes
 from athanor.kit.times import rfc3339
@@ -44,11 +45,13 @@ class Planner:
     """`plan` with the memo of the cycle before; `past` is what it leaves for the next look.
 
     `latest` is what was last seen and decided, for those who ask why; `after` is called when it is
-    new.
+    new. In the namespace `home` it remembers gangs that are over.
     Nodes that refused or lost a gang's pods are left alone for a while, longer each time.
     """
 
-    def __init__(self, policy: Policy | None = None, meters: Meters | None = None) -> None:
+    def __init__(
+        self, policy: Policy | None = None, meters: Meters | None = None, home: str = ""
+    ) -> None:  # fmt: skip
         self.policy = policy or Policy()
         self.meters = meters or Meters(lambda: 0.0)
         self.memo: Memo | None = None
@@ -58,6 +61,7 @@ class Planner:
         self.runtimes = Runtimes()
         self.telling = Telling()
         self.reporter = Reporter(self.runtimes)
+        self.recorder = Recorder(home)
         self.latest: tuple[Observed, Decisions] | None = None
         self.after: Callable[[], None] = lambda: None
 
@@ -82,8 +86,9 @@ class Planner:
         reported, moments = self.reporter(seen, decisions, spent)
         actions += told + reported
         actions += reservations.statuses(seen.reservations, seen.ground, now)
-        moments += [*more, *_moments(seen, decisions, spent)]
-        return Plan(tuple(actions), min(moments, default=None))
+        recorded, later = self.recorder(seen.finished, now)
+        moments += [*more, *later, *_moments(seen, decisions, spent)]
+        return Plan((*actions, *recorded), min(moments, default=None))
 
 
 def decided(seen: Observed, decisions: Decisions) -> list[Patch]:

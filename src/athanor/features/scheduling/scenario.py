@@ -1,8 +1,8 @@
 """Scenarios for the simulator: from objects of an API server, or from a file; and to a file.
 
 `live` is the cluster as it stands: what runs ends as expected, what waits runs as long as it said.
-`history` replays what the cluster remembers: every gang that has run comes when it came, on empty
-nodes, and needs as long as it needed.
+`history` replays what the cluster remembers (see `record`): every gang that has run comes when it
+came, on empty nodes, and needs as long as it needed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from athanor.api.core import (
+    ConfigMap,
     Namespace,
     Node,
     PersistentVolume,
@@ -25,13 +26,12 @@ from athanor.api.core import (
 )
 from athanor.api.meta import JSON, Object
 from athanor.api.scheduling import Gang, GangStatus, Pool, Queue, Reservation
-from athanor.features.scheduling import gangs
+from athanor.features.scheduling import gangs, record
 from athanor.features.scheduling.core.decisions import Policy
 from athanor.features.scheduling.core.simulate import Scenario
 from athanor.features.scheduling.core.snapshot import GangState, Snapshot
 from athanor.features.scheduling.core.table import ShapeError, floats
 from athanor.features.scheduling.observe import WATCHED, Observed, Observer
-from athanor.kit.times import parse_rfc3339
 from athanor.runtime.cache import Cache, Caches, Key
 from athanor.wire.status import ApiError
 
@@ -89,14 +89,18 @@ def _left(
     return max(end - now, 1.0)
 
 
-def history(objects: Objects, policy: Policy, now: float) -> Scenario:
+def history(
+    objects: Objects, policy: Policy, now: float, records: Sequence[ConfigMap] = ()
+) -> Scenario:
     """All that has run and is still remembered. Raises ValueError when nothing has."""
-    past = [gang for gang in _gangs(objects) if gang.status.started_at]
+    there = [gang for gang in _gangs(objects) if gang.status.started_at]
+    past = {gang.metadata.uid: (gang, record.lasted(gang, now)[0]) for gang in there}
+    past = {gang.metadata.uid: (gang, ran) for gang, ran in record.remembered(records)} | past
     if not past:
         raise ValueError("no gang that has run is remembered; without --history what is, is played")
-    lasted = {gangs.key_of(gang): _lasted(gang, now) for gang in past}
-    fresh = [_as_submitted(gang) for gang in past]
-    seen = _observed({**objects, Gang: fresh, Pod: ()})
+    fresh = [(_as_submitted(gang, uid), ran) for uid, (gang, ran) in sorted(past.items())]
+    lasted = {gangs.key_of(gang): ran for gang, ran in fresh}
+    seen = _observed({**objects, Gang: [gang for gang, _ in fresh], Pod: ()})
     s = seen.snapshot
     work = floats(lasted[name] for name in s.gangs.names)
     return Scenario(
@@ -142,14 +146,9 @@ def _gangs(objects: Objects) -> Iterable[Gang]:
     return (gang for gang in objects.get(Gang, ()) if isinstance(gang, Gang))
 
 
-def _lasted(gang: Gang, now: float) -> float:
-    """How long a gang has run."""
-    begun = parse_rfc3339(gang.status.started_at or "")
-    end = parse_rfc3339(gang.status.finished_at) if gang.status.finished_at else now
-    return max(end - begun, 1.0)
-
-
-def _as_submitted(gang: Gang) -> Gang:
+def _as_submitted(gang: Gang, uid: str) -> Gang:
+    """Under a name of its own: others of the same name may have come after it."""
     spec = msgspec.structs.replace(gang.spec, suspend=False, outcome=None)
-    meta = msgspec.structs.replace(gang.metadata, deletion_timestamp=None)
+    name = f"{gang.metadata.name}.{uid}"
+    meta = msgspec.structs.replace(gang.metadata, name=name, deletion_timestamp=None)
     return msgspec.structs.replace(gang, metadata=meta, spec=spec, status=GangStatus())
