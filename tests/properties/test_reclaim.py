@@ -13,6 +13,8 @@ from tests.properties import worlds
 from tests.properties.worlds import GPU, NOW
 
 POLICY = Policy()
+ASK = r.AskRow((r.PodSetRow("s", r.ShapeRow((("cpu", 1000),))),))
+"""A gang of one core."""
 
 
 def asks(most: int) -> st.SearchStrategy[r.AskRow]:
@@ -83,3 +85,48 @@ def test_what_was_lent_comes_back_from_as_few_as_can_be(rows: r.Rows) -> None:
         for one in running:
             left = without(rows, {one})
             assert not worlds.fits(rows.nodes, owner.ask, "p", left), f"{one} could have gone"
+
+
+@st.composite
+def lenders(draw: st.DrawFn) -> r.Rows:
+    """Two or three queues that borrow from a fourth one, in gangs of a core on one node."""
+    spare = draw(st.integers(1, 3))
+    queues = [r.QueueRow("mine", quotas={"p": r.QuotaRow({"cpu": spare * 1000})})]
+    gangs: list[r.GangRow] = []
+    for i in range(draw(st.integers(2, 3))):
+        right, used = draw(st.integers(0, 2)), draw(st.integers(0, 4))
+        weight = draw(st.integers(1, 2))
+        quota = r.QuotaRow({"cpu": right * 1000})
+        queues.append(r.QueueRow(f"q{i}", quotas={"p": quota}, weight=weight))
+        gangs += [
+            r.GangRow(
+                f"g{i}-{k}", f"q{i}", ASK, GangState.RUNNING, pool="p", created=0.0,
+                started=NOW - draw(st.sampled_from([100.0, 110.0, 900.0])),
+            )
+            for k in range(used)
+        ]  # fmt: skip
+    node = r.NodeRow("n", "p", {"cpu": max(len(gangs), 1) * 1000})
+    running = [r.RunningRow(gang.name, 0, "n") for gang in gangs]
+    owner = r.GangRow("owner", "mine", ASK, created=NOW)
+    return r.Rows(
+        [r.PoolRow("p")], [node], queues, [*gangs, owner], running, resources=("cpu", GPU)
+    )
+
+
+@given(lenders())
+def test_of_about_equal_losses_that_of_the_queue_which_borrows_most_goes_first(
+    rows: r.Rows,
+) -> None:
+    s = build(rows)
+    d, _ = cycle(s, POLICY, NOW)
+    if len(d.evicted) != 1:
+        return
+    gone = rows.gangs[d.evicted[0].gang]
+    rights = {q.name: (q.quotas["p"].guaranteed["cpu"] // 1000, q.weight) for q in rows.queues}
+    used = {q: sum(g.queue == q for g in rows.gangs if g.name != "owner") for q in rights}
+    lent = {q: max(used[q] - right, 0) / weight for q, (right, weight) in rights.items()}
+    least = min(NOW - g.started for g in rows.gangs[:-1] if lent[g.queue])
+    assert NOW - gone.started < 2 * least
+    for other in rows.gangs[:-1]:
+        if lent[other.queue] and NOW - other.started < 2 * least:
+            assert lent[gone.queue] >= lent[other.queue]

@@ -9,9 +9,10 @@ Whom a gang may push out:
 An elastic gang is pushed out whole only if what is left without its surplus is open to that too.
 Never: gangs that are not preemptible, that run for less than their queue's minimum, or leave
 already. The order is: lower priority, least device time lost (since the last checkpoint, and the
-restart), youngest. The eviction is played through in a copy of the world, those that can be spared
-are put back (the most valuable first), and only what then still works is proposed: with every
-victim above its queue's right even when it is looked at last.
+restart; where that is about equal, in the queue that borrows most for its weight), youngest. The
+eviction is played through in a copy of the world, those that can be spared are put back (the most
+valuable first), and only what then still works is proposed: with every victim above its queue's
+right even when it is looked at last.
 """
 
 from __future__ import annotations
@@ -209,4 +210,4 @@ def _candidates(state: State, gang: int, pool: int, amounts: Ints) -> list[int]:
     rows = state.movable(pool)
     open_ = rights.open_to(state, state.soon(), gang, rows, pool, amounts)
     staying = state.leaving | state.released | state.outlived | state.busy
-    return [g for g in rights.cheapest(state, pool, open_) if g not in staying]
+    return [g for g in rights.cheapest(state, gang, pool, open_) if g not in staying]

@@ -23,9 +23,10 @@ def lost(state: State, rows: Ints) -> Floats:
     return found
 
 
-def cheapest(state: State, pool: int, open_: Bools) -> list[int]:
-    """Those of the pool's movable gangs that are marked, the first to go first: lower priority,
-    least lost, youngest. What each loses is asked for once a cycle."""
+def cheapest(state: State, gang: int, pool: int, open_: Bools) -> list[int]:
+    """Those of the pool's movable gangs that are marked, the first to go for `gang` first: lower
+    priority, least lost (where that is about equal, of the queue that borrows most), youngest.
+    What each loses is asked for once a cycle."""
     if not open_.any():
         return []
     rows, gangs = state.movable(pool), state.snapshot.gangs
@@ -33,9 +34,31 @@ def cheapest(state: State, pool: int, open_: Bools) -> list[int]:
         state.losses[pool] = lost(state, rows)
     some, losses = rows[open_], state.losses[pool][open_]
     began = np.where(np.isnan(gangs.started[some]), state.time, gangs.started[some])
-    order = np.lexsort((-some, -began, losses, gangs.priority[some]))
+    queues, of = np.unique(gangs.queue[some], return_inverse=True)
+    lent = np.array([borrowed(state, gang, pool, q) for q in queues.tolist()])[of.reshape(-1)]
+    order = np.lexsort((-some, -began, losses, -lent, about(losses), gangs.priority[some]))
     found: list[int] = some[order].tolist()
     return found
+
+
+def about(losses: Floats) -> Ints:
+    """Losses within a factor of two count as equal."""
+    found: Ints = np.floor(np.log2(np.maximum(losses, 1e-6))).astype(np.int64)
+    return found
+
+
+def borrowed(state: State, gang: int, pool: int, queue: int) -> float:
+    """The part of a pool that a queue's side of the tree, seen from a gang's queue, uses beyond its
+    guarantee, by the side's weight; 0 for the gang's own queue."""
+    tree, mine = state.soon().tree, int(state.snapshot.gangs.queue[gang])
+    meet = tree.meeting(mine, queue)
+    if meet == queue:
+        return 0.0
+    path = tree.path[queue]
+    side = path[path.index(meet) - 1] if meet != UNSET else path[-1]
+    some = tree.covered[pool] & (tree.capacity[pool] > 0)
+    over = (tree.use[side, pool] - tree.guaranteed[side, pool])[some] / tree.capacity[pool][some]
+    return float(over.max(initial=0.0)) / float(state.shares.weight[side])
 
 
 def begun(state: State, gang: int) -> float:

@@ -35,7 +35,13 @@ def candidates(state: State, gang: int, pool: int, amounts: Ints) -> list[int]:
     ]
     return sorted(
         found,
-        key=lambda g: (int(gangs.priority[g]), _cost(state, g), -rights.begun(state, g), -g),
+        key=lambda g: (
+            int(gangs.priority[g]),
+            _cost(state, g),
+            -rights.borrowed(state, gang, pool, int(gangs.queue[g])),
+            -rights.begun(state, g),
+            -g,
+        ),
     )
 
 
