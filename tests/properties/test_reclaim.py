@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from athanor.features.scheduling.core import preempt
 from athanor.features.scheduling.core import rows as r
 from athanor.features.scheduling.core.build import build
 from athanor.features.scheduling.core.cycle import cycle
@@ -130,3 +133,27 @@ def test_of_about_equal_losses_that_of_the_queue_which_borrows_most_goes_first(
     for other in rows.gangs[:-1]:
         if lent[other.queue] and NOW - other.started < 2 * least:
             assert lent[gone.queue] >= lent[other.queue]
+
+
+def test_a_no_without_trying_everyone_says_so() -> None:
+    """The cheapest victims use up what their queue is above its right; the large one would do."""
+    wide = r.AskRow((r.PodSetRow("s", r.ShapeRow((("cpu", 3000),))),))
+    sizes = {"g0": ("a", ASK), "g1": ("b", wide)}
+    gangs = [
+        r.GangRow(name, "theirs", ask, GangState.RUNNING, pool="p", started=NOW - 100.0)
+        for name, (_, ask) in sizes.items()
+    ]
+    owner = r.GangRow("owner", "mine", wide, created=NOW)
+    nodes = [r.NodeRow("a", "p", {"cpu": 1000}), r.NodeRow("b", "p", {"cpu": 3000})]
+    quotas = {"mine": 3000, "theirs": 3000}
+    rows = r.Rows(
+        [r.PoolRow("p")], nodes,
+        [r.QueueRow(q, quotas={"p": r.QuotaRow({"cpu": n})}) for q, n in quotas.items()],
+        [*gangs, owner], [r.RunningRow(name, 0, node) for name, (node, _) in sizes.items()],
+        resources=("cpu", GPU),
+    )  # fmt: skip
+    d, _ = cycle(build(rows), POLICY, NOW)
+    assert [one.gang for one in d.evicted] == [1]
+    with mock.patch.object(preempt, "LOOKS", 0):
+        d, _ = cycle(build(rows), POLICY, NOW)
+    assert [one.code for one in d.why(2)][-1] == "NotProven"

@@ -181,6 +181,9 @@ class _Run:
                 line.take()
                 self._close(line, g)
                 return
+            if g in state.unproven:
+                text = "not everyone was tried who might make room: too many could leave"
+                reasons = (*reasons, why(Code.NOT_PROVEN, text))
         by_quota = bool(tried) and all(b.refusal is not None for b in tried)
         self.enter("backfill")
         promised = not by_quota and (

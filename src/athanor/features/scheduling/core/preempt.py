@@ -84,11 +84,14 @@ def _in_pool(state: State, gang: int, pool: int) -> Proposal | None:
         return None
     tried = _try(state, gang, pool, surplus, candidates)
     more = min(RETRIES, LOOKS // max(len(candidates), 1))
-    for first in tried.denied[:more]:  # cheap victims may use up what a queue is above its right
+    denied = tried.denied
+    for first in denied[:more]:  # cheap victims may use up what a queue is above its right
         if tried.made is not None:
             break
         rest = [g for g in candidates if g != first]
         tried = _try(state, gang, pool, surplus, [first, *rest])
+    if tried.made is None and len(denied) > more:
+        state.unproven.add(gang)
     return tried.made
 
 
