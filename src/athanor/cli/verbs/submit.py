@@ -6,10 +6,11 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from athanor.api.training import Framework
 from athanor.cli import show
 from athanor.cli.verb import verb
 from athanor.cli.world import World
@@ -17,11 +18,6 @@ from athanor.cli.world import World
 if TYPE_CHECKING:
     from athanor.sdk.asked import RoleAsk
     from athanor.sdk.submission import Submission
-
-FRAMEWORKS = (
-    "pytorch", "tensorflow", "jax", "mpi", "horovod", "deepspeed", "xgboost", "lightgbm",
-    "ray", "spark", "flink", "generic",
-)  # fmt: skip
 
 EXAMPLES = """\
 athanor submit jax --workers 2 -- python train.py --epochs 10
@@ -37,7 +33,7 @@ athanor submit xgboost --workers 2 -- python train.py --dry-run -o yaml > job.ya
 @verb(namespace=True, output=True, examples=EXAMPLES.replace(
     "-- python train.py --dry-run -o yaml > job.yaml", "--dry-run -o yaml -- python train.py"
 ))  # fmt: skip
-@click.argument("framework", type=click.Choice(FRAMEWORKS), metavar="FRAMEWORK")
+@click.argument("framework", type=click.Choice(get_args(Framework)), metavar="FRAMEWORK")
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND [ARGS]...")
 @click.option("--name", default="", help="Name of the job [made up].")
 @click.option("--workers", default=1, show_default=True, help="How many ranks.")
