@@ -160,8 +160,11 @@ def _grant(served: Served) -> None:
 class Raw:
     """The cheapest HTTP/1.1 client: what is measured is the server, not this."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str = ""
+    ) -> None:
         self.reader, self.writer = reader, writer
+        self._head = "Host: bench\r\n" + (f"Authorization: Bearer {token}\r\n" if token else "")
 
     @classmethod
     async def connect(cls, target: Target, tls: ssl.SSLContext | None = None) -> Raw:
@@ -171,26 +174,38 @@ class Raw:
         return cls(
             *await asyncio.open_connection(
                 host, int(port), ssl=settings, server_hostname=host, limit=1 << 26
-            )
+            ),
+            token=target.bearer(),
         )
 
     async def ask(
-        self, method: str, path: str, body: bytes = b"", accept: str = "application/json"
-    ) -> tuple[int, bytes]:
+        self, method: str, path: str, body: bytes = b"", accept: str = "application/json",
+        content_type: str = "application/json",
+    ) -> tuple[int, bytes]:  # fmt: skip
         """Status and body of one request."""
         self.writer.write(
-            f"{method} {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+            f"{method} {path} HTTP/1.1\r\n{self._head}Content-Type: {content_type}\r\n"
             f"Accept: {accept}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
             + body
         )
-        head = await self.reader.readuntil(b"\r\n\r\n")
+        head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
         status = int(head[9:12])
-        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        if b"transfer-encoding: chunked" in head:
+            return status, await self._chunked()
+        length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
         return status, await self.reader.readexactly(length)
+
+    async def _chunked(self) -> bytes:
+        chunks = []
+        while size := int(await self.reader.readuntil(b"\r\n"), 16):
+            chunks.append(await self.reader.readexactly(size))
+            await self.reader.readexactly(2)
+        await self.reader.readexactly(2)
+        return b"".join(chunks)
 
     async def follow(self, path: str) -> None:
         """Begin a stream; `reader` then has its chunks."""
-        self.writer.write(f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
+        self.writer.write(f"GET {path} HTTP/1.1\r\n{self._head}\r\n".encode())
         head = await self.reader.readuntil(b"\r\n\r\n")
         assert b" 200 " in head.partition(b"\r\n")[0], head
 

@@ -22,7 +22,7 @@ SAMPLED = 5
 MAPS = "/api/v1/namespaces/default/configmaps"
 
 
-def _map(name: str) -> bytes:
+def configmap(name: str) -> bytes:
     """A ConfigMap that is about 500 B when stored."""
     meta = {"name": name, "namespace": "default"}
     return msgspec.json.encode(
@@ -62,7 +62,7 @@ async def _write(served: Served, tag: str, seconds: float) -> dict[str, float]:
             if wait > 0:
                 await asyncio.sleep(wait)
             name = f"e-{tag}-{number}"
-            status, answer = await connection.ask("POST", MAPS, _map(name))
+            status, answer = await connection.ask("POST", MAPS, configmap(name))
             assert status == 201, answer
             done[name] = time.perf_counter()
             number += WRITERS

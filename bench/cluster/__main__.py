@@ -11,7 +11,7 @@ import msgspec
 
 from athanor.api.meta import JSON
 from athanor.kit import loop
-from bench.cluster import life, pods, scale, topology, traces
+from bench.cluster import life, pods, scale, servers, topology, traces
 from bench.harness import Figure
 
 Measure = Callable[[argparse.Namespace], Awaitable[tuple[list[Figure], JSON]]]
@@ -24,6 +24,8 @@ EXPERIMENTS: dict[str, tuple[Measure, str, dict[str, int]]] = {
                  {"nodes": 5000, "gangs": 100}),
     "scale": (scale.measure, "the controllers in a large cluster",
               {"nodes": 5000, "pods": 50000, "gangs": 10000}),
+    "servers": (servers.measure, "our API server beside kube-apiserver with etcd",
+                {"count": 10000}),
     "kueue": (traces.kueue, "Kueue's generators", {"scale": 1}),
     "kai": (traces.fill, "KAI's fill of a cluster", {"nodes": 500}),
 }  # fmt: skip

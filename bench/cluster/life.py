@@ -18,8 +18,9 @@ from bench.cluster import load
 from bench.cluster.plane import Plane, install, plane, start_controllers
 from bench.cluster.pods import JOBS, PARTS, job
 from bench.harness import Figure
+from bench.keeping import SPACE, Kubelets
 
-TRAINING = f"/apis/athanor.dev/v1alpha1/namespaces/{load.SPACE}/trainingjobs"
+TRAINING = f"/apis/athanor.dev/v1alpha1/namespaces/{SPACE}/trainingjobs"
 FASTER, SERVER = 1.6, 10.0
 """How many times the peer's pods a second; CPU-ms of the API server a pod."""
 PEER_RATE = 77.0
@@ -38,7 +39,7 @@ async def _live(made: Plane, path: str, manifest: JSON, pods: int) -> JSON:
     transport = Http(made.target(), connections=100)
     client = Client(transport)
     await load.nodes(client, -(-pods // load.PER_NODE))
-    kubelets = load.Kubelets(client, run=True, ends=True)
+    kubelets = Kubelets(client, run=True, ends=True)
     await kubelets.start()
     if path == TRAINING:
         start_controllers(made)

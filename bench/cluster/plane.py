@@ -74,6 +74,19 @@ class Plane(Struct):
         """End a process before the plane ends."""
         _end(self.processes.pop(name))
 
+    def kill(self, name: str) -> None:
+        """End a process without a word, as a crash does."""
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def again(self, process: subprocess.Popen[bytes], name: str) -> None:
+        """Start what was killed again."""
+        assert isinstance(process.args, list)
+        self.start(name, *process.args)
+        if name == "kube-apiserver":
+            answering(self)
+
     def cpu(self) -> dict[str, float]:
         """CPU-seconds of every process so far."""
         return {name: cpu_seconds(one.pid) for name, one in self.processes.items()}
@@ -175,6 +188,11 @@ def _etcd_and_server(made: Plane) -> None:
         "--service-account-issuer=https://kubernetes.default.svc",
         "--service-account-key-file=sa.key", "--service-account-signing-key-file=sa.key",
     )  # fmt: skip
+    answering(made)
+
+
+def answering(made: Plane) -> None:
+    """Wait until the API server answers."""
     deadline = time.monotonic() + PATIENCE
     while not _answers(made):
         if made.processes["kube-apiserver"].poll() is not None or time.monotonic() > deadline:
@@ -194,8 +212,8 @@ def _answers(made: Plane) -> bool:
         transport.close()
 
 
-def start_part(made: Plane, part: str) -> None:
-    """Start one of Kubernetes' own controllers."""
+def start_part(made: Plane, part: str, *flags: str) -> None:
+    """Start one of Kubernetes' own controllers; later flags win."""
     config = made.kubeconfig(part)
     if part == "controller-manager":
         made.start(
@@ -203,6 +221,7 @@ def start_part(made: Plane, part: str) -> None:
             "--leader-elect=false", "--use-service-account-credentials=true",
             "--service-account-private-key-file=sa.key", "--root-ca-file=apiserver.crt",
             "--kube-api-qps=5000", "--kube-api-burst=10000", "--node-monitor-grace-period=24h",
+            *flags,
         )  # fmt: skip
         return
     settings = made.folder / "scheduler.yaml"
@@ -231,8 +250,8 @@ def served() -> Iterator[Served]:
         yield Served(made.processes["kube-apiserver"].pid, made.folder, target, target)
 
 
-def start_controllers(made: Plane, name: str = "athanor") -> subprocess.Popen[bytes]:
-    """Our controllers with the installed service account's rights, leading; returned when ready."""
+def account(made: Plane, name: str, server: str = "") -> Path:
+    """A kubeconfig with the rights of the installed controllers; `server` where not the plane's."""
     client = SyncHttp(made.target())
     path = f"/api/v1/namespaces/{HOME}/serviceaccounts/athanor-controllers/token"
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
@@ -241,11 +260,18 @@ def start_controllers(made: Plane, name: str = "athanor") -> subprocess.Popen[by
     client.close()
     config = yaml.safe_load(made.kubeconfig().read_text())
     config["users"] = [{"name": "u", "user": {"token": token}}]
+    if server:
+        config["clusters"][0]["cluster"] = {"server": server}
     mine = made.kubeconfig(name)
     mine.write_text(yaml.safe_dump(config))
+    return mine
+
+
+def start_controllers(made: Plane, name: str = "athanor") -> subprocess.Popen[bytes]:
+    """Our controllers with the installed service account's rights, leading; returned when ready."""
     port = free_port()
     process = made.start(
-        name, ATHANOR, "--kubeconfig", mine, "controllers", "--identity", name,
+        name, ATHANOR, "--kubeconfig", account(made, name), "controllers", "--identity", name,
         "--listen", f"127.0.0.1:{port}",
     )  # fmt: skip
     _leads(process, port, made.folder / f"{name}.log")

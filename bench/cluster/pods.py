@@ -17,13 +17,14 @@ from athanor.client.protocol import Client
 from bench.cluster import load
 from bench.cluster.plane import Plane, install, plane, start_controllers
 from bench.harness import Figure
+from bench.keeping import SPACE, Kubelets, every
 
 PARTS = ("controller-manager", "scheduler")
 OURS, THEIRS = ("athanor",), ("kube-controller-manager", "kube-scheduler")
 LIMIT = {"controllers": 6.2 / 3, "kube-apiserver": 5.1 / 2}
 """CPU-ms a pod where no peer runs along: a third and a half of what the peer took when measured."""
-GANGS = f"/apis/athanor.dev/v1alpha1/namespaces/{load.SPACE}/gangs"
-JOBS = f"/apis/batch/v1/namespaces/{load.SPACE}/jobs"
+GANGS = f"/apis/athanor.dev/v1alpha1/namespaces/{SPACE}/gangs"
+JOBS = f"/apis/batch/v1/namespaces/{SPACE}/jobs"
 
 
 def gang(name: str, size: int, queue: str = "default", **topology: object) -> JSON:
@@ -47,14 +48,14 @@ async def _run(made: Plane, path: str, manifests: list[JSON], nodes: int, pods: 
     transport = Http(made.target(), connections=100)
     client = Client(transport)
     await load.nodes(client, nodes)
-    kubelets = load.Kubelets(client)
+    kubelets = Kubelets(client)
     await kubelets.start()
     if path == GANGS:
         start_controllers(made)
     made.settle()
     asked = made.calls()
     before, began = made.cpu(), time.perf_counter()
-    await load.every(load.creation(client, path, one) for one in manifests)
+    await every(load.creation(client, path, one) for one in manifests)
     await kubelets.until(lambda: len(kubelets.placed) >= pods)
     told: JSON = {"wall": round(time.perf_counter() - began, 1), "cpu": made.since(before)}
     told["calls"] = dict((made.calls() - asked).most_common(12))

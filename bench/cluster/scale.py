@@ -21,11 +21,12 @@ from bench.cluster import load
 from bench.cluster.plane import Plane, install, plane, start_controllers
 from bench.cluster.pods import GANGS, gang
 from bench.harness import Figure
+from bench.keeping import PODS, SPACE, background, every, forgiving
 
 MEMORY, IDLE, BUSY, RESTART = 600.0, 5.0, 60.0, 10.0
 """MB; % of a core at rest and with 100 changes a second; seconds."""
 RATE, STRETCH = 100, 20.0
-PODS = f"/api/v1/namespaces/{load.SPACE}/pods"
+PATH = f"/api/v1/namespaces/{SPACE}/pods"
 
 
 def _pod(number: int, nodes: int) -> JSON:
@@ -42,10 +43,8 @@ async def _changes(client: Client, pods: int, stretch: float) -> None:
         await asyncio.sleep(began + turn / RATE - time.perf_counter())
         ready = {"type": "Ready", "status": "True", "message": f"look {turn}"}
         status = {"status": {"phase": "Running", "conditions": [ready]}}
-        call = calls.patch(
-            load.PODS, f"p{turn * 7919 % pods}", load.SPACE, status, subresource="status"
-        )
-        load.background(load.forgiving(client(call)))
+        call = calls.patch(PODS, f"p{turn * 7919 % pods}", SPACE, status, subresource="status")
+        background(forgiving(client(call)))
 
 
 async def _share(made: Plane, during: float) -> float:
@@ -56,7 +55,7 @@ async def _share(made: Plane, during: float) -> float:
 
 async def _admitted(client: Client, name: str) -> None:
     while True:
-        if (await client(calls.get(Gang, name, load.SPACE))).status.admission is not None:
+        if (await client(calls.get(Gang, name, SPACE))).status.admission is not None:
             return
         await asyncio.sleep(0.05)
 
@@ -69,13 +68,13 @@ async def measure(options: Namespace) -> tuple[list[Figure], JSON]:
         transport = Http(made.target(), connections=100)
         client = Client(transport)
         await load.nodes(client, nodes)
-        await load.every(load.creation(client, PODS, _pod(n, nodes)) for n in range(pods))
+        await every(load.creation(client, PATH, _pod(n, nodes)) for n in range(pods))
         start_controllers(made)
         more = nodes * load.PER_NODE + 1  # than the cluster has
-        await load.every(load.creation(client, GANGS, gang(f"g{i}", more)) for i in range(gangs))
+        await every(load.creation(client, GANGS, gang(f"g{i}", more)) for i in range(gangs))
         made.settle(10.0)
         idle = await _share(made, STRETCH)
-        changing = load.background(_changes(client, pods, STRETCH + 2))
+        changing = background(_changes(client, pods, STRETCH + 2))
         await asyncio.sleep(1)
         busy = await _share(made, STRETCH)
         await changing
@@ -86,7 +85,7 @@ async def measure(options: Namespace) -> tuple[list[Figure], JSON]:
         start = asyncio.to_thread(start_controllers, made)
         await asyncio.gather(start, _admitted(client, "next"))
         restart = time.perf_counter() - began
-        await client(calls.delete(of(Gang), "next", load.SPACE))
+        await client(calls.delete(of(Gang), "next", SPACE))
         await transport.close()
     size = f"{nodes} nodes, {pods} pods, {gangs} waiting gangs"
     return [

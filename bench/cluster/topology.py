@@ -11,19 +11,17 @@ from __future__ import annotations
 import time
 from argparse import Namespace
 
-import msgspec
-
 from athanor.api.meta import JSON, Base, ObjectMeta
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang, Pool
 from athanor.client.http import Http
 from athanor.client.protocol import Client
-from athanor.runtime.following import Following
 from athanor.wire import calls
 from bench.cluster import load
 from bench.cluster.plane import install, plane, start_controllers
 from bench.cluster.pods import GANGS, PARTS, gang
 from bench.harness import Figure
+from bench.keeping import SPACE, Kubelets, Watcher, every
 
 SIZE = 64
 ADMITTED, CREATED = 20.0, 6.0
@@ -62,28 +60,16 @@ class _Seen(Base, frozen=True):
     status: _Status = _Status()
 
 
-class Admissions:
-    """Counts admitted gangs and checks each. A Keeper of their watch."""
+class Admissions(Watcher[_Seen]):
+    """Counts admitted gangs and checks each."""
 
-    def __init__(self) -> None:
+    def __init__(self, client: Client) -> None:
+        super().__init__(client, of(Gang), _Seen)
         self.admitted: set[str] = set()
         self.partial: list[str] = []
         self.last = 0.0
-        self._read = msgspec.json.Decoder(_Seen).decode
 
-    def read(self, body: msgspec.Raw) -> _Seen:
-        """The little that matters of a gang."""
-        return self._read(body)
-
-    def replace(self, values: list[_Seen], revision: str) -> None:
-        """The state after a list."""
-        for value in values:
-            self.change(value, deleted=False)
-
-    def reached(self, revision: str) -> None:
-        """Nothing is kept by revision."""
-
-    def change(self, value: _Seen, deleted: bool) -> str:
+    def saw(self, value: _Seen, deleted: bool) -> None:
         """One gang changed."""
         admission, name = value.status.admission, value.metadata.name
         if admission is not None and not deleted and name not in self.admitted:
@@ -93,7 +79,6 @@ class Admissions:
             racks = {int(node[1:]) // load.RACK_NODES for node in places}
             if len(places) != SIZE or len(racks) != 1:
                 self.partial.append(name)
-        return value.metadata.resource_version
 
 
 def _filler(number: int) -> JSON:
@@ -112,22 +97,21 @@ async def measure(options: Namespace) -> tuple[list[Figure], JSON]:
         body = {"spec": {"topologyLevels": [load.RACK]}}
         await client(calls.patch(of(Pool), "default", None, body))
         await load.nodes(client, nodes)
-        path = f"/api/v1/namespaces/{load.SPACE}/pods"
-        await load.every(load.creation(client, path, _filler(n)) for n in range(0, nodes, 2))
-        kubelets, admissions = load.Kubelets(client), Admissions()
+        path = f"/api/v1/namespaces/{SPACE}/pods"
+        await every(load.creation(client, path, _filler(n)) for n in range(0, nodes, 2))
+        kubelets, admissions = Kubelets(client), Admissions(client)
         await kubelets.start()
-        following = Following(client, of(Gang), admissions)
-        watching = load.background(following.run())
+        await admissions.start()
         start_controllers(made)
         made.settle()
         held, before, began = len(kubelets.placed), made.cpu(), time.perf_counter()
         wanted = [gang(f"g{i}", SIZE, required=load.RACK) for i in range(gangs)]
-        await load.every(load.creation(client, GANGS, one) for one in wanted)
+        await every(load.creation(client, GANGS, one) for one in wanted)
         await kubelets.until(lambda: len(kubelets.placed) - held >= gangs * SIZE)
         created, admitted = time.perf_counter() - began, admissions.last - began
         told: JSON = {"admitted": round(admitted, 1), "created": round(created, 1),
                       "partial": admissions.partial, "cpu": made.since(before)}  # fmt: skip
-        watching.cancel()
+        await admissions.stop()
         await kubelets.stop()
         await transport.close()
     return [

@@ -14,115 +14,26 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 
 import msgspec
 
 from athanor.api import core
-from athanor.api.meta import JSON, Base, ObjectMeta
+from athanor.api.meta import JSON
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang, Pool, Queue
 from athanor.client.http import Http
 from athanor.client.protocol import Client
 from athanor.kit import loop
-from athanor.runtime.following import Following
 from athanor.wire import calls
-from athanor.wire.status import ApiError
 from bench.harness import Figure, Server, api_server
+from bench.keeping import SPACE, Kubelets, every
 from bench.traces.scheduler import counted, scheduler, spent
 
 BARS = {"fill": 30.0, "gang": 3.0, "reclaim": 60.0, "verdict": 1.0}
 """Seconds. KAI's own continuous integration takes 398, 49, 694 and 249."""
-GPU, RACK, SPACE, PER_NODE = "nvidia.com/gpu", "rack", "default", 8
-GANGS, PODS, NODES, POOLS, QUEUES = of(Gang), of(core.Pod), of(core.Node), of(Pool), of(Queue)
-RUNNING = {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
-
-
-class _Spec(Base, frozen=True):
-    node_name: str = ""
-
-
-class _Status(Base, frozen=True):
-    phase: str = "Pending"
-
-
-class _Pod(Base, frozen=True):
-    metadata: ObjectMeta
-    spec: _Spec = _Spec()
-    status: _Status = _Status()
-
-
-class Kubelets:
-    """All kubelets at once: pods run when they have a node, and go when they are told to."""
-
-    def __init__(self, client: Client) -> None:
-        self.client = client
-        self.running: dict[str, str] = {}
-        self.seen: set[str] = set()
-        self.news = asyncio.Event()
-        self._read = msgspec.json.Decoder(_Pod).decode
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def read(self, body: msgspec.Raw) -> _Pod:
-        """The little that matters of a pod."""
-        return self._read(body)
-
-    def replace(self, values: list[_Pod], revision: str) -> None:
-        """The state after a list."""
-        for value in values:
-            self.change(value, deleted=False)
-
-    def reached(self, revision: str) -> None:
-        """Nothing is kept by revision."""
-
-    def change(self, value: _Pod, deleted: bool) -> str:
-        """One pod changed."""
-        meta = value.metadata
-        if deleted:
-            self.running.pop(meta.uid, None)
-        elif meta.deletion_timestamp is not None:
-            self._once(f"gone/{meta.uid}", self._gone, meta)
-        elif value.status.phase == "Running":
-            self.running[meta.uid] = meta.name
-        elif value.spec.node_name:
-            self._once(meta.uid, self._runs, meta)
-        self.news.set()
-        return meta.resource_version
-
-    def _once(
-        self, key: str, act: Callable[[ObjectMeta], Awaitable[None]], of_: ObjectMeta
-    ) -> None:
-        if key not in self.seen:
-            self.seen.add(key)
-            task = asyncio.ensure_future(act(of_))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _runs(self, meta: ObjectMeta) -> None:
-        await _forgiving(
-            self.client(calls.patch(PODS, meta.name, SPACE, RUNNING, subresource="status"))
-        )
-
-    async def _gone(self, meta: ObjectMeta) -> None:
-        await _forgiving(
-            self.client(calls.delete(PODS, meta.name, SPACE, uid=meta.uid, grace_seconds=0))
-        )
-
-    async def until(self, prefix: str, count: int) -> None:
-        """Until so many pods whose names begin so run."""
-        while sum(name.startswith(prefix) for name in self.running.values()) < count:
-            self.news.clear()
-            await asyncio.sleep(0.02)  # a burst of changes is looked at once
-            await self.news.wait()
-
-
-async def _forgiving(call: Awaitable[JSON]) -> None:
-    """That a pod has gone meanwhile is no error."""
-    try:
-        await call
-    except ApiError as error:
-        if error.reason not in ("NotFound", "Conflict"):
-            raise
+GPU, RACK, PER_NODE = "nvidia.com/gpu", "rack", 8
+GANGS, NODES, POOLS, QUEUES = of(Gang), of(core.Node), of(Pool), of(Queue)
 
 
 def _gang(name: str, pods: int, gpus: int, queue: str, *, rack: bool = False) -> JSON:
@@ -134,16 +45,6 @@ def _gang(name: str, pods: int, gpus: int, queue: str, *, rack: bool = False) ->
     return {"apiVersion": GANGS.api_version, "kind": "Gang",
             "metadata": {"name": name, "namespace": SPACE},
             "spec": {"queue": queue, "podSets": [one], "service": False}}  # fmt: skip
-
-
-async def _all(works: Iterable[Awaitable[JSON]], together: int = 64) -> None:
-    gate = asyncio.Semaphore(together)
-
-    async def one(work: Awaitable[JSON]) -> None:
-        async with gate:
-            await work
-
-    await asyncio.gather(*(one(work) for work in works))
 
 
 async def _prepare(client: Client, nodes: int) -> None:
@@ -160,25 +61,23 @@ async def _prepare(client: Client, nodes: int) -> None:
     held = {"cpu": "128", "memory": "1Ti", "pods": "250", GPU: str(PER_NODE)}
     ready = {"type": "Ready", "status": "True", "reason": "Simulated", "message": ""}
     status = {"status": {"capacity": held, "allocatable": held, "conditions": [ready]}}
-    racks = [f"r{n // 100}" for n in range(nodes)]
-    await _all(
-        client(calls.create(NODES, {
-            "apiVersion": "v1", "kind": "Node",
-            "metadata": {"name": f"n{n:04}", "labels": {RACK: rack}},
-        }))
-        for n, rack in enumerate(racks)
-    )  # fmt: skip
-    await _all(
-        client(calls.patch(NODES, f"n{n:04}", None, status, subresource="status"))
-        for n in range(nodes)
-    )
+
+    async def node(number: int) -> None:
+        name = f"n{number:04}"
+        meta = {"name": name, "labels": {RACK: f"r{number // 100}"}}
+        manifest = {"apiVersion": "v1", "kind": "Node", "metadata": meta}
+        await client(calls.create(NODES, manifest))
+        await client(calls.patch(NODES, name, None, status, subresource="status"))
+
+    await every(partial(node, number) for number in range(nodes))
 
 
 async def _fill(client: Client, kubelets: Kubelets, prefix: str, queue: str, count: int) -> None:
-    await _all(
-        client(calls.create(GANGS, _gang(f"{prefix}-{i}", 1, 1, queue))) for i in range(count)
-    )
-    await kubelets.until(prefix, count)
+    async def submit(number: int) -> None:
+        await client(calls.create(GANGS, _gang(f"{prefix}-{number}", 1, 1, queue)))
+
+    await every(partial(submit, number) for number in range(count))
+    await kubelets.until(lambda: kubelets.running(prefix) >= count)
 
 
 async def _case(case: str, client: Client, kubelets: Kubelets, gpus: int) -> float:
@@ -193,7 +92,7 @@ async def _case(case: str, client: Client, kubelets: Kubelets, gpus: int) -> flo
     elif case == "gang":
         pods = min(512, gpus // 2)
         await client(calls.create(GANGS, _gang("gang", pods, 1, "lender", rack=True)))
-        await kubelets.until("gang", pods)
+        await kubelets.until(lambda: kubelets.running("gang") >= pods)
     else:
         await client(calls.create(GANGS, _gang("huge", gpus // PER_NODE + 1, PER_NODE, "lender")))
         while True:
@@ -211,13 +110,12 @@ async def measure(case: str, nodes: int, server: Server = api_server) -> tuple[F
         transport = Http(served.admin, connections=100)
         client = Client(transport)
         await _prepare(client, nodes)
-        kubelets = Kubelets(client)
-        following = asyncio.ensure_future(Following(client, PODS, kubelets).run())
+        kubelets = Kubelets(client, run=True)
+        await kubelets.start()
         with scheduler(served, pods=True) as process:
             wall = await _case(case, client, kubelets, nodes * PER_NODE)
             costs = spent(served, process)
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        await kubelets.stop()
         await transport.close()
         told_by = counted(served)
     told = {"case": case, "nodes": nodes, "wall": wall, "cpu_seconds": costs,

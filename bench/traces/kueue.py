@@ -30,17 +30,16 @@ from athanor.client.protocol import Client
 from athanor.kit import loop
 from athanor.kit.clock import SystemClock
 from athanor.kit.times import rfc3339
-from athanor.runtime.following import Following
 from athanor.wire import calls
 from athanor.wire.status import ApiError
 from bench.harness import Figure, Server, api_server
+from bench.keeping import SPACE, Watcher
 from bench.traces.scheduler import counted, scheduler, spent
 
 BARS = {"baseline": 90.0, "large-scale": 180.0, "tas": 130.0}
 """Seconds. Kueue's own continuous integration takes 351, 1,179 and 401."""
 GANGS, QUEUES, POOLS, NODES = of(Gang), of(Queue), of(Pool), of(core.Node)
 PRIORITIES = of(core.PriorityClass)
-SPACE = "default"
 CLOCK = SystemClock()
 
 
@@ -74,11 +73,11 @@ class Plan(msgspec.Struct, frozen=True):
     spec: JSON
 
 
-class Runner:
-    """Creates workloads, ends those admitted in time, keeps account. A Keeper of their watch."""
+class Runner(Watcher[_Seen]):
+    """Creates workloads, ends those admitted in time, keeps account."""
 
     def __init__(self, client: Client, plans: Sequence[Plan]) -> None:
-        self.client = client
+        super().__init__(client, GANGS, _Seen)
         self.plans = plans
         self.total = sum(plan.count for plan in plans)
         self.of: dict[str, Plan] = {}
@@ -90,19 +89,16 @@ class Runner:
         self.evicted = 0
         self.left = self.total
         self.done = asyncio.Event()
-        self._read = msgspec.json.Decoder(_Seen).decode
 
     async def play(self) -> float:
         """All of it; seconds from the first creation to the last end."""
-        following = Following(self.client, GANGS, self)
-        watching = asyncio.ensure_future(following.run())
-        await following.filled.wait()
+        await self.start()
         began = time.perf_counter()
         async with asyncio.TaskGroup() as tasks:
             for number, plan in enumerate(self.plans):
                 tasks.create_task(self._create(plan, number))
             await self.done.wait()
-        watching.cancel()
+        await self.stop()
         return time.perf_counter() - began
 
     async def _create(self, plan: Plan, number: int) -> None:
@@ -132,23 +128,11 @@ class Runner:
                     raise
                 await asyncio.sleep(0.5)
 
-    def read(self, body: msgspec.Raw) -> _Seen:
-        """The little that matters of a gang."""
-        return self._read(body)
-
-    def replace(self, values: list[_Seen], revision: str) -> None:
-        """The state after a list."""
-        for value in values:
-            self.change(value, deleted=False)
-
-    def reached(self, revision: str) -> None:
-        """Nothing is kept by revision."""
-
-    def change(self, value: _Seen, deleted: bool) -> str:
+    def saw(self, value: _Seen, deleted: bool) -> None:
         """One workload changed."""
         name, status = value.metadata.name, value.status
         if name not in self.of or deleted:
-            return value.metadata.resource_version
+            return
         if status.admission is not None and status.admission.evict is not None:
             if (task := self.ends.pop(name, None)) is not None:
                 task.cancel()
@@ -166,7 +150,6 @@ class Runner:
                 self.waits[self.of[name].kind].append(now - self.created[name])
             self.admitted[name] = now
             self.ends[name] = asyncio.ensure_future(self._end(name))
-        return value.metadata.resource_version
 
     def _held(self, name: str) -> None:
         held = time.perf_counter() - self.admitted[name]
