@@ -204,8 +204,12 @@ def schema_of(view: type[Struct]) -> JSON:
         named = {"name": {"type": "string", "maxLength": most}}
         properties["metadata"]["properties"] = named
     if "status" in properties:
-        # a status says what was observed: nobody fills it in by default
-        properties["status"] = _without_defaults(properties["status"])
+        # A status says what was observed: nobody fills it in by default. Its writers patch it, none
+        # applies it: kept as one field, it is spared the book-keeping of who owns which part.
+        properties["status"] = {
+            **_without_defaults(properties["status"]),
+            "x-kubernetes-map-type": "atomic",
+        }
     return built
 
 

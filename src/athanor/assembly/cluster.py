@@ -27,7 +27,7 @@ from athanor.kit.clock import Clock, SystemClock
 from athanor.kit.exchange import Exchange
 from athanor.kit.http import HttpServer
 from athanor.kit.telemetry import Gauge, Registry
-from athanor.runtime.lease import Elector
+from athanor.runtime.lease import RETRY, Elector
 from athanor.runtime.manager import Manager
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,9 @@ class Replica:
         self._client = client
         self._seat = seat
         self._clock = clock
-        self.elector = Elector(client, seat.namespace, LEASE, seat.identity, clock)
+        self.elector = Elector(
+            client, seat.namespace, LEASE, seat.identity, clock, caution=2 * RETRY
+        )
         self._manager: Manager | None = None
         self.metrics = Registry()
         self.metrics.add(
@@ -90,7 +92,7 @@ class Replica:
         where = await self._gateway()
         every = all_controllers(planner=planner, where=where, image=self._seat.image)
         controllers = [c for c in every if c.name not in _LAPTOP_ONLY]
-        self._manager = Manager(self._client, controllers, self._clock, random.random)
+        self._manager = Manager(self.elector.client, controllers, self._clock, random.random)
         beside = []
         if self._seat.visible is not None:
             answers = serve(self._client, planner, self._clock, self._seat.visible)
@@ -123,10 +125,10 @@ class Replica:
             await respond(404, b"there are /livez, /readyz and /metrics")
 
 
-async def lead(target: Target, seat: Seat) -> None:
+async def lead(target: Target, seat: Seat, clock: Clock | None = None) -> None:
     """Serve and stand for election until SIGTERM or SIGINT; then give the lease back."""
     transport = Http(target)
-    replica = Replica(Client(transport), seat, SystemClock())
+    replica = Replica(Client(transport), seat, clock or SystemClock())
     server = HttpServer(replica.answer)
     try:
         if seat.listen:

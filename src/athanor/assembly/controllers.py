@@ -108,7 +108,7 @@ async def lead(data: DataDir) -> None:
     # the watchman keeps one such process at a time: a successor need not wait for the lease's end
     me = f"{socket.gethostname()}-{tag(data.root)}"
     elector = Elector(client, *LEASE, me, clock)
-    task = asyncio.ensure_future(_forever(elector, client, clock, data))
+    task = asyncio.ensure_future(_forever(elector, clock, data))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
@@ -119,9 +119,9 @@ async def lead(data: DataDir) -> None:
         await transport.close()
 
 
-async def _forever(elector: Elector, client: Client, clock: Clock, data: DataDir) -> None:
+async def _forever(elector: Elector, clock: Clock, data: DataDir) -> None:
     while True:
-        await elector.lead(lambda: work(client, clock, data))
+        await elector.lead(lambda: work(elector.client, clock, data))
 
 
 def main() -> int:

@@ -16,10 +16,11 @@ from msgspec import Struct
 from athanor.api.core import Lease, LeaseSpec
 from athanor.api.meta import JSON, to_manifest
 from athanor.api.registry import of
-from athanor.client.protocol import Client
+from athanor.client.protocol import Client, Transport
 from athanor.kit.clock import Clock
 from athanor.kit.times import rfc3339_micro
 from athanor.wire import calls
+from athanor.wire.request import Request, Response, Stream
 from athanor.wire.status import ApiError
 
 log = logging.getLogger(__name__)
@@ -70,33 +71,69 @@ def decide(lease: Lease | None, me: str, now: float, unchanged_for: float) -> Cl
     return Claim("update", taken)
 
 
-class Elector:
-    """Runs work only while `me` holds the lease `namespace/name`."""
+class Fenced:
+    """A Transport that writes nothing once the lease may be another's.
 
-    def __init__(self, client: Client, namespace: str, name: str, me: str, clock: Clock) -> None:
+    A process that was stopped, or slow, between a decision and its writes finds out here.
+    """
+
+    def __init__(self, transport: Transport, valid: Callable[[], bool]) -> None:
+        self._transport = transport
+        self._valid = valid
+
+    async def send(self, request: Request) -> Response:
+        """The whole answer. Raises ApiError (Conflict)."""
+        if request.method != "GET" and not self._valid():
+            raise ApiError("Conflict", "the lease has run out: another process may lead by now")
+        return await self._transport.send(request)
+
+    async def stream(self, request: Request) -> Stream:
+        """An answer in chunks."""
+        return await self._transport.stream(request)
+
+    async def close(self) -> None:
+        """Give connections back."""
+        await self._transport.close()
+
+
+class Elector:
+    """Runs work only while `me` holds the lease `namespace/name`.
+
+    `client` is for that work: it writes only while the lease is surely ours. `caution`: seconds to
+    wait with a lease that nobody was seen to give back, or to leave to its end: somebody else may
+    have had it until just now, and finds out when he renews it.
+    """
+
+    def __init__(
+        self, client: Client, namespace: str, name: str, me: str, clock: Clock,
+        caution: float = 0.0,
+    ) -> None:  # fmt: skip
+        self.client = Client(Fenced(client.transport, lambda: clock.monotonic() < self._until))
         self._client = client
+        self._until = 0.0
         self._namespace = namespace
         self._name = name
         self._me = me
         self._clock = clock
         self._version = ""
         self._changed_at = 0.0
+        self._caution = caution
+        self._sure = False
         self.leading = False
 
     async def lead(self, work: Callable[[], Awaitable[None]]) -> None:
         """Wait for the lease, then work; returns when the lease is lost or the work ends."""
         while True:
-            if await self._try():
+            if await self._taken():
                 break
             await asyncio.sleep(RETRY)
         self.leading = True
         job = asyncio.ensure_future(work())
-        renewed = self._clock.monotonic()
         try:
-            while not job.done() and self._clock.monotonic() - renewed < DURATION - 2 * RETRY:
+            while not job.done() and self._clock.monotonic() < self._until:
                 await asyncio.wait((job,), timeout=RETRY)
-                if not job.done() and await self._try():
-                    renewed = self._clock.monotonic()
+                if not job.done():
+                    await self._try(self._until - self._clock.monotonic())
             if not job.done():
                 log.warning("the lease %s is lost; %s stops working", self._name, self._me)
         finally:
@@ -107,8 +144,18 @@ class Elector:
         if not job.cancelled():
             job.result()
 
+    async def _taken(self) -> bool:
+        """Whether the lease is ours, and surely nobody else's any more."""
+        if not await self._try(DURATION):
+            return False
+        if self._caution and not self._sure:
+            await asyncio.sleep(self._caution)
+            return await self._try(DURATION)
+        return True
+
     async def release(self) -> None:
         """Give the lease back, so that another need not wait for its end."""
+        self._until = 0.0
         try:
             lease = await self._client(calls.get(Lease, self._name, self._namespace))
             if lease.spec.holder_identity == self._me:
@@ -119,12 +166,19 @@ class Elector:
         except ApiError as problem:
             log.info("the lease %s was not given back: %s", self._name, problem.message)
 
-    async def _try(self) -> bool:
+    async def _try(self, within: float) -> bool:
+        """Whether the lease is ours from now on; a server that says nothing says no."""
+        asked = self._clock.monotonic()
         try:
-            return await self._claim()
-        except ApiError as problem:
-            log.info("the lease %s: %s", self._name, problem.message)
+            async with asyncio.timeout(within):
+                if not await self._claim():
+                    self._until = 0.0  # another holds it
+                    return False
+        except (ApiError, TimeoutError) as problem:
+            log.info("the lease %s: %s", self._name, str(problem) or "no answer")
             return False
+        self._until = asked + DURATION - 2 * RETRY
+        return True
 
     async def _claim(self) -> bool:
         lease: Lease | None = None
@@ -140,6 +194,7 @@ class Elector:
         claim = decide(lease, self._me, self._clock.now(), now - self._changed_at)
         if claim.spec is None:
             return False
+        self._sure = lease is not None and lease.spec.holder_identity != self._me
         meta: JSON = {"name": self._name, "namespace": self._namespace}
         if lease is not None:
             meta["resourceVersion"] = version

@@ -33,8 +33,8 @@ from athanor.runtime.plan import Action, Bind, Create, Delete, Patch, Plan, Reco
 GANGS, PODS, SERVICES = of(Gang), of(Pod), of(Service)
 
 FRESH = 2.0
-"""Seconds in which a new gang is left unwritten: most are admitted meanwhile, which saves them a
-write, and the scheduler a conflict with it."""
+"""Seconds in which a gang that is new, or newly admitted, is left unwritten unless its phase
+changes. Most are admitted, or run, meanwhile: a write saved, and for the scheduler a conflict."""
 DEAD_WORLD_GRACE = 1
 """Seconds for ranks whose gang has failed already, unless their template says otherwise. What they
 could save is theirs alone: their peers are gone, and many catch SIGTERM and wait for them."""
@@ -52,22 +52,25 @@ def plan(observed: Observed, now: float) -> Plan:
         observed = msgspec.structs.replace(observed, gang=gang)
         if status.phase == phase:
             break
-    actions: list[Action] = [] if _is_fresh(before, status, now) else [*_write(before, status)]
+    actions: list[Action] = [] if _can_wait(before, status, now) else [*_write(before, status)]
     actions += _forced(observed, list(_work(gang, observed, situation, now)), now)
     if status.phase != before.status.phase:
         actions.append(_news(gang, status))
     return Plan(tuple(actions), _again(gang, observed, situation, now))
 
 
-def _is_fresh(gang: Gang, status: GangStatus, now: float) -> bool:
-    """Whether there is nothing to tell yet but that somebody has looked."""
-    unwritten = gang.status.observed_generation == 0
-    return unwritten and status.phase == gang.status.phase and now < _grown_up(gang)
+def _can_wait(gang: Gang, status: GangStatus, now: float) -> bool:
+    """Whether there is nothing to tell yet but that somebody has looked, or that some ranks run."""
+    told = gang.status
+    unwritten = told.observed_generation == 0 and status.phase == told.phase
+    counted = msgspec.structs.replace(status, pods=told.pods, ready=told.ready) == told
+    return (unwritten or (counted and status.phase == "Starting")) and now < _grown_up(gang)
 
 
 def _grown_up(gang: Gang) -> float:
-    created = gang.metadata.creation_timestamp
-    return parse_rfc3339(created) + FRESH if created else 0.0
+    admission = gang.status.admission
+    since = admission.admitted_at if admission is not None else gang.metadata.creation_timestamp
+    return parse_rfc3339(since) + FRESH if since else 0.0
 
 
 def _write(gang: Gang, status: GangStatus) -> Iterator[Patch]:
@@ -168,7 +171,7 @@ def _again(gang: Gang, observed: Observed, s: Situation, now: float) -> float | 
     """Seconds until time alone changes the plan."""
     moments = [since + LOST_AFTER for since in observed.silent.values()]
     status, limit = gang.status, longest(gang)
-    if status.phase == "Pending":
+    if status.phase in ("Pending", "Starting"):
         moments.append(_grown_up(gang))
     if status.phase in WORKING and status.started_at and limit:
         moments.append(parse_rfc3339(status.started_at) + limit)

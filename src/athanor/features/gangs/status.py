@@ -47,14 +47,15 @@ def succeeded_before(gang: Gang) -> set[tuple[str, int]]:
 
 
 def counts(gang: Gang, ranks: Sequence[RankView], done: set[tuple[str, int]]) -> list[PodCounts]:
-    """How many ranks of each set are in which state; sets of which nothing is known are left out.
+    """How many ranks of each set are in which state; sets of which none began are left out.
 
     `done`: ranks that are known to have succeeded, pod or no pod.
     """
     found = []
     for name in [pod_set.name for pod_set in gang.spec.pod_sets]:
         of_set = [view for view in ranks if view.place.pod_set == name]
-        if not of_set and all(pod_set != name for pod_set, _ in done):
+        idle = all(view.state in ("absent", "waiting") for view in of_set)
+        if idle and all(pod_set != name for pod_set, _ in done):
             continue
         succeeded = {v.place.rank for v in of_set if v.state == "succeeded"}
         succeeded |= {rank for pod_set, rank in done if pod_set == name}

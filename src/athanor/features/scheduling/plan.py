@@ -35,7 +35,7 @@ from athanor.features.scheduling.record import Recorder
 from athanor.features.scheduling.report import SAVE_EVERY, Reporter
 from athanor.features.scheduling.runtimes import Runtimes
 from athanor.kit.times import rfc3339
-from athanor.runtime.plan import Patch, Plan
+from athanor.runtime.plan import Patch, Plan, difference
 
 LOOK_AGAIN = 30.0
 """Seconds after which waiting gangs are looked at again: time alone may let them pass."""
@@ -132,7 +132,12 @@ def _admit(seen: Observed, one: Admit, now: float) -> Patch:
         expected_end=rfc3339(one.expected_end) if one.expected_end == one.expected_end else None,
         max_runtime_seconds=longest if longest and (own is None or longest < own) else None,
     )
-    body: JSON = {"status": {"admission": to_manifest(admission), "reasons": None}}
+    status = msgspec.structs.replace(
+        gang.status, admission=admission, phase="Starting", attempt=gang.spec.attempt,
+        observed_generation=gang.metadata.generation, reasons=[], reason="", message="",
+        failures=[], ready=f"0/{sum(pod_set.count for pod_set in gang.spec.pod_sets)}",
+    )  # fmt: skip
+    body: JSON = {"status": difference(to_manifest(gang.status), to_manifest(status))}
     return of_gang(gang, body, gang.metadata.resource_version)
 
 
