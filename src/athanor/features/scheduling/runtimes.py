@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+import msgspec
+
 from athanor.api.meta import JSON
 from athanor.api.scheduling import Gang, Queue
 from athanor.features.scheduling import gangs
@@ -20,6 +22,7 @@ from athanor.features.scheduling.core.table import Floats, Smalls
 from athanor.features.scheduling.pods import PodNeed
 from athanor.kit.times import parse_rfc3339, rfc3339
 
+_encode = msgspec.json.Encoder().encode
 MOST = 50
 """So many kinds of a queue outlive a restart, those that were seen last."""
 WHOLE = 3
@@ -69,12 +72,16 @@ class Runtimes:
             self._found = History(remembered(queues.values()))
             finished = list(finished)
             known = {gang.metadata.uid for gang in finished if _is_told(gang, queues)}
+        read: dict[bytes, tuple[PodNeed, ...]] = {}
         for gang in finished:
             queue, ran = _queue(gang), _ran(gang)
             if ran is None:
                 continue
             said = declared_of(gang)
-            path = path_of(gang, queue, gangs.read(gang, devices).needs)
+            asks = _encode((gang.metadata.namespace, gang.spec.pod_sets))
+            if asks not in read:
+                read[asks] = gangs.read(gang, devices).needs
+            path = path_of(gang, queue, read[asks])
             is_known = gang.metadata.uid in known
             if is_known:
                 path = path[WHOLE:]

@@ -55,8 +55,15 @@ class Ask:
 
     def amounts(self, counts: tuple[int, ...]) -> Ints:
         """What so many pods of each set hold together."""
-        found: Ints = np.array(counts, dtype=np.int64) @ self._requests
+        found = self._amounts.get(counts)
+        if found is None:
+            found = self._amounts[counts] = np.array(counts, dtype=np.int64) @ self._requests
+            found.setflags(write=False)
         return found
+
+    @cached_property
+    def _amounts(self) -> dict[tuple[int, ...], Ints]:
+        return {}
 
     @cached_property
     def _requests(self) -> Ints:
