@@ -9,6 +9,9 @@ from athanor.features.scheduling.core.snapshot import UNSET, Consent
 from athanor.features.scheduling.core.state import State, World
 from athanor.features.scheduling.core.table import Bools, Floats, Ints
 
+SLIGHT = 600.0
+"""Device-seconds: who loses less than this by an eviction loses next to nothing."""
+
 
 def lost(state: State, rows: Ints) -> Floats:
     """Device-seconds (or core-seconds) that evicting each of these running gangs throws away."""
@@ -18,7 +21,8 @@ def lost(state: State, rows: Ints) -> Floats:
     amounts = np.array([state.held[g].amounts for g in rows.tolist()], dtype=np.int64)
     kinds = [state.snapshot.resources.index(k) for k in state.snapshot.device_kinds]
     devices = amounts[:, kinds].sum(axis=1) / 1000.0
-    size = np.where(devices > 0, devices, amounts.max(axis=1, initial=0) / 1e6)
+    cores = [r for r, name in enumerate(state.snapshot.resources) if name == "cpu"]
+    size = np.where(devices > 0, devices, amounts[:, cores].sum(axis=1) / 1000.0)
     found: Floats = size * (ran + gangs.restart_cost[rows])
     return found
 
@@ -42,8 +46,8 @@ def cheapest(state: State, gang: int, pool: int, open_: Bools) -> list[int]:
 
 
 def about(losses: Floats) -> Ints:
-    """Losses within a factor of two count as equal."""
-    found: Ints = np.floor(np.log2(np.maximum(losses, 1e-6))).astype(np.int64)
+    """Losses in classes within which they count as equal: slight ones, then each factor of two."""
+    found: Ints = np.floor(np.log2(np.maximum(2.0 * losses / SLIGHT, 1.0))).astype(np.int64)
     return found
 
 
