@@ -22,6 +22,8 @@ BUSY, CALM = 10.0, 200.0
 """So many a second while gangs are being admitted, and when none is: in a flood of arrivals the
 admissions come first, and most of those that came are admitted before anybody could read why they
 wait."""
+FLOOD = 2.0
+"""So many seconds after an admission gangs still count as being admitted."""
 
 
 class Telling:
@@ -29,6 +31,7 @@ class Telling:
 
     def __init__(self) -> None:
         self.allowance = Allowance(MOST_REASONS)
+        self._admitted = -float("inf")
 
     def __call__(self, seen: Observed, decisions: Decisions) -> tuple[list[Patch], list[float]]:
         """The writes, and seconds until more may be written (none when all was)."""
@@ -41,7 +44,9 @@ class Telling:
             and seen.gangs[name].status.reasons != [_refusal(why)]
         ]  # fmt: skip
         wanted = len(unread) + len(rows)
-        rate = BUSY if decisions.admitted else CALM
+        if decisions.admitted:
+            self._admitted = decisions.now
+        rate = BUSY if decisions.now - self._admitted < FLOOD else CALM
         granted = self.allowance.grant(wanted, decisions.now, rate)
         news = [*unread, *(_row(seen, decisions, g, said) for g in rows[:granted])][:granted]
         made = [

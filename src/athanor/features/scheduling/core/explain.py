@@ -215,8 +215,7 @@ class Explainer:
         return sorted(found, key=lambda pair: (-pair[1], pair[0]))
 
     def _room(self, ledger: Ledger, shape: Shape, pool: int) -> int:
-        room = ledger.view(shape, pool).room
-        return int(np.minimum(room, 2**40).sum())
+        return ledger.view(shape, pool).total
 
 
 def _some(count: int, what: str) -> str:

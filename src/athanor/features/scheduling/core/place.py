@@ -31,7 +31,9 @@ def place(
     nodes first fails for several sets, all ways are searched within a budget. `inside`: the nodes
     the gang may use (None: all).
     """
-    order = sorted(range(len(sets)), key=lambda i: _hardness(sets[i], counts[i]))
+    order = [*range(len(sets))]
+    if len(sets) > 1:
+        order.sort(key=lambda i: _hardness(sets[i], counts[i]))
     found: dict[int, tuple[Spot, ...]] = {}
     for i in order:
         spots = _place_set(ledger, sets[i], counts[i], pool, levels, inside)
@@ -124,6 +126,8 @@ def _fill(
 ) -> tuple[Spot, ...] | None:
     """The best nodes in turn, each filled before the next, until every pod has a place."""
     view = ledger.view(shape, pool)
+    if pods > 1 and view.total < pods:
+        return None
     score = view.score if inside is None else np.where(inside, view.score, -1)
     if pods > 1:
         room = view.room if inside is None else np.where(inside, view.room, 0)

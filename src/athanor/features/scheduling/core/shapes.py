@@ -40,6 +40,10 @@ def shape_of(shapes: Shapes, k: int) -> Shape:
     )
 
 
+PLENTY = 2**40
+"""Pods that no gang has."""
+
+
 class Devs(NamedTuple):
     """Devices of some nodes (rows): what they are, and what is free of them."""
 
@@ -70,6 +74,14 @@ class View:
         self.device = np.full(size, UNSET, dtype=np.int32)
         self.seen = -1
         self.shared = False
+        self._total: int | None = None
+
+    @property
+    def total(self) -> int:
+        """Room on all nodes together; a node without bounds counts as `PLENTY`."""
+        if self._total is None:
+            self._total = int(np.minimum(self.room, PLENTY).sum())
+        return self._total
 
     def fork(self) -> View:
         """The same view, copied when either side is next written."""
@@ -80,6 +92,7 @@ class View:
 
     def own(self) -> None:
         """Make sure that nobody else sees what is written next."""
+        self._total = None
         if self.shared:
             self.room, self.score = self.room.copy(), self.score.copy()
             self.device = self.device.copy()
