@@ -128,6 +128,7 @@ class PodSpec(Base, frozen=True, kw_only=True):
     security_context: JSON | None = None
     share_process_namespace: bool | None = None
     overhead: dict[str, str] = field(default_factory=dict)
+    resource_claims: list[JSON] = field(default_factory=list)
 
 
 class ContainerStateWaiting(Base, frozen=True, kw_only=True):

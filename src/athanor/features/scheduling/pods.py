@@ -75,6 +75,11 @@ def need(pod_set: PodSet, devices: Collection[str], namespace: str = "default") 
     Raises RequestError with the field's name.
     """
     spec: JSON = pod_set.template.get("spec") or {}
+    if spec.get("resourceClaims"):  # a pod that has its node is past who allocates them
+        raise RequestError(
+            f"pod set {pod_set.name}: spec.resourceClaims: claims (DRA) are not allocated here; "
+            f"ask for a device plugin's resource, or leave such pods to kube-scheduler"
+        )
     try:
         wanted = nodes.amounts(requests(spec))
         wishes = near.read(namespace, pod_set.template)

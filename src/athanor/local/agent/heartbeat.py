@@ -114,11 +114,19 @@ class Heartbeat:
                 raise
 
     async def run(self) -> None:
-        """Register, then beat, until cancelled; a server that is away is asked again soon."""
+        """Register, then beat, until cancelled; a server that is away is asked again soon.
+
+        Who was not heard for a while may be taken for dead, and says all again.
+        """
+        clock = self._node.clock
+        beaten = clock.monotonic()
         while True:
             try:
                 if self.registered.is_set():
                     await self._renew()
+                    if clock.monotonic() - beaten > 2 * _BEAT:
+                        self._reported = {}
+                    beaten = clock.monotonic()
                     self._node.devices.look()
                     await self.report()
                 else:

@@ -50,6 +50,7 @@ def test_a_share_of_a_device() -> None:
             "podAffinity",
         ),
         ({"topologySpreadConstraints": [{"maxSkew": 1}]}, "topologySpreadConstraints"),
+        ({"resourceClaims": [{"name": "gpu"}]}, "spec.resourceClaims"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused_by_name(spec: JSON, word: str) -> None:

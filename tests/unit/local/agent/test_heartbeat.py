@@ -9,6 +9,7 @@ from typing import Any
 
 from athanor.api.core import Node
 from athanor.api.registry import of
+from athanor.client.inproc import Handle
 from athanor.kit.times import rfc3339
 from athanor.local.agent.devices import GPU, LABELS, Devices, Simulated
 from athanor.local.agent.heartbeat import Heartbeat
@@ -16,6 +17,8 @@ from athanor.local.agent.node import Settings
 from athanor.testing import lab
 from athanor.testing.virtual import run
 from athanor.wire import calls
+from athanor.wire.request import Answer, Request
+from athanor.wire.status import ApiError
 
 
 def node(world: lab.Lab, folder: Path, missing: list[str]) -> Any:
@@ -71,5 +74,37 @@ def test_devices_that_are_gone_are_offered_no_more(tmp_path: Path) -> None:
             assert GPU not in now.status.capacity and GPU not in now.status.allocatable
             assert not set(LABELS) & set(now.metadata.labels)
             assert now.metadata.labels["rack"] == "r1"
+
+    run(main)
+
+
+def test_who_was_away_says_that_it_is_ready_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with lab.server() as world:
+            away = False
+
+            def cut(handle: Handle) -> Handle:
+                async def gate(request: Request) -> Answer:
+                    if away:
+                        raise ApiError("ServiceUnavailable", "no way")
+                    return await handle(request)
+
+                return gate
+
+            one = node(world, tmp_path, [])
+            beating = asyncio.ensure_future(Heartbeat(one, 1, world.connect(cut)).run())
+            await asyncio.sleep(15)
+            away = True
+            await asyncio.sleep(50)
+            unknown = [{"type": "Ready", "status": "Unknown"}]
+            await world.patch(
+                Node, "n", {"status": {"conditions": unknown}}, subresource="status", namespace=None
+            )
+            away = False
+            await asyncio.sleep(2)
+            found = (await world.get(Node, "n", None)).status.conditions
+            assert {c.type: c.status for c in found}["Ready"] == "True"
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
 
     run(main)
