@@ -177,12 +177,15 @@ def _seen(scope: Scope, last: TrainingJob) -> Op[TrainingJob]:
 
 
 def value_of(job: TrainingJob, outputs: str) -> Any:
-    """The value that rank 0 wrote below the outputs. Raises NoResult."""
+    """The value that rank 0 told, or wrote below the outputs. Raises NoResult."""
     name, phase = job.metadata.name, job.status.phase
     if phase != "Succeeded":
         said = f": {job.status.message}" if job.status.message else ""
         way = "job.why() tells more" if phase == "Failed" else "wait for it: job.wait()"
         raise NoResult(f"job {name!r} is {phase}{said}; {way}", job)
+    progress = job.status.progress
+    if progress is not None and (told := progress.outputs.get("result")):
+        return json.loads(told)
     place = Path(outputs or "no outputs") / shipping.RESULT
     try:
         return json.loads(place.read_text())

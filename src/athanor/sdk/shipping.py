@@ -26,6 +26,10 @@ LIMIT = 96 * 1024
 RESULT = "result.json"
 """The file below the outputs that rank 0 writes the function's value to."""
 
+TOLD = 8 * 1024
+"""Characters of a value that is told with the job's progress, too: where outputs are out of sight,
+as on a cluster, it is had from there."""
+
 RUN = (
     "import base64, os; exec(compile(base64.b64decode(os.environ['ATHANOR_PROGRAM']), 'train.py', "
     "'exec'))"
@@ -55,8 +59,15 @@ _value = {name}(**_given)
 _rank = [_os.environ.get(_name, "0") for _name in ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK")]
 _where = _os.environ.get("ATHANOR_OUTPUT_DIR")
 if _where and {{*_rank, _os.environ.get("ATHANOR_INDEX", "0")}} == {{"0"}}:
+    _text = _json.dumps(_value, default=lambda _it: getattr(_it, "tolist", _it.__str__)())
     with open(_os.path.join(_where, "result.json"), "w") as _file:
-        _json.dump(_value, _file, default=lambda _it: getattr(_it, "tolist", _it.__str__)())
+        _file.write(_text)
+    if len(_text) <= {most}:
+        try:
+            import athanor_progress as _progress
+            _progress.output(result=_text)
+        except ImportError:
+            pass
 """
 
 
@@ -90,7 +101,7 @@ def program(
     unpack = _PICKLED.format(
         version=version, paths=_paths(), data=data, packer=cloudpickle.__version__
     )
-    return unpack + _CALL.format(name="_function")
+    return unpack + _CALL.format(name="_function", most=TOLD)
 
 
 def name_of(function: Callable[..., object]) -> str:
@@ -105,7 +116,7 @@ def _by_source(function: Callable[..., object], arguments: Mapping[str, object])
         raise NotShippable(f"arguments must be JSON: {wrong}") from None
     body = sourcing.source(function)
     return f"{body}\nimport json as _json\n_given = _json.loads({given!r})\n" + _CALL.format(
-        name=name_of(function)
+        name=name_of(function), most=TOLD
     )
 
 

@@ -129,13 +129,22 @@ def own_files(place: Place, container: str) -> None:
 
 
 def sub_path(source: str, path: str) -> str:
-    """A path under a volume; raises PermissionError when a link leads out of it."""
+    """A path under a volume, made as open as the volume and for its owner where it is missing.
+
+    Raises PermissionError when a link leads out of the volume.
+    """
     whole = os.path.realpath(os.path.join(source, path))
     root = os.path.realpath(source)
     if whole != root and not whole.startswith(root + "/"):
         raise PermissionError(f"subPath {path!r} leads out of its volume")
-    if not os.path.lexists(whole):
-        os.makedirs(whole, 0o777, exist_ok=True)
+    seen, made = os.stat(root), root
+    for part in os.path.relpath(whole, root).split(os.sep):
+        made = os.path.join(made, part)
+        if not os.path.lexists(made):
+            os.mkdir(made)
+            os.chmod(made, seen.st_mode & 0o7777)
+            if os.geteuid() == 0:
+                os.chown(made, seen.st_uid, seen.st_gid)
     return whole
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from athanor.api.meta import JSON
 from athanor.kit.clock import FixedClock
+from athanor.local.agent import contain
 from athanor.local.agent.node import Settings
 from athanor.local.agent.permits import permit
 from athanor.local.agent.place import Place
@@ -68,3 +69,16 @@ def test_others_checkpoints_are_refused_and_nothing_is_made(tmp_path: Path, user
         with pytest.raises(Missing, match="MountVolume.* belongs to the platform"):
             asyncio.run(volumes(tmp_path, {"hostPath": path}, user).prepare({}))
     assert not (tmp_path / "data").exists()
+
+
+def test_a_sub_path_is_as_open_as_its_volume_and_stays_in_it(tmp_path: Path) -> None:
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    volume.chmod(0o2777)
+    made = contain.sub_path(str(volume), "outputs/deep")
+    for path in (made, os.path.dirname(made)):
+        assert os.stat(path).st_mode & 0o7777 == 0o2777
+    assert contain.sub_path(str(volume), "outputs/deep") == made
+    (volume / "out").symlink_to(tmp_path)
+    with pytest.raises(PermissionError, match="leads out of its volume"):
+        contain.sub_path(str(volume), "out/there")
