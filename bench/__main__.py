@@ -18,7 +18,7 @@ from bench.harness import Figure
 GROUPS = (
     "up", "cli", "latency", "requests", "watch", "lists", "pods", "makers", "life", "logs",
 )  # fmt: skip
-"""Modules with `run(full) -> list[Figure]`."""
+"""Modules with `run(full) -> Iterable[Figure]`."""
 RANGES = Path(__file__).with_name("ranges.yaml")
 
 
@@ -37,8 +37,8 @@ def main() -> int:
         for figure in importlib.import_module(f"bench.{name}").run(options.full):
             print(figure.line(), flush=True)
             measured.append(figure)
-    if options.record:
-        record(measured)
+            if options.record:  # at once: a long run may be ended
+                record([figure])
     return 0 if all(figure.ok for figure in measured) else 1
 
 

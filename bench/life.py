@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -72,17 +73,17 @@ WAITS = GangStatus(
 )
 
 
-def run(full: bool) -> list[Figure]:
-    """The figures; thousands of jobs and a real framework with `full` only."""
-    with platform() as (data, client):
-        found = [_rank(client), _suspend(client)]
-    with platform() as (data, client):
-        found.append(_submit(client, JOBS))
-    found.append(_list())
+def run(full: bool) -> Iterator[Figure]:
+    """The figures as they come; a real framework with `full` only."""
+    with platform() as (_, client):
+        yield _rank(client)
+        yield _suspend(client)
+    with platform() as (_, client):
+        yield _submit(client, JOBS)
+    yield _list()
     if full:
         with platform() as (data, client):
-            found.append(_gang(data, client))
-    return found
+            yield _gang(data, client)
 
 
 def _submit(client: Client, count: int) -> Figure:
