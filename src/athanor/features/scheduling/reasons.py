@@ -6,7 +6,7 @@ from athanor.api.meta import JSON, to_manifest
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang, Reason
 from athanor.features.scheduling.allowance import Allowance
-from athanor.features.scheduling.core.account import awaiting, untold, waiting
+from athanor.features.scheduling.core.account import awaiting_first, untold, waiting
 from athanor.features.scheduling.core.snapshot import Decisions, Why
 from athanor.features.scheduling.core.why import NAMES, Code
 from athanor.features.scheduling.gangs import Refused
@@ -36,8 +36,7 @@ class Telling:
     def __call__(self, seen: Observed, decisions: Decisions) -> tuple[list[Patch], list[float]]:
         """The writes, and seconds until more may be written (none when all was)."""
         said = [_said(why) for why in decisions.whys]
-        first = awaiting(decisions)  # by this the next cycle knows for whom others make room
-        rows = sorted(_news(seen, decisions, said), key=lambda g: not first[g])
+        rows = awaiting_first(decisions, _news(seen, decisions, said))
         unread = [
             (name, [_refusal(why)]) for name, why in seen.unread.items()
             if seen.gangs[name].status.admission is None

@@ -39,6 +39,13 @@ def awaiting(decisions: Decisions) -> Bools:
     return found
 
 
+def awaiting_first(decisions: Decisions, rows: Sequence[int]) -> list[int]:
+    """These rows, those first for whom others make room: by their reasons the next cycle knows."""
+    some = np.array(rows, dtype=np.int64)
+    found: list[int] = some[np.argsort(~awaiting(decisions)[some], kind="stable")].tolist()
+    return found
+
+
 def in_pool(s: Snapshot, decisions: Decisions, p: int) -> tuple[int, list[int], list[int]]:
     """How many nodes a pool has, what they have, and what is free, by resource."""
     rows = np.flatnonzero(s.nodes.pool == p)
