@@ -28,17 +28,19 @@ TOGETHER = 64
 class Seen(Protocol):
     """A part of an object."""
 
-    metadata: ObjectMeta
+    @property
+    def metadata(self) -> ObjectMeta:
+        """Its metadata."""
 
 
 S = TypeVar("S", bound=Seen)
 
-_BACKGROUND: set[asyncio.Future[object]] = set()
+_BACKGROUND: set[asyncio.Task[None]] = set()
 
 
 def background(work: Coroutine[object, object, None]) -> asyncio.Task[None]:
     """Start something that goes on beside; it is kept until it is done."""
-    task = asyncio.ensure_future(work)
+    task = asyncio.create_task(work)
     _BACKGROUND.add(task)
     task.add_done_callback(_BACKGROUND.discard)
     return task
