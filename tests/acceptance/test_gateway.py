@@ -1,4 +1,4 @@
-"""The gateway on a real Kubernetes: code goes with a job, logs stay after it.
+"""The gateway and visibility on a real Kubernetes: logs stay after a job, answers find the leader.
 
 Pods are processes of a node that `athanor agent` joined; controllers and gateway are processes of
 this machine with the tokens of their installed accounts, so their rights are the installation's.
@@ -11,19 +11,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from athanor.client import kubeconfig
-from athanor.client.target import Target
-from tests.acceptance.test_join import Cluster, cluster, until
-from tests.conformance import worlds
-from tests.conformance.kube.plane import free_port
+from tests.acceptance.test_join import Joined, cluster
+from tests.conformance import product, worlds
+from tests.conformance.product import until
 
 __all__ = ["cluster"]
-HOME = "athanor-system"
 IMAGE = f"docker.io/library/python:{sys.version_info.major}.{sys.version_info.minor}"
 """A container's image, which a node of processes takes for its own Python."""
 
@@ -31,8 +27,9 @@ IMAGE = f"docker.io/library/python:{sys.version_info.major}.{sys.version_info.mi
 class Installed:
     """An installation on a cluster, and a project folder to submit from."""
 
-    def __init__(self, there: Cluster, project: Path, stack: ExitStack) -> None:
-        self.there, self.project, self.stack = there, project, stack
+    def __init__(self, there: Joined, project: Path) -> None:
+        self.there, self.project = there, project
+        self.said = there.there.said
 
     def athanor(self, *words: str, fails: bool = False) -> str:
         """What athanor says to an administrator of the cluster."""
@@ -44,50 +41,31 @@ class Installed:
         assert (done.returncode != 0) == fails, f"{words}: {done.stdout}{self.said()}"
         return done.stdout
 
-    def said(self) -> str:
-        """The ends of the parts' logs."""
-        logs = (self.there.folder / f"athanor-{name}.log" for name in ("gateway", "controllers"))
-        return "\n".join(log.read_text()[-3000:] for log in logs if log.exists())
-
-    def part(self, account: str, *words: str) -> None:
-        """A process of ours with an installed account's token."""
-        token = self.there.kubectl("-n", HOME, "create", "token", account).strip()
-        admin = kubeconfig.load([self.there.admin]).target()
-        path = self.there.folder / f"{account}.kubeconfig"
-        kubeconfig.write(path, "sa", Target(server=admin.server, ca=admin.ca, token=token))
-        log = self.stack.enter_context((self.there.folder / f"{account}.log").open("wb"))
-        command = [str(worlds.ATHANOR), "--kubeconfig", str(path), *words]
-        process = subprocess.Popen(
-            command, stdout=log, stderr=log, env={**os.environ, "ATHANOR_IMAGE": "host"}
-        )
-        self.stack.callback(process.wait, 30)
-        self.stack.callback(process.terminate)
-
 
 @pytest.fixture(scope="module")
-def installed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+def installed(cluster: Joined, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     project = tmp_path_factory.mktemp("project")
     (project / "train.py").write_text("import helper; print(helper.WORD)")
     (project / "helper.py").write_text("WORD = 'taken along'")
-    with ExitStack() as stack:
-        made = Installed(cluster, project, stack)
-        made.athanor("install", "--image", "host", "--wait", "0")
-        cluster.kubectl("label", "node", "joiner", "athanor.dev/pool=default")
-        # no cluster network leads from this API server to a Service: it goes by another name
-        port = free_port()
-        service = {"metadata": {"name": "athanor-gateway", "namespace": HOME}, "kind": "Service",
-                   "apiVersion": "v1",
-                   "spec": {"type": "ExternalName", "externalName": "localhost"}}  # fmt: skip
-        cluster.kubectl("-n", HOME, "delete", "service", "athanor-gateway")
-        cluster.kubectl("create", "-f", "-", text=json.dumps(service))
-        made.part(
-            "athanor-gateway", "gateway", "--listen", f"127.0.0.1:{port}", "--keep",
-            str(cluster.folder / "kept"), "--service-port", str(port),
-        )  # fmt: skip
-        made.part("athanor-controllers", "controllers")
-        path = "/apis/gateway.athanor.dev/v1alpha1/namespaces/default/podlogs"
-        until(lambda: "items" in cluster.kubectl("get", "--raw", path, fails=True), made.said)
-        yield made
+    cluster.there.install()
+    cluster.kubectl("label", "node", "joiner", "athanor.dev/pool=default")
+    yield Installed(cluster, project)
+
+
+def test_visibility_leads_to_whoever_leads(installed: Installed) -> None:
+    there = installed.there
+    found = there.get("endpointslice", "athanor-visibility", "-n", product.HOME)
+    assert [end["addresses"] for end in found["endpoints"]] == [[product.ADDRESS]]
+    assert found["metadata"]["ownerReferences"][0]["kind"] == "Service"
+    service = there.get("apiservice", "v1alpha1.visibility.athanor.dev")
+    assert {c["type"]: c["status"] for c in service["status"]["conditions"]}["Available"] == "True"
+    path = "/apis/visibility.athanor.dev/v1alpha1/namespaces/default/gangs"
+    there.kubectl("create", "serviceaccount", "nobody")
+    nobody = ("--as", "system:serviceaccount:default:nobody")
+    assert "orbidden" in there.kubectl("get", "--raw", path, *nobody, fails=True)
+    there.kubectl("create", "rolebinding", "nobody", "--clusterrole=view",
+                  "--serviceaccount=default:nobody")  # fmt: skip
+    assert "GangVisibilityList" in there.kubectl("get", "--raw", path, *nobody)
 
 
 def test_code_goes_along_and_logs_stay(installed: Installed) -> None:
