@@ -175,7 +175,8 @@ def plans(config: JSON, scale: int) -> tuple[list[Plan], list[JSON], list[JSON]]
     for cohorts in config["cohorts"]:
         for c in range(cohorts["count"]):
             parent = f"{cohorts['className']}-{c}"
-            queues.append(_queue(parent, "", None, 0))
+            whole = sum(int(s["nominalQuota"]) * s["count"] for s in cohorts["queuesSets"])
+            queues.append(_queue(parent, "", None, whole))  # cohorts lend each other nothing
             for sets in cohorts["queuesSets"]:
                 nominal, more = int(sets["nominalQuota"]), int(sets["borrowingLimit"])
                 for q in range(sets["count"]):
@@ -194,9 +195,9 @@ def plans(config: JSON, scale: int) -> tuple[list[Plan], list[JSON], list[JSON]]
 
 
 def _queue(name: str, parent: str, nominal: int | None, limit: int) -> JSON:
-    quota: JSON = {"pool": "default"}
+    quota: JSON = {"pool": "default", "limit": {"cpu": str(limit)}}
     if nominal is not None:
-        quota |= {"guaranteed": {"cpu": str(nominal)}, "limit": {"cpu": str(limit)}}
+        quota["guaranteed"] = {"cpu": str(nominal)}
     spec: JSON = {"pools": [quota], **({"parent": parent} if parent else {})}
     return {"apiVersion": QUEUES.api_version, "kind": "Queue", "metadata": {"name": name},
             "spec": spec}  # fmt: skip
