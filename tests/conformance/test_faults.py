@@ -18,7 +18,7 @@ from bench.cluster.plane import Plane, install, plane, start_part
 from bench.keeping import background
 from tests.conformance import worlds
 from tests.conformance.faults.kinds import FAULTS, SKEWED
-from tests.conformance.faults.trial import Trial
+from tests.conformance.faults.trial import PATIENCE, Trial
 
 SEEDS = int(os.environ.get("ATHANOR_FAULT_SEEDS", "3"))
 GRACE = "--node-monitor-grace-period=16s"
@@ -61,7 +61,7 @@ def test_nothing_is_lost_or_done_twice(
             await trial.begin(SKEWED * (seed // len(FAULTS) % 2))
             await trial.leader()
             users = background(trial.users(10.0))
-            await trial.until("a first job", lambda: bool(trial.gangs.phases), 60)
+            await trial.until("a first job", lambda: bool(trial.gangs.phases), PATIENCE)
             await FAULTS[name](trial)
             taken = await trial.recovery()
             recoveries[name].append(taken)

@@ -260,7 +260,7 @@ class Trial:
             await self.submit(self.name(f"j{number}"), ranks, cpus, fails=self.dice.random() < 0.25)
             await asyncio.sleep(self.dice.uniform(0, 2 * over / JOBS))
 
-    async def leader(self, within: float = 60.0) -> str:
+    async def leader(self, within: float = PATIENCE) -> str:
         """Who holds the lease and works."""
         end = time.monotonic() + within
         while time.monotonic() < end:
