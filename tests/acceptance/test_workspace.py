@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import shutil
-import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.console import Console
+from tests.acceptance.door import ask
 from tests.acceptance.environments import NotAvailable, environment
 
 HERE = Path(__file__).parent
@@ -51,21 +50,6 @@ def status(console: Console, name: str) -> dict[str, object]:
 
 def phase(console: Console, name: str, wanted: str, seconds: float = 120) -> None:
     console.until(lambda: True if status(console, name).get("phase") == wanted else None, seconds)
-
-
-def ask(link: str, cookie: str = "") -> tuple[int, str, str]:
-    """Status, body and cookie of one request, with no trust in anybody."""
-    origin, _, path = link.removeprefix("https://").partition("/")
-    connection = http.client.HTTPSConnection(
-        origin, context=ssl._create_unverified_context(), timeout=20
-    )
-    try:
-        connection.request("GET", f"/{path}", headers={"Cookie": cookie} if cookie else {})
-        answer = connection.getresponse()
-        given = (answer.getheader("Set-Cookie") or "").partition(";")[0]
-        return answer.status, answer.read().decode(errors="replace"), given
-    finally:
-        connection.close()
 
 
 def test_a_command_of_ones_own_behind_the_door(console: Console) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
-import ssl
-
+from tests.acceptance.door import ask
 from tests.conformance.stories.teller import Teller
 
 SERVE = (
@@ -14,21 +12,6 @@ SERVE = (
     "port = int(os.environ['ATHANOR_WORKSPACE_PORT']); "
     "http.server.HTTPServer(('127.0.0.1', port), H).serve_forever()"
 )
-
-
-def ask(link: str, cookie: str = "") -> tuple[int, str, str]:
-    """Status, body and cookie of one request, with no trust in anybody."""
-    origin, _, path = link.removeprefix("https://").partition("/")
-    trust = ssl.create_default_context()
-    trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
-    connection = http.client.HTTPSConnection(origin, context=trust, timeout=20)
-    try:
-        connection.request("GET", f"/{path}", headers={"Cookie": cookie} if cookie else {})
-        answer = connection.getresponse()
-        given = (answer.getheader("Set-Cookie") or "").partition(";")[0]
-        return answer.status, answer.read().decode(errors="replace"), given
-    finally:
-        connection.close()
 
 
 def test_a_workspace_is_entered_stopped_and_started(story: Teller) -> None:
