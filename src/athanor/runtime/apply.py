@@ -1,15 +1,17 @@
 """Does what a plan says, in order, and decides nothing.
 
 That a thing exists already (create), is gone already (patch, delete) or has a successor (delete by
-uid) is as good as done. A conflict, and every other refusal, goes up: the controller plans again.
+uid) is as good as done; who keeps the object is told that it is gone, for a watch that is cut off
+does not. A conflict, and every other refusal, goes up: the controller plans again.
 Neighbours of one sort in a plan (a gang's Service and pods) go out together.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from itertools import groupby
+from typing import Protocol
 
 from athanor.api.meta import JSON
 from athanor.api.registry import Resource
@@ -22,17 +24,27 @@ from athanor.wire.status import ApiError
 TOGETHER = 32
 """How many requests of one plan are under way at once."""
 
-Wrote = Callable[[Resource, JSON], None]
-"""Takes the answer to a write: the object as the server has it now."""
+
+class Answers(Protocol):
+    """Takes what the answers to writes tell of the world."""
+
+    def wrote(self, resource: Resource, answer: JSON) -> None:
+        """The object as the server has it now."""
+
+    def held(self, resource: Resource, namespace: str, name: str) -> str:
+        """The uid of the object as it is known; "" when none is."""
+
+    def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        """The server has no object of this name; the one with this uid was known before."""
 
 
-async def apply(client: Client, plan: Plan, recorder: Recorder, wrote: Wrote) -> None:
+async def apply(client: Client, plan: Plan, recorder: Recorder, answers: Answers) -> None:
     """Carry the plan out. Raises the first ApiError of the first group that has one."""
     for group in _groups(plan.actions):
         if len(group) == 1:
-            await _one(client, group[0], recorder, wrote)
+            await _one(client, group[0], recorder, answers)
         else:
-            await _together([_one(client, action, recorder, wrote) for action in group])
+            await _together([_one(client, action, recorder, answers) for action in group])
 
 
 def _groups(actions: Sequence[Action]) -> Iterator[list[Action]]:
@@ -59,7 +71,7 @@ async def _together(work: Sequence[Awaitable[None]]) -> None:
             raise outcome
 
 
-async def _one(client: Client, action: Action, recorder: Recorder, wrote: Wrote) -> None:
+async def _one(client: Client, action: Action, recorder: Recorder, answers: Answers) -> None:
     match action:
         case Create(resource, manifest):
             call, forgiven = calls.create(resource, manifest), {"AlreadyExists"}
@@ -72,14 +84,19 @@ async def _one(client: Client, action: Action, recorder: Recorder, wrote: Wrote)
         case Record():
             await recorder.record(client, action)
             return
+    name = "" if isinstance(action, Create) else action.name
+    place = action.resource, getattr(action, "namespace", None) or "", name
+    held = answers.held(*place) if name else ""
     try:
         answer = await client(call)
     except ApiError as problem:
         if problem.reason not in forgiven:
             raise
+        if problem.reason == "NotFound" and held and problem.name == name:
+            answers.gone(*place, held)
         return
     if answer.get("kind") == action.resource.kind:
-        wrote(action.resource, answer)
+        answers.wrote(action.resource, answer)
 
 
 def _patch(action: Patch) -> calls.Call[JSON]:

@@ -154,6 +154,14 @@ class Cache(Generic[O]):
             return None
         return self._put(key_of(value), value)
 
+    def gone(self, key: Key, uid: str) -> Changed[O] | None:
+        """A write of ours found no such object: the one held is forgotten if it is this one.
+
+        A uid never comes back, so this holds even while the watch is cut off.
+        """
+        held = self._objects.get(key)
+        return self._put(key, None) if held is not None and held.metadata.uid == uid else None
+
     def _put(self, key: Key, value: O | None) -> Changed[O] | None:
         held = self._objects.get(key)
         if held is None and value is None:

@@ -16,7 +16,7 @@ from athanor.api.meta import JSON, Object
 from athanor.api.registry import Resource
 from athanor.client.protocol import Client
 from athanor.kit.clock import Clock
-from athanor.runtime.apply import apply
+from athanor.runtime.apply import Answers, apply
 from athanor.runtime.cache import Cache, Caches, Changed, Key
 from athanor.runtime.controller import Controller, Watch
 from athanor.runtime.events import Recorder
@@ -62,14 +62,14 @@ class Loop:
         client: Client,
         caches: Caches,
         clock: Clock,
-        wrote: Callable[[Resource, JSON], None],
+        answers: Answers,
     ) -> None:
         self.controller = controller
         self.queue: WorkQueue[Key] = WorkQueue()
         self.measures = Measures()
         self._client = client
         self._clock = clock
-        self._wrote = wrote
+        self._answers = answers
         self._world = _Seen(caches)
         self._recorder = Recorder(f"athanor-{controller.name}", clock)
         self._news = asyncio.Event()
@@ -138,7 +138,7 @@ class Loop:
         self._rested = planned + (planned - began) * self.controller.rest
         self.measures.planning_seconds += planned - began
         self.measures.actions += len(plan.actions)
-        await apply(self._client, plan, self._recorder, self._wrote)
+        await apply(self._client, plan, self._recorder, self._answers)
         self.measures.applying_seconds += self._clock.monotonic() - planned
         return plan.again_after
 
@@ -153,20 +153,36 @@ class Loop:
 
 
 class Reader:
-    """Reads answers to writes into the caches of their kinds."""
+    """Reads answers to writes into the caches of their kinds (`apply.Answers`)."""
 
     def __init__(
         self, caches: Caches, notify: Callable[[type[Object], Changed[Any]], None]
     ) -> None:
         self._caches = caches
         self._notify = notify
-        self._decoders = {view: msgspec.json.Decoder(view) for view in caches.views()}
+        self._views = set(caches.views())
 
     def wrote(self, resource: Resource, answer: JSON) -> None:
         """Take over what the server answered to a write."""
-        view = resource.view
-        if view is None or view not in self._decoders:
+        view = self._kept(resource)
+        if view is None:
             return
         change = self._caches.cache(view).wrote(msgspec.convert(answer, view))
         if change is not None:
             self._notify(view, change)
+
+    def held(self, resource: Resource, namespace: str, name: str) -> str:
+        """The uid of the object as it is known; "" when none is."""
+        view = self._kept(resource)
+        value = self._caches.cache(view).get(Key(namespace, name)) if view is not None else None
+        return value.metadata.uid if value is not None else ""
+
+    def gone(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        """Let go of an object that the server no longer has, unless another took its name."""
+        view = self._kept(resource)
+        change = self._caches.cache(view).gone(Key(namespace, name), uid) if view else None
+        if view is not None and change is not None:
+            self._notify(view, change)
+
+    def _kept(self, resource: Resource) -> type[Object] | None:
+        return resource.view if resource.view in self._views else None

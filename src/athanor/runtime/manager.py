@@ -34,8 +34,7 @@ class Manager:
                 self._caches.want(watch.view, watch.indexes, watch.trim)
         reader = Reader(self._caches, self._notify)
         self.loops = [
-            Loop(controller, client, self._caches, clock, reader.wrote)
-            for controller in controllers
+            Loop(controller, client, self._caches, clock, reader) for controller in controllers
         ]
         self._informers = [
             Informer(client, view, self._caches.cache(view), self._notifier(view), dice)

@@ -61,6 +61,17 @@ def test_a_late_deletion_spares_the_successor() -> None:
     assert len(cache) == 1
 
 
+def test_what_a_write_did_not_find_is_forgotten_but_never_its_successor() -> None:
+    cache: Cache[Pod] = Cache()
+    cache.upsert(pod("a", 3))
+    held = cache.get(Key("default", "a"))
+    assert held is not None
+    assert cache.gone(Key("default", "a"), "another") is None
+    assert cache.gone(Key("default", "a"), held.metadata.uid) is not None
+    assert cache.gone(Key("default", "a"), held.metadata.uid) is None
+    assert len(cache) == 0
+
+
 def test_replace_says_what_changed() -> None:
     cache: Cache[Pod] = Cache()
     cache.replace([pod("a", 1), pod("b", 2)], "2")

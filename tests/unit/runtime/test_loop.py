@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -10,11 +11,14 @@ import pytest
 from athanor.api.core import ConfigMap, Event
 from athanor.api.meta import JSON
 from athanor.api.registry import of
+from athanor.client.inproc import Handle
 from athanor.runtime.cache import Changed, Key, World
 from athanor.runtime.controller import Controller, Watch
 from athanor.runtime.manager import Manager
 from athanor.runtime.plan import Create, Delete, Patch, Plan, Record, difference, head, merged
 from athanor.testing import lab, virtual
+from athanor.wire import calls
+from athanor.wire.request import Answer, Request, Stream
 from athanor.wire.status import ApiError
 
 MAPS = of(ConfigMap)
@@ -35,11 +39,13 @@ def observe(world: World, key: Key) -> tuple[ConfigMap, ApiError | None] | None:
 class Running:
     """A manager with one controller of ours, in the background."""
 
-    def __init__(self, bed: lab.Lab, plan: Any) -> None:
+    def __init__(
+        self, bed: lab.Lab, plan: Any, wrap: Callable[[Handle], Handle] = lambda handle: handle
+    ) -> None:
         controller = Controller(
             name="test", watches=(Watch(ConfigMap),), observe=observe, plan=plan
         )
-        self.manager = Manager(bed.connect(), [controller], bed.clock, bed.dice.random)
+        self.manager = Manager(bed.connect(wrap), [controller], bed.clock, bed.dice.random)
         self.task = asyncio.ensure_future(self.manager.run())
 
     async def stop(self) -> None:
@@ -102,6 +108,45 @@ def test_a_conflict_is_planned_again() -> None:
             await bed.until(ConfigMap, "a", lambda held: held.data.get("done") == "yes")
             assert len(tries) == 2
             assert running.manager.loops[0].measures.conflicts == 1
+            await running.stop()
+
+    virtual.run(main)
+
+
+def test_a_write_that_finds_nothing_ends_what_a_cut_off_watch_still_shows() -> None:
+    looks: list[str] = []
+
+    def plan(seen: Any, now: float) -> Plan:
+        if seen[0].metadata.name != "a":
+            return Plan()
+        looks.append("a")
+        body = {"data": {"seen": "yes"}}
+        return Plan((Patch(resource=MAPS, name="a", namespace="default", body=body),), 1.0)
+
+    async def silent(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        """The first object, and never again a word."""
+        async for chunk in chunks:
+            yield chunk
+            await asyncio.get_running_loop().create_future()
+
+    def cut_off(handle: Handle) -> Handle:
+        async def answer(request: Request) -> Answer:
+            answered = await handle(request)
+            if isinstance(answered, Stream) and "configmaps" in request.path:
+                return Stream(chunks=silent(answered.chunks), status=answered.status)
+            return answered
+
+        return answer
+
+    async def main() -> None:
+        async with lab.server() as bed:
+            running = Running(bed, plan, cut_off)
+            await bed.create(config("a"), ConfigMap)
+            await bed.until(ConfigMap, "a", lambda held: held.data.get("seen") == "yes")
+            await bed.client(calls.delete(MAPS, "a", "default"))
+            before = len(looks)
+            await asyncio.sleep(60)
+            assert len(looks) == before + 1
             await running.stop()
 
     virtual.run(main)
