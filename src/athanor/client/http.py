@@ -6,13 +6,14 @@ For one-shot commands `athanor.client.sync` is lighter: it imports no event loop
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from urllib.parse import urlencode
 
 import aiohttp
 from yarl import URL
 
-from athanor.client.target import Target, context, unreachable
+from athanor.client.target import Target, context, keep_alive, unreachable
 from athanor.wire.request import Request, Response, Stream, folded
 from athanor.wire.status import ApiError, from_response
 
@@ -86,8 +87,9 @@ class Http:
     def _open(self) -> aiohttp.ClientSession:
         tls = context(self._target)
         connector = aiohttp.TCPConnector(
-            ssl=True if tls is None else tls, limit=self._connections, ttl_dns_cache=300
-        )
+            ssl=True if tls is None else tls, limit=self._connections, ttl_dns_cache=300,
+            socket_factory=_socket,
+        )  # fmt: skip
         return aiohttp.ClientSession(
             connector=connector,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
@@ -106,6 +108,13 @@ class Http:
             ) from error
         finally:
             answer.close()
+
+
+def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family=family, type=kind, proto=protocol)
+    keep_alive(made)
+    return made
 
 
 def _cause(error: BaseException) -> Exception:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
-from athanor.client.target import Target, context, unreachable
+from athanor.client.target import Target, context, keep_alive, unreachable
 from athanor.wire.calls import Call
 from athanor.wire.request import Request, Response, folded
 from athanor.wire.status import ApiError, from_response
@@ -112,6 +112,7 @@ class SyncHttp:
                 connection.close()
                 raise from_response(answer.status, body)
             connection.sock.settimeout(None)
+            keep_alive(connection.sock)
         except _LOST as error:
             connection.close()
             raise unreachable(self._target, error) from error

@@ -1,8 +1,9 @@
-"""Where a server is and who we are there; TLS settings made of it for both transports."""
+"""Where a server is and who we are there; TLS and sockets set up for both transports."""
 
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 import tempfile
 from pathlib import Path
@@ -80,6 +81,18 @@ def _load_identity(settings: ssl.SSLContext, target: Target) -> None:
         ) from error
     finally:
         os.unlink(name)
+
+
+_ALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+"""The kernel asks a silent peer after so many seconds, then every so many, so often."""
+
+
+def keep_alive(made: socket.socket) -> None:
+    """Let streams break within half a minute when the machine at the far end has gone."""
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _ALIVE.items():
+        if hasattr(socket, name):  # not every system has all of them
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 class Unreachable(ApiError):

@@ -28,7 +28,11 @@ T = TypeVar("T")
 
 PAGE = 500
 WATCH_SECONDS = 300
-"""Servers end a watch after so long; one that does not is taken for dead soon after."""
+"""Servers end a watch after so long."""
+SILENCE = 90.0
+"""Seconds after which a watch of which nothing is heard is taken for dead, and begun anew where it
+stood. Bookmarks come every minute, both from kube-apiserver and from our own server.
+"""
 
 
 class Keeper(Protocol[T]):
@@ -119,18 +123,20 @@ class Following(Generic[T]):
             labels=self._labels, timeout_seconds=WATCH_SECONDS,
         )  # fmt: skip
         try:
-            async with asyncio.timeout(WATCH_SECONDS + 30):
+            async with asyncio.timeout(SILENCE) as patience:
                 stream = await self._client.transport.stream(request)
-                return await self._read(stream.chunks)
+                return await self._read(stream.chunks, patience)
         except ApiError as problem:
             return self._trouble(problem)
         except TimeoutError:
-            return Said(input="closed", jitter=self._dice())
+            log.info("%s: nothing was heard for %.0f s", self._resource.name, SILENCE)
+            return Said(input="silent", jitter=self._dice())
 
-    async def _read(self, chunks: AsyncIterator[bytes]) -> Said:
-        frames = Frames()
+    async def _read(self, chunks: AsyncIterator[bytes], patience: asyncio.Timeout) -> Said:
+        frames, now = Frames(), asyncio.get_running_loop().time
         try:
             async for chunk in chunks:
+                patience.reschedule(now() + SILENCE)
                 for frame in frames.feed(chunk):
                     said = self._take(frame)
                     if said.input in ("failed", "expired"):

@@ -14,7 +14,9 @@ import msgspec
 from msgspec import Struct
 
 State = Literal["listing", "watching", "rest-then-list", "rest-then-watch"]
-Input = Literal["page", "listed", "change", "bookmark", "closed", "expired", "failed", "rested"]
+Input = Literal[
+    "page", "listed", "change", "bookmark", "closed", "silent", "expired", "failed", "rested"
+]
 
 TABLE: Mapping[tuple[State, Input], State] = {
     ("listing", "page"): "listing",  # more pages follow
@@ -24,6 +26,7 @@ TABLE: Mapping[tuple[State, Input], State] = {
     ("watching", "change"): "watching",
     ("watching", "bookmark"): "watching",
     ("watching", "closed"): "rest-then-watch",  # servers end watches now and then: resume
+    ("watching", "silent"): "rest-then-watch",  # dead, or nothing to tell: resume
     ("watching", "expired"): "rest-then-list",  # 410: what was missed is lost, only a list helps
     ("watching", "failed"): "rest-then-watch",
     ("rest-then-list", "rested"): "listing",
@@ -110,6 +113,8 @@ def _remember(machine: Machine, said: Said, state: State) -> Machine:
         case "change" | "bookmark":
             revision = said.revision or machine.revision
             return replace(machine, state=state, revision=revision, failures=0)
+        case "silent":  # not every server sends bookmarks where nothing changes
+            return replace(machine, state=state, failures=0)
         case "rested":
             return replace(machine, state=state)
         case "closed" | "expired" | "failed":
@@ -123,7 +128,8 @@ def _command(before: Machine, after: Machine, said: Said) -> Command:
         case "watching":
             return Read() if before.state == "watching" else Watch(after.revision)
         case "rest-then-list" | "rest-then-watch":
-            return Rest(rest(before.failures, said.jitter, said.retry_after))
+            failures = min(before.failures, after.failures)
+            return Rest(rest(failures, said.jitter, said.retry_after))
 
 
 def rest(failures: int, jitter: float, retry_after: float = 0.0) -> float:

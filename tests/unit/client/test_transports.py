@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ from athanor.client.http import Http
 from athanor.client.inproc import InProcess
 from athanor.client.protocol import Client
 from athanor.client.sync import SyncHttp
-from athanor.client.target import Target
+from athanor.client.target import Target, keep_alive
 from athanor.kit.http import Exchange
 from athanor.wire import calls
 from athanor.wire.request import Answer, Forward, Request, Response, Stream, User
@@ -144,6 +145,34 @@ def test_a_sync_stream_can_be_closed_while_another_thread_reads(world: World) ->
         reader.join()
         assert seen == [b"begun\n"]
         transport.close()
+
+
+def test_the_kernel_sees_to_it_that_streams_from_machines_that_are_gone_break(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[socket.socket] = []
+
+    def kept(one: socket.socket) -> None:
+        keep_alive(one)
+        made.append(one)
+
+    monkeypatch.setattr("athanor.client.http.keep_alive", kept)
+    monkeypatch.setattr("athanor.client.sync.keep_alive", kept)
+
+    async def main() -> None:
+        async with world.serving(_serve) as port:
+            transport = Http(world.target(port))
+            forever = await transport.stream(_get("/forever"))
+            assert await anext(forever.chunks) == b"begun\n"
+            stream = await asyncio.to_thread(SyncHttp(world.target(port)).stream, _get("/forever"))
+            for one in made:
+                assert one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+                assert one.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 15
+            assert len(made) == 2
+            stream.close()
+            await transport.close()
+
+    asyncio.run(main())
 
 
 def test_sync_finds_its_way_back_after_a_restart(world: World) -> None:

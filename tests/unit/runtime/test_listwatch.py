@@ -83,6 +83,15 @@ def test_good_news_end_the_count_of_failures() -> None:
     assert after.failures == 0
 
 
+def test_a_silent_watch_is_resumed_at_once_each_time() -> None:
+    machine = Machine(state="watching", revision="1", failures=4)
+    for _ in range(9):
+        machine, command = step(machine, Said(input="silent"))
+        assert command == Rest(listwatch.FIRST_REST)
+        machine, command = step(machine, Said(input="rested"))
+        assert command == Watch("1")
+
+
 @given(st.lists(st.sampled_from(INPUTS), max_size=40), st.floats(0, 0.999))
 def test_it_never_forgets_where_it_is(inputs: list[Input], jitter: float) -> None:
     machine, _ = start()

@@ -20,7 +20,7 @@ from athanor.wire.status import ApiError
 TIMEOUT = 2700.0
 """Seconds a watch lasts when the client does not say."""
 BOOKMARK_EVERY = 55.0
-"""Seconds between two bookmarks of a watch that asked for them."""
+"""Seconds of silence after which a watch that asked for bookmarks gets one."""
 CHUNK = 500
 """Initial events sent at once."""
 
@@ -110,19 +110,21 @@ async def _follow(
             )
         if ends:
             yield _bookmark(plan, watch.revision, initial_end=True)
+        due = loop.time() + BOOKMARK_EVERY
         while True:
+            chunk = b""
             try:
-                async with asyncio.timeout(BOOKMARK_EVERY):
-                    batch = await anext(watch)
+                async with asyncio.timeout_at(due):
+                    chunk = _encode(plan, await anext(watch))
             except TimeoutError:
-                if plan.bookmarks:
-                    yield _bookmark(plan, watch.revision)
-                continue
+                pass
             except StopAsyncIteration:
                 return
-            chunk = _encode(plan, batch)
-            if chunk:
-                yield chunk
+            if not chunk and loop.time() < due:
+                continue  # changes that this watch does not select are silence to it
+            due = loop.time() + BOOKMARK_EVERY
+            if chunk or plan.bookmarks:
+                yield chunk or _bookmark(plan, watch.revision)
     except Expired as gone:
         yield frames.error(errors.expired(gone.message))
     finally:

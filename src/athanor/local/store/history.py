@@ -2,7 +2,8 @@
 
 Every watcher is a cursor into one shared list per resource: a change costs memory once, however
 many follow it, and a watcher that falls behind what is kept is told so (Expired). Watchers are
-woken together, at most once per `interval` seconds, so that a burst is one chunk for each.
+woken together, and then rest for as long as telling so many takes, so that telling never takes
+more than half of the time, and a burst is few chunks for each.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from collections import deque
 
 from athanor.local.store.model import Batch, Change, Expired, Key, Row
 
-INTERVAL = 0.01
-"""Seconds between two wake-ups of the watchers under load; a lone change is passed on at once."""
+EACH = 0.00005
+"""Seconds that telling one watcher takes: encrypting a chunk and giving it to the kernel."""
+LEAST, MOST = 0.002, 0.01
+"""Bounds of the rest after a wake-up, in seconds; a lone change is passed on at once."""
 BATCH = 500
 """Most changes in one batch."""
 _WINDOWS = 32
@@ -48,6 +51,7 @@ class History:
         self._timer: asyncio.Handle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._flushed_at = 0.0
+        self._rest = 0.0
 
     def __len__(self) -> int:
         return len(self._order)
@@ -76,8 +80,8 @@ class History:
         if self._timer is not None and self._loop is loop:
             return
         self._loop = loop
-        wait = self._flushed_at + INTERVAL - loop.time()
-        if wait <= 0 or wait > INTERVAL:
+        wait = self._flushed_at + self._rest - loop.time()
+        if wait <= 0 or wait > self._rest:
             self._timer = loop.call_soon(self._flush)
         else:
             self._timer = loop.call_later(wait, self._flush)
@@ -86,13 +90,16 @@ class History:
         self._timer = None
         self._flushed_at = asyncio.get_running_loop().time()
         self._shown = self.revision
+        woken = 0
         for resource in self._dirty:
             topic = self._topics[resource]
             waiters, topic.waiters = topic.waiters, {}
+            woken += len(waiters)
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(None)
         self._dirty.clear()
+        self._rest = min(max(LEAST, woken * EACH), MOST)
 
     def excess(self, count: int, size: int) -> int:
         """The revision to compact to so that at most so many changes and bytes remain, or 0."""

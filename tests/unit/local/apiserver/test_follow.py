@@ -61,6 +61,27 @@ def test_bookmarks_tell_a_quiet_watch_how_far_it_is(play, monkeypatch):
     play(story)
 
 
+def test_bookmarks_come_although_things_change_that_are_not_selected(play, monkeypatch):
+    monkeypatch.setattr(follow, "BOOKMARK_EVERY", 0.1)
+
+    async def story(api):
+        await api.config("a")
+        answer = await api.ask("GET", f"{CMS}?watch=1&resourceVersion=1&allowWatchBookmarks=true"
+                                      "&labelSelector=none")  # fmt: skip
+        assert isinstance(answer, Stream)
+        told = asyncio.ensure_future(anext(answer.chunks))
+        for number in range(400):
+            await api.config(f"c{number}")
+            await asyncio.sleep(0.01)
+            if told.done():
+                break
+        frame = msgspec.json.decode(await told)
+        assert frame["type"] == "BOOKMARK"
+        await answer.chunks.aclose()
+
+    play(story)
+
+
 def test_writes_reach_a_watch_that_waits(play):
     async def story(api):
         since = api.server.core.store.revision

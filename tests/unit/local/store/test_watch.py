@@ -9,6 +9,7 @@ import pytest
 from athanor.local.store.history import Watch
 from athanor.local.store.model import Expired, Key
 from athanor.local.store.store import Keep, Store
+from athanor.testing import virtual
 from tests.unit.local.store.helpers import body, create, pod
 
 
@@ -105,6 +106,35 @@ def test_a_burst_comes_in_few_batches() -> None:
         assert batches < 100
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(("watchers", "between"), [(1, 0.002), (100, 0.005), (1000, 0.01)])
+def test_the_more_are_told_the_longer_changes_are_gathered(watchers: int, between: float) -> None:
+    async def main() -> None:
+        store, now = Store.open(":memory:"), asyncio.get_running_loop().time
+        told: dict[str, float] = {}
+
+        async def follow(watch: Watch) -> None:
+            async for batch in watch:
+                for change in batch:
+                    told.setdefault(change.key.name, now())
+
+        watches = [store.watch("pods", None, store.revision) for _ in range(watchers)]
+        following = [asyncio.ensure_future(follow(watch)) for watch in watches]
+        await asyncio.sleep(1)
+        await create(store, "lone")
+        await asyncio.sleep(0.001)
+        await create(store, "gathered")
+        await asyncio.sleep(0.0005)
+        await create(store, "too")
+        await asyncio.sleep(1)
+        assert told["lone"] == 1.0
+        assert told["gathered"] == told["too"] == pytest.approx(1.0 + between)
+        for watch in watches:
+            watch.close()
+        await asyncio.gather(*following)
+
+    virtual.run(main)
 
 
 def test_a_closed_watch_ends() -> None:
