@@ -32,6 +32,7 @@ from athanor.kit.clock import SystemClock
 from athanor.local.pki import Pki
 from athanor.wire import calls
 from athanor.wire.status import ApiError
+from tests.conformance.kube import guard
 
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -110,6 +111,7 @@ def api_server() -> Iterator[Served]:
                 [sys.executable, "-m", "athanor.assembly.server", "--data", scratch,
                  "--sockets", str(listening.fileno())],
                 pass_fds=[listening.fileno()], stdout=log, stderr=log,
+                process_group=guard.group(),
             )  # fmt: skip
         listening.close()
         try:

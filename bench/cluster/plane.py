@@ -27,6 +27,7 @@ from athanor.client.target import Target
 from athanor.wire import calls
 from athanor.wire.status import ApiError
 from bench.harness import Served, cpu_seconds
+from tests.conformance.kube import guard
 from tests.conformance.kube.plane import binary, free_port
 
 ATHANOR = str(Path(sys.executable).parent / "athanor")
@@ -64,8 +65,9 @@ class Plane(Struct):
         """One more process; it ends with the plane."""
         log: IO[bytes] = self.stack.enter_context((self.folder / f"{name}.log").open("ab"))
         process = subprocess.Popen(
-            [str(word) for word in command], stdout=log, stderr=log, cwd=self.folder
-        )
+            [str(word) for word in command], stdout=log, stderr=log, cwd=self.folder,
+            process_group=guard.group(),
+        )  # fmt: skip
         self.processes[name] = process
         self.stack.callback(_end, process)
         return process

@@ -36,6 +36,7 @@ from athanor.runtime.controller import Controller
 from athanor.runtime.manager import Manager
 from athanor.wire.request import Request, Response, Stream
 from bench.harness import Served, cpu_seconds
+from tests.conformance.kube import guard
 
 COLLECT = (20_000, 20, 50)
 
@@ -98,7 +99,7 @@ def scheduler(served: Served, *, pods: bool) -> Iterator[subprocess.Popen[str]]:
     with (served.folder / "scheduler.err").open("w") as errors:
         process = subprocess.Popen(
             [*words, *(["gangs"] if pods else [])], stdout=subprocess.PIPE, stderr=errors,
-            text=True,
+            text=True, process_group=guard.group(),
         )  # fmt: skip
         try:
             assert process.stdout is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.conformance import worlds
 from tests.conformance.kube import plane as kube
 
 _numbers = itertools.count()
+signal.signal(signal.SIGTERM, signal.default_int_handler)  # planes are taken down as by Ctrl-C
 
 
 @pytest.fixture(scope="session")

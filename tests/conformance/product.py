@@ -24,7 +24,7 @@ from athanor.client.target import Target
 from athanor.kit.clock import SystemClock
 from athanor.local.pki import Pki
 from tests.conformance import worlds
-from tests.conformance.kube import plane
+from tests.conformance.kube import guard, plane
 
 HOME = "athanor-system"
 PATIENCE = 120.0
@@ -65,7 +65,9 @@ class Node:
             "--client-ca", str(self.cluster.pki.authority), *self.flags,
         ]  # fmt: skip
         with (self.data / "agent.log").open("ab") as log:
-            self.agent = subprocess.Popen(command, stdout=log, stderr=log)
+            self.agent = subprocess.Popen(
+                command, stdout=log, stderr=log, process_group=guard.group()
+            )
 
     def said(self) -> str:
         """Its log."""
@@ -130,7 +132,7 @@ class Cluster:
         with (self.folder / f"{account}.log").open("ab") as log:
             process = subprocess.Popen(
                 [str(worlds.ATHANOR), "--kubeconfig", str(path), *words], stdout=log, stderr=log,
-                env={**os.environ, **env},
+                env={**os.environ, **env}, process_group=guard.group(),
             )  # fmt: skip
         self.stack.callback(process.wait, PATIENCE)
         self.stack.callback(process.terminate)
@@ -205,7 +207,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
                  "--leader-elect=false", "--controllers=csrsigning",
                  f"--cluster-signing-cert-file={pki.authority}",
                  f"--cluster-signing-key-file={pki.directory / 'ca.key'}"],
-                stdout=log, stderr=log,
+                stdout=log, stderr=log, process_group=guard.group(),
             )  # fmt: skip
         stack.callback(signer.wait, PATIENCE)
         stack.callback(signer.terminate)

@@ -21,7 +21,7 @@ import yaml
 from athanor.assembly import rights
 from tests.acceptance.test_docs import commands
 from tests.conformance import worlds
-from tests.conformance.kube import plane
+from tests.conformance.kube import guard, plane
 
 ATHANOR = str(Path(sys.executable).parent / "athanor")
 HOME = "athanor-system"
@@ -80,7 +80,7 @@ class Cluster:
     def process(self, name: str, *command: str) -> subprocess.Popen[bytes]:
         """Something that runs on until the test ends."""
         log = self.stack.enter_context((self.folder / f"{name}.log").open("wb"))
-        process = subprocess.Popen(command, stdout=log, stderr=log)
+        process = subprocess.Popen(command, stdout=log, stderr=log, process_group=guard.group())
         self.stack.callback(_end, process)
         return process
 

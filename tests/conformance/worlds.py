@@ -17,7 +17,7 @@ from pathlib import Path
 from athanor.assembly import start
 from athanor.kit import ready
 from athanor.kit.clock import SystemClock
-from tests.conformance.kube import plane
+from tests.conformance.kube import guard, plane
 
 ATHANOR = Path(sys.executable).parent / "athanor"
 
@@ -59,7 +59,7 @@ def server(data: Path) -> Iterator[Path]:
     with (data / "server.log").open("wb") as log:
         process = subprocess.Popen(
             command, stdout=log, stderr=log, pass_fds=[writer, *prepared.sockets],
-            env={**os.environ, ready.VARIABLE: str(writer)},
+            env={**os.environ, ready.VARIABLE: str(writer)}, process_group=guard.group(),
         )  # fmt: skip
     for descriptor in (writer, prepared.lock, *prepared.sockets):
         os.close(descriptor)

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.conformance.kube import guard
+
 HERE = Path(__file__).parent
 SOURCES = ("main.go", "go.mod", "go.sum", "build.sh")
 
@@ -82,7 +84,9 @@ def running(*flags: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="kubeplane-") as folder:
         command = [str(plane), "all", "-dir", folder, "-port", str(free_port()), *flags]
         with (Path(folder) / "plane.log").open("wb") as log:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, process_group=guard.group()
+            )
         try:
             assert process.stdout is not None
             first = process.stdout.readline().decode()
