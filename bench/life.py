@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -131,7 +132,7 @@ def _rank(client: Client) -> Figure:
     for rank in range(runs):
         old = _pods(client, "free")[f"worker-{rank}"]
         began = _kill("free", rank, "86401")
-        until(lambda old=old, rank=rank: _anew(client, "free", f"worker-{rank}", old), 60)
+        until(partial(_anew, client, "free", f"worker-{rank}", old), 60)
         found.append(time.perf_counter() - began)
     client.delete_job("free")
     return Figure(
@@ -185,7 +186,7 @@ def _suspend(client: Client) -> Figure:
         time.sleep(1)
         began = time.perf_counter()
         client.suspend(name)
-        until(lambda name=name: _is_free(client, name), 60)
+        until(partial(_is_free, client, name), 60)
         found.append(time.perf_counter() - began - GRACE)
     return Figure(
         name="suspended_beyond_grace", value=quantile(found, 0.5), unit="s", limit=2.0,
@@ -218,8 +219,9 @@ def _gang(data: DataDir, client: Client) -> Figure:
         time.sleep(RESTED)
         _kill("world", rank + 1, WORLD)
         began = SystemClock().now()
-        until(lambda began=began: _epoch(client, began) is not None, 300)
-        found.append((_epoch(client, began) or 0) - began)
+        over = partial(_epoch, client, began)
+        until(over, 300)
+        found.append((over() or 0) - began)
     client.delete_job("world")
     bare = [_bare(venv, words[1:], folder) for _ in range(5)]
     took, own = quantile(found, 0.5), statistics.median(bare)

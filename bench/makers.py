@@ -36,15 +36,18 @@ def run(full: bool) -> list[Figure]:
     """Both figures, on a platform of their own."""
     with tempfile.TemporaryDirectory(prefix="athanor-bench-") as scratch:
         data = DataDir(Path(scratch))
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run(
-            command(data, "up", "--detach", "--port", "0"), check=True, env=WARM, **quiet
-        )
+        _quietly(command(data, "up", "--detach", "--port", "0"))
         try:
             client = SyncHttp(load([data.admin]).target())
             return [_sweep(client, 100 if full else 40), _resume(client)]
         finally:
-            subprocess.run(command(data, "down", "--yes"), check=False, env=WARM, **quiet)
+            _quietly(command(data, "down", "--yes"))
+
+
+def _quietly(words: list[str]) -> None:
+    subprocess.run(
+        words, check=True, env=WARM, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
 
 
 def _sweep(client: SyncHttp, trials: int) -> Figure:
@@ -96,7 +99,7 @@ def _resume(client: SyncHttp) -> Figure:
 
 
 def _create(client: SyncHttp, kind: str, name: str, spec: JSON) -> None:
-    resource = of({"Sweep": Sweep, "Workspace": Workspace}[kind])
+    resource = of(Sweep if kind == "Sweep" else Workspace)
     meta = {"name": name, "namespace": "default"}
     body = {"apiVersion": API_VERSION, "kind": kind, "metadata": meta, "spec": spec}
     client(calls.create(resource, body))

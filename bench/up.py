@@ -51,7 +51,7 @@ def platform(*options: str) -> Iterator[tuple[DataDir, Client]]:
             subprocess.run(command(data, "down", "--yes"), check=False, capture_output=True)
 
 
-def until(true: Callable[[], bool], seconds: float, pause: float = 0.02) -> None:
+def until(true: Callable[[], object], seconds: float, pause: float = 0.02) -> None:
     """Look again and again until it is true. Raises TimeoutError."""
     end = time.perf_counter() + seconds
     while not true():
@@ -128,12 +128,11 @@ def run(full: bool) -> list[Figure]:
             size = sum(map(memory, running))
         finally:
             subprocess.run(command(data, "down", "--yes"), check=False, capture_output=True)
-    common = {"better": "low", "machine": "", "ok": False}
     return [
         Figure(name="up_to_first_admission", value=quantile(took, 0.5), unit="s", limit=2.0,
-               runs=runs, **common),
-        Figure(name="idle_memory_pss", value=size, unit="MB", limit=200, runs=1, **common),
-        Figure(name="idle_cpu", value=busy, unit="% of a core", limit=1.0, runs=1, **common),
+               better="low", runs=runs),
+        Figure(name="idle_memory_pss", value=size, unit="MB", limit=200, better="low"),
+        Figure(name="idle_cpu", value=busy, unit="% of a core", limit=1.0, better="low"),
     ]  # fmt: skip
 
 

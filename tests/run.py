@@ -7,6 +7,7 @@ stage failed. A stage says "not run" by exit code 3.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -42,8 +43,10 @@ SKIPPED = re.compile(r"^SKIPPED \[\d+\] (.*)$", re.MULTILINE)
 def run(command: Sequence[str]) -> tuple[int, float, str]:
     """Exit code, seconds and output of one command; output is shown as it comes."""
     start = time.monotonic()
+    # test modules are compiled once, not by every worker of every run
+    kept = {name: v for name, v in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=kept
     )
     lines = []
     assert process.stdout is not None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import msgspec
 
@@ -14,7 +15,7 @@ from athanor.kit import loop
 from bench.cluster import life, pods, scale, servers, topology, traces
 from bench.harness import Figure
 
-Measure = Callable[[argparse.Namespace], Awaitable[tuple[list[Figure], JSON]]]
+Measure = Callable[[argparse.Namespace], Coroutine[Any, Any, tuple[list[Figure], JSON]]]
 EXPERIMENTS: dict[str, tuple[Measure, str, dict[str, int]]] = {
     "pods": (pods.measure, "pods of gangs, beside Jobs and kube-scheduler",
              {"nodes": 5000, "gangs": 1000, "size": 10}),

@@ -66,7 +66,8 @@ async def _run(made: Plane, path: str, manifests: list[JSON], nodes: int, pods: 
 
 def per_pod(told: JSON, processes: tuple[str, ...], pods: int) -> float:
     """CPU milliseconds a pod of some processes together."""
-    return sum(told["cpu"][name] for name in processes) / pods * 1000
+    seconds: float = sum(told["cpu"][name] for name in processes)
+    return seconds / pods * 1000
 
 
 async def measure(options: Namespace) -> tuple[list[Figure], JSON]:

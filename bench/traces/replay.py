@@ -217,15 +217,15 @@ class InOrder:
             if job.running and not self.preempt:
                 continue
             if self.preempt and job.running and all(free[n] >= c for n, c in job.nodes.items()):
-                nodes: dict[int, int] | None = job.nodes
+                nodes = job.nodes
                 keep.add(job.number)
             else:
-                nodes = cluster.consolidated(job.gpus, free)
-                if nodes is None:
+                found = cluster.consolidated(job.gpus, free)
+                if found is None:
                     if self.backfill or self.preempt:
                         continue
                     break
-                start[job.number] = nodes
+                nodes = start[job.number] = found
             for node, count in nodes.items():
                 free[node] -= count
         stop = tuple(
