@@ -6,7 +6,6 @@ For one-shot commands `athanor.client.sync` is lighter: it imports no event loop
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from urllib.parse import urlencode
 
@@ -54,6 +53,9 @@ class Http:
                 if answer.status >= 400:
                     body = await answer.read()
                     raise from_response(answer.status, body)
+                connection = answer.connection  # None when the answer has come whole
+                if connection is not None and connection.transport is not None:
+                    keep_alive(connection.transport.get_extra_info("socket"))
         except _LOST as error:
             raise unreachable(self._target, _cause(error)) from error
         return Stream(
@@ -87,9 +89,8 @@ class Http:
     def _open(self) -> aiohttp.ClientSession:
         tls = context(self._target)
         connector = aiohttp.TCPConnector(
-            ssl=True if tls is None else tls, limit=self._connections, ttl_dns_cache=300,
-            socket_factory=_socket,
-        )  # fmt: skip
+            ssl=True if tls is None else tls, limit=self._connections, ttl_dns_cache=300
+        )
         return aiohttp.ClientSession(
             connector=connector,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
@@ -108,13 +109,6 @@ class Http:
             ) from error
         finally:
             answer.close()
-
-
-def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    family, kind, protocol, _, _ = address
-    made = socket.socket(family=family, type=kind, proto=protocol)
-    keep_alive(made)
-    return made
 
 
 def _cause(error: BaseException) -> Exception:
