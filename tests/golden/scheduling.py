@@ -7,6 +7,7 @@
     node b cpu=8 down
     queue q pools=own:60,cloud budget=5 (GPU-hours left) longest=3600 user=2 reserve=600
     gang x … resize=live|restart user=ann longest=60        lost y ranks=1,2
+    node d gpu=4 model=A100 memory=40    gang x gpu=1 model=H100 memory=80 (GiB a device)
     gang x pods=4 spread=rack:1 (DoNotSchedule, maxSkew)
     node c cost=2 (an hour) data=photos     gang x data=photos
     kept r nodes=c for=q spares
@@ -196,10 +197,11 @@ def _kept(name: str, w: Words, pools: list[r.PoolRow]) -> r.ReservationRow:
 
 def _node(name: str, w: Words, pools: list[r.PoolRow]) -> r.NodeRow:
     levels = {level for pool in pools for level in pool.levels}
+    device = r.DeviceRow(GPU, w.get("model", ""), int(w.get("memory", "0")) * 1024)
     return r.NodeRow(
         name, w.get("pool", pools[0].name), {"cpu": int(w.get("cpu", "8")) * 1000},
         domains={level: w[level] for level in levels if level in w},
-        devices=(r.DeviceRow(GPU, w.get("model", "")),) * int(w.get("gpu", "0")),
+        devices=(device,) * int(w.get("gpu", "0")),
         retry_at=r.INF if "down" in w else -r.INF,
     )  # fmt: skip
 
@@ -225,6 +227,7 @@ def _gang(kind: str, name: str, w: Words, classes: list[NodeClass]) -> r.GangRow
     shape = r.ShapeRow(
         request=(("cpu", int(w.get("cpu", "1")) * 1000),), kind=GPU if gpus else "",
         devices=gpus, milli=int(w.get("milli", "1000")), barred=(0,) * max(len(classes), 1),
+        models=tuple(w.get("model", "").split()), min_mib=int(w.get("memory", "0")) * 1024,
     )  # fmt: skip
     data = pods.cached("default", w.get("data", "").split())
     need = pods.PodNeed(shape, pods.Where((), (), ()), data)

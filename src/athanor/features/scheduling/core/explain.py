@@ -165,12 +165,39 @@ class Explainer:
             **{f"nodes lacking {resource}": count for resource, count in lacking},
         }  # fmt: skip
         if not possible and not causes:
-            return why(Code.NEVER_FITS, f"{text}; not even when it is empty", **details)
+            absent = self._absent(one.shape, pool)
+            text = f"{text}; {absent}" if absent else f"{text}; not even when it is empty"
+            return why(Code.NEVER_FITS, text, **details)
         if not ground.free.shape[1] or (causes and not possible):
             return why(Code.NODES_EXCLUDED, text, **details)
         if all(ground.total[r] >= a * one.least for r, a in enumerate(one.shape.request) if a > 0):
             return why(Code.FRAGMENTED, f"{text}; enough is free, but in pieces", **details)
         return why(Code.NO_CAPACITY, text, **details)
+
+    def _absent(self, shape: Shape, pool: int) -> str:
+        """Which sort of device that is asked for no node of the pool has; "" if none."""
+        s, want = self.state.snapshot, shape.devices
+        if not want.needed:
+            return ""
+        there = (s.nodes.kind == want.kind) & (s.nodes.pool == pool)[:, None]
+        kind, where = s.device_kinds[want.kind], s.pools.names[pool]
+        if not there.any():
+            return f"pool {where} has no {kind}"
+        fits = there & np.append(np.array(shape.models, dtype=np.bool_), False)[s.nodes.model]
+        if not fits.any() and not all(shape.models):
+            asked = [name for name, right in zip(s.models, shape.models, strict=True) if right]
+            found = [s.models[m] for m in np.unique(s.nodes.model[there]) if m != UNSET]
+            text = f"pool {where} has no {kind} of model {' or '.join(asked)}"
+            return (
+                f"{text}, only {', '.join(found)}" if found else f"{text}; its models are unknown"
+            )
+        largest = int(s.nodes.memory[fits].max(initial=0))
+        if largest < shape.min_mib:
+            return (
+                f"asks for {kind} of {amount('memory', shape.min_mib * 2**20, ())}"
+                f" each, the largest of pool {where} has {amount('memory', largest * 2**20, ())}"
+            )
+        return ""
 
     def _far(self, one: SetAsk, pool: int, *, possible: bool) -> Why:
         s, near = self.state.snapshot, one.near
