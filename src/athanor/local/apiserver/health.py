@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 from collections.abc import Callable, Mapping
 from importlib.metadata import version as installed
@@ -18,6 +19,7 @@ KUBERNETES = "v1.36.3"
 """The Kubernetes version whose rules are served."""
 
 
+@functools.cache
 def version() -> Response:
     """`/version`: Kubernetes' own form; ours is the build part of `gitVersion`."""
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
