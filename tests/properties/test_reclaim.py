@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import bisect
+import math
 from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from athanor.features.scheduling.core import preempt, rights
+from athanor.features.scheduling.core import preempt
 from athanor.features.scheduling.core import rows as r
 from athanor.features.scheduling.core.build import build
 from athanor.features.scheduling.core.cycle import cycle
@@ -104,7 +106,8 @@ def lenders(draw: st.DrawFn) -> r.Rows:
         gangs += [
             r.GangRow(
                 f"g{i}-{k}", f"q{i}", ASK, GangState.RUNNING, pool="p", created=0.0,
-                started=NOW - draw(st.sampled_from([100.0, 110.0, 900.0])),
+                started=NOW - draw(st.sampled_from([100.0, 110.0, 900.0, 1000.0, 9000.0])),
+                saved=draw(st.sampled_from([math.nan, NOW - 5.0])),
             )
             for k in range(used)
         ]  # fmt: skip
@@ -117,7 +120,7 @@ def lenders(draw: st.DrawFn) -> r.Rows:
 
 
 @given(lenders())
-def test_of_about_equal_losses_that_of_the_queue_which_borrows_most_goes_first(
+def test_of_about_equal_losses_the_longest_served_goes_first_then_the_queue_that_borrows_most(
     rows: r.Rows,
 ) -> None:
     s = build(rows)
@@ -128,11 +131,18 @@ def test_of_about_equal_losses_that_of_the_queue_which_borrows_most_goes_first(
     said = {q.name: (q.quotas["p"].guaranteed["cpu"] // 1000, q.weight) for q in rows.queues}
     used = {q: sum(g.queue == q for g in rows.gangs if g.name != "owner") for q in said}
     lent = {q: max(used[q] - right, 0) / weight for q, (right, weight) in said.items()}
-    slight = {g.name: NOW - g.started < rights.SLIGHT for g in rows.gangs[:-1] if lent[g.queue]}
-    assert slight[gone.name] == any(slight.values())
-    for other in rows.gangs[:-1]:
-        if slight.get(other.name) == slight[gone.name]:
-            assert lent[gone.queue] >= lent[other.queue]
+    unsaved = {g.name: g.started if math.isnan(g.saved) else g.saved for g in rows.gangs}
+    order = {
+        g.name: (about(unsaved[g.name]), -about(g.started), -lent[g.queue])
+        for g in rows.gangs[:-1]
+        if lent[g.queue]
+    }
+    assert order[gone.name] == min(order.values())
+
+
+def about(since: float) -> int:
+    """The class of what a gang of one core has had since then."""
+    return bisect.bisect_right([600.0, 1200.0, 2400.0, 4800.0, 9600.0], NOW - since)
 
 
 def test_a_no_without_trying_everyone_says_so() -> None:

@@ -15,39 +15,51 @@ SLIGHT = 600.0
 
 def lost(state: State, rows: Ints) -> Floats:
     """Device-seconds (or core-seconds) that evicting each of these running gangs throws away."""
+    return _lost_and_served(state, rows)[0]
+
+
+def _lost_and_served(state: State, rows: Ints) -> tuple[Floats, Floats]:
+    """What an eviction throws away of each gang, and what it has had since it started, in
+    device-seconds (or core-seconds)."""
     gangs = state.snapshot.gangs
-    since = np.fmax(gangs.saved[rows], gangs.started[rows])
-    ran = np.maximum(state.time - np.where(np.isnan(since), state.time, since), 0.0)
+    started = gangs.started[rows]
+    since = np.fmax(gangs.saved[rows], started)
+    unsaved, ran = (
+        np.maximum(state.time - np.where(np.isnan(at), state.time, at), 0.0)
+        for at in (since, started)
+    )
     amounts = np.array([state.held[g].amounts for g in rows.tolist()], dtype=np.int64)
     kinds = [state.snapshot.resources.index(k) for k in state.snapshot.device_kinds]
     devices = amounts[:, kinds].sum(axis=1) / 1000.0
     cores = [r for r, name in enumerate(state.snapshot.resources) if name == "cpu"]
     size = np.where(devices > 0, devices, amounts[:, cores].sum(axis=1) / 1000.0)
-    found: Floats = size * (ran + gangs.restart_cost[rows])
-    return found
+    return size * (unsaved + gangs.restart_cost[rows]), size * ran
 
 
 def cheapest(state: State, gang: int, pool: int, open_: Bools) -> list[int]:
     """Those of the pool's movable gangs that are marked, the first to go for `gang` first: lower
-    priority, least lost (where that is about equal, of the queue that borrows most), youngest.
-    What each loses is asked for once a cycle."""
+    priority, least lost; where that is about equal, longest served (who had its devices for long
+    will most likely hold them for long, and is the next to be served again), of the queue that
+    borrows most, youngest. What each loses and has had is asked for once a cycle."""
     if not open_.any():
         return []
     rows, gangs = state.movable(pool), state.snapshot.gangs
     if pool not in state.losses:
-        state.losses[pool] = lost(state, rows)
-    some, losses = rows[open_], state.losses[pool][open_]
+        state.losses[pool] = _lost_and_served(state, rows)
+    some, (losses, served) = rows[open_], (one[open_] for one in state.losses[pool])
     began = np.where(np.isnan(gangs.started[some]), state.time, gangs.started[some])
     queues, of = np.unique(gangs.queue[some], return_inverse=True)
     lent = np.array([borrowed(state, gang, pool, q) for q in queues.tolist()])[of.reshape(-1)]
-    order = np.lexsort((-some, -began, losses, -lent, about(losses), gangs.priority[some]))
+    order = np.lexsort(
+        (-some, -began, losses, -lent, -about(served), about(losses), gangs.priority[some])
+    )
     found: list[int] = some[order].tolist()
     return found
 
 
-def about(losses: Floats) -> Ints:
-    """Losses in classes within which they count as equal: slight ones, then each factor of two."""
-    found: Ints = np.floor(np.log2(np.maximum(2.0 * losses / SLIGHT, 1.0))).astype(np.int64)
+def about(seconds: Floats) -> Ints:
+    """Device-seconds in classes that count as equal: slight ones, then each factor of two."""
+    found: Ints = np.floor(np.log2(np.maximum(2.0 * seconds / SLIGHT, 1.0))).astype(np.int64)
     return found
 
 

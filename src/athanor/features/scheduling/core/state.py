@@ -155,7 +155,7 @@ class State:
         self.first_hold = INF
         self.released: set[int] = set()
         self._movable: dict[int, Ints] = {}
-        self.losses: dict[int, Floats] = {}
+        self.losses: dict[int, tuple[Floats, Floats]] = {}
         self.outlived: set[int] = set()
         gone = np.flatnonzero(snapshot.gangs.state == GangState.LEAVING)
         self.leaving = {g for g in gone.tolist() if g in self.held}
