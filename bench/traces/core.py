@@ -30,6 +30,7 @@ from athanor.features.scheduling.core.spots import SetAsk
 from athanor.features.scheduling.core.topology import Near
 from bench.harness import Figure
 from bench.traces import openb, openb_control
+from bench.traces.report import folder
 
 NOW = 1_000_000.0
 ROUNDS = 100
@@ -202,7 +203,7 @@ def main() -> int:
     else:
         if options.traces is None:
             parser.error("--traces DIR is needed")
-        trace = openb_control.load(openb.folder(options.traces), "default", 42)
+        trace = openb_control.load(folder(options.traces, "openb"), "default", 42)
         copies = max(round(options.nodes / len(trace.cpu)), 1)
         if options.gangs:
             figures = gangs(trace, copies)

@@ -1,6 +1,7 @@
 """The openb experiment through the scheduler's own placement: how many GPUs stay unallocated.
 
-`python -m bench.traces.openb --traces DIR --workload W --seed S [--policy default|fgd|bestfit]`.
+`python -m bench.traces.openb --traces DIR --workload W --seed S [--policy default|fgd|bestfit]`;
+`--workload all`: every workload and seed that lies there, each beside FGD on the same arrivals.
 Public originals: hkust-adsl/kubernetes-scheduler-simulator. `fgd` and `bestfit` are the published
 policies, run by the control (`openb_control`); `default` is what we ship: the same ledger, views
 and choice of node that a cycle uses, with the task mix learned from the arrivals alone.
@@ -16,6 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from athanor.features.scheduling.core import fast
 from athanor.features.scheduling.core import rows as r
@@ -29,11 +31,18 @@ from athanor.features.scheduling.core.spots import SetAsk
 from athanor.features.scheduling.core.topology import Near
 from bench.harness import Figure
 from bench.traces import openb_control as control
+from bench.traces import report
 
 GPU = "nvidia.com/gpu"
 LOADS = (100, 130)
 MEANS = {"default": 4.77, "cpu100": 4.79, "gpushare40": 6.04, "gpuspec20": 5.34, "multigpu20": 4.47}
 """The published means of FGD at 100 % load, over ten seeds."""
+PAIRED = (
+    report.Bar("mean_100", "%", -0.001), report.Bar("mean_130", "%", -0.001),
+    report.Bar("worst_workload", "%", 0.1), report.Bar("refused_though_feasible", "", 0),
+    report.Bar("control_off", "%", 0.02),
+)  # fmt: skip
+"""Our unallocated GPU % less FGD's; how far the control is from what was published."""
 
 
 class Outcome(NamedTuple):
@@ -50,7 +59,8 @@ class Outcome(NamedTuple):
 def snapshot(trace: control.Trace, copies: int = 1) -> tuple[Snapshot, dict[control.Shape, int]]:
     """The cluster, nodes in the order that breaks ties, and the number of each pod shape."""
     shapes = {want: row(want) for want in dict.fromkeys(trace.tasks)}
-    ask = r.AskRow(tuple(r.PodSetRow(str(i), s) for i, s in enumerate(shapes.values())))
+    number = {shape: i for i, shape in enumerate(dict.fromkeys(shapes.values()))}
+    ask = r.AskRow(tuple(r.PodSetRow(str(i), shape) for shape, i in number.items()))
     order = np.argsort(trace.rank, kind="stable").tolist()
     nodes = [
         r.NodeRow(
@@ -66,7 +76,7 @@ def snapshot(trace: control.Trace, copies: int = 1) -> tuple[Snapshot, dict[cont
         r.Rows([r.PoolRow("p")], nodes, [r.QueueRow("q")], [r.GangRow("all", "q", ask)],
                resources=("cpu", "memory"))
     )  # fmt: skip
-    return made, {want: i for i, want in enumerate(shapes)}
+    return made, {want: number[shape] for want, shape in shapes.items()}
 
 
 def row(want: control.Shape) -> r.ShapeRow:
@@ -76,7 +86,7 @@ def row(want: control.Shape) -> r.ShapeRow:
         kind=GPU if want.gpus else "",
         devices=want.gpus,
         milli=want.milli if want.gpus else 1000,
-        models=want.models,
+        models=tuple(sorted(set(want.models))),
     )
 
 
@@ -169,9 +179,32 @@ def run(trace: control.Trace, policy: str) -> Outcome:
     return run_default(trace) if policy == "default" else run_control(trace, policy)
 
 
-def folder(traces: Path) -> Path:
-    """The trace's own folder, given it or the one above it."""
-    return traces / "openb" if (traces / "openb").is_dir() else traces
+def paired(traces: Path) -> dict[str, float | str]:
+    """All workloads and seeds, ours less FGD; a line each as they come."""
+    differences: dict[str, list[NDArray[np.float64]]] = {}
+    wrongly, off = 0, 0.0
+    for path in sorted((traces / "arrivals").glob("*.txt")):
+        workload, seed = path.stem.split(".")
+        trace = control.load(traces, workload, int(seed))
+        done = run(trace, "default")
+        wrongly += done.wrongly
+        ours, fgd = (
+            np.array([one.unallocated[load] for load in LOADS]) for one in (done, run(trace, "fgd"))
+        )
+        published = control.PUBLISHED.get((workload, int(seed)), fgd)
+        off = max(off, float(np.abs(fgd - published).max()))
+        differences.setdefault(workload, []).append(ours - fgd)
+        print(f"{workload} {seed}: ours {ours.round(3)}, FGD {fgd.round(3)}", flush=True)
+    means = {w: np.mean(found, axis=0) for w, found in differences.items()}
+    whole = np.mean(list(means.values()), axis=0)
+    return {
+        "runs": sum(map(len, differences.values())), "mean_100": round(float(whole[0]), 4),
+        "mean_130": round(float(whole[1]), 4), "control_off": round(off, 4),
+        "worst_workload": round(max(float(mean.max()) for mean in means.values()), 4),
+        "refused_though_feasible": wrongly,
+        **{f"{w}_{load}": round(float(mean[i]), 3)
+           for w, mean in means.items() for i, load in enumerate(LOADS)},
+    }  # fmt: skip
 
 
 def main() -> int:
@@ -179,10 +212,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.traces.openb", description=__doc__)
     parser.add_argument("--traces", type=Path, required=True)
     parser.add_argument("--workload", required=True)
-    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--policy", choices=("default", "fgd", "bestfit"), default="default")
     options = parser.parse_args()
-    trace = control.load(folder(options.traces), options.workload, options.seed)
+    traces = report.folder(options.traces, "openb")
+    if options.workload == "all":
+        return report.say("openb.paired", paired(traces), PAIRED)
+    trace = control.load(traces, options.workload, options.seed)
     done = run(trace, options.policy)
     for load in LOADS:
         figure = Figure(
