@@ -20,7 +20,7 @@ _WORDS: JSON = {
 _AMOUNTS: JSON = {
     "type": "object", "maxProperties": 32,
     "additionalProperties": {
-        "x-kubernetes-int-or-string": True, "maxLength": 32, "pattern": QUANTITY
+        "x-kubernetes-int-or-string": True, "minimum": 0, "maxLength": 32, "pattern": QUANTITY,
     },
 }  # fmt: skip
 _VARIABLE: JSON = {

@@ -26,16 +26,17 @@ PRIORITY = "athanor-"
 """How the names of our PriorityClasses begin; people leave it out."""
 
 QUANTITY = (
-    r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
+    r"^\+?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
     r"(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"
 )
-"""The pattern of Kubernetes' quantities."""
+"""The pattern of Kubernetes' quantities, without those below zero: here nothing is owed."""
 
 Amount = Annotated[
     str | int,
     Meta(
         extra_json_schema={
-            "x-kubernetes-int-or-string": True, "maxLength": 32, "pattern": QUANTITY
+            "x-kubernetes-int-or-string": True, "minimum": 0, "maxLength": 32,
+            "pattern": QUANTITY,
         }
     ),
 ]  # fmt: skip

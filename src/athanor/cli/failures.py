@@ -35,8 +35,9 @@ def guard(command: Callable[[], object], args: Sequence[str]) -> int:
         sys.stdout.flush()
     except click.exceptions.Exit as left:
         return left.exit_code
-    except click.Abort:
-        _say("stopped; nothing was changed")
+    except click.Abort as stopped:  # an answer of no, or Ctrl-C anywhere (its cause then)
+        asked = stopped.__cause__ is None
+        _say("stopped; nothing was changed" if asked else "interrupted")
         return INTERRUPTED
     except click.ClickException as wrong:
         return _usage(wrong)
@@ -62,7 +63,7 @@ def _usage(wrong: click.ClickException) -> int:
     if isinstance(wrong, click.exceptions.NoArgsIsHelpError):
         print(wrong.format_message(), file=sys.stderr)
         return USAGE
-    _say(wrong.format_message().replace("\n", " "))
+    _say(" ".join(wrong.format_message().split()))
     if isinstance(wrong, click.UsageError) and wrong.ctx is not None:
         _hint(f"{wrong.ctx.command_path} --help")
     return USAGE

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from athanor.cli import show
+from athanor.cli import files, show
 from athanor.cli.world import World
 
 if TYPE_CHECKING:
@@ -60,24 +59,20 @@ def listed(world: World, kind: Resource, name: str = "", *, everywhere: bool = F
 
 
 def document(path: str) -> JSON:
-    """The one object of a YAML or JSON file, `-` for standard input."""
-    import yaml
+    """The one object of a YAML or JSON file, `-` for standard input. Raises UsageError.
 
-    try:
-        if path == "-":
-            text = sys.stdin.read()
-        else:
-            with open(path, encoding="utf-8") as file:
-                text = file.read()
-        found = list(yaml.safe_load_all(text))
-    except OSError as wrong:
-        raise click.UsageError(f"{path}: {wrong.strerror}") from None
-    except yaml.YAMLError as wrong:
-        raise click.UsageError(f"{path} is no YAML: {wrong}".replace("\n", " ")) from None
+    A field that its kind does not have is refused: servers would drop it without a word.
+    """
+    from athanor.api import strict
+
+    found = files.documents(path)
     if len(found) != 1 or not isinstance(found[0], dict):
         said = f"it holds {len(found)}" if len(found) != 1 else "it holds something else"
         raise click.UsageError(f"{path}: one object is wanted, {said}")
-    return found[0]
+    whole: JSON = found[0]
+    for wrong in strict.unknown(whole):
+        raise click.UsageError(f"{path}: {wrong}")
+    return whole
 
 
 def template(world: World, path: str, words: Sequence[str]) -> JSON:

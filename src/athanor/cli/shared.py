@@ -31,9 +31,11 @@ def amounts(_: click.Context, option: click.Parameter, said: tuple[str, ...]) ->
             found[GPU if name == "gpu" else name] = amount
             continue
         try:
-            parse(amount)
+            below = parse(amount).nano < 0
         except QuantityError as wrong:
             raise click.BadParameter(f"{word}: {wrong}", param=option) from None
+        if below:
+            raise click.BadParameter(f"{word}: an amount is 0 or more, or none", param=option)
         found[GPU if name == "gpu" else name] = amount
     return found
 

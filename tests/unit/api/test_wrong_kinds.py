@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from athanor.api.crons import Cron
 from athanor.api.meta import JSON
+from athanor.api.scheduling import Queue
 from athanor.api.sweeps import Sweep
 from athanor.api.training import TrainingJob
 from athanor.api.workflows import Workflow
@@ -23,7 +24,7 @@ from tests.unit.api.wrong import GOOD, WRONG
 
 KINDS: Mapping[str, type[Struct]] = {
     "TrainingJob": TrainingJob, "Cron": Cron, "Sweep": Sweep, "Workflow": Workflow,
-    "Workspace": Workspace,
+    "Workspace": Workspace, "Queue": Queue,
 }  # fmt: skip
 
 
@@ -62,7 +63,7 @@ def test_each_is_refused_with_its_field_and_what_is_right(kind: str) -> None:
     async def main() -> None:
         async with lab.server() as world:
             good = yaml.safe_load(GOOD[kind])
-            meta = {"name": "good", "namespace": "default"}
+            meta = {"name": "good", **({} if kind == "Queue" else {"namespace": "default"})}
             await world.create({"metadata": meta, "spec": good}, KINDS[kind])
             for path, value in cases(kind):
                 body = {"metadata": {**meta, "name": "w"}, "spec": changed(good, path, value)}

@@ -31,6 +31,7 @@ steps:
 - {{name: b, dependsOn: [a], template: {{{_TEMPLATE.strip().replace(chr(10), ", ")}}}}}
 """,
     "Workspace": "app: jupyter\n",
+    "Queue": "pools: [{pool: default, guaranteed: {cpu: 1}, limit: {cpu: 4}}]\n",
 }
 
 WRONG: Mapping[str, str] = {
@@ -338,5 +339,24 @@ starts: -1
 scheduling: default
 scheduling.maxRuntimeSeconds: 0
 template: pod
+""",
+    "Queue": """
+parent: 5
+pools: default
+pools: [default]
+pools.0: {guaranteed: {cpu: 1}}
+pools.0.guaranteed: 8
+pools.0.guaranteed: {cpu: -1}
+pools.0.guaranteed: {cpu: '-1'}
+pools.0.limit: {memory: -1Gi}
+pools.0.limit: {cpu: many}
+pools.0.spillAfterSeconds: -1
+userLimit: {cpu: -1}
+budget: {gpuHours: -1}
+budget: {gpuHours: '-0.5'}
+budget: {gpuHours: 5, period: Year}
+fairShare.weight: 0
+ordering: LIFO
+state: Paused
 """,
 }

@@ -54,6 +54,17 @@ def test_twice_verbose_shows_where() -> None:
     assert guard(raiser(RuntimeError("odd")), ["submit", "--", "x", "-vv"]) == failures.FAILED
 
 
+def test_an_interrupted_verb_does_not_say_that_nothing_was_changed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    @click.command()
+    def verb() -> None:
+        raise KeyboardInterrupt
+
+    assert guard(lambda: verb([], standalone_mode=False), []) == failures.INTERRUPTED
+    assert capsys.readouterr().err.strip() == "error: interrupted"
+
+
 def test_a_number_is_the_exit_code() -> None:
     assert guard(lambda: 5, []) == 5
     assert guard(lambda: None, []) == 0

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import click
 
-from athanor.cli import show
+from athanor.cli import files, show
 from athanor.cli.failures import FAILED
 from athanor.cli.verb import verb
 from athanor.cli.world import World
@@ -55,18 +54,7 @@ def command(world: World, file: str, submit: bool, strict: bool) -> int:
 
 def _read(file: str) -> Iterator[dict[str, object]]:
     """The objects of a file with YAML or JSON; `-` is standard input."""
-    import yaml
-
-    if file == "-":
-        text = sys.stdin.read()
-    else:
-        with open(file, encoding="utf-8") as source:
-            text = source.read()
-    try:
-        documents = list(yaml.safe_load_all(text))
-    except yaml.YAMLError as wrong:
-        raise click.UsageError(f"{file} is no YAML: {str(wrong).splitlines()[0]}") from None
-    for document in documents:
+    for document in files.documents(file):
         if isinstance(document, dict) and str(document.get("kind", "")).endswith("List"):
             yield from document.get("items") or []
         elif isinstance(document, dict):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 
+from athanor.api.training import JobPhase
 from athanor.cli import overview, show
 from athanor.cli.verb import verb
 from athanor.cli.world import World
@@ -23,22 +24,22 @@ if TYPE_CHECKING:
 )
 @click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="In all namespaces.")
 @click.option("-l", "--selector", "labels", default="", help="Only jobs with these labels.")
-@click.option("--phase", multiple=True, help="Only jobs in this phase; repeatable.")
+@click.option("--phase", multiple=True, help="Only jobs in this phase; repeatable.",
+              type=click.Choice(get_args(JobPhase), case_sensitive=False))  # fmt: skip
 def command(world: World, everywhere: bool, labels: str, phase: tuple[str, ...]) -> None:
     """List jobs."""
     from athanor.api.meta import API_VERSION, to_manifest
 
-    wanted = {word.lower() for word in phase}
     if world.output not in ("table", "wide"):
         items = [
             {"apiVersion": API_VERSION, "kind": "TrainingJob", **to_manifest(job)}
             for job in world.client.list_jobs(everywhere=everywhere, labels=labels)
-            if not wanted or job.status.phase.lower() in wanted
+            if not phase or job.status.phase in phase
         ]
         show.document(world, {"apiVersion": "v1", "kind": "List", "items": items})
         return
     jobs = world.client.job_lines(everywhere=everywhere, labels=labels)
-    jobs = [job for job in jobs if not wanted or job.status.phase.lower() in wanted]
+    jobs = [job for job in jobs if not phase or job.status.phase in phase]
     if not jobs:
         where = "in any namespace" if everywhere else f"in namespace {world.where}"
         show.note(f"no jobs {where}; athanor submit --help shows how to start one")

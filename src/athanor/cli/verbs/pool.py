@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from athanor.cli import makers, shared, show
+from athanor.cli import makers, quotas, shared, show
 from athanor.cli.verb import Verb, verb
 from athanor.cli.verbs.delete import confirm
 from athanor.cli.world import World
@@ -89,7 +89,8 @@ def set_(world: World, name: str, dry_run: bool, **wishes: object) -> None:
 @click.argument("names", nargs=-1, required=True)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def delete(world: World, names: tuple[str, ...], yes: bool) -> None:
-    """Delete pools; their nodes stay."""
+    """Delete pools; their nodes stay. A pool that queues have quota in is refused."""
+    quotas.check(world, pools=names)
     if not yes:
         confirm(f"delete {', '.join(names)}?")
     shared.removed(world, shared.kind_of("pools"), names)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from athanor.cli import makers, shared, show
+from athanor.cli import makers, quotas, shared, show
 from athanor.cli.failures import Failure
 from athanor.cli.verb import Verb, verb
 from athanor.cli.verbs.delete import confirm
@@ -138,7 +138,7 @@ def create(world: World, name: str, dry_run: bool, **wishes: object) -> None:
     quota = _quota({}, wishes)
     spec["pools"] = [quota]
     if not dry_run:
-        _check(world, {"metadata": {"name": name}, "spec": spec})
+        quotas.check(world, queues={name: {"metadata": {"name": name}, "spec": spec}})
     shared.created(world, shared.kind_of("queues"), name, spec, dry_run=dry_run)
 
 
@@ -158,7 +158,8 @@ def set_(world: World, name: str, dry_run: bool, **wishes: object) -> None:
         spec["pools"] = pools
     if not spec:
         raise click.UsageError("say what is to change; athanor queue set --help lists it")
-    _check(world, world.client.patch(kind, name, {"spec": spec}, dry_run=True))
+    wanted = world.client.patch(kind, name, {"spec": spec}, dry_run=True)
+    quotas.check(world, queues={name: wanted})
     shared.changed(world, kind, name, spec, dry_run=dry_run)
 
 
@@ -166,32 +167,14 @@ def set_(world: World, name: str, dry_run: bool, **wishes: object) -> None:
 @click.argument("names", nargs=-1, required=True)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def delete(world: World, names: tuple[str, ...], yes: bool) -> None:
-    """Delete queues. What runs in them goes on; what waits is told that its queue is gone."""
+    """Delete queues. What runs in them goes on; what waits is told that its queue is gone.
+
+    A queue with others below it is refused, unless these are named, too.
+    """
+    quotas.check(world, queues=dict.fromkeys(names))
     if not yes:
         confirm(f"delete {', '.join(names)}?")
     shared.removed(world, shared.kind_of("queues"), names)
-
-
-def _check(world: World, wanted: JSON) -> None:
-    """Refuse what would make a queue invalid that is valid now, by the field's name."""
-    import msgspec
-
-    from athanor.api.scheduling import Pool, Queue
-    from athanor.features.scheduling.queues import capacities, problems
-
-    name = wanted["metadata"]["name"]
-    pools = capacities(
-        msgspec.convert(one, Pool) for one in world.client.list(shared.kind_of("pools"))["items"]
-    )
-    now = {queue.metadata.name: queue for queue in _queues(world)}
-    before = problems(list(now.values()), pools)
-    after = problems(list({**now, name: msgspec.convert(wanted, Queue)}.values()), pools)
-    for wrong, problem in sorted(after.items(), key=lambda one: one[0] != name):
-        if before.get(wrong) != problem:
-            raise Failure(
-                f"queue {wrong} would not be valid: {problem.message}",
-                hint="athanor queue tree and athanor pool list show what there is",
-            )
 
 
 def _state(word: str, state: str, text: str) -> click.Command:

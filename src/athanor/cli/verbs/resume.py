@@ -14,5 +14,9 @@ from athanor.cli.world import World
 def command(world: World, names: tuple[str, ...]) -> None:
     """Put a suspended job back into its queue."""
     for name in names:
+        before = world.client.job(name)
         world.client.resume(name)
-        show.line(f"trainingjob {name} is queued again")
+        if before.spec.suspend:
+            show.line(f"trainingjob {name} is queued again")
+        else:
+            show.line(f"trainingjob {name} is not suspended: it is {before.status.phase}")

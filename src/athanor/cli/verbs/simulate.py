@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from athanor.cli import show
+from athanor.cli import files, show
 from athanor.cli.failures import Failure
 from athanor.cli.verb import verb
 from athanor.cli.world import World
@@ -126,8 +126,7 @@ def _scenario(world: World, source: str, wishes: dict[str, object]) -> Scenario:
 
     try:
         if source:
-            with open(source, encoding="utf-8") as file:
-                return scenarios.read(file.read())
+            return scenarios.read(files.text(source, "--from"))
         objects = {kind: _listed(world, kind) for kind in scenarios.KINDS}
         now = world.clock.now()
         if wishes["history"]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from athanor.api.training import Framework
-from athanor.cli import show
+from athanor.cli import files, show
 from athanor.cli.verb import verb
 from athanor.cli.world import World
 
@@ -376,11 +376,8 @@ def pairs(option: str, given: Sequence[str]) -> dict[str, str]:
 
 
 def _read_requirements(path: str) -> list[str]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            lines = [line.split(" #")[0].strip() for line in file]
-    except OSError as wrong:
-        raise click.UsageError(f"--requirements {path}: {wrong.strerror}") from None
+    text = files.text(path, "--requirements")
+    lines = [line.split(" #")[0].strip() for line in text.splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
 
 
