@@ -139,20 +139,29 @@ def created(world: World, kind: Resource, wanted: JSON, *, dry_run: bool) -> Non
 
 
 def _sensible(manifest: JSON) -> None:
-    """Refuse a workflow that could never run: what no schema can say, such as a cycle."""
+    """Refuse what could never run and no schema can tell: a cycle, a name that stands for nothing.
+
+    Of workflows and sweeps, by their own rules.
+    """
     import msgspec
 
+    from athanor.api.sweeps import Sweep
     from athanor.api.workflows import Workflow
+    from athanor.features.sweeps import names
     from athanor.features.workflows import graph
 
-    if manifest.get("kind") != "Workflow":
-        return
+    kind = manifest.get("kind")
     try:
-        wrong = graph.wrong(msgspec.convert(manifest, Workflow))
+        if kind == "Workflow":
+            wrong = graph.wrong(msgspec.convert(manifest, Workflow))
+        elif kind == "Sweep":
+            wrong = names.wrong(msgspec.convert(manifest, Sweep))
+        else:
+            return
     except msgspec.ValidationError as unreadable:
         wrong = str(unreadable)
     if wrong:
-        raise click.UsageError(f"workflow: {wrong}")
+        raise click.UsageError(f"{str(kind).lower()}: {wrong}")
 
 
 def removed(world: World, kind: Resource, names: Sequence[str]) -> None:

@@ -64,12 +64,14 @@ def logs(
     """Emit the LogLines of the job (or gang, or pod) `name`; `follow` until it has finished.
 
     Of pods that are gone, too, where their logs are kept: earlier attempts, deleted jobs. Raises
-    ApiError(NotFound) when nothing has that name, ValueError for a `search` that is no expression.
+    ApiError(NotFound) when nothing has that name or it has no such rank, ValueError for a `search`
+    that is no expression.
     """
     where = namespace or scope.namespace
     wanted = wish or Wish()
     fits = _search(wanted.search)
     found = yield from find(name, where)
+    _has_rank(name, found, wanted.rank)
     gone = _after(found, wanted)
     if follow:
         parts = yield from _read_all([], gone, where, wanted)
@@ -80,6 +82,25 @@ def logs(
     parts = yield from _read_all(ranked(found.pods, wanted.rank), gone, where, wanted)
     for line in merged(_cut(parts, fits, wanted)):
         yield from emit(line)
+
+
+def _has_rank(name: str, found: Found, rank: str) -> None:
+    """Refuses a rank that the job has not, had not, and will not have however it grows."""
+    pods = ranked([*found.pods, *found.gone], "")
+    sizes = {_set(pod): int(_index(pod) or 0) + 1 for pod in pods if _set(pod)}
+    spec = found.job.spec if found.job is not None else None
+    for role in spec.roles if spec is not None else ():
+        sizes[role.name] = max(sizes.get(role.name, 0), role.replicas)
+    if spec is not None and spec.elastic is not None:
+        sizes[spec.elastic.role] = max(sizes.get(spec.elastic.role, 0), spec.elastic.max)
+    if not rank or not sizes or ranked(pods, rank):
+        return
+    meant = re.fullmatch(r"(?:(.+)-)?([0-9]+)", rank)
+    fits = (n for one, n in sizes.items() if meant is not None and meant[1] in (None, one))
+    if meant is None or not any(int(meant[2]) < n for n in fits):
+        told = ", ".join(f"{one}-0" + (f" to {one}-{n - 1}" if n > 1 else "")
+                         for one, n in sizes.items())  # fmt: skip
+        raise ApiError("NotFound", f"{name} has no rank {rank!r}; it has {told}")
 
 
 def _search(text: str) -> Callable[[str], object]:
@@ -131,11 +152,12 @@ def _cut(
 
 
 class Found(Struct, frozen=True, kw_only=True):
-    """The pods of a name, those that are gone but have a log, and how to watch for more."""
+    """The pods of a name, those that are gone but have a log, how to watch for more, its job."""
 
     pods: list[Pod]
     selector: tuple[str, str]
     gone: list[Pod] = []
+    job: TrainingJob | None = None
 
 
 def find(name: str, where: str) -> Op[Found]:
@@ -158,7 +180,7 @@ def find(name: str, where: str) -> Op[Found]:
     gone = archive.of_one(kept, {pod.metadata.uid for pod in pods}, begin)
     if missing is not None and not gone:
         raise missing
-    return Found(pods=pods, selector=selector, gone=gone)
+    return Found(pods=pods, selector=selector, gone=gone, job=job)
 
 
 def find_pods(name: str, namespace: str) -> Op[tuple[list[Pod], tuple[str, str]]]:

@@ -10,7 +10,7 @@ MOST = 2
 
 SYMPTOMS: Sequence[tuple[str, str]] = (
     (
-        r"ModuleNotFoundError|ImportError",
+        r"ModuleNotFoundError|ImportError|No module named",
         "install the missing module in the job's venv, or name it in --requirements",
     ),
     (

@@ -103,7 +103,8 @@ def _held(holders: list[Holder]) -> list[str]:
         return []
     first = holders[0]
     told = [
-        f"{one.queue} {one.used}" + (f" (deserves {one.deserved})" if one.deserved != "0" else "")
+        f"queue {one.queue}: {one.used}"
+        + (f" (deserves {one.deserved})" if one.deserved != "0" else "")
         for one in holders
     ]
     return [f"{first.resource} of pool {first.pool} is used by " + ", ".join(told)]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from athanor.api.core import Event, Node, Pod
 from athanor.api.reach import workspace_gang
 from athanor.api.scheduling import Gang, RankFailure
 from athanor.api.training import TrainingJob
 from athanor.api.workspaces import Workspace
-from athanor.sdk import archive, symptoms, visibility, watching
+from athanor.sdk import archive, symptoms, visibility, watching, why_makers
+from athanor.sdk.explanation import Explanation
 from athanor.sdk.jobs import Scope, job
 from athanor.sdk.logs import JOB_LABEL, LogLine, find_pods, is_over, rank_of, read_line
 from athanor.sdk.steps import Op, ask
@@ -21,17 +22,6 @@ from athanor.wire.status import ApiError
 
 LAST_LINES = 10
 """Lines of the first failing rank's log that an explanation quotes."""
-
-
-class Explanation(Struct, frozen=True, kw_only=True):
-    """What is, why, the evidence, and what would help."""
-
-    name: str
-    phase: str
-    headline: str
-    facts: Sequence[str] = ()
-    log: Sequence[str] = ()
-    hints: Sequence[str] = ()
 
 
 HINTS: Mapping[str, str] = {
@@ -46,7 +36,7 @@ HINTS: Mapping[str, str] = {
 
 
 def why(scope: Scope, name: str, *, namespace: str | None = None) -> Op[Explanation]:
-    """Explain the state of a training job, a workspace, or of a gang of anybody's.
+    """Explain the state of a job, a workspace, a sweep, workflow or cron, or of anybody's gang.
 
     Raises ApiError(NotFound).
     """
@@ -55,11 +45,17 @@ def why(scope: Scope, name: str, *, namespace: str | None = None) -> Op[Explanat
     try:
         found = yield from job(scope, name, namespace=where)
     except ApiError as error:
-        if error.reason != "NotFound" or gang is None:
+        if error.reason != "NotFound":
             raise
+        if gang is None:
+            made = yield from why_makers.seen(name, where)
+            if made is None:
+                raise
+            return made
         told = yield from visibility.seen(gang.metadata.name, where)
         room = yield from _workspace(name, where)
-        return _of_gang(name, gang, told, room)
+        again = yield from _ends_again(name, where)
+        return _of_gang(name, gang, told, room, again)
     told = yield from _told(gang, where)
     pods, _ = yield from find_pods(name, where)
     events = yield from ask(calls.list_(Event, where))
@@ -151,11 +147,49 @@ def _workspace(name: str, where: str) -> Op[Workspace | None]:
     return found
 
 
+def _ends_again(name: str, where: str) -> Op[Explanation | None]:
+    """What is said of a gang whose program ends each time that it is started."""
+    try:
+        pods, _ = yield from find_pods(name, where)
+    except ApiError:
+        return None  # it has none
+    for pod in pods:
+        said = ended_again(name, pod)
+        if said is None:
+            continue
+        try:
+            body = yield from ask(calls.text(calls.log(pod.metadata.name, where, tail=LAST_LINES)))
+        except ApiError:
+            return said  # the log went with its container
+        log = [read_line(pod, line).text for line in body.splitlines()]
+        return structs.replace(said, log=log, hints=[*symptoms.hints_of(log), *said.hints])
+    return None
+
+
+def ended_again(name: str, pod: Pod) -> Explanation | None:
+    """Of a pod whose container ends whenever it is started; None for others."""
+    for one in pod.status.container_statuses:
+        if one.state.waiting is None or one.state.waiting.reason != "CrashLoopBackOff":
+            continue
+        last = one.last_state.terminated
+        how = f" with exit code {last.exit_code}" if last is not None else ""
+        return Explanation(
+            name=name, phase=pod.status.phase,
+            headline=f"its program ends{how} each time it is started",
+            facts=[f"{rank_of(pod)}: started {one.restart_count + 1} times, and soon again"],
+            hints=[f"athanor logs {name}"],
+        )  # fmt: skip
+    return None
+
+
 def _of_gang(
-    name: str, gang: Gang, told: visibility.Seen | None, room: Workspace | None
-) -> Explanation:
+    name: str, gang: Gang, told: visibility.Seen | None, room: Workspace | None,
+    again: Explanation | None,
+) -> Explanation:  # fmt: skip
     """A gang that no training job owns: a workspace's, or anybody's."""
     status = gang.status
+    if again is not None and status.phase == "Running":
+        return structs.replace(again, phase=room.status.phase if room else status.phase)
     if status.admission is None and status.phase == "Pending":
         queue = gang.spec.queue or "default"
         return _in_line(name, status.phase, queue, gang, [], told)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
+import pytest
+
 from athanor.api.core import (
     ContainerState,
     ContainerStateRunning,
@@ -10,7 +13,8 @@ from athanor.api.core import (
     PodStatus,
 )
 from athanor.api.meta import ObjectMeta
-from athanor.sdk.logs import LogLine, _Follower, merged, ranked, read_line
+from athanor.api.training import TrainingJob
+from athanor.sdk.logs import Found, LogLine, _Follower, _has_rank, merged, ranked, read_line
 from athanor.sdk.steps import Arrival
 from athanor.wire.status import ApiError
 
@@ -49,6 +53,22 @@ def test_ranks_are_in_order_and_can_be_chosen() -> None:
     ]  # fmt: skip
     for word in ("2", "worker-2", "a-worker-2"):
         assert [p.metadata.name for p in ranked(pods, word)] == ["a-worker-2"]
+
+
+def test_a_rank_that_there_is_not_is_refused_with_those_there_are() -> None:
+    job = msgspec.convert(
+        {"metadata": {"name": "j"}, "spec": {
+            "roles": [{"name": "ps", "template": {}}, {"name": "worker", "template": {}}],
+            "elastic": {"min": 1, "max": 4}}},
+        TrainingJob,
+    )  # fmt: skip
+    found = Found(pods=[pod(0)], selector=("", ""), job=job)
+    for there in ("", "0", "3", "ps-0", "worker-3", "a-worker-0"):
+        _has_rank("j", found, there)
+    for wrong in ("4", "ps-1", "worker-4", "chief-0", "worker", "-1"):
+        with pytest.raises(ApiError, match="j has no rank .*; it has worker-0 to worker-3, ps-0"):
+            _has_rank("j", found, wrong)
+    _has_rank("p", Found(pods=[], selector=("", "")), "7")  # it may have some later
 
 
 def test_no_line_is_lost_or_doubled_when_a_stream_breaks() -> None:

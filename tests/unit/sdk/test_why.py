@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from athanor.api.meta import ObjectMeta
+from athanor.api.core import Pod
+from athanor.api.crons import Cron
+from athanor.api.meta import JSON, ObjectMeta
 from athanor.api.scheduling import Gang, GangSpec, GangStatus, PodCounts, RankFailure, Reason
+from athanor.api.sweeps import Sweep
 from athanor.api.training import TrainingJob, TrainingJobStatus
-from athanor.sdk.why import describe_exit, explain, first_failure
+from athanor.api.workflows import Workflow
+from athanor.sdk import why_makers
+from athanor.sdk.why import describe_exit, ended_again, explain, first_failure
 
 
 def job(**status: object) -> TrainingJob:
@@ -101,3 +107,55 @@ def test_one_thing_to_do_is_said_once() -> None:
                  failures=[failure(0, "2026-01-01T00:00:05Z", 137, "OOMKilled")])  # fmt: skip
     said = explain(failed, None, [], [], [])
     assert sum("--memory" in hint for hint in said.hints) == 1
+
+
+def test_a_program_that_ends_whenever_it_is_started_is_told_of() -> None:
+    state = {"waiting": {"reason": "CrashLoopBackOff"}}
+    one = {"name": "main", "restartCount": 3, "state": state,
+           "lastState": {"terminated": {"exitCode": 2}}}  # fmt: skip
+    pod = {"metadata": {"name": "p"}, "spec": {}, "status": {"containerStatuses": [one]}}
+    said = ended_again("lab", msgspec.convert(pod, Pod))
+    assert said is not None
+    assert said.headline == "its program ends with exit code 2 each time it is started"
+    assert said.facts == ["p: started 4 times, and soon again"]
+    one["state"] = {"running": {}}
+    assert ended_again("lab", msgspec.convert(pod, Pod)) is None
+
+
+TEMPLATE: JSON = {"kind": "TrainingJob", "spec": {}}
+
+
+def test_a_sweep_tells_of_its_failed_trials_and_whom_to_ask() -> None:
+    trials = [{"number": 0, "state": "Failed", "message": "exit code 1"}, {"number": 1}]
+    spec = {"parameters": [{"name": "x"}], "objective": {"metric": "loss"}, "template": TEMPLATE}
+    status = {"phase": "Running", "done": "1/9", "trials": trials}
+    made = {"metadata": {"name": "s"}, "spec": spec, "status": status}
+    said = why_makers.sweep(msgspec.convert(made, Sweep))
+    assert said.facts == ["1/9 trials done, 1 running", "s-0 failed: exit code 1"]
+    assert said.hints == ["athanor why s-0", "athanor sweep trials s"]
+
+
+def test_a_workflow_tells_which_step_failed_and_how_to_go_on() -> None:
+    steps = [{"name": "a", "index": 2, "phase": "Failed", "object": "w-a-2", "message": "bad"}]
+    status = {"phase": "Failed", "reason": "StepFailed", "done": "1/1", "steps": steps}
+    spec = {"steps": [{"name": "a", "template": TEMPLATE}]}
+    made = {"metadata": {"name": "w"}, "spec": spec, "status": status}
+    said = why_makers.workflow(msgspec.convert(made, Workflow))
+    assert said.facts == ["1/1 steps done, 0 running", "step a[2] failed: bad"]
+    assert said.hints[0] == "athanor why w-a-2"
+    assert said.hints[-1] == "athanor flow resume w goes on from the failed steps"
+    status["reason"] = "InvalidSpec"
+    assert why_makers.workflow(msgspec.convert(made, Workflow)).hints[-1] == "athanor flow steps w"
+
+
+def test_a_cron_tells_when_it_is_due_and_what_is_wrong_with_it() -> None:
+    wrong = {"type": "Valid", "status": "False", "reason": "Never", "message": "never due",
+             "lastTransitionTime": "2026-01-01T00:00:00Z"}  # fmt: skip
+    spec = {"schedule": "@hourly", "template": TEMPLATE}
+    made = {"metadata": {"name": "c"}, "spec": spec,
+            "status": {"phase": "Invalid", "conditions": [wrong]}}  # fmt: skip
+    assert why_makers.cron(msgspec.convert(made, Cron)).headline == "never due"
+    made["status"] = {"phase": "Suspended", "last": "c-1"}
+    said = why_makers.cron(msgspec.convert(made, Cron))
+    assert said.facts == ["it last made c-1"]
+    assert said.hints == ["athanor cron resume c"]

@@ -340,7 +340,7 @@ def _where(asked: Submission, sent: int) -> str:
 
 def _each(asked: Submission) -> str:
     parts = [f"{asked.cpu} cpu"] if asked.cpu not in ("", "0") else []
-    parts += [asked.memory] if asked.memory else []
+    parts += [f"{asked.memory} memory"] if asked.memory not in ("", "0") else []
     parts += [f"{asked.gpus} {asked.gpu_resource}"] if asked.gpus != "0" else []
     return ", ".join(parts) or "whatever is free"
 

@@ -117,7 +117,8 @@ def trials(world: World, name: str, first: bool) -> None:
         show.document(world, {"trials": rows})
         return
     if not rows:
-        show.note(f"no trials of sweep {name} yet")
+        said = sweep.get("status", {}).get("message")
+        show.note(f"no trials of sweep {name}" + (f": {said}" if said else " yet"))
         return
     names = [parameter["name"] for parameter in sweep["spec"]["parameters"]]
     metric = sweep["spec"]["objective"]["metric"]

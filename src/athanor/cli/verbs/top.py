@@ -92,7 +92,9 @@ def show_ranks(world: World, name: str) -> None:
         for one in found
     ]  # fmt: skip
     show.rows(["RANK", "PHASE", "NODE", "CPU", "MEMORY", "DEVICES"], rows)
-    if all(one.cpu is None for one in found):
+    if all(one.cpu is None for one in found if one.phase == "Running") and any(
+        one.phase == "Running" for one in found
+    ):
         show.note("nobody measures here (metrics.k8s.io): install metrics-server")
 
 

@@ -14,7 +14,10 @@ from athanor.cli.world import World
 @verb(namespace=True, output=True, examples="athanor why hello\nathanor why hello -o json")
 @click.argument("name")
 def command(world: World, name: str) -> None:
-    """Explain why a job waits or failed, and what would help."""
+    """Explain why a job waits or failed, and what would help.
+
+    Of a workspace, sweep, workflow, cron or gang, too, by its name.
+    """
     said = world.client.why(name)
     if world.output in ("json", "yaml"):
         import msgspec

@@ -15,7 +15,7 @@ from athanor.api import labels
 from athanor.api.meta import to_manifest
 from athanor.api.registry import of
 from athanor.api.sweeps import Sweep, SweepPhase, SweepStatus, Trial
-from athanor.features.sweeps import cost, space, trials
+from athanor.features.sweeps import cost, names, space, trials
 from athanor.features.sweeps.observe import Observed
 from athanor.features.sweeps.question import Question, Suggest
 from athanor.features.sweeps.space import Value
@@ -79,7 +79,7 @@ def plan(observed: Observed, now: float, suggest: Suggest) -> Plan:
 def _verdict(observed: Observed, rows: Rows, found: Mapping[int, Child], now: float) -> Verdict:
     """Whether it goes on, and if not, why."""
     sweep, spec = observed.sweep, observed.sweep.spec
-    wrong = space.wrong(spec.parameters) or _unknown(sweep)
+    wrong = names.wrong(sweep)
     if wrong:
         return Verdict("failed", "InvalidSpec", wrong)
     refusal = observed.refusal
@@ -119,7 +119,7 @@ def _launch(
         told = msgspec.json.encode(values, order="sorted").decode()
         notes = {labels.TRIAL: str(number), labels.PARAMETERS: told}
         template = fill.fill(
-            {"kind": spec.template.kind, **to_manifest(spec.template)}, _lookup(sweep, values)
+            {"kind": spec.template.kind, **to_manifest(spec.template)}, names.lookup(sweep, values)
         )
         assert isinstance(template, dict)
         marks = {labels.SWEEP: sweep.metadata.name}
@@ -148,32 +148,6 @@ def _choose(
             number=number, history=tuple(row for _, row in sorted(rows.items())),
         )
     )  # fmt: skip
-
-
-def _lookup(sweep: Sweep, values: Mapping[str, Value]) -> fill.Lookup:
-    known = {parameter.name for parameter in sweep.spec.parameters}
-
-    def look(name: str) -> fill.Json:
-        space_, _, parameter = name.partition(".")
-        if space_ == "sweep" and parameter == "name":
-            return sweep.metadata.name
-        if space_ != "parameters" or parameter not in known:
-            raise fill.Unknown(name)
-        if parameter not in values:
-            raise fill.Absent(name)
-        return values[parameter]
-
-    return look
-
-
-def _unknown(sweep: Sweep) -> str:
-    """A name in the template that stands for nothing."""
-    known = {f"parameters.{one.name}" for one in sweep.spec.parameters} | {"sweep.name"}
-    for name in fill.names(to_manifest(sweep.spec.template)):
-        if name not in known:
-            there = ", ".join(f"${{{one}}}" for one in sorted(known))
-            return f"spec.template: ${{{name}}} stands for nothing; there are {there}"
-    return ""
 
 
 def _wanted(sweep: Sweep) -> int:

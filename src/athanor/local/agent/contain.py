@@ -43,14 +43,14 @@ def command(container: JSON, env: Environment, variables: Mapping[str, str]) -> 
 
 
 def limits(container: JSON, place: Place) -> dict[str, int]:
-    """Control-group limits: bytes, millicores, shares, processes."""
+    """Control-group limits: bytes, millicores, shares, processes. A kubelet takes 0 for none."""
     resources = container.get("resources") or {}
     most, wish = resources.get("limits") or {}, resources.get("requests") or {}
     out = {"pids": place.process_limit}
-    if "memory" in most:
-        out["memory"] = quantity.whole(most["memory"])
-    if "cpu" in most:
-        out["cpu"] = quantity.milli(most["cpu"])
+    if memory := quantity.whole(most.get("memory", "0")):
+        out["memory"] = memory
+    if cores := quantity.milli(most.get("cpu", "0")):
+        out["cpu"] = cores
     if cpu := wish.get("cpu", most.get("cpu")):
         out["shares"] = max(2, quantity.milli(cpu) * 1024 // 1000)
     return out

@@ -76,7 +76,7 @@ WAYS: dict[str, str] = {
         Code.QUEUE_CLOSED: "use another queue, or ask for athanor queue open QUEUE",
         Code.QUEUE_ON_HOLD: "wait for, or ask for, athanor queue open QUEUE",
         Code.NO_POOL: "ask for a pool that the queue uses, or for none",
-        Code.NEVER_FITS: "ask for less: more hardware or quota than there is was asked for",
+        Code.NEVER_FITS: "ask for less or for another sort: if all were free it would not fit",
         Code.BUDGET_SPENT: "wait for the next period, or ask for a larger budget",
         Code.USER_LIMIT: "wait for your own work to end, or suspend some of it",
         Code.QUEUE_LIMIT: "wait for work of the queue to end, or ask for a higher limit",
