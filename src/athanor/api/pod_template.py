@@ -25,7 +25,10 @@ _AMOUNTS: JSON = {
 }  # fmt: skip
 _VARIABLE: JSON = {
     **_OPEN, "required": ["name"],
-    "properties": {"name": {"type": "string", "minLength": 1}, "value": {"type": "string"}},
+    "properties": {
+        "name": {"type": "string", "minLength": 1, "pattern": "^[ -<>-~]+$"},
+        "value": {"type": "string"},
+    },
 }  # fmt: skip
 _CONTAINER: JSON = {
     **_OPEN,

@@ -84,12 +84,22 @@ def _known(error: Exception) -> int:
         _say(str(error))
         return TIMEOUT
     if isinstance(error, OSError):
+        if isinstance(error, FileNotFoundError) and not error.filename and not _is_here():
+            _say("the folder that this is run in exists no more: go to another")
+            return FAILED
         where = f"{error.filename}: " if error.filename else ""
         _say(f"{where}{error.strerror or error}")
         return FAILED
     _say(f"{type(error).__name__}: {error}")
     _hint("this is a fault of athanor; -vv shows where it arose")
     return FAILED
+
+
+def _is_here() -> bool:
+    try:
+        return bool(os.getcwd())
+    except OSError:
+        return False
 
 
 def _refused(error: ApiError) -> int:
@@ -108,7 +118,7 @@ def _refused(error: ApiError) -> int:
     if error.reason == "ServiceUnavailable" and not isinstance(error, Unreachable):
         code, hint = FAILED, ""  # a server did answer, and says what ails it
     if error.reason == "NotFound" and "trainingjobs" not in error.message:
-        hint = ""
+        hint = "athanor get namespaces shows them" if "namespaces" in error.message else ""
     if hint:
         _hint(hint)
     return code

@@ -54,7 +54,9 @@ class Schedule:
         except CronSimError as wrong:
             said = str(wrong).lower()
             raise BadSchedule(
-                "schedule", f"{expression!r} has a {said}; for instance '30 2 * * 1-5'"
+                "schedule",
+                f"{expression!r} has a {said}, or one that never comes; for instance "
+                "'30 2 * * 1-5'",
             ) from None
 
     def times(self, after: float) -> Iterator[float]:

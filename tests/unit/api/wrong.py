@@ -83,6 +83,10 @@ roles.0.template.spec.containers.0.env: [{name: A, value: 1}]
 roles.0.template.spec.containers.0.env: [{name: A, value: true}]
 roles.0.template.spec.containers.0.env: [{value: '1'}]
 roles.0.template.spec.containers.0.env: [{name: ''}]
+roles.0.template.spec.containers.0.env: [{name: A=b}]
+roles.0.template.spec.containers.0.env: [{name: Größe}]
+roles.0.template.spec.containers.0.resources: {limits: {memory: -1Gi}}
+roles.0.template.spec.containers.0.resources: {requests: {cpu: -1}}
 roles.0.template.spec.containers.0.env: [A=b]
 roles.0.template.spec.containers.0.resources: {limits: {memory: 16 GB}}
 roles.0.template.spec.containers.0.resources: {requests: {cpu: many}}

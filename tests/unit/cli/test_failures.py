@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 import pytest
@@ -28,6 +30,7 @@ def raiser(error: BaseException) -> Callable[[], object]:
         (Failure("gone", code=3), failures.NOT_FOUND, "gone"),
         (click.UsageError("which?"), failures.USAGE, "which?"),
         (ApiError("NotFound", 'trainingjobs "a" not found'), failures.NOT_FOUND, "athanor list"),
+        (ApiError("NotFound", 'namespaces "x" not found'), failures.NOT_FOUND, "get namespaces"),
         (Unreachable("ServiceUnavailable", "nobody"), failures.UNREACHABLE, "athanor up"),
         (ApiError("ServiceUnavailable", "disk is full"), failures.FAILED, "disk is full"),
         (ApiError("Forbidden", "not you"), failures.FAILED, "not you"),
@@ -63,6 +66,17 @@ def test_an_interrupted_verb_does_not_say_that_nothing_was_changed(
 
     assert guard(lambda: verb([], standalone_mode=False), []) == failures.INTERRUPTED
     assert capsys.readouterr().err.strip() == "error: interrupted"
+
+
+def test_a_folder_that_is_gone_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert guard(os.getcwd, []) == failures.FAILED
+    assert "exists no more" in capsys.readouterr().err
 
 
 def test_a_number_is_the_exit_code() -> None:

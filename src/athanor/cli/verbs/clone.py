@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from athanor.cli import show
+from athanor.cli.complete import names_of
 from athanor.cli.verb import verb
 from athanor.cli.world import World
 
@@ -15,7 +16,7 @@ athanor clone digits --dry-run -o yaml"""
 
 
 @verb(namespace=True, output=True, examples=EXAMPLES)
-@click.argument("job")
+@click.argument("job", shell_complete=names_of("trainingjobs"))
 @click.option("--name", default="", help="Name of the new job [made up].")
 @click.option("--queue", default="", help="Another queue.")
 @click.option("--priority", default="", help="Another PriorityClass.")

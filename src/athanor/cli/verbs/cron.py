@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from athanor.cli import makers, show
+from athanor.cli.complete import names_of
 from athanor.cli.verb import verb
 from athanor.cli.verbs.delete import confirm
 from athanor.cli.world import World
@@ -77,7 +78,7 @@ def list_(world: World, everywhere: bool) -> None:
 
 
 @verb(namespace=True, output=True, examples="athanor cron get nightly -o yaml")
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("crons"))
 def get(world: World, name: str) -> None:
     """Show one cron."""
     makers.listed(world, makers.kind_of("crons"), name)
@@ -112,7 +113,7 @@ def next_(world: World, schedule: str, time_zone: str, count: int) -> None:
 
 
 @verb(namespace=True, output=True, examples="athanor cron run nightly")
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("crons"))
 def run(world: World, name: str) -> None:
     """Make one now, besides the schedule."""
     from athanor.api.labels import CRON
@@ -141,21 +142,27 @@ def run(world: World, name: str) -> None:
 
 
 @verb(namespace=True, examples="athanor cron suspend nightly")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument(
+    "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("crons")
+)
 def suspend(world: World, names: tuple[str, ...]) -> None:
     """Start nothing any more; what runs goes on."""
     _set(world, names, True)
 
 
 @verb(namespace=True, examples="athanor cron resume nightly")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument(
+    "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("crons")
+)
 def resume(world: World, names: tuple[str, ...]) -> None:
     """Follow the schedule again; missed times are made up for as --catch-up says."""
     _set(world, names, False)
 
 
 @verb(namespace=True, examples="athanor cron delete nightly --yes")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument(
+    "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("crons")
+)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def delete(world: World, names: tuple[str, ...], yes: bool) -> None:
     """Delete crons with all that they made."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from athanor.cli import show
+from athanor.cli.complete import names_of
 from athanor.cli.reach import ranks_of, run_in
 from athanor.cli.verb import verb
 from athanor.cli.world import World
@@ -19,7 +20,7 @@ GO = 'touch "${TMPDIR:-/tmp}/athanor-run-$ATHANOR_JOB-$ATHANOR_ROLE-$ATHANOR_RAN
 
 
 @verb(namespace=True, examples=EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("trainingjobs"))
 @click.option("--run", "go", is_flag=True, help="Let the waiting ranks run.")
 @click.option("--rank", default="", help="Only this rank: 1 or worker-1.")
 @click.option("--name", "copy", default="", help="Name of the copy [NAME-debug].")

@@ -7,6 +7,7 @@ import sys
 import click
 
 from athanor.cli import show
+from athanor.cli.complete import names_of
 from athanor.cli.verb import verb
 from athanor.cli.verbs.get import resource_of
 from athanor.cli.world import World
@@ -18,7 +19,9 @@ athanor delete --finished --yes"""
 
 
 @verb(namespace=True, examples=EXAMPLES)
-@click.argument("names", nargs=-1, metavar="[KIND/]NAME...")
+@click.argument(
+    "names", nargs=-1, metavar="[KIND/]NAME...", shell_complete=names_of("trainingjobs")
+)
 @click.option("--finished", is_flag=True, help="All jobs that succeeded or failed.")
 @click.option("--all", "all_", is_flag=True, help="All jobs of the namespace.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")

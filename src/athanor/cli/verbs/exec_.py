@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from athanor.cli import reach
+from athanor.cli.complete import names_of
 from athanor.cli.verb import verb
 from athanor.cli.world import World
 
@@ -14,7 +15,7 @@ athanor exec digits --rank worker-1 -it -- bash"""
 
 
 @verb(namespace=True, examples=EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("trainingjobs"))
 @click.argument("words", nargs=-1, required=True, metavar="-- COMMAND [ARGS]...")
 @click.option("--rank", default="", help="Which rank: 1 or worker-1 [the first].")
 @click.option("-i", "--stdin", is_flag=True, help="Pass our input on.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from athanor.cli import makers, show
+from athanor.cli.complete import names_of
 from athanor.cli.verb import verb
 from athanor.cli.verbs.delete import confirm
 from athanor.cli.world import World
@@ -63,14 +64,14 @@ def list_(world: World, everywhere: bool) -> None:
 
 
 @verb(namespace=True, output=True, examples="athanor flow get nightly -o yaml")
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("workflows"))
 def get(world: World, name: str) -> None:
     """Show one workflow."""
     makers.listed(world, makers.kind_of("workflows"), name)
 
 
 @verb(namespace=True, output=True, examples="athanor flow steps nightly")
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("workflows"))
 def steps(world: World, name: str) -> None:
     """List the steps of a workflow, their objects and why they are as they are."""
     flow = world.client.get(makers.kind_of("workflows"), name)
@@ -89,7 +90,9 @@ def steps(world: World, name: str) -> None:
 
 
 @verb(namespace=True, examples="athanor flow resume nightly")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument(
+    "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("workflows")
+)
 def resume(world: World, names: tuple[str, ...]) -> None:
     """Let a suspended workflow go on, or a failed one from its failed steps."""
     kind = makers.kind_of("workflows")
@@ -103,7 +106,9 @@ def resume(world: World, names: tuple[str, ...]) -> None:
 
 
 @verb(namespace=True, examples="athanor flow suspend nightly")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument(
+    "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("workflows")
+)
 def suspend(world: World, names: tuple[str, ...]) -> None:
     """Stop what runs and start nothing new; resume goes on."""
     for name in names:
@@ -112,7 +117,9 @@ def suspend(world: World, names: tuple[str, ...]) -> None:
 
 
 @verb(namespace=True, examples="athanor flow delete nightly --yes")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument(
+    "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("workflows")
+)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def delete(world: World, names: tuple[str, ...], yes: bool) -> None:
     """Delete workflows with all that they made."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from athanor.cli import show
+from athanor.cli.complete import kinds, names_of
 from athanor.cli.verb import verb
 from athanor.cli.world import World
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     examples="athanor get pods\nathanor get gang hello -o yaml\nathanor get nodes -o wide\n"
     "athanor get hello                      # a job needs no kind",
 )
-@click.argument("kind")
-@click.argument("name", required=False, default="")
+@click.argument("kind", shell_complete=kinds)
+@click.argument("name", required=False, default="", shell_complete=names_of())
 @click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="In all namespaces.")
 @click.option("-l", "--selector", "labels", default="", help="Only objects with these labels.")
 @click.option("--field-selector", "fields", default="", help="Only objects with these fields.")

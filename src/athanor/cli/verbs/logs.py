@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from athanor.cli import paint, show
+from athanor.cli.complete import names_of
 from athanor.cli.verb import verb
 from athanor.cli.world import World
 
@@ -23,7 +24,7 @@ athanor logs hello --search 'loss|error' --tail 5"""
 
 
 @verb(namespace=True, examples=EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("trainingjobs"))
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job has finished.")
 @click.option("--rank", default="", help="Only this rank: 1 or worker-1.")
 @click.option("--tail", type=click.IntRange(min=0), help="Only the last lines of each rank.")

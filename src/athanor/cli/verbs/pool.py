@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from athanor.cli import makers, quotas, shared, show
+from athanor.cli.complete import names_of
 from athanor.cli.verb import Verb, verb
 from athanor.cli.verbs.delete import confirm
 from athanor.cli.world import World
@@ -27,7 +28,7 @@ def command() -> None:
 
 
 @verb(output=True, examples="athanor pool list\nathanor pool list -o wide")
-@click.argument("name", required=False, default="")
+@click.argument("name", required=False, default="", shell_complete=names_of("pools"))
 def list_(world: World, name: str) -> None:
     """Show all pools, or one: nodes, what they have, what is free."""
     if world.output not in ("table", "wide"):
@@ -40,7 +41,7 @@ def list_(world: World, name: str) -> None:
 
 
 @verb(output=True, examples="athanor pool get default -o yaml")
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("pools"))
 def get(world: World, name: str) -> None:
     """Show one pool."""
     shared.listed(world, shared.kind_of("pools"), name)
@@ -74,7 +75,7 @@ def create(world: World, name: str, dry_run: bool, **wishes: object) -> None:
 
 
 @verb(output=True, examples="athanor pool set a100 --shared --cost 2.5")
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("pools"))
 @_options
 @click.option("--dry-run", is_flag=True, help="Print what it would be; changes nothing.")
 def set_(world: World, name: str, dry_run: bool, **wishes: object) -> None:
@@ -86,7 +87,7 @@ def set_(world: World, name: str, dry_run: bool, **wishes: object) -> None:
 
 
 @verb(examples="athanor pool delete a100 --yes")
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, shell_complete=names_of("pools"))
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def delete(world: World, names: tuple[str, ...], yes: bool) -> None:
     """Delete pools; their nodes stay. A pool that queues have quota in is refused."""

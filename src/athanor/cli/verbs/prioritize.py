@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from athanor.cli import show
+from athanor.cli.complete import names_of
 from athanor.cli.verb import verb
 from athanor.cli.world import World
 
 
 @verb(namespace=True, examples="athanor prioritize hello high")
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("trainingjobs"))
 @click.argument("priority", metavar="CLASS")
 def command(world: World, name: str, priority: str) -> None:
     """Give a job another PriorityClass.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from athanor.cli import makers, quotas, shared, show
+from athanor.cli.complete import names_of
 from athanor.cli.failures import Failure
 from athanor.cli.verb import Verb, verb
 from athanor.cli.verbs.delete import confirm
@@ -31,7 +32,9 @@ class Queues(click.Group):
     """A bare `athanor queue`, and one with a queue's name, is `athanor queue list`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """The words, beginning with a verb."""
+        """The words, beginning with a verb; as they are when a shell completes them."""
+        if ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
         if not args or args[0] not in (*self.commands, *ctx.help_option_names):
             args = ["list", *args]
         return super().parse_args(ctx, args)
@@ -43,14 +46,14 @@ def command() -> None:
 
 
 @verb(output=True, examples="athanor queue list\nathanor queue list default -o wide")
-@click.argument("name", required=False, default="")
+@click.argument("name", required=False, default="", shell_complete=names_of("queues"))
 def list_(world: World, name: str) -> None:
     """Show all queues, or one: of each pool what is used, deserved and the limit."""
     show_queues(world, name)
 
 
 @verb(output=True, examples="athanor queue get default\nathanor queue get default -o yaml")
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("queues"))
 def get(world: World, name: str) -> None:
     """Show one queue: quota, use, rules, and the top of its line."""
     show_queues(world, name)
@@ -144,7 +147,7 @@ def create(world: World, name: str, dry_run: bool, **wishes: object) -> None:
 
 @verb(output=True, examples="athanor queue set team-a --limit gpu=64\n"
       "athanor queue set team-a --pool cloud --limit gpu=16 --spill-after 10m")  # fmt: skip
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("queues"))
 @_options
 @click.option("--dry-run", is_flag=True, help="Print what it would be; changes nothing.")
 def set_(world: World, name: str, dry_run: bool, **wishes: object) -> None:
@@ -164,7 +167,7 @@ def set_(world: World, name: str, dry_run: bool, **wishes: object) -> None:
 
 
 @verb(examples="athanor queue delete interns --yes")
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, shell_complete=names_of("queues"))
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def delete(world: World, names: tuple[str, ...], yes: bool) -> None:
     """Delete queues. What runs in them goes on; what waits is told that its queue is gone.
@@ -186,7 +189,9 @@ def _state(word: str, state: str, text: str) -> click.Command:
             show.line(f"queue {name} is {state}")
 
     change.__doc__ = text
-    named = click.argument("names", nargs=-1, required=True)(change)
+    named = click.argument("names", nargs=-1, required=True, shell_complete=names_of("queues"))(
+        change
+    )
     return verb(examples=f"athanor queue {word} team-a")(named)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from athanor.cli import makers, shared
+from athanor.cli.complete import names_of
 from athanor.cli.failures import Failure
 from athanor.cli.verb import verb
 from athanor.cli.verbs.delete import confirm
@@ -51,14 +52,14 @@ def create(world: World, name: str, dry_run: bool, **wishes: object) -> None:
 
 
 @verb(output=True, examples="athanor reserve list\nathanor reserve list course -o yaml")
-@click.argument("name", required=False, default="")
+@click.argument("name", required=False, default="", shell_complete=names_of("reservations"))
 def list_(world: World, name: str) -> None:
     """Show all reservations, or one."""
     shared.listed(world, shared.kind_of("reservations"), name)
 
 
 @verb(examples="athanor reserve delete course --yes")
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, shell_complete=names_of("reservations"))
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def delete(world: World, names: tuple[str, ...], yes: bool) -> None:
     """Give reserved capacity back."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from athanor.cli import show
+from athanor.cli.complete import names_of
 from athanor.cli.verb import verb
 from athanor.cli.world import World
 
@@ -15,7 +16,7 @@ athanor resize digits 2 --role ps"""
 
 
 @verb(namespace=True, examples=EXAMPLES)
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("trainingjobs"))
 @click.argument("size", metavar="N or MIN:MAX")
 @click.option("--role", default="", help="Which role [its workers].")
 def command(world: World, name: str, size: str, role: str) -> None:

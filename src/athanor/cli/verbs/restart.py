@@ -5,12 +5,15 @@ from __future__ import annotations
 import click
 
 from athanor.cli import show
+from athanor.cli.complete import names_of
 from athanor.cli.verb import verb
 from athanor.cli.world import World
 
 
 @verb(namespace=True, examples="athanor restart hello")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument(
+    "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("trainingjobs")
+)
 def command(world: World, names: tuple[str, ...]) -> None:
     """Start all ranks of a job anew, in place.
 

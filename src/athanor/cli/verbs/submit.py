@@ -12,6 +12,7 @@ import click
 
 from athanor.api.training import Framework
 from athanor.cli import files, show
+from athanor.cli.complete import names_of
 from athanor.cli.verb import verb
 from athanor.cli.world import World
 
@@ -42,7 +43,9 @@ athanor submit xgboost --workers 2 -- python train.py --dry-run -o yaml > job.ya
 @click.option("--gpu-model", "gpu_models", multiple=True, help="Acceptable models; repeatable.")
 @click.option("--cpu", default="1", show_default=True, help="Cores of each worker; 0 for any.")
 @click.option("--memory", default="", help="Memory of each worker, for instance 16Gi.")
-@click.option("--queue", default="", help="Queue that pays for it.")
+@click.option(
+    "--queue", default="", shell_complete=names_of("queues"), help="Queue that pays for it."
+)
 @click.option("--priority", default="", help="PriorityClass.")
 @click.option("--pool", "pools", multiple=True, help="Acceptable pools, in order; repeatable.")
 @click.option("--env", multiple=True, metavar="NAME=VALUE", help="Environment; repeatable.")
@@ -348,8 +351,12 @@ def _each(asked: Submission) -> str:
 def _follow(world: World, name: str) -> int:
     from athanor.cli.verbs.logs import print_lines
 
-    print_lines(world.client.logs(name, follow=True))
-    job = world.client.wait(name)
+    try:
+        print_lines(world.client.logs(name, follow=True))
+        job = world.client.wait(name)
+    except KeyboardInterrupt:
+        show.note(f"{name} goes on; athanor delete {name} ends it")
+        raise
     return 0 if job.status.phase == "Succeeded" else 1
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from athanor.cli import makers, show
+from athanor.cli.complete import names_of
 from athanor.cli.verb import verb
 from athanor.cli.verbs.delete import confirm
 from athanor.cli.world import World
@@ -95,7 +96,7 @@ def list_(world: World, everywhere: bool) -> None:
 
 
 @verb(namespace=True, output=True, examples="athanor sweep get lr -o yaml")
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("sweeps"))
 def get(world: World, name: str) -> None:
     """Show one sweep."""
     makers.listed(world, makers.kind_of("sweeps"), name)
@@ -104,7 +105,7 @@ def get(world: World, name: str) -> None:
 @verb(
     namespace=True, output=True, examples="athanor sweep trials lr\nathanor sweep trials lr -o json"
 )
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("sweeps"))
 @click.option("--best", "first", is_flag=True, help="The best ones first.")
 def trials(world: World, name: str, first: bool) -> None:
     """List the trials of a sweep with their parameters."""
@@ -135,7 +136,7 @@ def trials(world: World, name: str, first: bool) -> None:
 
 
 @verb(namespace=True, output=True, examples="athanor sweep best lr\nathanor sweep best lr -o json")
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("sweeps"))
 def best(world: World, name: str) -> int:
     """Show the parameters of the best trial so far; exit code 1 when there is none yet."""
     sweep = world.client.get(makers.kind_of("sweeps"), name)
@@ -153,21 +154,27 @@ def best(world: World, name: str) -> int:
 
 
 @verb(namespace=True, examples="athanor sweep suspend lr")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument(
+    "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("sweeps")
+)
 def suspend(world: World, names: tuple[str, ...]) -> None:
     """Stop the trials and give their hardware back."""
     _set(world, names, True)
 
 
 @verb(namespace=True, examples="athanor sweep resume lr")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument(
+    "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("sweeps")
+)
 def resume(world: World, names: tuple[str, ...]) -> None:
     """Let the trials go on."""
     _set(world, names, False)
 
 
 @verb(namespace=True, examples="athanor sweep delete lr --yes")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument(
+    "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("sweeps")
+)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def delete(world: World, names: tuple[str, ...], yes: bool) -> None:
     """Delete sweeps with all their trials."""

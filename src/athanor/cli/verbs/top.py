@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from athanor.cli import overview, show
+from athanor.cli.complete import names_of
 from athanor.cli.verb import verb
 from athanor.cli.verbs.pool import mark, simulated
 from athanor.cli.world import World
@@ -26,7 +27,7 @@ athanor top gpu"""
 
 @verb(namespace=True, output=True, examples=EXAMPLES)
 @click.argument("what", type=click.Choice(["job", "node", "queue", "gpu"]), default="job")
-@click.argument("name", default="")
+@click.argument("name", default="", shell_complete=names_of("trainingjobs"))
 def command(world: World, what: str, name: str) -> None:
     """Show who uses what: jobs, nodes, GPUs or queues.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from athanor.cli import show
+from athanor.cli.complete import names_of
 from athanor.cli.failures import FAILED, TIMEOUT
 from athanor.cli.verb import verb
 from athanor.cli.world import World
@@ -21,7 +22,7 @@ athanor wait                                   # the only job, or the newest"""
 
 
 @verb(namespace=True, examples=EXAMPLES)
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=names_of("trainingjobs"))
 @click.option(
     "--for", "until", default="finished", show_default=True,
     type=click.Choice(["finished", "succeeded", "running", "queued", "suspended", "deleted"]),

@@ -9,6 +9,7 @@ import time
 import click
 
 from athanor.cli import live, show
+from athanor.cli.complete import names_of
 from athanor.cli.verb import verb
 from athanor.cli.world import World
 
@@ -17,7 +18,7 @@ ROWS = 200
 
 
 @verb(namespace=True, examples="athanor watch\nathanor watch digits\nathanor watch -A")
-@click.argument("name", default="")
+@click.argument("name", default="", shell_complete=names_of("trainingjobs"))
 @click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="In all namespaces.")
 @click.option("--every", default=2.0, show_default=True, type=click.FloatRange(min=0.2),
               metavar="S", help="Seconds between two looks.")  # fmt: skip

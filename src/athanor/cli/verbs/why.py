@@ -7,12 +7,13 @@ import sys
 import click
 
 from athanor.cli import paint, show
+from athanor.cli.complete import names_of
 from athanor.cli.verb import verb
 from athanor.cli.world import World
 
 
 @verb(namespace=True, output=True, examples="athanor why hello\nathanor why hello -o json")
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("trainingjobs"))
 def command(world: World, name: str) -> None:
     """Explain why a job waits or failed, and what would help.
 

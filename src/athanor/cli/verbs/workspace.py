@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from athanor.cli import makers, show
+from athanor.cli.complete import names_of
 from athanor.cli.failures import FAILED, Failure
 from athanor.cli.verb import verb
 from athanor.cli.verbs.delete import confirm
@@ -95,14 +96,14 @@ def list_(world: World, everywhere: bool) -> None:
 
 
 @verb(namespace=True, output=True, examples="athanor workspace get lab -o yaml")
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("workspaces"))
 def get(world: World, name: str) -> None:
     """Show one workspace."""
     makers.listed(world, makers.kind_of("workspaces"), name)
 
 
 @verb(namespace=True, output=True, examples="athanor workspace open lab --browser")
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("workspaces"))
 @click.option("--browser", is_flag=True, help="Open it in the browser here.")
 def open_(world: World, name: str, browser: bool) -> None:
     """Print a link that is good for a minute; whoever follows it is let in for half a day."""
@@ -145,7 +146,9 @@ def open_(world: World, name: str, browser: bool) -> None:
 
 
 @verb(namespace=True, examples="athanor workspace stop lab")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument(
+    "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("workspaces")
+)
 def stop(world: World, names: tuple[str, ...]) -> None:
     """Stop it: what it claims is free, its home stays."""
     for name in names:
@@ -154,7 +157,9 @@ def stop(world: World, names: tuple[str, ...]) -> None:
 
 
 @verb(namespace=True, examples="athanor workspace start lab")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument(
+    "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("workspaces")
+)
 def start(world: World, names: tuple[str, ...]) -> None:
     """Start it again, in its old home."""
     kind = makers.kind_of("workspaces")
@@ -165,7 +170,9 @@ def start(world: World, names: tuple[str, ...]) -> None:
 
 
 @verb(namespace=True, examples="athanor workspace delete lab --yes")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument(
+    "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("workspaces")
+)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def delete(world: World, names: tuple[str, ...], yes: bool) -> None:
     """Delete workspaces with their homes."""
