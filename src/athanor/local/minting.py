@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from msgspec import Struct
 
-from athanor.local.pki import SKEW
+from athanor.local.validity import LIFE, SKEW
 
 
 class Pair(Struct, frozen=True):
@@ -33,7 +33,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     groups: Sequence[str] = ()
     hosts: Sequence[str] = ()
     server: bool = False
-    life: int = 365 * 86400
+    life: int = LIFE
 
 
 def authority(name: str, now: float, life: int) -> Pair:

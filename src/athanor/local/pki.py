@@ -23,13 +23,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-AUTHORITY_LIFE = 10 * 365 * 86400
-LIFE = 365 * 86400
-RENEW = 30 * 86400
-"""Seconds: how long an authority and a certificate live, and how long before that they renew."""
-
-SKEW = 365 * 86400
-"""Seconds that certificates are valid before they were made: clocks go back, or were ahead once."""
+from athanor.local.validity import AUTHORITY_LIFE, LIFE, RENEW, SKEW
 
 ALWAYS_HOSTS = (
     "127.0.0.1", "::1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",

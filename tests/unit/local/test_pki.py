@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from athanor.local.pki import LIFE, Pki
+from athanor.local.pki import Pki
+from athanor.local.validity import LIFE
 
 NOW = 1_790_000_000.0
 
