@@ -12,6 +12,7 @@ import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from athanor.cli import show
 from athanor.cli.failures import FAILED, NOT_FOUND, Failure
 from athanor.cli.world import World
 
@@ -73,11 +74,17 @@ def run_in(
 def interact(
     world: World, pod: Pod, verb: str, words: Sequence[str], *, stdin: bool, tty: bool
 ) -> int:
-    """Carry a command's input and output, on a terminal if wanted; its exit code."""
+    """Carry a command's input and output, on a terminal if wanted and there is one; its exit code.
+
+    As kubectl: a shell on a terminal without ours would never hear that its input has ended.
+    """
     from athanor_progress import remote
 
+    if tty and not sys.stdin.isatty():
+        show.note("our input is no terminal: without -t")
+        tty = False
     channels = opened(world, pod, verb, words, stdin=stdin, tty=tty)
-    with _terminal(channels) if tty and sys.stdin.isatty() else contextlib.nullcontext():
+    with _terminal(channels) if tty else contextlib.nullcontext():
         if stdin:
             return remote.run(channels)
         return _listen(channels)

@@ -125,10 +125,17 @@ def _rows(pool: JSON, marked: bool) -> list[list[str]]:
     names = [r for r in capacity if r not in ("pods", "ephemeral-storage")]
     rows = [
         [name, str(status.get("nodes", 0)), resource + mark(resource, marked),
-         str(capacity[resource]), str(free.get(resource, "0"))]
+         *(_amount(resource, of.get(resource, "0")) for of in (capacity, free))]
         for resource in names
     ]  # fmt: skip
     return rows or [[name, str(status.get("nodes", 0)), "-", "-", "-"]]
+
+
+def _amount(resource: str, text: str | int) -> str:
+    """As it is; memory in GiB, as everywhere."""
+    from athanor.kit.quantity import whole
+
+    return f"{whole(text) / (1 << 30):.3g} GiB" if resource == "memory" else str(text)
 
 
 def mark(resource: str, simulated_: bool) -> str:
