@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,15 @@ def helps(name: str, parent: click.Context) -> Iterator[str]:
             yield from helps(inner, context)
 
 
+def diagram(moves: Mapping[str, Mapping[str, str]], ends: Collection[str]) -> str:
+    """A table phase × event → phase as a Mermaid state diagram."""
+    lines = ["stateDiagram-v2", "    [*] --> Pending"]
+    for phase, after in moves.items():
+        lines += [f"    {phase} --> {to}: {what}" for what, to in after.items() if to != phase]
+    lines += [f"    {phase} --> [*]" for phase in moves if phase in ends]
+    return "\n".join(lines) + "\n"
+
+
 def states() -> str:
     """The life of gangs and jobs, drawn from the tables that decide it."""
     parts = [HEAD, "# States\n"]
@@ -130,7 +139,8 @@ def states() -> str:
         ("Workspace", workspaces),
     ):
         words = (module.__doc__ or "").split("\n", 1)[1].strip()
-        parts.append(f"## {kind}\n\n```mermaid\n{module.diagram()}```\n\n```text\n{words}\n```\n")
+        drawn = diagram(module.MOVES, getattr(module, "FINISHED", ()))
+        parts.append(f"## {kind}\n\n```mermaid\n{drawn}```\n\n```text\n{words}\n```\n")
     return "\n".join(parts)
 
 

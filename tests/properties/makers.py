@@ -19,7 +19,7 @@ from athanor.features.workflows import observe as workflows
 from athanor.features.workspaces import observe as workspaces
 from athanor.features.workspaces import rules as workspace_rules
 from athanor.features.workspaces.states import PHASES as WORKSPACE_PHASES
-from athanor.runtime.cache import Cache, Key, by_owner
+from athanor.runtime.cache import Cache, Key, Refusal, by_owner
 from athanor.runtime.children import WORK, Child, children
 from athanor.testing.world import Objects
 from athanor.wire.status import ApiError
@@ -108,7 +108,7 @@ def see_cron(objects: Objects, refusal: JSON | None) -> crons.Observed:
         cron=cron,
         children=children_of(objects, "maker"),
         invalid=crons.check(cron),
-        refusal=crons.Refusal(**refusal) if refusal else None,
+        refusal=Refusal(**refusal) if refusal else None,
     )
 
 
@@ -182,7 +182,7 @@ def see_sweep(objects: Objects, refusal: JSON | None, model: str) -> sweeps.Obse
     return sweeps.Observed(
         sweep=msgspec.convert(found, Sweep),
         trials=children_of(objects, "maker"),
-        refusal=sweeps.Refusal(**refusal) if refusal else None,
+        refusal=Refusal(**refusal) if refusal else None,
         model=model,
     )
 
@@ -261,7 +261,7 @@ def see_workflow(objects: Objects, refusal: JSON | None) -> workflows.Observed |
         workflow=msgspec.convert(found, Workflow),
         objects=children_of(objects, "maker"),
         has_claim=("persistentvolumeclaims", "default", "m-artifacts") in objects,
-        refusal=workflows.Refusal(**refusal) if refusal else None,
+        refusal=Refusal(**refusal) if refusal else None,
     )
 
 
@@ -312,5 +312,5 @@ def see_workspace(objects: Objects, refusal: JSON | None) -> workspaces.Observed
         gang=msgspec.convert(gang, Gang) if gang is not None else None,
         has_claim=("persistentvolumeclaims", "default", "ws-m-home") in objects,
         wrong=workspace_rules.wrong(found),
-        refusal=workspaces.Refusal(**refusal) if refusal else None,
+        refusal=Refusal(**refusal) if refusal else None,
     )

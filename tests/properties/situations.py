@@ -20,7 +20,7 @@ from athanor.features.scheduling import apply as scheduling
 from athanor.features.scheduling.allotments import INDEX, PODS
 from athanor.features.training import observe as training
 from athanor.features.training.states import PHASES as JOB_PHASES
-from athanor.runtime.cache import Caches, Key
+from athanor.runtime.cache import Caches, Key, Refusal
 from athanor.testing.world import Objects
 from athanor.wire.status import ApiError
 
@@ -254,7 +254,7 @@ def see_job(objects: Objects, refusal: JSON | None) -> training.Observed | None:
         job=msgspec.convert(job, TrainingJob),
         gang=msgspec.convert(gang, Gang) if gang is not None else None,
         has_claim=("persistentvolumeclaims", "default", "g-checkpoints") in objects,
-        refusal=training.Refusal(**refusal) if refusal else None,
+        refusal=Refusal(**refusal) if refusal else None,
     )
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from weakref import WeakSet
 
+from msgspec import Struct
+
 from athanor.api.meta import Object
 from athanor.wire.status import ApiError
 
@@ -221,6 +223,24 @@ class World(Protocol):
 
     def problem(self, key: Key) -> ApiError | None:
         """How the last apply for this key failed, if it did: a refusal is an observation too."""
+
+
+class Refusal(Struct, frozen=True):
+    """How the server refused the last try: the reason and message of its Status."""
+
+    reason: str
+    message: str
+
+    @property
+    def final(self) -> bool:
+        """Whether the same try would be refused again, whatever else changes."""
+        return self.reason in ("Invalid", "BadRequest")
+
+
+def refusal(world: World, key: Key) -> Refusal | None:
+    """The problem of a key as a value that a plan may know."""
+    problem = world.problem(key)
+    return None if problem is None else Refusal(problem.reason, problem.message)
 
 
 class Caches:

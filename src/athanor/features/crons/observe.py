@@ -6,15 +6,8 @@ from msgspec import Struct
 
 from athanor.api.crons import Cron
 from athanor.kit.schedule import BadSchedule, schedule
-from athanor.runtime.cache import Key, World
+from athanor.runtime.cache import Key, Refusal, World, refusal
 from athanor.runtime.children import Child, children
-
-
-class Refusal(Struct, frozen=True):
-    """How the server refused the last try: the reason and message of its Status."""
-
-    reason: str
-    message: str
 
 
 class Invalid(Struct, frozen=True):
@@ -38,12 +31,11 @@ def observe(world: World, key: Key) -> Observed | None:
     cron = world.cache(Cron).get(key)
     if cron is None or cron.metadata.deletion_timestamp is not None:
         return None
-    problem = world.problem(key)
     return Observed(
         cron=cron,
         children=children(world, cron.metadata.uid),
         invalid=check(cron),
-        refusal=Refusal(problem.reason, problem.message) if problem is not None else None,
+        refusal=refusal(world, key),
     )
 
 

@@ -84,12 +84,3 @@ WORKING: frozenset[GangPhase] = frozenset({"Admitted", "Starting", "Running"})
 def move(phase: GangPhase, event: Event) -> GangPhase:
     """The phase after an event."""
     return MOVES[phase].get(event, phase)
-
-
-def diagram() -> str:
-    """The table as a Mermaid state diagram, for the documentation."""
-    lines = ["stateDiagram-v2", "    [*] --> Pending"]
-    for phase, moves in MOVES.items():
-        lines += [f"    {phase} --> {after}: {event}" for event, after in moves.items()]
-    lines.append("    Succeeded --> [*]")
-    return "\n".join(lines) + "\n"

@@ -7,15 +7,8 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from athanor.api.sweeps import Sweep
-from athanor.runtime.cache import Key, World
+from athanor.runtime.cache import Key, Refusal, World, refusal
 from athanor.runtime.children import Child, children
-
-
-class Refusal(Struct, frozen=True):
-    """How the server refused the last try: the reason and message of its Status."""
-
-    reason: str
-    message: str
 
 
 class Observed(Struct, frozen=True, kw_only=True):
@@ -36,11 +29,10 @@ def observe(world: World, key: Key, model: Callable[[], str]) -> Observed | None
     sweep = world.cache(Sweep).get(key)
     if sweep is None or sweep.metadata.deletion_timestamp is not None:
         return None
-    problem = world.problem(key)
     going_on = sweep.status.phase not in ("Succeeded", "Failed")
     return Observed(
         sweep=sweep,
         trials=children(world, sweep.metadata.uid),
-        refusal=Refusal(problem.reason, problem.message) if problem is not None else None,
+        refusal=refusal(world, key),
         model=model() if sweep.spec.algorithm.name == "TPE" and going_on else "ready",
     )

@@ -31,7 +31,8 @@ from athanor.runtime.children import (
     resource,
     suspended,
 )
-from athanor.runtime.plan import Action, Create, Delete, Patch, Plan, Record, difference, head
+from athanor.runtime.phases import status_write
+from athanor.runtime.plan import Action, Create, Delete, Patch, Plan
 
 SWEEPS = of(Sweep)
 
@@ -39,7 +40,6 @@ TOGETHER = 16
 """Trials that one plan starts at most: a suggestion takes time, and others wait."""
 LOADING = 0.5
 """Seconds between two looks at a model that is being loaded."""
-FINAL = ("Invalid", "BadRequest")
 
 
 class Verdict(Struct, frozen=True):
@@ -83,7 +83,7 @@ def _verdict(observed: Observed, rows: Rows, found: Mapping[int, Child], now: fl
     if wrong:
         return Verdict("failed", "InvalidSpec", wrong)
     refusal = observed.refusal
-    if refusal is not None and refusal.reason in FINAL:
+    if refusal is not None and refusal.final:
         return Verdict("failed", "InvalidTemplate", refusal.message)
     failed = [row for row in rows.values() if row.state == "Failed"]
     if len(failed) > spec.max_failed:
@@ -265,17 +265,4 @@ def _after(sweep: Sweep, found: Mapping[int, Child], now: float) -> Plan:
 
 
 def _write(sweep: Sweep, status: SweepStatus) -> Iterator[Action]:
-    patch = difference(to_manifest(sweep.status), to_manifest(status))
-    if not patch:
-        return
-    meta = sweep.metadata
-    yield Patch(
-        resource=SWEEPS, name=meta.name, namespace=meta.namespace, body={"status": patch},
-        subresource="status",
-    )  # fmt: skip
-    if status.phase != sweep.status.phase:
-        words = status.message or f"the sweep is {status.phase.lower()}"
-        yield Record(
-            about=head(SWEEPS, meta.namespace, meta.name, meta.uid), reason=status.phase,
-            type="Warning" if status.phase == "Failed" else "Normal", message=words,
-        )  # fmt: skip
+    return status_write(SWEEPS, sweep.metadata, sweep.status, status, word="sweep")

@@ -29,12 +29,3 @@ FINISHED: frozenset[SweepPhase] = frozenset({"Succeeded", "Failed"})
 def move(phase: SweepPhase, what: Event) -> SweepPhase:
     """The phase after an event."""
     return MOVES[phase].get(what, phase)
-
-
-def diagram() -> str:
-    """The table as a Mermaid state diagram, for the documentation."""
-    lines = ["stateDiagram-v2", "    [*] --> Pending"]
-    for phase, moves in MOVES.items():
-        lines += [f"    {phase} --> {to}: {what}" for what, to in moves.items() if to != phase]
-    lines += ["    Succeeded --> [*]", "    Failed --> [*]"]
-    return "\n".join(lines) + "\n"

@@ -9,14 +9,7 @@ from msgspec import Struct
 from athanor.api.core import PersistentVolumeClaim
 from athanor.api.scheduling import Gang
 from athanor.api.training import TrainingJob
-from athanor.runtime.cache import Changed, Key, World
-
-
-class Refusal(Struct, frozen=True):
-    """How the server refused the last try: the reason and message of its Status."""
-
-    reason: str
-    message: str
+from athanor.runtime.cache import Changed, Key, Refusal, World, refusal
 
 
 class Observed(Struct, frozen=True, kw_only=True):
@@ -42,13 +35,12 @@ def observe(world: World, key: Key) -> Observed | None:
     job = world.cache(TrainingJob).get(key)
     if job is None or job.metadata.deletion_timestamp is not None:
         return None
-    problem = world.problem(key)
     claim = Key(key.namespace, f"{key.name}-checkpoints")
     return Observed(
         job=job,
         gang=world.cache(Gang).get(key),
         has_claim=world.cache(PersistentVolumeClaim).get(claim) is not None,
-        refusal=Refusal(problem.reason, problem.message) if problem is not None else None,
+        refusal=refusal(world, key),
     )
 
 

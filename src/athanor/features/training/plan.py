@@ -23,6 +23,7 @@ from athanor.features.training.observe import Observed
 from athanor.features.training.states import FINISHED
 from athanor.features.training.status import ended, from_gang, stalls_at, waiting
 from athanor.kit.times import parse_rfc3339
+from athanor.runtime.phases import status_write
 from athanor.runtime.plan import (
     Action,
     Create,
@@ -123,7 +124,7 @@ def _beginning(
         taken = f"there is a Gang {job.metadata.name} of somebody else: delete it or rename the job"
         return Plan(tuple(_write(job, waiting(job, "NameTaken", taken, now))))
     refusal = observed.refusal
-    if refusal is not None and refusal.reason in ("Invalid", "BadRequest"):
+    if refusal is not None and refusal.final:
         return _end(observed, ended(job, "InvalidJob", refusal.message, now), now)
     status = from_gang(job, msgspec.convert(wanted, Gang), now)
     if refusal is not None:
@@ -209,20 +210,7 @@ def _after(observed: Observed, now: float) -> Plan:
 
 
 def _write(job: TrainingJob, status: TrainingJobStatus) -> Iterator[Action]:
-    patch = difference(to_manifest(job.status), to_manifest(status))
-    if not patch:
-        return
-    yield Patch(
-        resource=JOBS, name=job.metadata.name, namespace=job.metadata.namespace,
-        body={"status": patch}, subresource="status",
-    )  # fmt: skip
-    if status.phase != job.status.phase:
-        bad = status.phase == "Failed"
-        words = status.message or f"the job is {status.phase.lower()}"
-        yield Record(
-            about=_head(job), type="Warning" if bad else "Normal", reason=status.phase,
-            message=words,
-        )  # fmt: skip
+    return status_write(JOBS, job.metadata, job.status, status, word="job")
 
 
 def _goes_on(gang: Gang) -> bool:

@@ -59,12 +59,3 @@ def event(gang: Gang | None) -> Event:
 def move(phase: JobPhase, what: Event) -> JobPhase:
     """The phase after an event."""
     return MOVES[phase].get(what, phase)
-
-
-def diagram() -> str:
-    """The table as a Mermaid state diagram, for the documentation."""
-    lines = ["stateDiagram-v2", "    [*] --> Pending"]
-    for phase, moves in MOVES.items():
-        lines += [f"    {phase} --> {to}: {what}" for what, to in moves.items() if to != phase]
-    lines += ["    Succeeded --> [*]", "    Failed --> [*]"]
-    return "\n".join(lines) + "\n"

@@ -7,15 +7,8 @@ from msgspec import Struct
 from athanor.api.core import PersistentVolumeClaim
 from athanor.api.workflows import Workflow
 from athanor.features.workflows.artifacts import claim_name
-from athanor.runtime.cache import Key, World
+from athanor.runtime.cache import Key, Refusal, World, refusal
 from athanor.runtime.children import Child, children
-
-
-class Refusal(Struct, frozen=True):
-    """How the server refused the last try: the reason and message of its Status."""
-
-    reason: str
-    message: str
 
 
 class Observed(Struct, frozen=True, kw_only=True):
@@ -32,11 +25,10 @@ def observe(world: World, key: Key) -> Observed | None:
     workflow = world.cache(Workflow).get(key)
     if workflow is None or workflow.metadata.deletion_timestamp is not None:
         return None
-    problem = world.problem(key)
     claim = Key(key.namespace, claim_name(workflow))
     return Observed(
         workflow=workflow,
         objects=children(world, workflow.metadata.uid),
         has_claim=world.cache(PersistentVolumeClaim).get(claim) is not None,
-        refusal=Refusal(problem.reason, problem.message) if problem is not None else None,
+        refusal=refusal(world, key),
     )

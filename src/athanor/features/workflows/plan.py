@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from athanor.api.core import PersistentVolumeClaim
-from athanor.api.meta import JSON, Condition, set_condition, to_manifest
+from athanor.api.meta import Condition, set_condition
 from athanor.api.registry import of
 from athanor.api.workflows import StepStatus, Workflow, WorkflowPhase, WorkflowStatus
 from athanor.features.workflows import advance, artifacts, graph
@@ -31,10 +31,10 @@ from athanor.features.workflows.rows import (
 from athanor.features.workflows.states import FINISHED, Event, move
 from athanor.kit.times import parse_rfc3339, rfc3339
 from athanor.runtime.children import phase_conditions, resource, suspended
-from athanor.runtime.plan import Action, Create, Delete, Patch, Plan, Record, difference, head
+from athanor.runtime.phases import status_write
+from athanor.runtime.plan import Action, Create, Delete, Patch, Plan
 
 WORKFLOWS, CLAIMS = of(Workflow), of(PersistentVolumeClaim)
-FINAL = ("Invalid", "BadRequest")
 
 
 class Verdict(Struct, frozen=True):
@@ -76,7 +76,7 @@ def plan(observed: Observed, now: float, places: Places) -> Plan:
 def _advance(front: Front, observed: Observed) -> Verdict:
     """Advance the steps, then the exit handler; say where that leaves the workflow."""
     workflow, refusal = front.workflow, observed.refusal
-    if refusal is not None and refusal.reason in FINAL:
+    if refusal is not None and refusal.final:
         return Verdict("failed", "InvalidTemplate", refusal.message)
     if workflow.spec.suspend:
         return Verdict("suspended")
@@ -210,17 +210,4 @@ def _after(workflow: Workflow, now: float) -> Plan:
 
 
 def _write(workflow: Workflow, status: WorkflowStatus) -> Iterator[Action]:
-    patch: JSON = difference(to_manifest(workflow.status), to_manifest(status))
-    if not patch:
-        return
-    meta = workflow.metadata
-    yield Patch(
-        resource=WORKFLOWS, name=meta.name, namespace=meta.namespace, body={"status": patch},
-        subresource="status",
-    )  # fmt: skip
-    if status.phase != workflow.status.phase:
-        words = status.message or f"the workflow is {status.phase.lower()}"
-        yield Record(
-            about=head(WORKFLOWS, meta.namespace, meta.name, meta.uid), reason=status.phase,
-            type="Warning" if status.phase == "Failed" else "Normal", message=words,
-        )  # fmt: skip
+    return status_write(WORKFLOWS, workflow.metadata, workflow.status, status, word="workflow")

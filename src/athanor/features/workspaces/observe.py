@@ -12,14 +12,7 @@ from athanor.api.scheduling import Gang
 from athanor.api.workspaces import Workspace
 from athanor.features.workspaces.build import claim_name, gang_name
 from athanor.features.workspaces.rules import wrong
-from athanor.runtime.cache import Changed, Key, World
-
-
-class Refusal(Struct, frozen=True):
-    """How the server refused the last try: the reason and message of its Status."""
-
-    reason: str
-    message: str
+from athanor.runtime.cache import Changed, Key, Refusal, World, refusal
 
 
 class Observed(Struct, frozen=True, kw_only=True):
@@ -46,14 +39,13 @@ def observe(world: World, key: Key) -> Observed | None:
     found = world.cache(Workspace).get(key)
     if found is None or found.metadata.deletion_timestamp is not None:
         return None
-    problem = world.problem(key)
     claim = Key(key.namespace, claim_name(found))
     return Observed(
         workspace=found,
         gang=world.cache(Gang).get(Key(key.namespace, gang_name(found))),
         has_claim=world.cache(PersistentVolumeClaim).get(claim) is not None,
         wrong=wrong(found),
-        refusal=Refusal(problem.reason, problem.message) if problem is not None else None,
+        refusal=refusal(world, key),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import msgspec
 
 from athanor.api.core import PersistentVolumeClaim
-from athanor.api.meta import JSON, Condition, set_condition, to_manifest
+from athanor.api.meta import Condition, set_condition
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang
 from athanor.api.workspaces import Workspace, WorkspacePhase, WorkspaceStatus
@@ -21,18 +21,18 @@ from athanor.features.workspaces.rules import Wish
 from athanor.features.workspaces.states import event, move
 from athanor.kit import quantity
 from athanor.kit.times import parse_rfc3339, rfc3339
-from athanor.runtime.plan import Action, Create, Delete, Patch, Plan, Record, difference, head
+from athanor.runtime.phases import status_write
+from athanor.runtime.plan import Action, Create, Delete, Patch, Plan
 
 WORKSPACES, GANGS, CLAIMS = of(Workspace), of(Gang), of(PersistentVolumeClaim)
 UP = ("Running", "Idle")
-FINAL = ("Invalid", "BadRequest")
 
 
 def plan(observed: Observed, now: float, gateway: Gateway) -> Plan:
     """The next actions for one Workspace. Pure; `now` in seconds since the epoch."""
     workspace, refusal = observed.workspace, observed.refusal
     bad = observed.wrong
-    if refusal is not None and refusal.reason in FINAL:
+    if refusal is not None and refusal.final:
         bad = refusal.message
     if bad:
         status = msgspec.structs.replace(
@@ -151,21 +151,10 @@ def _share(seconds: float, held: float) -> str:
 
 def _write(workspace: Workspace, status: WorkspaceStatus, now: float) -> Iterator[Action]:
     status = msgspec.structs.replace(status, conditions=_conditions(workspace, status, now))
-    patch: JSON = difference(to_manifest(workspace.status), to_manifest(status))
-    patch.pop("activity", None)  # the gateway's
-    if not patch:
-        return
-    meta = workspace.metadata
-    yield Patch(
-        resource=WORKSPACES, name=meta.name, namespace=meta.namespace, body={"status": patch},
-        subresource="status",
+    return status_write(
+        WORKSPACES, workspace.metadata, workspace.status, status, word="workspace",
+        others=("activity",),  # the gateway's
     )  # fmt: skip
-    if status.phase != workspace.status.phase:
-        words = status.message or f"the workspace is {status.phase.lower()}"
-        yield Record(
-            about=head(WORKSPACES, meta.namespace, meta.name, meta.uid), reason=status.phase,
-            type="Warning" if status.phase == "Failed" else "Normal", message=words,
-        )  # fmt: skip
 
 
 def _conditions(workspace: Workspace, status: WorkspaceStatus, now: float) -> list[Condition]:

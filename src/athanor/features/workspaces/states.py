@@ -54,11 +54,3 @@ def event(gang: Gang | None, wanted: bool, idle: bool) -> Event:
 def move(phase: WorkspacePhase, what: Event) -> WorkspacePhase:
     """The phase after an event."""
     return MOVES[phase].get(what, phase)
-
-
-def diagram() -> str:
-    """The table as a Mermaid state diagram, for the documentation."""
-    lines = ["stateDiagram-v2", "    [*] --> Pending"]
-    for phase, moves in MOVES.items():
-        lines += [f"    {phase} --> {to}: {what}" for what, to in moves.items() if to != phase]
-    return "\n".join(lines) + "\n"

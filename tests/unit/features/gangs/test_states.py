@@ -14,7 +14,6 @@ from athanor.features.gangs.states import (
     PHASES,
     WORKING,
     Event,
-    diagram,
     move,
 )
 
@@ -49,9 +48,3 @@ def test_work_always_ends_through_stopping_success_or_eviction() -> None:
         ends = set(MOVES[phase].values()) - WORKING
         assert ends == {"Stopping", "Evicting", "Restarting", "Succeeded"}
     assert set(MOVES["Stopping"].values()) == {"Restarting", *FINISHED}
-
-
-def test_the_diagram_has_every_move() -> None:
-    drawn = diagram()
-    assert drawn.startswith("stateDiagram-v2\n")
-    assert drawn.count("-->") == 2 + sum(len(moves) for moves in MOVES.values())
