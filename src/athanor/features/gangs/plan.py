@@ -33,8 +33,8 @@ from athanor.runtime.plan import Action, Bind, Create, Delete, Patch, Plan, Reco
 GANGS, PODS, SERVICES = of(Gang), of(Pod), of(Service)
 
 FRESH = 2.0
-"""Seconds in which a gang that is new, or newly admitted, is left unwritten unless its phase
-changes. Most are admitted, or run, meanwhile: a write saved, and for the scheduler a conflict."""
+"""Seconds in which a gang that is newly admitted is left unwritten unless its phase changes. Most
+run by then: a write saved."""
 DEAD_WORLD_GRACE = 1
 """Seconds for ranks whose gang has failed already, unless their template says otherwise. What they
 could save is theirs alone: their peers are gone, and many catch SIGTERM and wait for them."""
@@ -55,21 +55,23 @@ def plan(observed: Observed, now: float) -> Plan:
     actions: list[Action] = [] if _can_wait(before, status, now) else [*_write(before, status)]
     actions += _forced(observed, list(_work(gang, observed, situation, now)), now)
     if status.phase != before.status.phase:
-        actions.append(_news(gang, status))
+        actions += _news(before, status)
     return Plan(tuple(actions), _again(gang, observed, situation, now))
 
 
 def _can_wait(gang: Gang, status: GangStatus, now: float) -> bool:
-    """Whether there is nothing to tell yet but that somebody has looked, or that some ranks run."""
+    """Whether there is nothing to tell yet but that some ranks run, or that somebody has looked:
+    a gang in line is first written by the scheduler, which admits it or says why it waits."""
     told = gang.status
-    unwritten = told.observed_generation == 0 and status.phase == told.phase
+    if told.observed_generation == 0 and status.phase == told.phase == "Pending":
+        return True
     counted = msgspec.structs.replace(status, pods=told.pods, ready=told.ready) == told
-    return (unwritten or (counted and status.phase == "Starting")) and now < _grown_up(gang)
+    return counted and status.phase == "Starting" and now < _grown_up(gang)
 
 
 def _grown_up(gang: Gang) -> float:
     admission = gang.status.admission
-    since = admission.admitted_at if admission is not None else gang.metadata.creation_timestamp
+    since = admission.admitted_at if admission is not None else ""
     return parse_rfc3339(since) + FRESH if since else 0.0
 
 
@@ -84,14 +86,22 @@ def _write(gang: Gang, status: GangStatus) -> Iterator[Patch]:
         )  # fmt: skip
 
 
-def _news(gang: Gang, status: GangStatus) -> Record:
-    meta = gang.metadata
-    bad = status.phase in ("Stopping", "Failed", "Evicting") and bool(status.failures)
-    return Record(
+def _news(gang: Gang, status: GangStatus) -> Iterator[Record]:
+    """What the status will not say for good: a gang that waits or runs says so itself, and since
+    when. That it was told to go is told once, when it has gone.
+    """
+    meta, was, phase = gang.metadata, gang.status, status.phase
+    evict = was.admission.evict if was.admission is not None else None
+    left = status.evictions > was.evictions and (evict is not None or was.phase != "Evicting")
+    if not left and (phase in ("Pending", "Running") or (phase == "Evicting" and evict)):
+        return
+    message = evict.message if left and evict is not None else status.message
+    bad = phase in ("Stopping", "Failed", "Evicting") and bool(status.failures)
+    yield Record(
         about=head(GANGS, meta.namespace, meta.name, meta.uid),
         type="Warning" if bad else "Normal",
-        reason=status.phase,
-        message=status.message or f"the gang is {status.phase.lower()}",
+        reason="Evicted" if left else phase,
+        message=message or f"the gang is {phase.lower()}",
     )
 
 
@@ -171,7 +181,7 @@ def _again(gang: Gang, observed: Observed, s: Situation, now: float) -> float | 
     """Seconds until time alone changes the plan."""
     moments = [since + LOST_AFTER for since in observed.silent.values()]
     status, limit = gang.status, longest(gang)
-    if status.phase in ("Pending", "Starting"):
+    if status.phase == "Starting":
         moments.append(_grown_up(gang))
     if status.phase in WORKING and status.started_at and limit:
         moments.append(parse_rfc3339(status.started_at) + limit)

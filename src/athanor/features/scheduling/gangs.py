@@ -82,6 +82,11 @@ def waits(gang: Gang) -> bool:
     )
 
 
+def unready(gang: Gang) -> str:
+    """`status.ready` of a gang of which nothing runs."""
+    return f"0/{sum(pod_set.count for pod_set in gang.spec.pod_sets)}"
+
+
 def is_awaiting(gang: Gang) -> bool:
     """Whether the scheduler told it that others make room for it."""
     reasons = gang.status.reasons

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
-from athanor.api.meta import JSON, to_manifest
+from athanor.api.meta import JSON, Condition, set_condition, to_manifest
 from athanor.api.placement import pack
 from athanor.api.scheduling import Admission, Placement
 from athanor.features.scheduling import allotments, budgets, gangs, pods, queues, reservations
@@ -37,6 +37,7 @@ from athanor.features.scheduling.runtimes import Runtimes
 from athanor.kit.times import rfc3339
 from athanor.runtime.plan import Patch, Plan, difference
 
+WORKING = ("Admitted", "Starting", "Running", "Restarting")
 LOOK_AGAIN = 30.0
 """Seconds after which waiting gangs are looked at again: time alone may let them pass."""
 
@@ -95,7 +96,7 @@ def decided(seen: Observed, decisions: Decisions) -> list[Patch]:
     """The writes that make the world do what was decided."""
     return [
         *(_admit(seen, one, decisions.now) for one in decisions.admitted),
-        *(_evict(seen, one) for one in decisions.evicted),
+        *(_evict(seen, one, decisions.now) for one in decisions.evicted),
         *(_shrink(seen, one) for one in decisions.shrunk),
         *(_move(seen, one, decisions.now) for one in decisions.moved),
     ]
@@ -135,7 +136,7 @@ def _admit(seen: Observed, one: Admit, now: float) -> Patch:
     status = msgspec.structs.replace(
         gang.status, admission=admission, phase="Starting", attempt=gang.spec.attempt,
         observed_generation=gang.metadata.generation, reasons=[], reason="", message="",
-        failures=[], ready=f"0/{sum(pod_set.count for pod_set in gang.spec.pod_sets)}",
+        failures=[], ready=gangs.unready(gang),
     )  # fmt: skip
     body: JSON = {"status": difference(to_manifest(gang.status), to_manifest(status))}
     return of_gang(gang, body, gang.metadata.resource_version)
@@ -182,12 +183,23 @@ def _shrink(seen: Observed, one: Shrink) -> Patch:
     return of_gang(gang, body, gang.metadata.resource_version)
 
 
-def _evict(seen: Observed, one: Eviction) -> Patch:
+def _evict(seen: Observed, one: Eviction, now: float) -> Patch:
+    """The order to leave; a gang that works is Evicting from then on."""
     s = seen.snapshot
     gang = seen.gangs[s.gangs.names[one.gang]]
     by = s.gangs.names[one.by] if one.by != UNSET else ""
     evict = {"deadline": rfc3339(one.deadline), "reason": one.reason, "message": one.message}
     if by.startswith(f"{gang.metadata.namespace}/"):
         evict["by"] = by  # what others run is nobody's business
-    body: JSON = {"status": {"admission": {"evict": evict}}}
-    return of_gang(gang, body, gang.metadata.resource_version)
+    body: JSON = {"admission": {"evict": evict}}
+    if gang.status.phase in WORKING:
+        body |= {"phase": "Evicting", "reason": one.reason, "message": one.message}
+        said = gang.status.conditions
+        if any(c.type == "Running" and c.status == "True" for c in said):
+            over = Condition(
+                type="Running", status="False", reason=one.reason, message=one.message,
+                observed_generation=gang.metadata.generation,
+            )  # fmt: skip
+            said = set_condition(said, over, rfc3339(now))
+            body["conditions"] = [to_manifest(condition) for condition in said]
+    return of_gang(gang, {"status": body}, gang.metadata.resource_version)

@@ -9,7 +9,7 @@ from athanor.features.scheduling.allowance import Allowance
 from athanor.features.scheduling.core.account import awaiting_first, untold, waiting
 from athanor.features.scheduling.core.snapshot import Decisions, Why
 from athanor.features.scheduling.core.why import NAMES, Code
-from athanor.features.scheduling.gangs import Refused
+from athanor.features.scheduling.gangs import Refused, unready
 from athanor.features.scheduling.observe import Observed
 from athanor.runtime.plan import Patch
 
@@ -48,11 +48,16 @@ class Telling:
         rate = BUSY if decisions.now - self._admitted < FLOOD else CALM
         granted = self.allowance.grant(wanted, decisions.now, rate)
         news = [*unread, *(_row(seen, decisions, g, said) for g in rows[:granted])][:granted]
-        made = [
-            of_gang(seen.gangs[n], {"status": {"reasons": [to_manifest(r) for r in why] or None}})
-            for n, why in news
-        ]
+        made = [_told(seen.gangs[name], why) for name, why in news]
         return made, [self.allowance.pause] if granted < wanted else []
+
+
+def _told(gang: Gang, reasons: list[Reason]) -> Patch:
+    """Why a gang waits; the first word about it says as well that it was looked at."""
+    status: JSON = {"reasons": [to_manifest(reason) for reason in reasons] or None}
+    if gang.status.observed_generation == 0:
+        status |= {"observedGeneration": gang.metadata.generation, "ready": unready(gang)}
+    return of_gang(gang, {"status": status})
 
 
 def of_gang(gang: Gang, body: JSON, version: str = "") -> Patch:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from athanor.api.core import Pod, PriorityClass
+from athanor.api.core import Event, Pod, PriorityClass
 from athanor.api.meta import JSON
 from athanor.api.placement import unpack
 from athanor.api.scheduling import Gang, Pool, Queue
@@ -54,6 +54,7 @@ def test_a_gang_is_admitted_runs_and_the_next_waits_with_a_reason() -> None:
             second = await lab.until(Gang, "second", lambda g: bool(g.status.reasons))
             assert second.status.reasons[0].code == "NoCapacity"
             assert "room for 1 of 2 pods on 2 nodes" in second.status.reasons[0].message
+            assert (second.status.observed_generation, second.status.ready) == (1, "0/2")
             told = await lab.get(Queue, "default", None)
             assert (told.status.pending, told.status.admitted) == (1, 1)
             assert told.status.use[0].used["cpu"] == "12"
@@ -87,7 +88,16 @@ def test_lent_quota_comes_back_to_its_owner() -> None:
             await lab.create(gang("t2", 1, "4", "theirs"), Gang)
             await lab.until(Gang, "t2", lambda g: g.status.phase == "Running")
             await lab.create(gang("m", 1, "4", "mine"), Gang)
+            going = await lab.until(Gang, "t2", lambda g: g.status.phase == "Evicting")
+            assert going.status.reason == "Reclaimed"
+            assert [(c.type, c.status, c.reason) for c in going.status.conditions] == [
+                ("Running", "False", "Reclaimed")
+            ]
             await lab.until(Gang, "m", lambda g: g.status.phase == "Running")
+            told = [e for e in await lab.list(Event) if e.involved_object.kind == "Gang"]
+            assert [(e.involved_object.name, e.reason, e.count) for e in told] == [
+                ("t2", "Evicted", 1)
+            ]
             left = [await lab.get(Gang, name) for name in ("t1", "t2")]
             waiting = [g for g in left if g.status.admission is None]
             assert len(waiting) == 1 and waiting[0].status.evictions == 1

@@ -22,6 +22,10 @@ __all__ = ["BrokenLedger", "Ledger", "Scorer", "Shape", "View", "shape_of"]
 MANY = 64
 """From so many nodes on it pays to look for those in equal states."""
 PRIME = 0x1E3779B97F4A7C15
+RECALLED = 1 << 16
+"""So many states of nodes are remembered for a shape."""
+State = tuple[int, bool, bytes, bytes, bytes, bytes]
+"""What a node is, whether it is open, and what is free there."""
 
 
 class BrokenLedger(RuntimeError):
@@ -62,6 +66,7 @@ class Ledger:
         self.ground = _ground(nodes)
         self.keys = np.zeros(len(nodes.names), dtype=np.int64)
         self.hashed = -1
+        self.recall: dict[Shape, dict[State, tuple[int, int, int]]] = {}
         self.gave_up = [0]
         """How often a search in this ledger or a copy of it ended without a proof."""
 
@@ -215,7 +220,7 @@ class Ledger:
 
     def reground(self, nodes: Nodes) -> None:
         """The same nodes with other capacities."""
-        self.nodes, self.ground, self.hashed = nodes, _ground(nodes), -1
+        self.nodes, self.ground, self.hashed, self.recall = nodes, _ground(nodes), -1, {}
         self.forget_journal()
 
     def forget_journal(self) -> None:
@@ -252,7 +257,7 @@ class Ledger:
 
     def rerate(self, rater: Scorer) -> None:
         """Compare nodes by another rater from now on."""
-        self.rater = rater
+        self.rater, self.recall = rater, {}
         if self.engine is not None:
             self.engine.rerate(rater.rules())
         for view in self.views.values():
@@ -284,16 +289,45 @@ class Ledger:
         return view
 
     def _refresh(self, shape: Shape, view: View, nodes: Smalls) -> None:
-        """Look at these nodes; of many that are in the same state only one is computed."""
-        if len(nodes) > MANY and not shape.per_node:
-            first, same = self._states(nodes)
-            if len(first) < len(nodes) // 2:
-                some = nodes[first]
-                self._compute(shape, view, some)
-                for column in (view.room, view.score, view.device):
-                    column[nodes] = column[some][same]
-                return
-        self._compute(shape, view, nodes)
+        """Look at these nodes; of those that are in the same state only one is computed."""
+        if shape.per_node:
+            self._compute(shape, view, nodes)
+            return
+        if len(nodes) <= MANY:
+            self._recalled(shape, view, nodes)
+            return
+        first, same = self._states(nodes)
+        if len(first) < len(nodes) // 2:
+            some = nodes[first]
+            self._compute(shape, view, some)
+            for column in (view.room, view.score, view.device):
+                column[nodes] = column[some][same]
+        else:
+            self._compute(shape, view, nodes)
+
+    def _recalled(self, shape: Shape, view: View, nodes: Smalls) -> None:
+        """Look at a few nodes; in most clusters some node was in the same state before."""
+        known = self.recall.setdefault(shape, {})
+        if len(known) > RECALLED:
+            known.clear()
+        rows = nodes.tolist()
+        states = [self._state(node) for node in rows]
+        unknown = [node for node, state in zip(rows, states, strict=True) if state not in known]
+        if unknown:
+            self._compute(shape, view, np.array(unknown, dtype=np.int32))
+        for node, state in zip(rows, states, strict=True):
+            found = known.get(state)
+            if found is None:
+                found = (view.room.item(node), view.score.item(node), view.device.item(node))
+                known[state] = found
+            view.room[node], view.score[node], view.device[node] = found
+
+    def _state(self, node: int) -> State:
+        """All that decides how a node looks to a shape."""
+        return (
+            self.ground.item(node), self.open.item(node), self.free[node].tobytes(),
+            self.milli[node].tobytes(), self.mib[node].tobytes(), self.cut[node].tobytes(),
+        )  # fmt: skip
 
     def _states(self, nodes: Smalls) -> tuple[Ints, Ints]:
         """One node of each state among `nodes`, and every node's state; equal states look equal.

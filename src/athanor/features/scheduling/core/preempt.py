@@ -20,6 +20,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from athanor.features.scheduling.core import place, rights, shrink
 from athanor.features.scheduling.core.seat import seat
 from athanor.features.scheduling.core.snapshot import Resize
@@ -54,15 +56,17 @@ def propose(state: State, gang: int, pools: list[int]) -> Proposal | None:
     taken where it harms least: nobody has to leave, else those of the least priority that lose
     least. Where that is equal, the last pool gives way: own hardware is kept, the cloud given back.
     """
-    made: list[tuple[tuple[bool, int, float, bool, int], Proposal]] = []
+    made: dict[int, Proposal] = {}
     for at, pool in enumerate(pools):
         found = _in_pool(state, gang, pool)
         if found is None:
             continue
         if not found.victims and not found.shrunk:
             return found
-        made.append((_harm(state, found, at), found))
-    return min(made, key=lambda one: one[0])[1] if made else None
+        made[at] = found
+    if len(made) > 1:
+        return made[min(made, key=lambda at: _harm(state, made[at], at))]
+    return next(iter(made.values()), None)
 
 
 def _harm(state: State, made: Proposal, at: int) -> tuple[bool, int, float, bool, int]:
@@ -80,7 +84,7 @@ def _in_pool(state: State, gang: int, pool: int) -> Proposal | None:
     candidates = _candidates(state, gang, pool, amounts)
     surplus = shrink.candidates(state, gang, pool, amounts)
     someone_goes = state.leaving or state.shrinking or state.released
-    if not candidates and not surplus and not someone_goes:
+    if not len(candidates) and not surplus and not someone_goes:
         return None
     tried = _try(state, gang, pool, surplus, candidates)
     more = min(RETRIES, LOOKS // max(len(candidates), 1))
@@ -88,8 +92,8 @@ def _in_pool(state: State, gang: int, pool: int) -> Proposal | None:
     for first in denied[:more]:  # cheap victims may use up what a queue is above its right
         if tried.made is not None:
             break
-        rest = [g for g in candidates if g != first]
-        tried = _try(state, gang, pool, surplus, [first, *rest])
+        again = np.concatenate(([first], candidates[candidates != first]))
+        tried = _try(state, gang, pool, surplus, again)
     if tried.made is None and len(denied) > more:
         state.unproven.add(gang)
     return tried.made
@@ -103,7 +107,7 @@ class _Tried(NamedTuple):
 
 
 def _try(
-    state: State, gang: int, pool: int, surplus: Sequence[int], candidates: Sequence[int],
+    state: State, gang: int, pool: int, surplus: Sequence[int], candidates: Ints,
     more: int = RETRIES,
 ) -> _Tried:  # fmt: skip
     amounts = state.ask(gang).amounts(state.ask(gang).least)
@@ -121,7 +125,7 @@ def _try(
                 shrunk[one] = left
                 state.cut(world, one, left)
                 spots = _fits(state, world, gang, pool, amounts)
-    for victim in candidates:
+    for victim in map(int, candidates):
         if spots is not None or len(victims) == state.policy.max_evictions:
             break
         if rights.allowed(state, world, gang, victim, pool, amounts):  # with what is left of it
@@ -143,7 +147,7 @@ def _try(
     if within and not more:
         return _Tried(None, tuple(denied))
     if within:  # others took what their queue was above its right: do without these
-        rest = [g for g in candidates if g not in within]
+        rest = candidates[~np.isin(candidates, within)]
         return _try(state, gang, pool, surplus, rest, more - 1)
     for one in list(reversed(shrunk)):
         spots = _regrow(state, world, gang, pool, amounts, spots, one, shrunk)
@@ -205,12 +209,13 @@ def _spare(
     return again
 
 
-def _candidates(state: State, gang: int, pool: int, amounts: Ints) -> list[int]:
+def _candidates(state: State, gang: int, pool: int, amounts: Ints) -> Ints:
     """Those who may be pushed out, the first to go first."""
     gangs = state.snapshot.gangs
     if not gangs.preempts[gang]:
-        return []
+        return ints(())
     rows = state.movable(pool)
     open_ = rights.open_to(state, state.soon(), gang, rows, pool, amounts)
-    staying = state.leaving | state.released | state.outlived | state.busy
-    return [g for g in rights.cheapest(state, gang, pool, open_) if g not in staying]
+    order = rights.cheapest(state, gang, pool, open_)
+    found: Ints = order[~state.going()[order]]
+    return found

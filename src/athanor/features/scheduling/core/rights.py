@@ -36,25 +36,37 @@ def _lost_and_served(state: State, rows: Ints) -> tuple[Floats, Floats]:
     return size * (unsaved + gangs.restart_cost[rows]), size * ran
 
 
-def cheapest(state: State, gang: int, pool: int, open_: Bools) -> list[int]:
+def cheapest(state: State, gang: int, pool: int, open_: Bools) -> Ints:
     """Those of the pool's movable gangs that are marked, the first to go for `gang` first: lower
     priority, least lost; where that is about equal, longest served (who had its devices for long
     will most likely hold them for long, and is the next to be served again), of the queue that
-    borrows most, youngest. What each loses and has had is asked for once a cycle."""
-    if not open_.any():
-        return []
+    borrows most, youngest.
+
+    What each loses and has had is asked for once a cycle, and who goes first once as long as the
+    same ones are marked and no queue overtakes another in what it borrows.
+    """
     rows, gangs = state.movable(pool), state.snapshot.gangs
-    if pool not in state.losses:
-        state.losses[pool] = _lost_and_served(state, rows)
-    some, (losses, served) = rows[open_], (one[open_] for one in state.losses[pool])
-    began = np.where(np.isnan(gangs.started[some]), state.time, gangs.started[some])
-    queues, of = np.unique(gangs.queue[some], return_inverse=True)
-    lent = np.array([borrowed(state, gang, pool, q) for q in queues.tolist()])[of.reshape(-1)]
-    order = np.lexsort(
-        (-some, -began, losses, -lent, -about(served), about(losses), gangs.priority[some])
-    )
-    found: list[int] = some[order].tolist()
-    return found
+    if not open_.any():
+        return rows[open_]
+    marked = pool, open_.tobytes()
+    if marked not in state.sides:
+        some = rows[open_]
+        queues, of = np.unique(gangs.queue[some], return_inverse=True)
+        state.sides[marked] = some, queues.tolist(), of.reshape(-1)
+    some, sides, of = state.sides[marked]
+    lent = np.array([borrowed(state, gang, pool, q) for q in sides])
+    rank: Ints = np.unique(lent, return_inverse=True)[1].reshape(-1)
+    known = state.orders.get((marked, rank.tobytes()))
+    if known is None:
+        if pool not in state.losses:
+            state.losses[pool] = _lost_and_served(state, rows)
+        losses, served = (one[open_] for one in state.losses[pool])
+        began = np.where(np.isnan(gangs.started[some]), state.time, gangs.started[some])
+        keys = (
+            -some, -began, losses, -rank[of], -about(served), about(losses), gangs.priority[some],
+        )  # fmt: skip
+        known = state.orders[marked, rank.tobytes()] = some[np.lexsort(keys)]
+    return known
 
 
 def about(seconds: Floats) -> Ints:

@@ -156,6 +156,8 @@ class State:
         self.released: set[int] = set()
         self._movable: dict[int, Ints] = {}
         self.losses: dict[int, tuple[Floats, Floats]] = {}
+        self.sides: dict[tuple[int, bytes], tuple[Ints, list[int], Ints]] = {}  # see `rights`
+        self.orders: dict[tuple[tuple[int, bytes], bytes], Ints] = {}
         self.outlived: set[int] = set()
         gone = np.flatnonzero(snapshot.gangs.state == GangState.LEAVING)
         self.leaving = {g for g in gone.tolist() if g in self.held}
@@ -182,6 +184,13 @@ class State:
             known = rows[~(ran < queues.min_runtime[gangs.queue[rows]])]
             self._movable[pool] = known
         return known
+
+    def going(self) -> Bools:
+        """By row: who leaves, was told to in this cycle, or has ended or changed by its end."""
+        found = np.zeros(len(self.snapshot.gangs.names), dtype=np.bool_)
+        for some in (self.leaving, self.released, self.outlived, self.busy):
+            found[list(some)] = True
+        return found
 
     @cached_property
     def loose(self) -> tuple[int, ...]:
