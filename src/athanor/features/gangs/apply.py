@@ -13,6 +13,7 @@ from athanor.features.gangs.observe import (
     Observed,
     adopted_by,
     gang_of,
+    gangs_matter,
     gangs_on,
     node_of,
     observe,
@@ -30,7 +31,7 @@ def controller() -> Controller[Observed]:
     return Controller(
         name="gangs",
         watches=(
-            Watch(Gang, indexes={ADOPTS: adopted_by}),
+            Watch(Gang, gangs_matter, {ADOPTS: adopted_by}),
             Watch(Pod, gang_of, {PODS_OF_GANG: pods_of_gang, PODS_ON_NODE: node_of}, SETTLE, lean),
             Watch(Service, gang_of),
             Watch(Node, gangs_on),

@@ -105,6 +105,23 @@ def gang_of(change: Changed[Pod] | Changed[Service], world: World) -> Iterable[K
     return [key_of(g) for g in world.cache(Gang).by(ADOPTS, f"{told.namespace}/{told.name}")]
 
 
+def gangs_matter(change: Changed[Gang], world: World) -> Iterable[Key]:
+    """A gang that is in line, and was, is the scheduler's business alone."""
+    before, after = change
+    if after is not None and _in_line(after) and (before is None or _in_line(before)):
+        return ()
+    return (key_of(change.newest),)
+
+
+def _in_line(gang: Gang) -> bool:
+    spec, status = gang.spec, gang.status
+    seen = status.observed_generation in (0, gang.metadata.generation)
+    waits = status.phase == "Pending" and status.admission is None
+    return waits and seen and not spec.suspend and spec.outcome is None and (
+        status.observed_generation == 0 or status.attempt == spec.attempt
+    )  # fmt: skip
+
+
 def adopted_by(gang: Object) -> Iterable[str]:
     """Index: the pods of others that a gang has adopted."""
     if not isinstance(gang, Gang):

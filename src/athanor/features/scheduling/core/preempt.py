@@ -81,12 +81,17 @@ def _harm(state: State, made: Proposal, at: int) -> tuple[bool, int, float, bool
 def _in_pool(state: State, gang: int, pool: int) -> Proposal | None:
     ask = state.ask(gang)
     amounts = ask.amounts(ask.least)
+    full: World | None = None
+    if state.leaving or state.shrinking or state.released:
+        full = state.soon().fork()
+        spots = _fits(state, full, gang, pool, amounts)
+        if spots is not None:
+            return Proposal(pool, (), {}, spots, amounts, full)
     candidates = _candidates(state, gang, pool, amounts)
     surplus = shrink.candidates(state, gang, pool, amounts)
-    someone_goes = state.leaving or state.shrinking or state.released
-    if not len(candidates) and not surplus and not someone_goes:
+    if not len(candidates) and not surplus:
         return None
-    tried = _try(state, gang, pool, surplus, candidates)
+    tried = _try(state, gang, pool, surplus, candidates, full=full)
     more = min(RETRIES, LOOKS // max(len(candidates), 1))
     denied = tried.denied
     for first in denied[:more]:  # cheap victims may use up what a queue is above its right
@@ -108,14 +113,15 @@ class _Tried(NamedTuple):
 
 def _try(
     state: State, gang: int, pool: int, surplus: Sequence[int], candidates: Ints,
-    more: int = RETRIES,
+    more: int = RETRIES, full: World | None = None,
 ) -> _Tried:  # fmt: skip
+    """`full`: a copy of the world in which the gang is known to have no place yet."""
     amounts = state.ask(gang).amounts(state.ask(gang).least)
-    world = state.soon().fork()
+    world = full or state.soon().fork()
     victims: list[int] = []
     denied: list[int] = []
     shrunk: dict[int, tuple[int, ...]] = {}
-    spots = _fits(state, world, gang, pool, amounts)
+    spots = _fits(state, world, gang, pool, amounts) if full is None else None
     for one in surplus:
         if spots is not None:
             break
