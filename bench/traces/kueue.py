@@ -85,6 +85,7 @@ class Runner(Watcher[_Seen]):
         self.admitted: dict[str, float] = {}
         self.waits: dict[str, list[float]] = defaultdict(list)
         self.ends: dict[str, asyncio.Task[None]] = {}
+        self.over: set[str] = set()
         self.unit_seconds = 0.0
         self.evicted = 0
         self.left = self.total
@@ -131,7 +132,7 @@ class Runner(Watcher[_Seen]):
     def saw(self, value: _Seen, deleted: bool) -> None:
         """One workload changed."""
         name, status = value.metadata.name, value.status
-        if name not in self.of or deleted:
+        if name not in self.of or name in self.over or deleted:
             return
         if status.admission is not None and status.admission.evict is not None:
             if (task := self.ends.pop(name, None)) is not None:
@@ -157,6 +158,7 @@ class Runner(Watcher[_Seen]):
 
     async def _end(self, name: str) -> None:
         await asyncio.sleep(self.of[name].runtime)
+        self.over.add(name)  # whoever tells it to go now comes too late
         done = {"status": {"phase": "Succeeded", "finishedAt": rfc3339(CLOCK.now())}}
         await self._send(calls.patch(GANGS, name, SPACE, done, subresource="status"))
         self._held(name)

@@ -14,7 +14,7 @@ from athanor.features.scheduling.core import frag
 from athanor.features.scheduling.core import rows as r
 from athanor.features.scheduling.core.build import build
 from athanor.features.scheduling.core.ledger import Ledger, shape_of
-from athanor.features.scheduling.core.place import place, undo
+from athanor.features.scheduling.core.place import force, place, undo
 from athanor.features.scheduling.core.score import How, Rater
 from athanor.features.scheduling.core.snapshot import Snapshot
 from athanor.features.scheduling.core.spots import SetAsk, Spots
@@ -119,6 +119,35 @@ def test_both_ways_see_and_choose_the_same(
         assert look(plain, ask) == look(quick, ask)
     for ask in asks:
         assert look(plain, ask) == look(quick, ask)
+
+
+@settings(deadline=None)
+@given(worlds(), st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), max_size=14))
+def test_a_ledger_that_is_narrowed_is_where_both_meet(
+    s: Snapshot, steps: list[tuple[int, int]]
+) -> None:
+    known = [shape_of(s.shapes, k) for k in range(len(s.shapes.kind))]
+    asks = [SetAsk(i, shape, 1, 1, Near()) for i, shape in enumerate(known)]
+    scale = np.max(s.nodes.capacity, axis=0)
+    one = Ledger(s.nodes, Rater(How.GRADIENT, scale, frag.mix(known, [1.0] * len(known), 0)), NEVER)
+    other, held = one.fork(), []
+    for k, what in steps:
+        ask = asks[k % len(asks)]
+        if what == 0 and held:
+            undo(other, *held.pop())  # it ends there alone
+            continue
+        found = place(other if what == 1 else one, (ask,), (1,), 0, ())
+        if found is not None and what == 2:
+            force(other, (ask,), found)
+            held.append(((ask,), found))
+    for ask in asks:
+        look(one, ask)
+    both = one.meet(other)
+    one.narrow(other)
+    for column in ("free", "milli", "mib", "cut", "open"):
+        assert np.array_equal(getattr(one, column), getattr(both, column))
+    for ask in asks:
+        assert look(one, ask) == look(both, ask)
 
 
 def test_tables_grow_when_patterns_are_many() -> None:

@@ -95,6 +95,7 @@ class _Run:
         self.states = [_state_of(state, q) for q in range(len(state.snapshot.queues.names))]
         self.pools: dict[tuple[int, tuple[int, ...]], list[int]] = {}
         self.claims: dict[tuple[int, int], tuple[list[int], int]] = {}
+        self.full: set[tuple[float, ...]] = set()
 
     def consider_all(self) -> None:
         """Take the lines' heads in order until nobody is left to consider."""
@@ -163,6 +164,9 @@ class _Run:
             return
         state = self.state
         tries = open_pools(state, g, self._pools(g))
+        alike = self._alike(line, g, tries)
+        if alike in self.full and self._make_way(line, g, tries):
+            return
         self.enter("start")
         tried = start(state, g, tries)
         self.enter("order")
@@ -172,18 +176,14 @@ class _Run:
             return
         self.enter("why")
         reasons = self.explain.barred(g, tried)
-        self.enter("preempt")
+        if self._make_way(line, g, tries):
+            if all(b.code != Code.USER_LIMIT for b in tried):
+                self.full.add(alike)
+            return
         tries = [p for p in tries if self.explain.possible(state.ask(g), p)]
-        if tries and self._budget_left():
-            made = preempt.propose(state, g, tries)
-            if made is not None:
-                self._evict(g, made)
-                line.take()
-                self._close(line, g)
-                return
-            if g in state.unproven:
-                text = "not everyone was tried who might make room: too many could leave"
-                reasons = (*reasons, why(Code.NOT_PROVEN, text))
+        if g in state.unproven:
+            text = "not everyone was tried who might make room: too many could leave"
+            reasons = (*reasons, why(Code.NOT_PROVEN, text))
         by_quota = bool(tried) and all(b.refusal is not None for b in tried)
         self.enter("backfill")
         promised = not by_quota and (
@@ -196,6 +196,27 @@ class _Run:
             self._say_all(line.drop_kind(), reasons)
         if not promised:
             self._close(line, g)
+
+    def _alike(self, line: Line, g: int, tries: list[int]) -> tuple[float, ...]:
+        """All that decides whether a line's first gang can start: what starts or is promised in a
+        cycle only takes, so where one could not, none like it can."""
+        state, within = self.state, int(self.state.snapshot.gangs.within[g])
+        return line.number, line.kind(), state.runtime(g), state.ahead(g), within, *tries
+
+    def _make_way(self, line: Line, g: int, tries: list[int]) -> bool:
+        """Whether others can be told to go, or go already, so that a line's first gang can run;
+        done if so."""
+        self.enter("preempt")
+        tries = [p for p in tries if self.explain.possible(self.state.ask(g), p)]
+        if not tries or not self._budget_left():
+            return False
+        made = preempt.propose(self.state, g, tries)
+        if made is None:
+            return False
+        self._evict(g, made)
+        line.take()
+        self._close(line, g)
+        return True
 
     def _take_turns(self) -> None:
         """The policy `timeshare`: all places are given out anew."""

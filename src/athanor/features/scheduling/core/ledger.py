@@ -93,6 +93,27 @@ class Ledger:
         both._changed(both._unlike(now))
         return both
 
+    def narrow(self, other: Ledger) -> None:
+        """`meet`, of this ledger itself."""
+        less = [np.flatnonzero(self.open & ~other.open)]
+        for mine, theirs in (
+            (self.free, other.free), (self.milli, other.milli), (self.mib, other.mib),
+        ):  # fmt: skip
+            cells = np.flatnonzero(theirs < mine)
+            if len(cells):
+                less.append(cells // mine.shape[1])
+                np.minimum(mine, theirs, out=mine)
+        cells = np.flatnonzero(other.cut & ~self.cut)
+        if len(cells):
+            less.append(cells // self.cut.shape[1])
+            self.cut |= other.cut
+        self.open &= other.open
+        for shape, count in other.count.items():
+            held = self.count.setdefault(shape, np.zeros(len(self.open), dtype=np.int32))
+            less.append(np.flatnonzero(count > held))
+            np.maximum(held, count, out=held)
+        self._changed(np.unique(np.concatenate(less)))
+
     def _unlike(self, that: Booked) -> Ints:
         """The nodes where what is free is not this."""
         count = that.beside

@@ -43,6 +43,10 @@ class Line:
         kind = self._heap[0][1]
         return int(self._kinds[kind][self._at[kind]])
 
+    def kind(self) -> int:
+        """The number of the first gang's kind."""
+        return self._heap[0][1]
+
     def take(self) -> None:
         """The head has been dealt with."""
         _, kind = heapq.heappop(self._heap)

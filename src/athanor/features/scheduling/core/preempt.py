@@ -36,7 +36,8 @@ LOOKS = 256
 
 
 class Proposal(NamedTuple):
-    """Evicting `victims` makes room for the gang in `pool`; `world` is how it looks then.
+    """Evicting `victims` makes room for the gang in `pool`; `world` is how it looks then: without
+    any, `soon` itself with the gang in it.
 
     `shrunk` gangs keep so many ranks, a set each: those that cannot shrink now start again.
     """
@@ -81,17 +82,16 @@ def _harm(state: State, made: Proposal, at: int) -> tuple[bool, int, float, bool
 def _in_pool(state: State, gang: int, pool: int) -> Proposal | None:
     ask = state.ask(gang)
     amounts = ask.amounts(ask.least)
-    full: World | None = None
-    if state.leaving or state.shrinking or state.released:
-        full = state.soon().fork()
-        spots = _fits(state, full, gang, pool, amounts)
+    someone_goes = bool(state.leaving or state.shrinking or state.released)
+    if someone_goes:  # beside what their ends leave, nobody else has to go
+        spots = _fits(state, state.soon(), gang, pool, amounts)
         if spots is not None:
-            return Proposal(pool, (), {}, spots, amounts, full)
+            return Proposal(pool, (), {}, spots, amounts, state.soon())
     candidates = _candidates(state, gang, pool, amounts)
     surplus = shrink.candidates(state, gang, pool, amounts)
     if not len(candidates) and not surplus:
         return None
-    tried = _try(state, gang, pool, surplus, candidates, full=full)
+    tried = _try(state, gang, pool, surplus, candidates, full=someone_goes)
     more = min(RETRIES, LOOKS // max(len(candidates), 1))
     denied = tried.denied
     for first in denied[:more]:  # cheap victims may use up what a queue is above its right
@@ -113,15 +113,15 @@ class _Tried(NamedTuple):
 
 def _try(
     state: State, gang: int, pool: int, surplus: Sequence[int], candidates: Ints,
-    more: int = RETRIES, full: World | None = None,
+    more: int = RETRIES, *, full: bool = False,
 ) -> _Tried:  # fmt: skip
-    """`full`: a copy of the world in which the gang is known to have no place yet."""
+    """`full`: it is known that the gang has no place yet."""
     amounts = state.ask(gang).amounts(state.ask(gang).least)
-    world = full or state.soon().fork()
+    world = state.soon().fork()
     victims: list[int] = []
     denied: list[int] = []
     shrunk: dict[int, tuple[int, ...]] = {}
-    spots = _fits(state, world, gang, pool, amounts) if full is None else None
+    spots = _fits(state, world, gang, pool, amounts) if not full else None
     for one in surplus:
         if spots is not None:
             break

@@ -336,7 +336,8 @@ class State:
         self, gang: int, pool: int, world: World, spots: Spots, amounts: Ints, start: float,
         victims: Iterable[int], shrunk: Mapping[int, tuple[int, ...]],
     ) -> None:  # fmt: skip
-        """`world` is `soon` with the gang placed where others leave and shrink: keep it so."""
+        """`world` is `soon`, or a copy of it, with the gang placed where others leave and shrink:
+        keep it so."""
         self.count(world.tree, gang, pool, amounts)
         if self._soon is None or self.later is None:
             self._keep(world, start)
@@ -352,8 +353,10 @@ class State:
 
     def _keep(self, later: World, start: float) -> None:
         self.later = later
-        base = self.now.ledger if self.tight is None else self.tight
-        self.tight = base.meet(later.ledger)
+        if self.tight is None:
+            self.tight = self.now.ledger.meet(later.ledger)
+        else:
+            self.tight.narrow(later.ledger)
         self.first_hold = min(self.first_hold, start)
 
     def book_ahead(self, gang: int, pool: int, spots: Spots, amounts: Ints, *, lasts: bool) -> None:
