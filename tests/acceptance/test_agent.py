@@ -181,6 +181,18 @@ def test_a_command_that_is_not_there_ends_as_a_kubelet_says(world: World) -> Non
     world.delete("none")
 
 
+def test_a_container_is_told_to_end_by_the_signal_that_it_names(world: World) -> None:
+    script = "trap 'exit 0' USR1; trap '' TERM; echo up; while :; do sleep 0.1; done"
+    container = {
+        "name": "main", "image": "host", "command": ["sh", "-c", script],
+        "lifecycle": {"stopSignal": "SIGUSR1"},
+    }  # fmt: skip
+    world.create("asks", "", containers=[container], os={"name": "linux"},
+                 terminationGracePeriodSeconds=3600)  # fmt: skip
+    world.until(lambda: world.phase("asks") == "Running" and world.log("asks") == "up\n")
+    world.delete("asks")  # SIGTERM would be waited for an hour
+
+
 def test_an_agent_that_is_killed_loses_no_exit_and_no_line(world: World) -> None:
     world.create("ends", "echo first; sleep 1; echo last; exit 7")
     world.create("stays", "echo up; sleep 3600")

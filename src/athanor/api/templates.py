@@ -14,11 +14,6 @@ from athanor.api.meta import JSON, Base
 WorkKind = Literal["TrainingJob", "Gang", "Sweep", "Workflow"]
 """Kinds of ours that come to an end."""
 
-ShortName = Annotated[
-    str, Meta(min_length=1, max_length=40, pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
-]
-"""A name that leaves room for what is appended to it."""
-
 LONGEST_MAKER = 40
 """Names of objects that make others: what is made is named after them, and so are its pods."""
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 from msgspec import Struct, structs
 
+from athanor.api import labels
 from athanor.api.core import Pod
 from athanor.api.reach import workspace_gang
 from athanor.api.registry import of
@@ -19,12 +20,6 @@ from athanor.sdk.steps import Arrival, Op, ask, close, emit, now, open_, receive
 from athanor.wire import calls, watch
 from athanor.wire.request import Request
 from athanor.wire.status import ApiError
-
-JOB_LABEL = "athanor.dev/job"
-GANG_LABEL = "athanor.dev/gang"
-SET_LABEL = "athanor.dev/pod-set"
-RANK_LABEL = "athanor.dev/rank"
-ATTEMPT_LABEL = "athanor.dev/attempt"
 
 
 class LogLine(Struct, frozen=True):
@@ -175,7 +170,7 @@ def find(name: str, where: str) -> Op[Found]:
     except ApiError as error:
         if error.reason != "NotFound" or not kept:
             raise
-        missing, pods, selector = error, [], (f"{JOB_LABEL}={name}", "")
+        missing, pods, selector = error, [], (f"{labels.JOB}={name}", "")
     begin = (job.metadata.creation_timestamp or "") if job is not None else ""
     gone = archive.of_one(kept, {pod.metadata.uid for pod in pods}, begin)
     if missing is not None and not gone:
@@ -188,14 +183,14 @@ def find_pods(name: str, namespace: str) -> Op[tuple[list[Pod], tuple[str, str]]
 
     Label selector, then field selector. Raises ApiError(NotFound) when there is none.
     """
-    own = (JOB_LABEL, name), (GANG_LABEL, name), (GANG_LABEL, workspace_gang(name))
+    own = (labels.JOB, name), (labels.GANG, name), (labels.GANG, workspace_gang(name))
     for label, word in own:
         page = yield from ask(calls.list_(Pod, namespace, labels=f"{label}={word}"))
         if page.items:
             return page.items, (f"{label}={word}", "")
     try:
         yield from ask(calls.get(TrainingJob, name, namespace))
-        return [], (f"{JOB_LABEL}={name}", "")
+        return [], (f"{labels.JOB}={name}", "")
     except ApiError as missing:
         if missing.reason != "NotFound":
             raise
@@ -339,12 +334,12 @@ def _follow(
     state = _Follower(fits)
     first = True
     while True:
-        labels, fields = selector
-        page = yield from ask(calls.list_(Pod, namespace, labels=labels, fields=fields))
+        chosen, fields = selector
+        page = yield from ask(calls.list_(Pod, namespace, labels=chosen, fields=fields))
         pods = {pod.metadata.uid: pod for pod in ranked(page.items, wish.rank)}
         for handle, pod in state.open.items():
             state.open[handle] = pods.get(pod.metadata.uid, pod)
-        over = yield from _is_finished(name, namespace, labels, list(pods.values()))
+        over = yield from _is_finished(name, namespace, chosen, list(pods.values()))
         for pod in pods.values():
             if state.wants(pod):
                 yield from _start(state, pod, namespace, wish, first=first)
@@ -353,7 +348,7 @@ def _follow(
             return
         request = calls.watch(
             of(Pod), namespace, resource_version=page.metadata.resource_version,
-            labels=labels, fields=fields,
+            labels=chosen, fields=fields,
         )  # fmt: skip
         yield from _pump(state, request, over)
 
@@ -412,8 +407,8 @@ def _start(state: _Follower, pod: Pod, namespace: str, wish: Wish, *, first: boo
     state.start(handle, pod)
 
 
-def _is_finished(name: str, namespace: str, labels: str, pods: list[Pod]) -> Op[bool]:
-    if not labels.startswith(JOB_LABEL):
+def _is_finished(name: str, namespace: str, chosen: str, pods: list[Pod]) -> Op[bool]:
+    if not chosen.startswith(labels.JOB):
         return bool(pods) and all(is_over(pod) for pod in pods)
     try:
         job = yield from ask(calls.get(TrainingJob, name, namespace))
@@ -443,8 +438,8 @@ def _name(pod: Pod) -> str:
 
 
 def _set(pod: Pod) -> str:
-    return pod.metadata.labels.get(SET_LABEL, "")
+    return pod.metadata.labels.get(labels.POD_SET, "")
 
 
 def _index(pod: Pod) -> str:
-    return pod.metadata.labels.get(RANK_LABEL, "")
+    return pod.metadata.labels.get(labels.RANK, "")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import structs
 
+from athanor.api import labels
 from athanor.api.core import Event, Node, Pod
 from athanor.api.reach import workspace_gang
 from athanor.api.scheduling import Gang, RankFailure
@@ -15,7 +16,7 @@ from athanor.api.workspaces import Workspace
 from athanor.sdk import archive, symptoms, visibility, watching, why_makers
 from athanor.sdk.explanation import Explanation
 from athanor.sdk.jobs import Scope, job
-from athanor.sdk.logs import JOB_LABEL, LogLine, find_pods, is_over, rank_of, read_line
+from athanor.sdk.logs import LogLine, find_pods, is_over, rank_of, read_line
 from athanor.sdk.steps import Op, ask
 from athanor.wire import calls
 from athanor.wire.status import ApiError
@@ -366,7 +367,7 @@ def _warnings(events: Sequence[Event]) -> list[str]:
 
 
 def _gang(name: str, namespace: str) -> Op[Gang | None]:
-    page = yield from ask(calls.list_(Gang, namespace, labels=f"{JOB_LABEL}={name}"))
+    page = yield from ask(calls.list_(Gang, namespace, labels=f"{labels.JOB}={name}"))
     if page.items:
         return max(page.items, key=lambda gang: gang.metadata.creation_timestamp or "")
     for word in (name, workspace_gang(name)):

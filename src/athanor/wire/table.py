@@ -217,17 +217,6 @@ def partial(body: bytes) -> bytes:
     return b"".join((_PARTIAL, _head(body).metadata, b"}"))
 
 
-def partial_list(bodies: Iterable[bytes], meta: JSON) -> bytes:
-    """A PartialObjectMetadataList; `meta` is the list's metadata."""
-    items = b",".join([partial(body) for body in bodies])
-    return b"".join(
-        (
-            b'{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":',
-            _encode(meta), b',"items":[', items, b"]}",
-        )
-    )  # fmt: skip
-
-
 # --- what a client accepts --------------------------------------------------------------------
 
 Shown = Literal["JSON", "Table", "PartialObjectMetadata", "PartialObjectMetadataList"]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import socket
 import subprocess
 from collections.abc import Callable
@@ -205,9 +204,3 @@ async def _readable(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> Non
         await future
     finally:
         loop.remove_reader(sock.fileno())
-
-
-def close_all(files: list[int]) -> None:
-    """Close descriptors that nobody wants after all."""
-    for fd in files:
-        os.close(fd)

@@ -318,9 +318,12 @@ class Worker:
         if hooked:
             left = max(left, 2.0)  # a kubelet's minimum, for a hook that took all of the grace
         with contextlib.suppress(Refused):
-            await self.node.supervised.ask("stop", key=key, signal=int(signal.SIGTERM), grace=left)
+            await self.node.supervised.ask(
+                "stop", key=key, signal=int(self._signal(action.name)), grace=left
+            )
 
     def _signal(self, name: str) -> signal.Signals:
+        """What a container is told to end by (KEP-4960)."""
         wish = (self.preparation.container_of(name).get("lifecycle") or {}).get("stopSignal")
         return getattr(signal, wish or "SIGTERM", signal.SIGTERM)
 
