@@ -91,15 +91,18 @@ async def install(client: Client, wishes: Wishes, told: Told, *, downgrade: bool
             await _established(client, manifest)
 
 
-async def _check(client: Client, wishes: Wishes, *, downgrade: bool) -> None:
+async def _is_cluster(client: Client, way: str) -> None:
+    """Refuses a laptop's own server: its rights have the same names as an installation's."""
     try:
         await client(calls.raw("GET", "/apis/apps/v1"))
     except ApiError as error:
         if error.reason != "NotFound":
             raise
-        raise Refused(
-            "this server runs no Deployments; on one machine `athanor up` is the installation"
-        ) from error
+        raise Refused(f"this server runs no Deployments; on one machine {way}") from error
+
+
+async def _check(client: Client, wishes: Wishes, *, downgrade: bool) -> None:
+    await _is_cluster(client, "`athanor up` is the installation")
     found = await _found(client, manifests(wishes)[-1])
     there = found["metadata"].get("labels", {}).get(VERSION, "") if found else ""
     if not downgrade and _number(there) > _number(wishes.version):
@@ -194,8 +197,12 @@ def _rolled_out(found: JSON) -> bool:
 async def uninstall(client: Client, wishes: Wishes, told: Told, *, data: bool) -> None:
     """Remove it, the last made first. With `data` also our kinds with every object of theirs.
 
-    Returns when all of it is gone. Raises Refused when something stays for 120 s.
+    Returns when all of it is gone. Raises Refused when the server is no cluster, or something stays
+    for 120 s.
     """
+    await _is_cluster(
+        client, "`athanor down` ends the platform; its data directory is all there is"
+    )
     door = aggregated.api_service(aggregated.GATEWAY, wishes.namespace)  # left when it was killed
     going = [door, *reversed(_removable(manifests(wishes), data=data))]
     for manifest in going:

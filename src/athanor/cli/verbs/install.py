@@ -58,6 +58,7 @@ def command(world: World, image: str, home: str, dry_run: bool, downgrade: bool,
     from athanor.assembly.install.manifests import manifests
     from athanor.assembly.install.parts import Wishes
 
+    _check(str(asked["storage"]), str(asked["gateway_url"]))
     wishes = Wishes(image=image, namespace=home, version=version("athanor"), **asked)
     if dry_run:
         sys.stdout.write("".join(f"---\n{show.yaml_text(m)}" for m in manifests(wishes)))
@@ -65,6 +66,21 @@ def command(world: World, image: str, home: str, dry_run: bool, downgrade: bool,
     _install(world, wishes, within=within, downgrade=downgrade)
     show.note("give it nodes: kubectl label node NAME athanor.dev/pool=default")
     show.note("then: athanor submit generic -- hostname")
+
+
+def _check(storage: str, url: str) -> None:
+    """Refuses what the cluster would only find wrong halfway, or never. Raises UsageError."""
+    from athanor.kit.quantity import QuantityError, parse
+
+    try:
+        enough = parse(storage).nano > 0
+    except QuantityError as wrong:
+        raise click.UsageError(f"--storage {wrong}") from None
+    if not enough:
+        raise click.UsageError(f"--storage {storage}: write a size above 0, for instance 20Gi")
+    if url and not url.startswith("https://"):
+        raise click.UsageError(f"--gateway-url {url}: write https://, for instance "
+                               "https://athanor.example")  # fmt: skip
 
 
 def _install(world: World, wanted: Wishes, *, within: int, downgrade: bool) -> None:

@@ -1,0 +1,49 @@
+"""A laptop is no cluster: nothing is installed there, and nothing taken away."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from athanor.assembly.install import apply
+from athanor.assembly.install.manifests import manifests
+from athanor.assembly.install.parts import Wishes
+from athanor.cli.root import root
+from athanor.testing import lab, virtual
+from athanor.wire import calls
+
+WISHES = Wishes(image="athanor:latest")
+
+
+def test_a_laptop_keeps_its_own_rights_when_somebody_uninstalls() -> None:
+    async def main() -> None:
+        async with lab.server() as world:
+            ours = next(m for m in manifests(WISHES) if m["metadata"]["name"] == "athanor:pods")
+            kind = apply.resource_of(ours)
+            await world.client(calls.create(kind, ours))
+            said: list[str] = []
+            with pytest.raises(apply.Refused, match="athanor down"):
+                await apply.uninstall(
+                    world.client, WISHES, lambda what, _: said.append(what), data=True
+                )
+            with pytest.raises(apply.Refused, match="athanor up"):
+                await apply.install(world.client, WISHES, lambda what, _: said.append(what))
+            assert said == []
+            await world.client(calls.raw("GET", kind.path(None, "athanor:pods")))
+
+    virtual.run(main)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--storage", "lots"], "--storage 'lots' is no quantity"),
+        (["--storage", "-1Gi"], "write a size above 0"),
+        (["--gateway-url", "athanor.example"], "write https://"),
+    ],
+)
+def test_what_the_cluster_would_find_wrong_later_is_refused_at_once(
+    words: list[str], said: str
+) -> None:
+    with pytest.raises(click.UsageError, match=said):
+        root(["install", "--dry-run", *words], "athanor", standalone_mode=False)
