@@ -156,6 +156,8 @@ class Kubelets(Watcher[PodPart]):
 
     def _act(self, meta: ObjectMeta, phase: str) -> None:
         if meta.deletion_timestamp is not None:
+            if phase in ("Succeeded", "Failed"):
+                return  # the server removes what has ended by itself
             step = "gone"
         elif phase == "Pending":
             step = "Running"

@@ -8,6 +8,7 @@ status. A restart ends with the first admission by the new process, of a gang th
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from argparse import Namespace
 
@@ -36,21 +37,46 @@ def _pod(number: int, nodes: int) -> JSON:
             "spec": {**spec, "nodeName": f"n{number % nodes:05}"}}  # fmt: skip
 
 
-async def _changes(client: Client, pods: int, stretch: float) -> None:
-    """So many pods a second say something new."""
-    began = time.perf_counter()
-    for turn in range(int(stretch * RATE)):
-        await asyncio.sleep(began + turn / RATE - time.perf_counter())
+class _Changes:
+    """So many pods a second say something new; `made` counts those that did."""
+
+    def __init__(self, client: Client, pods: int) -> None:
+        self._client, self._pods = client, pods
+        self.made = 0
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        began = time.perf_counter()
+        for turn in itertools.count():
+            await asyncio.sleep(began + turn / RATE - time.perf_counter())
+            background(self._one(turn))
+
+    async def _one(self, turn: int) -> None:
         ready = {"type": "Ready", "status": "True", "message": f"look {turn}"}
         status = {"status": {"phase": "Running", "conditions": [ready]}}
-        call = calls.patch(PODS, f"p{turn * 7919 % pods}", SPACE, status, subresource="status")
-        background(forgiving(client(call)))
+        name = f"p{turn * 7919 % self._pods}"
+        await forgiving(self._client(calls.patch(PODS, name, SPACE, status, subresource="status")))
+        self.made += 1
 
 
-async def _share(made: Plane, during: float) -> float:
-    before = made.cpu()["athanor"]
-    await asyncio.sleep(during)
-    return (made.cpu()["athanor"] - before) / during * 100
+async def _share(made: Plane) -> float:
+    before, began = made.cpu()["athanor"], time.perf_counter()
+    await asyncio.sleep(STRETCH)
+    return (made.cpu()["athanor"] - before) / (time.perf_counter() - began) * 100
+
+
+async def _busy(made: Plane, client: Client, pods: int) -> float:
+    """The share with so many changes a second. Raises where the machine did not make them."""
+    changes = _Changes(client, pods)
+    changing = background(changes.run())
+    await asyncio.sleep(1)
+    before, began = changes.made, time.perf_counter()
+    share = await _share(made)
+    rate = (changes.made - before) / (time.perf_counter() - began)
+    changing.cancel()
+    if rate < 0.9 * RATE:
+        raise RuntimeError(f"{rate:.0f} changes a second were made, not {RATE}: too busy a machine")
+    return share
 
 
 async def _admitted(client: Client, name: str) -> None:
@@ -73,11 +99,8 @@ async def measure(options: Namespace) -> tuple[list[Figure], JSON]:
         more = nodes * load.PER_NODE + 1  # than the cluster has
         await every(load.creation(client, GANGS, gang(f"g{i}", more)) for i in range(gangs))
         made.settle(10.0)
-        idle = await _share(made, STRETCH)
-        changing = background(_changes(client, pods, STRETCH + 2))
-        await asyncio.sleep(1)
-        busy = await _share(made, STRETCH)
-        await changing
+        idle = await _share(made)
+        busy = await _busy(made, client, pods)
         memory = made.resident("athanor")
         made.stop("athanor")
         await client(calls.raw("POST", GANGS, body=gang("next", 1)))

@@ -64,7 +64,7 @@ async def _prepare(client: Client, nodes: int) -> None:
 
     async def node(number: int) -> None:
         name = f"n{number:04}"
-        meta = {"name": name, "labels": {RACK: f"r{number // 100}"}}
+        meta = {"name": name, "labels": {RACK: f"r{number // 100}", "athanor.dev/pool": "default"}}
         manifest = {"apiVersion": "v1", "kind": "Node", "metadata": meta}
         await client(calls.create(NODES, manifest))
         await client(calls.patch(NODES, name, None, status, subresource="status"))

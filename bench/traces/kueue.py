@@ -241,6 +241,7 @@ def nodes(config: JSON, units: int) -> tuple[list[JSON], list[str]]:
 def _node(name: str, capacity: JSON, labels: JSON) -> JSON:
     held = {**capacity, "pods": "100000"}
     ready = {"type": "Ready", "status": "True", "reason": "Simulated", "message": ""}
+    labels = {**labels, "athanor.dev/pool": "default"}
     return {
         "apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels},
         "status": {"capacity": held, "allocatable": held, "conditions": [ready]},

@@ -304,7 +304,10 @@ class Trial:
                                    ("Succeeded", "Failed"))  # fmt: skip
             return not left
 
-        await self.until("the end of all jobs", over, PATIENCE)
+        try:
+            await self.until("the end of all jobs", over, PATIENCE)
+        except AssertionError as late:
+            raise AssertionError(f"{late}: {[await self._told(name) for name in left]}") from None
         await asyncio.sleep(1.0)  # a job's status follows its gang's
         for name in self.submitted:
             await self._examine(name)
@@ -314,6 +317,20 @@ class Trial:
         ]  # fmt: skip
         assert not alive, f"seed {self.seed}: {alive} run although every job has ended"
         assert not self.invariants.broken, f"seed {self.seed}: {self.invariants.broken}"
+
+    async def _told(self, name: str) -> object:
+        """All that is known of a job that does not end."""
+        pods = (await self.client(calls.list_(core.Pod, SPACE))).items
+        gang = await self.client(calls.get(Gang, name, SPACE))
+        job = await self.client(calls.get(TrainingJob, name, SPACE))
+        return (
+            name, job.status.phase, job.status.conditions, gang.status,
+            [(pod.metadata.name, pod.spec.node_name, pod.status.phase,
+              pod.metadata.deletion_timestamp) for pod in pods
+             if pod.metadata.name.startswith(f"{name}-")],
+            [n for n, node in self.nodes.items()
+             if any(key.name.startswith(f"{name}-") for key in node.alive)],
+        )  # fmt: skip
 
     async def _examine(self, name: str) -> None:
         end = time.monotonic() + 30
