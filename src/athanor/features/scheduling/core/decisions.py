@@ -27,7 +27,7 @@ class Policy:
     reserve_after: float = 600.0
     assumed_runtime: float = 86400.0
     grace: float = 30.0
-    max_evictions: int = 128
+    max_evictions: int = 64
     resize_every: float = 600.0
     search_steps: int = 20000
     timeshare: bool = False
