@@ -3,7 +3,8 @@
 For clusters that stop and resume gangs at little cost. All gangs are ranked anew in each cycle:
 1. priority;
 2. *critical* gangs, longest first: those whose expected rest is longer than all the work there is
-   would take on the whole cluster. Only they decide when the last one ends;
+   would take on the whole cluster (with a margin where the rest is not known). Only they decide
+   when the last one ends;
 3. the others by the chance of an end per second of running (Gittins index over what is learned,
    `core.lifetimes`; shortest rest first where the rest is known), divided by their size: in
    device-seconds where nobody says how long it runs (Tiresias' 2D order, NSDI 2019). Gangs that
@@ -35,8 +36,9 @@ from athanor.features.scheduling.core.state import State, World
 from athanor.features.scheduling.core.table import Floats, Ints
 from athanor.features.scheduling.core.why import Code
 
-MARGIN = 1.1
-"""A declared runtime may turn out so many times as long when it decides what is critical."""
+MARGIN, GUESS = 1.1, 2.0
+"""A declared runtime, and a rest that was only learned, may turn out so many times as long when it
+decides what is critical: who begins too late ends alone on an idle cluster."""
 WORTH_IT = 10.0
 """A gang runs so many times as long as its restart costs before it makes way."""
 
@@ -58,8 +60,9 @@ def ranks(state: State, gangs: Ints) -> Ints:
     crowd = max(float(size[everyone].sum()) / whole, 1.0)
     drain = float((outlook.left[everyone] * size[everyone]).sum()) / whole
     left = outlook.left[gangs]
-    unsure = (outlook.told & np.isnan(s.gangs.remaining))[gangs]
-    critical = np.where(unsure, MARGIN * left, left) >= drain
+    exact, declared = ~np.isnan(s.gangs.remaining[gangs]), outlook.declared[gangs]
+    late = np.where(exact, 1.0, np.where(declared, MARGIN, GUESS)) * left
+    critical = late >= drain + (late - left) * size[gangs] / whole
     worth = _worth(state, outlook, size, crowd)[gangs]
     second = np.where(critical, -left, -worth)
     order = np.lexsort((gangs, s.gangs.created[gangs], second, ~critical, -s.gangs.priority[gangs]))

@@ -77,6 +77,17 @@ def test_the_shortest_rest_goes_first_unless_a_gang_is_critical() -> None:
     assert said(long, decide(long)) == (["long"], [])
 
 
+def test_a_rest_that_was_only_learned_may_turn_out_twice_as_long() -> None:
+    """Half a cluster for twice its expected rest, or all the other work on the other half."""
+    for others, goes in ((16, []), (24, ["old"])):
+        line = [gang(f"new{i}", 8, estimate=5e5) for i in range(others)]
+        s = world(runs("old", 8, 50_000), *line, nodes=2)
+        left = Outlook(s, NOW).left
+        assert (left[1] * others < 2 * left[0]) == (not goes)
+        assert left[1] * others > left[0]
+        assert said(s, decide(s)) == (["new0"], goes)
+
+
 def test_guarantees_and_limits_hold() -> None:
     """A queue inside its guarantee goes first, however long its gangs ran; limits bar."""
     queues = (
