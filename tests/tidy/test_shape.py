@@ -139,3 +139,9 @@ def test_nothing_names_a_registry_or_a_machine() -> None:
         text = (ROOT / path).read_text(errors="replace")
         named += [path] if re.search(hosts, text) else []
     assert named == []
+
+
+def test_no_merge_was_left_half_done() -> None:
+    marks = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
+    texts = [path for path in tracked() if path.endswith((".md", ".py", ".yaml", ".toml"))]
+    assert [path for path in texts if marks.search((ROOT / path).read_text())] == []
