@@ -299,25 +299,25 @@ def _gradients(
     all the rest.
     """
     free, cpu, cpus, pattern = state.free, rules.cpu, rules.cpus, state.pattern
-    recent, steps, tick = cells.recent, cells.lost.shape[1], cells.counts[TICK]
+    recent, tick = cells.recent, cells.counts[TICK]
     options, score, device = cells.cell, view.score, view.device
     sort, milli, mib, cut = state.sort, state.milli, state.mib, state.cut
     for n in nodes:
         number, have = np.int64(pattern[n]), free[n, cpu]
-        before, later = _below(cpus, have), _below(cpus, have - asked)
-        key = (number * steps + before) * steps + later
-        at = (key * 40503 >> 4) & (len(recent) - 1)
-        if recent[at, 0] != key or recent[at, 1] != tick:
+        at = ((number * 1000003 + have) * 40503 >> 4) & (len(recent) - 1)
+        if recent[at, 0] != tick or recent[at, 1] != number or recent[at, 2] != have:
+            before, later = _below(cpus, have), _below(cpus, have - asked)
             best, mask = _best(number, want, before, later, cells, rules)
-            recent[at, 0], recent[at, 1], recent[at, 2], recent[at, 3] = key, tick, best, mask
-        score[n], device[n] = recent[at, 2], -1
-        if recent[at, 3] == 0:
+            recent[at, 0], recent[at, 1], recent[at, 2] = tick, number, have
+            recent[at, 3], recent[at, 4] = best, mask
+        score[n], device[n] = recent[at, 3], -1
+        if recent[at, 4] == 0:
             continue
         for d in range(milli.shape[1]):
             if sort[n, d] < 0 or milli[n, d] < 0:
                 continue
             cell = _cell(sort[n, d], mib[n, d], cut[n, d], milli[n, d])
-            tied, i = recent[at, 3], np.int64(cells.first[want, number])
+            tied, i = recent[at, 4], np.int64(cells.first[want, number])
             while tied and not (tied & 1 and options[i] == cell):
                 tied >>= 1
                 i += 1
@@ -420,10 +420,10 @@ def _rooms(
 
 
 @njit(cache=True)
-def refresh(nodes: Smalls, begin: int, want: int, limit: int, *given: Arrays) -> int:
-    """Look at these nodes from `begin` on. `want` -1: no devices; `limit` a node, 0: none.
+def refresh(nodes: Smalls, begin: int, stale: bool, want: int, limit: int, *given: Arrays) -> int:
+    """Look at these nodes from `begin` on; if the view is `stale` compare all with room at the end.
 
-    Returns how many are done: fewer than given when the tables are full.
+    `want` -1: no devices; `limit` a node, 0: none. Returns how many are done till tables are full.
     """
     (
         request, here, allowed, stamp, room, score, device, plain, graded,
@@ -439,6 +439,10 @@ def refresh(nodes: Smalls, begin: int, want: int, limit: int, *given: Arrays) ->
     view = Looks(begin, allowed, stamp, room, score, device, plain, graded)
     ask = Asked(request, here, limit, want)
     done, few, some = _rooms(nodes, ask, view, state, cells, Wants(asks, admits))
+    if stale and done == len(nodes):
+        plain = np.flatnonzero((room > 0) & ~has).astype(np.int32)
+        graded = np.flatnonzero((room > 0) & has).astype(np.int32)
+        few, some = len(plain), len(graded)
     if rules.how == 2:
         _gradients(graded[:some], want, request[rules.cpu], view, state, cells, rules)
     else:

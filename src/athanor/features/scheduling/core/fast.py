@@ -120,7 +120,7 @@ class Engine:
         self.asks = np.zeros((0, 4), dtype=np.int64)
         self.admits = np.zeros((0, len(sorts)), dtype=np.bool_)
         self.counts = np.zeros(4, dtype=np.int64)
-        self.recent = np.zeros((4096, 4), dtype=np.int64)
+        self.recent = np.zeros((4096, 5), dtype=np.int64)
         self.size = (0, 256, 1024)  # wants, patterns, options
         self.rules: tuple[Array, ...] = ()
         self.steps = 1
@@ -200,20 +200,25 @@ class Engine:
         known = self.shapes[shape] = Row(want, np.array(shape.request, dtype=np.int64))
         return known
 
+    def rated(self, view: View) -> bool:
+        """Whether a view's nodes were compared by the present rules."""
+        return bool(view.rules == self.counts[3])
+
     def refresh(
         self, held: tuple[Array, ...], shape: Shape, view: View, nodes: Smalls, here: Smalls | None
     ) -> None:
-        """Bring a view up to date at these nodes (repeats are looked at once).
+        """Bring a view up to date at these nodes (repeats are looked at once), and compare all
+        nodes anew where it was filled by other rules.
 
         `held` is what is free (`Ledger._held`), `here` how many such pods each node has.
         """
         row = self.row(shape)
         beside = self.nobody if here is None else here
         self.counts[0] += 1
-        done = 0
+        stale, view.rules, done = not self.rated(view), int(self.counts[3]), 0
         while True:
             done = self.loops.refresh(
-                nodes, done, row.want, shape.per_node, row.request, beside, view.allowed,
+                nodes, done, stale, row.want, shape.per_node, row.request, beside, view.allowed,
                 self.stamp, view.room, view.score, view.device, *self.lists, self.sort, *held,
                 *self.cells, *self.rules,
             )  # fmt: skip

@@ -22,7 +22,7 @@ class Cells(NamedTuple):
     cell: Ints  # options: the cell that is taken (0: several)
     memory: Ints  # of each sort
     slots: Smalls  # of each sort
-    recent: Ints  # key, tick, score, tied options: gradients of this refresh, by hash
+    recent: Ints  # tick, pattern, CPU, score, tied options: gradients of this refresh, by hash
 
 
 class Wants(NamedTuple):

@@ -281,6 +281,7 @@ class Ledger:
         self.rater, self.recall = rater, {}
         if self.engine is not None:
             self.engine.rerate(rater.rules())
+            return
         for view in self.views.values():
             view.seen = -1
 
@@ -292,7 +293,7 @@ class Ledger:
             view = View(allowed, self._sort(shape), len(self.open))
             self.views[shape, pool] = view
         here = len(self.journal)
-        if view.seen == here:
+        if view.seen == here and (self.engine is None or self.engine.rated(view)):
             return view
         if view.seen < 0 or here - view.seen > len(self.open):
             changed = np.arange(len(self.open), dtype=np.int32)

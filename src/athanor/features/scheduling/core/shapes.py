@@ -64,7 +64,11 @@ class Devs(NamedTuple):
 
 
 class View:
-    """One shape on all nodes: `room` for pods, `score` (greater is better; -1: no room)."""
+    """One shape on all nodes: `room` for pods, `score` (greater is better; -1: no room).
+
+    `seen`: how far the ledger's journal was followed; `rules`: by which of the compiled loops'
+    rules nodes were compared.
+    """
 
     def __init__(self, allowed: Bools, fits: Bools, size: int) -> None:
         self.allowed = allowed
@@ -73,6 +77,7 @@ class View:
         self.score = np.full(size, -1, dtype=np.int32)
         self.device = np.full(size, UNSET, dtype=np.int32)
         self.seen = -1
+        self.rules = -1
         self.shared = False
         self._total: int | None = None
 
