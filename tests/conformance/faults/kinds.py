@@ -117,6 +117,7 @@ async def two_leaders(t: Trial) -> None:
 async def node_parted(t: Trial) -> None:
     """A node is cut off for so long that it is given up, and comes back with what it ran."""
     name = t.dice.choice(sorted(t.wires))
+    t.parted.add(name)
     t.wires[name].cut()
     await asyncio.sleep(t.dice.uniform(20, 60))
     t.wires[name].restore()
