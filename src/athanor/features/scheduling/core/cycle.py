@@ -82,7 +82,7 @@ class _Run:
     def __init__(self, state: State, memo: Memo, enter: Enter) -> None:
         self.state = state
         self.enter = enter
-        self.explain = Explainer(state, memo.empty, memo.possible)
+        self.explain = Explainer(state, memo.empty, memo.possible, memo.absent)
         self.started: dict[int, Started] = {}
         self.evicted: list[Eviction] = []
         self.shrunk: list[Shrink] = []

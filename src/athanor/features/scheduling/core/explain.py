@@ -42,10 +42,13 @@ class _Ground(NamedTuple):
 class Explainer:
     """Turns what barred gangs into sentences; `empty` is the cluster with nothing running."""
 
-    def __init__(self, state: State, empty: Ledger, possible: dict[object, bool]) -> None:
+    def __init__(
+        self, state: State, empty: Ledger, possible: dict[object, bool], absent: dict[object, str]
+    ) -> None:
         self.state = state
         self.empty = empty
         self.known = possible
+        self.absent = absent
         self._grounds: dict[object, _Ground] = {}
 
     def barred(self, gang: int, tries: list[Barred]) -> tuple[Why, ...]:
@@ -165,7 +168,10 @@ class Explainer:
             **{f"nodes lacking {resource}": count for resource, count in lacking},
         }  # fmt: skip
         if not possible and not causes:
-            absent = self._absent(one.shape, pool)
+            sort = one.shape.devices.kind, one.shape.models, one.shape.min_mib, pool
+            if sort not in self.absent:
+                self.absent[sort] = self._absent(one.shape, pool)
+            absent = self.absent[sort]
             text = f"{text}; {absent}" if absent else f"{text}; not even when it is empty"
             return why(Code.NEVER_FITS, text, **details)
         if not ground.free.shape[1] or (causes and not possible):

@@ -28,7 +28,7 @@ LONGEST_JOURNAL = 200_000
 @dataclass
 class Memo:
     """What one cycle hands to the next; `empty` is the ledger with nothing running, `possible`
-    remembers what fits there.
+    remembers what fits there, `absent` which devices that are asked for nobody has.
 
     Not to be used by anybody else meanwhile.
     """
@@ -40,6 +40,7 @@ class Memo:
     empty: Ledger
     names: tuple[object, ...]
     possible: dict[object, bool] = field(default_factory=dict)
+    absent: dict[object, str] = field(default_factory=dict)
     kept: Kept | None = None
     seen: Snapshot | None = None
     truth: Booked | None = None
