@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import pytest
@@ -173,3 +175,12 @@ def test_what_the_loops_cannot_hold_goes_the_plain_way() -> None:
     assert Ledger(s.nodes, rater, 0).engine is None
     wide = dataclasses.replace(s.nodes, memory=s.nodes.memory // 2)
     assert Ledger(wide, rater, 0).engine is not None
+
+
+def test_a_loop_without_a_folder_to_be_kept_in_is_compiled_all_the_same() -> None:
+    jit = importlib.import_module("athanor.features.scheduling.core.jit")
+    made: dict[str, Any] = {}
+    exec("def twice(x):\n    return 2 * x", made)  # numba finds no folder for what has no file
+    with pytest.raises(RuntimeError, match="cannot cache"):
+        importlib.import_module("numba").njit(cache=True)(made["twice"])
+    assert jit.loop(made["twice"])(21) == 42

@@ -12,9 +12,9 @@ plus one (10); 0 is no usable device. A pattern is a row of cells, sorted when a
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from athanor.features.scheduling.core.groups import Asked, Cells, Looks, Rules, State, Wants
+from athanor.features.scheduling.core.jit import loop
 from athanor.features.scheduling.core.table import Bools, Ints, Smalls
 
 Arrays = Ints | Smalls | Bools
@@ -27,7 +27,7 @@ TICK, PATTERNS, OPTIONS, AGE = 0, 1, 2, 3
 """Places in `counts`."""
 
 
-@njit(cache=True)
+@loop
 def _times(cell: int, milli: int, mib: int, size: int, slots: int) -> int:
     """`gpu.each` of one device."""
     free = (cell & 1023) - 1
@@ -49,7 +49,7 @@ def _times(cell: int, milli: int, mib: int, size: int, slots: int) -> int:
     return count
 
 
-@njit(cache=True)
+@loop
 def _after(cell: int, milli: int, mib: int, size: int, cells: Cells) -> int:
     """`gpu.after` of one device."""
     sort = cell >> 50
@@ -66,7 +66,7 @@ def _after(cell: int, milli: int, mib: int, size: int, cells: Cells) -> int:
     return (sort << 50) | (left << 26) | (((cell >> 10) & 65535) << 10) | ((cell & 1023) - milli)
 
 
-@njit(cache=True)
+@loop
 def _hash(row: Ints) -> int:
     """A number for a row of cells, not below 0."""
     mixed = np.uint64(14695981039346656037)
@@ -76,7 +76,7 @@ def _hash(row: Ints) -> int:
     return np.int64(mixed >> np.uint64(1))
 
 
-@njit(cache=True)
+@loop
 def rehash(rows: Ints, count: int, table: Smalls) -> None:
     """Fill an empty table with the first `count` patterns."""
     size = len(table) - 1
@@ -87,7 +87,7 @@ def rehash(rows: Ints, count: int, table: Smalls) -> None:
         table[at] = number
 
 
-@njit(cache=True)
+@loop
 def _known(row: Ints, cells: Cells) -> int:
     """The number of a pattern (a new one if need be); `row` is sorted if all are of one sort."""
     sort, alike = -1, True
@@ -126,7 +126,7 @@ def _known(row: Ints, cells: Cells) -> int:
     return np.int64(number)
 
 
-@njit(cache=True)
+@loop
 def _cell(sort: int, mib: int, cut: int, milli: int) -> int:
     """A device as a cell."""
     return (
@@ -137,7 +137,7 @@ def _cell(sort: int, mib: int, cut: int, milli: int) -> int:
     )
 
 
-@njit(cache=True)
+@loop
 def _pattern(node: int, state: State, cells: Cells) -> None:
     """Find the pattern of a node."""
     row = np.zeros(state.milli.shape[1], dtype=np.int64)
@@ -150,7 +150,7 @@ def _pattern(node: int, state: State, cells: Cells) -> None:
     state.pattern[node] = number
 
 
-@njit(cache=True)
+@loop
 def _lost(number: int, cells: Cells, rules: Rules) -> None:
     """`frag.fragmentation` of a pattern at every CPU step."""
     row = cells.rows[number]
@@ -189,7 +189,7 @@ def _lost(number: int, cells: Cells, rules: Rules) -> None:
     cells.age[number] = cells.counts[AGE]
 
 
-@njit(cache=True)
+@loop
 def _order(want: int, row: Ints, cells: Cells, wants: Wants) -> Ints:
     """`gpu.order` of one node: its devices in the order they are taken, those that fit."""
     needed, milli, mib, size = wants.asks[want]
@@ -226,7 +226,7 @@ def _order(want: int, row: Ints, cells: Cells, wants: Wants) -> Ints:
     return order[:count]
 
 
-@njit(cache=True)
+@loop
 def _expand(want: int, number: int, cells: Cells, wants: Wants) -> None:
     """What fits into a pattern, and what is left of it after one pod."""
     needed, milli, mib, size = wants.asks[want]
@@ -275,7 +275,7 @@ def _expand(want: int, number: int, cells: Cells, wants: Wants) -> None:
     cells.first[want, number], cells.many[want, number] = first, at - first
 
 
-@njit(cache=True)
+@loop
 def _below(bounds: Ints, value: int) -> int:
     """How many of the ascending bounds are at most `value`."""
     low, size = 0, len(bounds)
@@ -289,7 +289,7 @@ def _below(bounds: Ints, value: int) -> int:
     return low
 
 
-@njit(cache=True)
+@loop
 def _gradients(
     nodes: Smalls, want: int, asked: int, view: Looks, state: State, cells: Cells, rules: Rules
 ) -> None:
@@ -326,7 +326,7 @@ def _gradients(
                 break
 
 
-@njit(cache=True)
+@loop
 def _best(
     number: int, want: int, before: int, later: int, cells: Cells, rules: Rules
 ) -> tuple[int, int]:
@@ -354,7 +354,7 @@ def _best(
     return score, tied
 
 
-@njit(cache=True)
+@loop
 def _plain(nodes: Smalls, request: Ints, score: Smalls, state: State, rules: Rules) -> None:
     """`score.packing` or `score.spreading` of nodes with room."""
     free, capacity, scale, how = state.free, state.capacity, rules.scale, rules.how
@@ -374,7 +374,7 @@ def _plain(nodes: Smalls, request: Ints, score: Smalls, state: State, rules: Rul
             score[n] = STEPS - total // max(count, 1) + (STEPS if how == 2 else 0)
 
 
-@njit(cache=True)
+@loop
 def _rooms(
     nodes: Smalls, ask: Asked, view: Looks, state: State, cells: Cells, wants: Wants
 ) -> tuple[int, int, int]:
@@ -419,7 +419,7 @@ def _rooms(
     return len(nodes), plain, graded
 
 
-@njit(cache=True)
+@loop
 def refresh(nodes: Smalls, begin: int, stale: bool, want: int, limit: int, *given: Arrays) -> int:
     """Look at these nodes from `begin` on; if the view is `stale` compare all with room at the end.
 
@@ -451,7 +451,7 @@ def refresh(nodes: Smalls, begin: int, stale: bool, want: int, limit: int, *give
     return done
 
 
-@njit(cache=True)
+@loop
 def take(node: int, want: int, hint: int, request: Ints, out: Ints, *given: Arrays) -> int:
     """Pick the devices for one more pod (`hint`: this one) and book it.
 
