@@ -76,7 +76,7 @@ def test_what_one_is_told_of_ones_own_names_nobody_else(story: Teller) -> None:
     for said in told:
         for secret in (HIDDEN, ben.namespace, "ben", PASSWORD):
             assert secret not in said, said
-    assert f"used by {team} 4" in told[0], "shares of queues are for everybody"
+    assert f"used by queue {team}: 4" in told[0], "shares of queues are for everybody"
 
 
 def test_who_is_pushed_out_is_not_told_by_whom(story: Teller) -> None:
