@@ -88,7 +88,7 @@ def look(observed: Observed, now: float) -> Situation:
     gang = observed.gang
     started = gang.status.started_at
     limit = longest(gang)
-    refusal = observed.refusal.reason if observed.refusal else ""
+    refusal = observed.refusal
     done = succeeded_before(gang)
     lost = observed.shut.union(
         name for name, since in observed.silent.items() if now - since >= LOST_AFTER
@@ -101,8 +101,8 @@ def look(observed: Observed, now: float) -> Situation:
         ranks=[_known(gang, view, done) for view in views(gang, current, lost)],
         done=done,
         overran=bool(started and limit and now - parse_rfc3339(started) >= limit),
-        invalid=refusal in ("Invalid", "BadRequest"),
-        blocked=refusal == "Forbidden",
+        invalid=refusal is not None and refusal.final,
+        blocked=refusal is not None and refusal.reason == "Forbidden",
     )
 
 

@@ -12,7 +12,7 @@ from athanor.api.meta import Object
 from athanor.api.placement import unpack
 from athanor.api.scheduling import Gang
 from athanor.kit.times import parse_rfc3339
-from athanor.runtime.cache import Changed, Key, World, by_label, key_of
+from athanor.runtime.cache import Changed, Key, Refusal, World, by_label, key_of, refusal
 
 PODS_OF_GANG = "gang"
 PODS_ON_NODE = "node"
@@ -22,13 +22,6 @@ OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 _LONG_AGO = "1970-01-01T00:00:00Z"
 
 pods_of_gang = by_label(labels.GANG)
-
-
-class Refusal(Struct, frozen=True):
-    """How the server refused the last try: the reason and message of its Status."""
-
-    reason: str
-    message: str
 
 
 class Observed(Struct, frozen=True, kw_only=True):
@@ -63,7 +56,6 @@ def observe(world: World, key: Key) -> Observed | None:
         adopted or world.cache(Pod).by(PODS_OF_GANG, f"{key.namespace}/{key.name}"),
         key=lambda pod: pod.metadata.name,
     )
-    problem = world.problem(key)
     nodes = world.cache(Node)
     silent: dict[str, float] = {}
     gone: set[str] = set()
@@ -92,7 +84,7 @@ def observe(world: World, key: Key) -> Observed | None:
         gone=frozenset(gone),
         shut=frozenset(shut),
         has_service=world.cache(Service).get(key) is not None,
-        refusal=Refusal(problem.reason, problem.message) if problem is not None else None,
+        refusal=refusal(world, key),
     )
 
 

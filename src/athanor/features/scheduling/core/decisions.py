@@ -42,8 +42,6 @@ class Policy:
 DEFAULT = Policy()
 TIMESHARE = Policy(name="timeshare", timeshare=True, score="bestfit")
 """For clusters whose gangs can be stopped and resumed at little cost."""
-POLICIES = {policy.name: policy for policy in (DEFAULT, TIMESHARE)}
-"""The shipped policies, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
