@@ -9,6 +9,7 @@ from athanor.api.scheduling import Amounts, Pool, PoolQuota, Queue
 from athanor.features.scheduling import nodes
 from athanor.features.scheduling.core.rows import NAN, QueueRow, QuotaRow
 from athanor.features.scheduling.core.snapshot import UNITS, Consent, QueueState
+from athanor.features.scheduling.core.why import amount as said_amount
 from athanor.features.scheduling.rates import MEMORY
 from athanor.kit import quantity
 from athanor.kit.quantity import QuantityError
@@ -21,6 +22,9 @@ STATES = {
 CONSENT = {
     "Never": Consent.NEVER, "LowerPriority": Consent.LOWER_PRIORITY, "Any": Consent.ANY
 }  # fmt: skip
+
+OVER_POOL = "GuaranteesOverPool"
+"""A problem that may pass by itself: pools grow, and lose nodes for a while."""
 
 
 class Problem(NamedTuple):
@@ -148,13 +152,15 @@ def _roots(roots: Sequence[Queue], pools: Mapping[str, Amounts]) -> Iterator[tup
                     promised.setdefault((quota.pool, resource), []).append((queue, i, amount))
     for (pool, resource), some in promised.items():
         has = nodes.amounts(pools.get(pool) or {}).get(resource, 0)
-        if not pools.get(pool) or sum(amount for _, _, amount in some) <= has:
+        total = sum(amount for _, _, amount in some)
+        if not pools.get(pool) or total <= has:
             continue
-        said = ", ".join(queue.metadata.name for queue, _, _ in some)
+        names = ", ".join(queue.metadata.name for queue, _, _ in some)
+        all_, there = said_amount(resource, total, ()), said_amount(resource, has, ())
         for queue, i, _ in some:
-            text = f"spec.pools[{i}].guaranteed.{resource}: the queues at the top ({said}) are"
-            text = f"{text} guaranteed more of it than pool {pool} has"
-            yield queue.metadata.name, Problem("GuaranteesOverPool", text, fatal=False)
+            text = f"spec.pools[{i}].guaranteed.{resource}: the queues at the top ({names}) are"
+            text = f"{text} guaranteed {all_}, more than the {there} of pool {pool}"
+            yield queue.metadata.name, Problem(OVER_POOL, text, fatal=False)
 
 
 def row(

@@ -10,6 +10,7 @@ from athanor.api.meta import to_manifest
 from athanor.api.registry import of
 from athanor.api.scheduling import Reservation, ReservationStatus
 from athanor.features.scheduling.core.rows import INF, DeviceRow, ReservationRow
+from athanor.features.scheduling.core.why import amount
 from athanor.features.scheduling.machines import Machine
 from athanor.features.scheduling.queues import amounts_of
 from athanor.kit.quantity import QuantityError
@@ -63,9 +64,10 @@ def problem(one: Reservation, ground: Ground) -> str:
     except QuantityError as wrong:
         return f"spec.amounts: {wrong}"
     have = _of_pool(spec.pool, ground)
-    over = sorted(name for name, amount in asked.items() if amount > have.get(name, 0))
+    over = sorted(name for name, wanted in asked.items() if wanted > have.get(name, 0))
     if over and not spec.nodes:
-        return f"spec.amounts.{over[0]}: pool {spec.pool} does not have so much"
+        much, most = (amount(over[0], of.get(over[0], 0), ground.devices) for of in (asked, have))
+        return f"spec.amounts.{over[0]}: {much} is more than the {most} of pool {spec.pool}"
     return ""
 
 

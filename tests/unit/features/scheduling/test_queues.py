@@ -41,7 +41,7 @@ def quota(**amounts: JSON) -> list[JSON]:
         (
             [queue("a", pools=quota(guaranteed={"cpu": 3})),
              queue("b", pools=quota(guaranteed={"cpu": "1500m"}))],
-            "b", "GuaranteesOverPool", "spec.pools[0].guaranteed.cpu: the queues at the top (a, b)",
+            "b", "GuaranteesOverPool", "(a, b) are guaranteed 4.5, more than the 4 of pool p",
         ),
         (
             [queue("a", budget={"gpuHours": "5h"})],
