@@ -60,12 +60,14 @@ def test_turns_are_those_of_a_look_at_every_head(seed: int) -> None:
         shares = tuple(share[q] for q in reversed(paths[line.number]))
         return said[0], said[1], shares, said[2], said[3]
 
-    turns = Turns(lines, paths, head, share.__getitem__)
+    stamps = [0] * count
+    turns = Turns(lines, paths, stamps, head, share.__getitem__)
     while (line := turns.first()) is not None:
         assert line is min((one for one in lines.values() if one.head() is not None), key=key)
         line.take()
-        for q in paths[line.number]:
-            share[q] += dice.choice([0.0, 0.25, 0.5])
+        for q in paths[line.number] if dice.random() < 0.7 else ():
+            share[q] += (more := dice.choice([0.0, 0.25, 0.5]))
+            stamps[q] += more > 0
     assert all(one.head() is None for one in lines.values())
 
 

@@ -94,7 +94,6 @@ class _Run:
         self.line = waiting(state.snapshot)
         self.states = [_state_of(state, q) for q in range(len(state.snapshot.queues.names))]
         self.pools: dict[tuple[int, tuple[int, ...]], list[int]] = {}
-        self.claims: dict[tuple[int, int], tuple[list[int], int]] = {}
         self.full: set[tuple[float, ...]] = set()
 
     def consider_all(self) -> None:
@@ -108,7 +107,8 @@ class _Run:
             self._take_turns()
             return
         lines = lines_of(self.state.snapshot, self.line, self.states, self.state.sure)
-        turns = Turns(lines, self.state.now.tree.path, self._head, self.state.shares.share)
+        tree = self.state.now.tree
+        turns = Turns(lines, tree.path, tree.stamps, self._head, self.state.shares.share)
         while (line := turns.first()) is not None:
             self._consider(line)
         self.enter("grow")
@@ -133,23 +133,12 @@ class _Run:
         g = line.head()
         if g is None:
             return None
-        gangs = self.state.snapshot.gangs
-        claim = self._claim(line.number, int(gangs.klass[g]), g)
+        gangs, tree = self.state.snapshot.gangs, self.state.now.tree
+        ask, pools = self.state.ask(g), self._pools(g)
+        claim = tree.tier(line.number, pools[0], ask.amounts(ask.least)) if pools else 0
         if gangs.awaits[g]:
             claim += FIRST
         return claim, -int(gangs.priority[g]), float(gangs.created[g]), g
-
-    def _claim(self, queue: int, klass: int, g: int) -> int:
-        """The claim of a class in a queue, remembered while nothing starts on its path."""
-        tree = self.state.now.tree
-        stamps = [tree.stamps[q] for q in tree.path[queue]]
-        known = self.claims.get((queue, klass))
-        if known is not None and known[0] == stamps:
-            return known[1]
-        ask, pools = self.state.ask(g), self._pools(g)
-        claim = tree.tier(queue, pools[0], ask.amounts(ask.least)) if pools else 0
-        self.claims[queue, klass] = stamps, claim
-        return claim
 
     def _pools(self, g: int) -> list[int]:
         """The pools a gang may use, remembered for its queue and what it asks for."""

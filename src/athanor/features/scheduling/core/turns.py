@@ -2,7 +2,8 @@
 
 A gang that starts makes the shares of its queue's whole path larger. Siblings under that path keep
 their order among each other, so only the path itself is looked at again. Within a cycle shares and
-claims of those who wait only get worse; whoever is first is looked at anew before it is believed.
+claims of those who wait only get worse; whoever is first is looked at anew before it is believed,
+unless nothing has changed on its path.
 """
 
 from __future__ import annotations
@@ -17,14 +18,21 @@ Head = tuple[int, int, tuple[float, ...], float, int, int]
 
 
 class Turns:
-    """Lines by queue; `head(line)` is what decides of its first gang (None: nobody is left)."""
+    """Lines by queue; `head(line)` is what decides of its first gang (None: nobody is left).
+
+    `stamps[queue]` grows with each change of the queue's use; whoever takes the first line may
+    change what is in it.
+    """
 
     def __init__(
-        self, lines: Mapping[int, Line], path: Sequence[Sequence[int]],
+        self, lines: Mapping[int, Line], path: Sequence[Sequence[int]], stamps: Sequence[int],
         head: Callable[[Line], tuple[int, int, float, int] | None],
         share: Callable[[int], float],
     ) -> None:  # fmt: skip
         self._lines, self._of, self._share = lines, head, share
+        self._path, self._stamps = path, stamps
+        self._taken = [0] * len(path)  # how often a line of the queue or below it was the first
+        self._known: dict[int, tuple[int, Head | None]] = {}
         self._below: dict[int, list[tuple[Head, int]]] = {}
         self._children: dict[int, set[int]] = {}
         for queue in lines:
@@ -35,7 +43,11 @@ class Turns:
     def first(self) -> Line | None:
         """The line whose head is considered next."""
         found = self._best(_TOP)
-        return self._lines[found[5]] if found is not None else None
+        if found is None:
+            return None
+        for q in self._path[found[5]]:
+            self._taken[q] += 1
+        return self._lines[found[5]]
 
     def _best(self, node: int) -> Head | None:
         """The first of a queue and all below it."""
@@ -66,11 +78,16 @@ class Turns:
 
     def _child(self, child: int) -> Head | None:
         """The first of a child, with the child's own share before those below it."""
+        stamp = self._taken[child] + sum([self._stamps[q] for q in self._path[child]])
+        known = self._known.get(child)
+        if known is not None and known[0] == stamp:
+            return known[1]
         found = self._best(child)
-        if found is None:
-            return None
-        claim, priority, below, created, gang, queue = found
-        return claim, priority, (self._share(child), *below), created, gang, queue
+        if found is not None:
+            claim, priority, below, created, gang, queue = found
+            found = claim, priority, (self._share(child), *below), created, gang, queue
+        self._known[child] = stamp, found
+        return found
 
 
 _TOP = -1
