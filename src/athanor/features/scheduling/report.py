@@ -60,10 +60,9 @@ class Reporter:
             granted = bool(self.allowance.grant(1, decisions.now, STATUSES_A_SECOND))
             late |= not granted
             made += [told] if granted else []
-        due, now = list(self._due(seen, decisions, spent)), decisions.now
-        names = seen.snapshot.queues.names
-        for facts, q, line, running in sorted(due, key=lambda due: self._written(names[due.q])):
-            name = names[q]
+        now = decisions.now
+        for facts, q, line, running in self._due(seen, decisions, spent):
+            name = seen.snapshot.queues.names[q]
             learned = self.runtimes if self.runtimes.is_unsaved(seen.queues[name], now) else None
             patch = _of_queue(seen, decisions, spent.get(name), learned, q, line, running)
             if patch is not None and not self.allowance.grant(1, now, STATUSES_A_SECOND):
@@ -81,12 +80,14 @@ class Reporter:
     def _due(
         self, seen: Observed, decisions: Decisions, spent: Mapping[str, Spent]
     ) -> Iterator[_Due]:
-        """Queues of which something is new, or that were not looked at for a while."""
+        """Queues of which something is new, or that were not looked at for a while; those first
+        whose status is oldest: while many are new, only so many are looked at as may be written."""
         s, now = seen.snapshot, decisions.now
         lines, admitted = lines_of(s, decisions)
-        names = s.gangs.names
-        for q, name in enumerate(s.queues.names):
-            line, running, known = lines[q], admitted[q], self._known.get(name)
+        names, queues = s.gangs.names, s.queues.names
+        for q in sorted(range(len(queues)), key=lambda q: self._written(queues[q])):
+            name, line, running = queues[q], lines[q], admitted[q]
+            known = self._known.get(name)
             top = tuple((seen.gangs[names[g]], _first_code(decisions, g)) for g in line[:TOP])
             facts = (
                 seen.queues[name], len(line), running, top, decisions.use[q].tobytes(),
