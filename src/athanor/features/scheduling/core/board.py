@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -80,8 +81,7 @@ class Board:
         keep = np.ones(len(self.names), dtype=np.bool_)
         keep[old] = False
         if [self.names[i] for i in old] != fresh:
-            stay = [n for n, kept in zip(self.names, keep.tolist(), strict=True) if kept]
-            self.names = sorted(stay + fresh)
+            self.names = sorted([*compress(self.names, keep.tolist()), *fresh])
             self._known.difference_update(changed)
             self._known.update(fresh)
         entries = [entry for name in fresh if (entry := changed[name]) is not None]

@@ -99,10 +99,11 @@ def lines(
         np.nan_to_num(runtime, nan=-1.0), gangs.preemptible[rows],
         gangs.priority[rows], gangs.klass[rows], gangs.queue[rows],
     )  # fmt: skip
-    by_kind = np.lexsort((np.arange(len(rows)), *keys))
+    by_kind = np.lexsort(keys)  # stable: in each kind they stay in the order of the line
     differs = np.zeros(len(rows), dtype=np.bool_)
     for key in keys:
-        differs[1:] |= np.diff(key[by_kind].astype(np.float64)) != 0
+        ordered = key[by_kind]
+        differs[1:] |= ordered[1:] != ordered[:-1]
     place = np.zeros(len(gangs.names), dtype=np.int64)
     place[rows] = np.arange(len(rows))
     for kind in np.split(rows[by_kind], np.flatnonzero(differs)):

@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from athanor.features.scheduling.core import place, rights, shrink
+from athanor.features.scheduling.core.quota import some
 from athanor.features.scheduling.core.seat import seat
 from athanor.features.scheduling.core.snapshot import Resize
 from athanor.features.scheduling.core.spots import Spots
@@ -222,6 +223,8 @@ def _candidates(state: State, gang: int, pool: int, amounts: Ints) -> Ints:
         return ints(())
     rows = state.movable(pool)
     open_ = rights.open_to(state, state.soon(), gang, rows, pool, amounts)
+    if not some(open_):
+        return ints(())
     order = rights.cheapest(state, gang, pool, open_)
     found: Ints = order[~state.going()[order]]
     return found

@@ -46,8 +46,6 @@ def cheapest(state: State, gang: int, pool: int, open_: Bools) -> Ints:
     same ones are marked and no queue overtakes another in what it borrows.
     """
     rows, gangs = state.movable(pool), state.snapshot.gangs
-    if not open_.any():
-        return rows[open_]
     marked = pool, open_.tobytes()
     if marked not in state.sides:
         some = rows[open_]
