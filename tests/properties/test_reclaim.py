@@ -167,3 +167,42 @@ def test_a_no_without_trying_everyone_says_so() -> None:
     with mock.patch.object(preempt, "LOOKS", 0):
         d, _ = cycle(build(rows), POLICY, NOW)
     assert [one.code for one in d.why(2)][-1] == "NotProven"
+
+
+def test_a_guarantee_comes_back_from_however_many_have_it() -> None:
+    """A hundred gangs of one core have borrowed what one gang of a hundred cores may ask for."""
+    many = 100
+    gangs = [
+        r.GangRow(f"g{i}", "theirs", ASK, GangState.RUNNING, pool="p", started=NOW - 100.0)
+        for i in range(many)
+    ]
+    wide = r.AskRow((r.PodSetRow("s", r.ShapeRow((("cpu", 10000),)), 10),))
+    rows = r.Rows(
+        [r.PoolRow("p")], [r.NodeRow(f"n{i}", "p", {"cpu": 10000}) for i in range(10)],
+        [r.QueueRow("mine", quotas={"p": r.QuotaRow({"cpu": many * 1000})}), r.QueueRow("theirs")],
+        [*gangs, r.GangRow("owner", "mine", wide, created=NOW)],
+        [r.RunningRow(f"g{i}", 0, f"n{i % 10}") for i in range(many)], resources=("cpu", GPU),
+    )  # fmt: skip
+    d, _ = cycle(build(rows), POLICY, NOW)
+    assert len(d.evicted) == many
+
+
+def test_a_no_after_so_many_looks_for_a_place_says_so() -> None:
+    """What the first two leave is enough, but on two nodes; the third makes room on one."""
+    gangs = [
+        r.GangRow(f"g{i}", "theirs", ASK, GangState.RUNNING, pool="p", started=NOW - 100.0 - i)
+        for i in range(4)
+    ]
+    wide = r.AskRow((r.PodSetRow("s", r.ShapeRow((("cpu", 2000),))),))
+    rows = r.Rows(
+        [r.PoolRow("p")], [r.NodeRow(f"n{i}", "p", {"cpu": 2000}) for i in range(2)],
+        [r.QueueRow("mine", quotas={"p": r.QuotaRow({"cpu": 2000})}), r.QueueRow("theirs")],
+        [*gangs, r.GangRow("owner", "mine", wide, created=NOW)],
+        [r.RunningRow(f"g{i}", 0, f"n{i % 2}") for i in range(4)], resources=("cpu", GPU),
+    )  # fmt: skip
+    d, _ = cycle(build(rows), POLICY, NOW)
+    assert len(d.evicted) == 2
+    with mock.patch.object(preempt, "PLACES", 1):
+        d, _ = cycle(build(rows), POLICY, NOW)
+    assert not d.evicted
+    assert [one.code for one in d.why(4)][-1] == "NotProven"

@@ -34,6 +34,8 @@ RETRIES = 8
 """Other choices of victims that are tried when the cheapest ones lead nowhere."""
 LOOKS = 256
 """Victims that are looked at in all these tries together."""
+PLACES = 64
+"""How often one try looks for a place; not before as much would be free as the gang needs."""
 
 
 class Proposal(NamedTuple):
@@ -132,18 +134,24 @@ def _try(
                 shrunk[one] = left
                 state.cut(world, one, left)
                 spots = _fits(state, world, gang, pool, amounts)
+    lacks, looks = _lacks(world, pool, amounts), 0
     for victim in map(int, candidates):
-        if spots is not None or len(victims) == state.policy.max_evictions:
+        if spots is not None or looks == PLACES:
             break
         if rights.allowed(state, world, gang, victim, pool, amounts):  # with what is left of it
             if victim in shrunk:
                 state.uncut(world, victim, shrunk.pop(victim), state.held[victim].counts)
             state.release(world, victim)
             victims.append(victim)
-            spots = _fits(state, world, gang, pool, amounts)
+            lacks -= state.held[victim].amounts
+            if (lacks <= 0).all() and state.refusal(world.tree, gang, pool, amounts) is None:
+                spots = seat(state, world.ledger, gang, state.ask(gang).least, pool)
+                looks += 1
         else:
             denied.append(victim)
     if spots is None:
+        if looks == PLACES:
+            state.unproven.add(gang)
         return _Tried(None, tuple(denied))
     for victim in list(reversed(victims)):
         spared = _spare(state, world, gang, pool, amounts, spots, victim)
@@ -159,6 +167,13 @@ def _try(
     for one in list(reversed(shrunk)):
         spots = _regrow(state, world, gang, pool, amounts, spots, one, shrunk)
     return _Tried(Proposal(pool, tuple(victims), shrunk, spots, amounts, world), tuple(denied))
+
+
+def _lacks(world: World, pool: int, amounts: Ints) -> Ints:
+    """What the free capacity of a pool, all nodes together, is short of a gang, by resource."""
+    free = world.ledger.free[world.ledger.nodes.pool == pool]
+    short: Ints = amounts - np.maximum(free, 0).sum(axis=0)
+    return short
 
 
 def _fair(state: State, world: World, gang: int, pool: int, amounts: Ints, victim: int) -> bool:
