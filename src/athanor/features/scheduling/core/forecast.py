@@ -6,8 +6,8 @@ were submitted (`Waits`: nearest neighbours in what was seen then) says how wron
 quantiles instead of one number. The past is never quite like the present: each quantile is moved,
 by a factor, after every start that it was said for, up when the wait was longer, down when it was
 not, so that in the long run the promised part of the waits is below it (conformal tracking:
-Angelopoulos, Candès and Tibshirani, NeurIPS 2023). Times are seconds since the epoch, waits
-seconds.
+Angelopoulos, Candès and Tibshirani, NeurIPS 2023). Who starts within a minute did not wait: all
+that is said and learned is of gangs that do not. Times are seconds since the epoch, waits seconds.
 """
 
 from __future__ import annotations
@@ -23,15 +23,18 @@ from athanor.features.scheduling.core.snapshot import UNSET, GangState, Policy, 
 from athanor.features.scheduling.core.table import Floats
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-NEAREST = 50
-"""So many past gangs that looked most alike speak for a new one."""
+NEAREST = 200
+"""So many past gangs that looked most alike speak for a new one: fewer are often one burst."""
 KEPT = 5000
 """So many past starts are remembered."""
+SOON = 60.0
+"""Shorter waits are none."""
 LEAST = 20
 """With fewer past starts than this, nothing but the plan is known."""
 FEATURES = 8
-TRACKING = 0.1
-"""How far a quantile is moved after a start, in e-folds."""
+TRACKING = 0.005
+"""How far a quantile is moved after a start, in e-folds. Those of a burst start long after it was
+said, by hundreds together: larger steps swing from one side to the other."""
 FARTHEST = 1.0
 """How far it is moved at most: bursts, whose gangs all wait long, would carry it away."""
 
@@ -59,6 +62,8 @@ class Waits:
 
         `said` are the quantiles that were given then (None: too little was known).
         """
+        if waited < SOON:
+            return
         self.seen = np.vstack([self.seen[-KEPT + 1 :], seen])
         self.waited = np.append(self.waited[-KEPT + 1 :], waited)
         if said is not None:
@@ -66,8 +71,9 @@ class Waits:
             self.shift = np.clip(self.shift + step, -FARTHEST, FARTHEST)
 
     def quantiles(self, seen: Floats, so_far: float = 0.0) -> Floats | None:
-        """Quantiles of the waits of those that looked most alike and waited longer than `so_far`,
-        as moved; None when there are too few. Of equals the newest speak."""
+        """Quantiles of the waits of those that looked most alike and waited longer than `so_far`
+        (and a minute), as moved; None when there are too few. Of equals the newest speak."""
+        so_far = max(so_far, SOON)
         scale = np.maximum(self.seen.std(axis=0), 1e-3) if len(self.seen) else 1.0
         far = (((self.seen - seen) / scale) ** 2).sum(axis=1)[::-1]
         past = self.waited[::-1][np.argsort(far, kind="stable")[:NEAREST]]
