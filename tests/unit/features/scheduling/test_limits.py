@@ -212,7 +212,7 @@ def test_amounts_are_kept_for_a_queue_for_a_time() -> None:
             assert "used or reserved for others: 6 nvidia.com/gpu of 8" in said
             wrong = await lab.get(Reservation, "bad", None)
             assert (wrong.status.phase, wrong.status.message) == (
-                "Invalid", "spec.amounts.nvidia.com/gpu: pool default does not have so much",
+                "Invalid", "spec.amounts.nvidia.com/gpu: 9 is more than the 8 of pool default",
             )  # fmt: skip
             assert (await lab.get(Reservation, "show", None)).status.phase == "Active"
             await lab.create(gang("b", 6, queue="demo"), Gang)
