@@ -17,7 +17,7 @@ _UID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _MICRO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,9}Z")
 _SUFFIX = re.compile(r"(kube-api-access-)[bcdfghjklmnpqrstvwxz2456789]{5}")
-_AGE = re.compile(r"\d+[smh](\d+[sm])?")
+_AGE = re.compile(r"(?=\d)(\d+y)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?")
 _CLUSTER_IP = re.compile(r"10\.\d+\.\d+\.\d+")
 _JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 _WORDS = (
@@ -122,7 +122,7 @@ def comparable(value: Any, names: Names, *, managed: bool = False) -> Any:
     return found
 
 
-_AMOUNTS = re.compile(r"(.*\.resources|spec\.hard|.*\.limits\[\d+\])[\[.].*|(.*\.labels)")
+_AMOUNTS = re.compile(r"(.*\.resources|spec\.hard|.*\.limits\[\d+\])[\[.].*|(.*\.labels|spec\.selector)")
 
 
 _FIELDS = re.compile(r"(spec)\..*")
@@ -131,7 +131,7 @@ _FIELDS = re.compile(r"(spec)\..*")
 def _settle(status: dict[str, Any], *, rebuilt: bool) -> None:
     """Put causes of what Go has in a map in one order (it has none), and the message after them.
 
-    That is amounts of resources, labels, and the properties of a custom kind's schema.
+    That is amounts of resources, labels, selectors, and the properties of a custom kind's schema.
     """
     causes = status["details"]["causes"]
     custom = status["details"].get("group", "").endswith("example.com")
