@@ -122,7 +122,9 @@ def comparable(value: Any, names: Names, *, managed: bool = False) -> Any:
     return found
 
 
-_AMOUNTS = re.compile(r"(.*\.resources|spec\.hard|.*\.limits\[\d+\])[\[.].*|(.*\.labels|spec\.selector)")
+_AMOUNTS = re.compile(
+    r"(.*\.resources|spec\.hard|.*\.limits\[\d+\])[\[.].*|(.*\.labels|spec\.selector)"
+)
 
 
 _FIELDS = re.compile(r"(spec)\..*")

@@ -7,6 +7,7 @@ the loop (asyncio.sleep, timeouts); sockets and threads have no place here.
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
@@ -58,6 +59,17 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Virtual seconds since the loop began."""
         return self._selected.now
+
+    @property
+    def _clock_resolution(self) -> float:
+        """How much too early a timer may fire: by no more than floats can tell apart. With that of
+        a real clock two tasks that look again until a moment has come would keep it from coming.
+        """
+        return math.ulp(self._selected.now)
+
+    @_clock_resolution.setter
+    def _clock_resolution(self, resolution: float) -> None:
+        """asyncio says what the machine's clock has."""
 
 
 class LoopClock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -41,3 +42,21 @@ def test_waiting_for_nothing_is_an_error_not_a_hang() -> None:
 
     with pytest.raises(Stuck):
         run(main)
+
+
+def test_time_passes_although_two_look_again_until_a_moment_has_come() -> None:
+    async def until(moment: float, turns: int) -> None:
+        for _ in range(turns):  # so that one is always ready while the other waits
+            await asyncio.sleep(0)
+        while asyncio.get_running_loop().time() < moment:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(moment):
+                    await asyncio.Event().wait()
+
+    async def main() -> float:
+        await asyncio.sleep(1.0)
+        soon = asyncio.get_running_loop().time() + 5e-10
+        await asyncio.gather(until(soon, 0), until(soon, 1))
+        return asyncio.get_running_loop().time()
+
+    assert run(main) > 1.0
