@@ -1,8 +1,8 @@
 """The whole life of one large job: submitted, all pods Succeeded, deleted, everything gone.
 
 `python -m bench.cluster life [--pods 5000] [--no-peer]`. Ours: a generic TrainingJob. Peer,
-afterwards on a fresh plane: a batch Job of the same pods with kube-scheduler. Simulated kubelets
-write Running and Succeeded, and confirm deletions, for both.
+afterwards on a fresh plane: a batch Job of the same pods with kube-scheduler. Neither has a
+Service. Simulated kubelets write Running and Succeeded, and confirm deletions, for both.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def training(name: str, pods: int) -> JSON:
     role = {"name": "worker", "replicas": pods, "template": load.template()}
     return {"apiVersion": "athanor.dev/v1alpha1", "kind": "TrainingJob", "metadata": {"name": name},
             "spec": {"framework": "generic", "roles": [role], "runPolicy": {"cleanPods": "None"},
-                     "scheduling": {"queue": "default"}}}  # fmt: skip
+                     "service": False, "scheduling": {"queue": "default"}}}  # fmt: skip
 
 
 async def _live(made: Plane, path: str, manifest: JSON, pods: int) -> JSON:

@@ -333,6 +333,8 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "progressPattern": "Regular expression (RE2) with a group `step`, and others such as "
         "`total` and `loss`: how progress is read from what ranks write.",
         "scheduling": "Queue, priority and pools, as the Gang takes them over.",
+        "service": "Whether ranks find each other by name, through a headless Service; without it "
+        "a cluster keeps no endpoints for the job. Only generic jobs can do without.",
     },
     "TrainingJobStatus": {
         "observedGeneration": "Generation of the spec that this status is about.",

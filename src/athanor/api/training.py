@@ -146,7 +146,7 @@ class TrainingJobSpec(Base, frozen=True, kw_only=True):
 
     Success and failure rules are lists of alternatives: any rule whose ranks all succeeded (or
     failed) decides. Without rules: success when all ranks succeeded, failure when one failed and
-    no retry is left.
+    no retry is left. Without `service`, ranks have no names for each other (see GangSpec).
     """
 
     framework: Framework = "generic"
@@ -165,6 +165,7 @@ class TrainingJobSpec(Base, frozen=True, kw_only=True):
     checkpoints: Checkpoints | None = None
     progress_pattern: Annotated[str, Meta(max_length=512)] = ""
     scheduling: Scheduling = field(default_factory=Scheduling)
+    service: bool = True
 
 
 JobPhase = Literal[

@@ -72,6 +72,11 @@ _SPEC: list[JSON] = [
         ".elastic",
     ),
     _rule(
+        "!has(self.service) || self.service || self.framework == 'generic'",
+        "ranks of this framework find each other by name: leave service out",
+        ".service",
+    ),
+    _rule(
         "!has(self.elastic) || !(self.elastic.role in ['head', 'driver', 'jobmanager'])",
         "there is always one of this role: name the role of the workers",
         ".elastic",

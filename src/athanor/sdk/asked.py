@@ -76,6 +76,7 @@ class Submission(Struct, frozen=True, kw_only=True):
     clean: Literal["None", "All", "Unfinished"] = "Unfinished"
     starting_deadline: int | None = None
     debug: bool = False
+    service: bool = True
     git: str = ""
     ref: str = ""
     bundle: str = ""
@@ -145,6 +146,7 @@ class Wishes(TypedDict, total=False):
     clean: Literal["None", "All", "Unfinished"]
     starting_deadline: int
     debug: bool
+    service: bool
     git: str
     ref: str
     bundle: str

@@ -51,6 +51,7 @@ def training_job(asked: Submission) -> TrainingJob:
         elastic=elastic,
         suspend=asked.suspend,
         debug=asked.debug,
+        service=asked.service,
         environment=_environment(asked),
         code=_code(asked),
         outputs=asked.outputs,

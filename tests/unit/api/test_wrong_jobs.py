@@ -76,6 +76,8 @@ def wrong() -> Iterator[JSON]:
         if framework in LEADS:
             yield {**spec, "roles": spec["roles"][:1]}
             yield changed(spec, ("roles", 1, "replicas"), 2)
+        if framework != "generic":
+            yield {**spec, "service": False}
         if framework in RIGID:
             yield {**spec, "elastic": {"min": 1, "max": 2}}
         if framework in ("mpi", "horovod"):

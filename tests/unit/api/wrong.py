@@ -38,6 +38,7 @@ WRONG: Mapping[str, str] = {
     "TrainingJob": """
 progressPattern: 3
 progressPattern: 'epoch [0-9]+'
+service: 'no'
 framework: caffe
 framework: 7
 framework: ''

@@ -93,6 +93,8 @@ athanor submit xgboost --workers 2 -- python train.py --dry-run -o yaml > job.ya
 )
 @click.option("--starting-deadline", metavar="TIME", help="Fail when it has not started by then.")
 @click.option("--debug", is_flag=True, help="Ranks start and wait for athanor debug NAME --run.")
+@click.option("--service/--no-service", default=True,
+              help="Names by which ranks find each other, or none [service].")  # fmt: skip
 @click.option("--code", default="", metavar="DIR|URL[@REF]",
               help="Upload this folder, or clone this here, and run it as it is now.")  # fmt: skip
 @click.option("--git", default="", metavar="URL[@REF]", help="Code that each rank clones.")

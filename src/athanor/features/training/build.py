@@ -79,6 +79,8 @@ def gang(job: TrainingJob, defaults: Defaults, wiring: Wiring | None = None) -> 
         "decides": "Owner",
         "replace": True,
     }
+    if not job.spec.service:
+        spec["service"] = False
     if job.spec.elastic is not None:
         spec["resize"] = "Live" if wiring.live else "Restart"
     annotations = {

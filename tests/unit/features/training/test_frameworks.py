@@ -103,6 +103,14 @@ def test_generic_words_are_replaced_and_others_stay() -> None:
     assert built["spec"]["restart"] == "Rank"
 
 
+def test_ranks_that_never_meet_need_no_names() -> None:
+    assert "service" not in gang(job("generic"), Defaults())["spec"]
+    assert gang(job("generic", service=False), Defaults())["spec"]["service"] is False
+    asks: JSON = {"spec": {"containers": [{"name": "main", "args": ["$(service.worker[0].host)"]}]}}
+    with pytest.raises(Refused, match="leave service out"):
+        gang(job("generic", asks, service=False), Defaults())
+
+
 def test_ones_own_variables_come_last_so_that_they_win() -> None:
     names = [e["name"] for e in container(gang(job("jax"), Defaults()))["env"]]
     assert names[-1] == "OWN"

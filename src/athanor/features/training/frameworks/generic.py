@@ -11,7 +11,15 @@ import re
 from functools import partial
 
 from athanor.api.meta import JSON
-from athanor.features.training.frameworks.wiring import INDEX, PORT, RANK, SIZE, JobWorld, Wiring
+from athanor.features.training.frameworks.wiring import (
+    INDEX,
+    PORT,
+    RANK,
+    SIZE,
+    JobWorld,
+    Refused,
+    Wiring,
+)
 
 _WORD = re.compile(
     r"\$\((?:(?P<word>rank|index|size|role)"
@@ -55,6 +63,8 @@ def _meaning(world: JobWorld, match: re.Match[str]) -> str:
         return words[match["word"]]
     if match["of"]:
         return str(replicas[match["of"]]) if match["of"] in replicas else match[0]
+    if not world.job.spec.service:
+        raise Refused(f"{match[0]}: ranks have names by the job's Service; leave service out")
     if match["role"] not in replicas or int(match["rank"]) >= replicas[match["role"]]:
         return match[0]
     return PORT if match["what"] == "port" else world.host(match["role"], int(match["rank"]))
