@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import itertools
 import math
 from unittest import mock
 
@@ -18,6 +19,7 @@ from tests.properties import worlds
 from tests.properties.worlds import GPU, NOW
 
 POLICY = Policy()
+RUNNING = GangState.RUNNING
 ASK = r.AskRow((r.PodSetRow("s", r.ShapeRow((("cpu", 1000),))),))
 """A gang of one core."""
 
@@ -90,6 +92,82 @@ def test_what_was_lent_comes_back_from_as_few_as_can_be(rows: r.Rows) -> None:
         for one in running:
             left = without(rows, {one})
             assert not worlds.fits(rows.nodes, owner.ask, "p", left), f"{one} could have gone"
+
+
+@st.composite
+def crowded(draw: st.DrawFn) -> r.Rows:
+    """Two or three full nodes of one queue that uses more than its right; somebody wants most of a
+    node that the other queue is guaranteed."""
+    nodes, gangs, running = [], [], []
+    for n in range(draw(st.integers(2, 3))):
+        sizes = draw(st.lists(st.sampled_from([1, 1, 2]), min_size=2, max_size=3))
+        nodes.append(r.NodeRow(f"n{n}", "p", {"cpu": sum(sizes) * 1000}))
+        for size in sizes:
+            name, ask = f"g{len(gangs)}", r.AskRow((pod(size),))
+            began = NOW - draw(st.sampled_from([100.0, 200.0, 300.0, 5000.0]))
+            gangs.append(r.GangRow(name, "theirs", ask, RUNNING, pool="p", started=began))
+            running.append(r.RunningRow(name, 0, f"n{n}"))
+    used = sum(cores(gang.ask) for gang in gangs)
+    wanted = draw(st.integers(2, 4))
+    quotas = {"mine": wanted, "theirs": draw(st.integers(max(used - 5, 0), used - 1))}
+    return r.Rows(
+        [r.PoolRow("p")], nodes,
+        [r.QueueRow(q, quotas={"p": r.QuotaRow({"cpu": n * 1000})}) for q, n in quotas.items()],
+        [*gangs, r.GangRow("owner", "mine", r.AskRow((pod(wanted),)), created=NOW)], running,
+        resources=("cpu", GPU),
+    )  # fmt: skip
+
+
+def pod(size: int) -> r.PodSetRow:
+    """One pod of so many cores."""
+    return r.PodSetRow("s", r.ShapeRow((("cpu", size * 1000),)))
+
+
+@given(crowded())
+def test_a_no_that_is_no_proof_says_so(rows: r.Rows) -> None:
+    """Against all choices of those who may go: each above its queue's right, looked at last."""
+    d, _ = cycle(build(rows), POLICY, NOW)
+    owner = len(rows.gangs) - 1
+    if d.evicted or d.why(owner)[-1].code == "NotProven":
+        return
+    right = rows.queues[1].quotas["p"].guaranteed["cpu"]
+    names = [gang.name for gang in rows.gangs[:owner]]
+    for size in range(1, len(names) + 1):
+        for some in itertools.combinations(names, size):
+            gone = set(some)
+            if all(without(rows, gone - {v}).queues["theirs", "p"] > right for v in gone):
+                assert not worlds.fits(rows.nodes, rows.gangs[owner].ask, "p", without(rows, gone))
+
+
+def test_a_no_without_trying_every_pair_says_so() -> None:
+    """Three may go, and those of one node would do; tried is each with the two cheapest."""
+    d, _ = cycle(build(thirds(right=6)), POLICY, NOW)
+    assert not d.evicted
+    assert [one.code for one in d.why(9)][-1] == "NotProven"
+
+
+def test_a_no_because_too_little_may_go_is_a_proof() -> None:
+    """Two may go, whichever they are, and three cores are asked for."""
+    d, _ = cycle(build(thirds(right=7)), POLICY, NOW)
+    assert not d.evicted
+    assert "NotProven" not in [one.code for one in d.why(9)]
+
+
+def thirds(right: int) -> r.Rows:
+    """Nine gangs of one core on three nodes, the cheapest to evict on different ones; their queue
+    has a right to so many cores. Somebody wants a whole node that the other queue is guaranteed."""
+    gangs = [
+        r.GangRow(f"g{i}", "theirs", ASK, GangState.RUNNING, pool="p", started=NOW - 100.0 - i)
+        for i in range(9)
+    ]
+    wide = r.AskRow((r.PodSetRow("s", r.ShapeRow((("cpu", 3000),))),))
+    quotas = {"mine": 3000, "theirs": right * 1000}
+    return r.Rows(
+        [r.PoolRow("p")], [r.NodeRow(f"n{i}", "p", {"cpu": 3000}) for i in range(3)],
+        [r.QueueRow(q, quotas={"p": r.QuotaRow({"cpu": n})}) for q, n in quotas.items()],
+        [*gangs, r.GangRow("owner", "mine", wide, created=NOW)],
+        [r.RunningRow(f"g{i}", 0, f"n{i % 3}") for i in range(9)], resources=("cpu", GPU),
+    )  # fmt: skip
 
 
 @st.composite

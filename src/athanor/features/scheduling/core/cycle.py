@@ -171,7 +171,7 @@ class _Run:
             return
         tries = [p for p in tries if self.explain.possible(state.ask(g), p)]
         if g in state.unproven:
-            text = "not everyone was tried who might make room: too many could leave"
+            text = "not every choice of those who might make room was tried"
             reasons = (*reasons, why(Code.NOT_PROVEN, text))
         by_quota = bool(tried) and all(b.refusal is not None for b in tried)
         self.enter("backfill")

@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from athanor.features.scheduling.core import place, rights, shrink
+from athanor.features.scheduling.core.hopeless import hopeless
 from athanor.features.scheduling.core.quota import some
 from athanor.features.scheduling.core.seat import seat
 from athanor.features.scheduling.core.snapshot import Resize
@@ -102,7 +103,7 @@ def _in_pool(state: State, gang: int, pool: int) -> Proposal | None:
             break
         again = np.concatenate(([first], candidates[candidates != first]))
         tried = _try(state, gang, pool, surplus, again)
-    if tried.made is None and len(denied) > more:
+    if tried.made is None and not hopeless(state, gang, pool, amounts):
         state.unproven.add(gang)
     return tried.made
 
@@ -150,8 +151,6 @@ def _try(
         else:
             denied.append(victim)
     if spots is None:
-        if looks == PLACES:
-            state.unproven.add(gang)
         return _Tried(None, tuple(denied))
     for victim in list(reversed(victims)):
         spared = _spare(state, world, gang, pool, amounts, spots, victim)

@@ -57,7 +57,7 @@ def deal(
     """Shares for the domains of nodes `inside` by all rules, else by those that are not soft.
 
     None: there is none, or no rule that binds. A node without one of the levels takes no pod. What
-    is no proof is counted in `gave_up`.
+    is no proof is counted in `gave_up`: not where only soft rules were given up.
     """
     binding = tuple(one for one in rules if not one.soft)
     for some in dict.fromkeys((tuple(rules), binding)):
@@ -67,7 +67,7 @@ def deal(
             found = made.share(pods)
             if found is not None:
                 return found
-            if made.gave_up and gave_up is not None:
+            if made.gave_up and some == binding and gave_up is not None:
                 gave_up[0] += 1
     return None
 

@@ -163,7 +163,7 @@ class State:
         self.leaving = {g for g in gone.tolist() if g in self.held}
         self.shrinking = _shrinking(snapshot, self)
         self.busy: set[int] = set(self.shrinking)
-        self.unproven: set[int] = set()  # not everyone was tried whom they might push out
+        self.unproven: set[int] = set()  # not every choice of whom they might push out was tried
 
     def hold(self, gang: int, held: Held) -> None:
         """A running gang has other places from now on."""
