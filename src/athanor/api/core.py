@@ -255,6 +255,14 @@ class PersistentVolume(Object, frozen=True, kw_only=True):
     status: JSON = field(default_factory=dict)
 
 
+class StorageClass(Object, frozen=True, kw_only=True):
+    """How volumes of a class are made, and when (storage.k8s.io)."""
+
+    provisioner: str = ""
+    volume_binding_mode: str = "Immediate"
+    allowed_topologies: list[JSON] = field(default_factory=list)
+
+
 class Event(Object, frozen=True, kw_only=True):
     """Something that happened to an object, for whoever watches it (core/v1)."""
 

@@ -107,7 +107,8 @@ BUILT_IN: tuple[Resource, ...] = (
         namespaced=False,
     ),
     _built_in(
-        "storage.k8s.io", "v1", "StorageClass", "storageclasses", None, "sc", namespaced=False
+        "storage.k8s.io", "v1", "StorageClass", "storageclasses", core.StorageClass, "sc",
+        namespaced=False,
     ),
     _built_in("rbac.authorization.k8s.io", "v1", "Role", "roles", None),
     _built_in("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", None),

@@ -206,7 +206,8 @@ def _provision(admin: Path, root: Path, ended: threading.Event) -> None:
         while not ended.is_set():
             found = await client(calls.raw("GET", of(PersistentVolumeClaim).path(None)))
             for claim in found["items"]:
-                if claim["spec"].get("volumeName"):
+                spec = claim["spec"]
+                if spec.get("volumeName") or spec.get("storageClassName") != "folders":
                     continue
                 path = root / claim["metadata"]["uid"]
                 path.mkdir(exist_ok=True)

@@ -247,6 +247,34 @@ def test_a_quota_of_the_namespace_is_looked_at_for_the_whole_gang(story: Teller)
     running(story, "three")
 
 
+def test_volumes_are_made_where_their_first_consumer_is_placed(story: Teller) -> None:
+    pool = story.nodes("a", zone="one")
+    story.nodes("b", zone="two")
+    team, disks = story.queue("team", "--pool", pool), f"{story.namespace}-disks"
+    zones = [{"matchLabelExpressions": [{"key": "zone", "values": ["two"]}]}]
+    story.stack.callback(story.kubectl, "delete", "storageclass", disks, "--ignore-not-found")
+    story.apply(
+        {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": disks},
+         "provisioner": "disks.example", "volumeBindingMode": "WaitForFirstConsumer",
+         "allowedTopologies": zones},
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"},
+         "spec": {"storageClassName": disks, "accessModes": ["ReadWriteOnce"],
+                  "resources": {"requests": {"storage": "1Gi"}}}},
+    )  # fmt: skip
+    made = json.loads(story.submit("x", "--queue", team, *ONE, "--dry-run", "-o", "json"))
+    made["spec"]["roles"][0]["template"]["spec"]["volumes"] = [
+        {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+    ]
+    story.apply(made)
+    running(story, "x")
+    assert story.placed("x") == ["b"]
+    notes = story.get("pvc", "data")["metadata"]["annotations"]
+    assert notes["volume.kubernetes.io/selected-node"] == f"{story.namespace}-b"
+    if story.place.name == "cluster":  # Kubernetes' own controller has handed the claim on
+        key = "volume.kubernetes.io/storage-provisioner"
+        story.until(lambda: key in story.get("pvc", "data")["metadata"]["annotations"])
+
+
 def test_pods_of_other_controllers_are_bound_as_gangs(story: Teller) -> None:
     pool = story.nodes("a", cpu="4")
     team = story.queue("team", "--pool", pool)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from athanor.api.core import Node, Pod, Service
+from athanor.api.core import Node, PersistentVolumeClaim, Pod, Service, StorageClass
 from athanor.api.scheduling import Gang
 from athanor.features.gangs import foreign
+from athanor.features.gangs.consumers import MOUNTS, mounted_by
 from athanor.features.gangs.lean import lean
 from athanor.features.gangs.observe import (
     ADOPTS,
@@ -14,7 +15,9 @@ from athanor.features.gangs.observe import (
     adopted_by,
     gang_of,
     gangs_matter,
+    gangs_of_class,
     gangs_on,
+    gangs_with,
     node_of,
     observe,
     pods_of_gang,
@@ -31,10 +34,12 @@ def controller() -> Controller[Observed]:
     return Controller(
         name="gangs",
         watches=(
-            Watch(Gang, gangs_matter, {ADOPTS: adopted_by}),
+            Watch(Gang, gangs_matter, {ADOPTS: adopted_by, MOUNTS: mounted_by}),
             Watch(Pod, gang_of, {PODS_OF_GANG: pods_of_gang, PODS_ON_NODE: node_of}, SETTLE, lean),
             Watch(Service, gang_of),
             Watch(Node, gangs_on),
+            Watch(PersistentVolumeClaim, gangs_with),
+            Watch(StorageClass, gangs_of_class),
         ),
         observe=observe,
         plan=plan,

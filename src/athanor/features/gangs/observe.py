@@ -6,11 +6,13 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from athanor.api import labels
-from athanor.api.core import Node, Pod, Service
+from athanor.api import claims, labels
+from athanor.api.core import Node, PersistentVolumeClaim, Pod, Service, StorageClass
 from athanor.api.meta import Object
 from athanor.api.placement import unpack
 from athanor.api.scheduling import Gang
+from athanor.features.gangs import consumers
+from athanor.features.gangs.consumers import MOUNTS, Consumer
 from athanor.kit.times import parse_rfc3339
 from athanor.runtime.cache import Changed, Key, Refusal, World, by_label, key_of, refusal
 
@@ -30,6 +32,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     `silent`: node → since when, in seconds since the epoch. A node that there is none of (`gone`)
     counts from its last pod on: caches of different kinds may lag behind each other. `shut` nodes
     are declared off by their taint out-of-service (KEP-2268): nothing runs there any more.
+    `consumers` are for claims that wait to be told a node.
     """
 
     gang: Gang
@@ -38,6 +41,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     gone: frozenset[str] = frozenset()
     shut: frozenset[str] = frozenset()
     has_service: bool = False
+    consumers: tuple[Consumer, ...] = ()
     refusal: Refusal | None = None
 
 
@@ -84,6 +88,7 @@ def observe(world: World, key: Key) -> Observed | None:
         gone=frozenset(gone),
         shut=frozenset(shut),
         has_service=world.cache(Service).get(key) is not None,
+        consumers=consumers.observe(world, gang),
         refusal=refusal(world, key),
     )
 
@@ -95,6 +100,28 @@ def gang_of(change: Changed[Pod] | Changed[Service], world: World) -> Iterable[K
     if name is not None:
         return (Key(told.namespace, name),)
     return [key_of(g) for g in world.cache(Gang).by(ADOPTS, f"{told.namespace}/{told.name}")]
+
+
+def gangs_with(change: Changed[PersistentVolumeClaim], world: World) -> Iterable[Key]:
+    """The gangs whose pods mount a claim that has no volume yet."""
+    told, after = change.newest.metadata, change.after
+    if after is None or after.spec.get("volumeName"):
+        return ()
+    found = [key_of(g) for g in world.cache(Gang).by(MOUNTS, f"{told.namespace}/{told.name}")]
+    for owner in told.owner_references:  # a claim that was made for one pod
+        pod = world.cache(Pod).get(Key(told.namespace, owner.name))
+        if owner.kind == "Pod" and pod is not None:
+            found += gang_of(Changed(None, pod), world)
+    return found
+
+
+def gangs_of_class(change: Changed[StorageClass], world: World) -> Iterable[Key]:
+    """The gangs whose pods mount claims of a class."""
+    name = change.newest.metadata.name
+    return [
+        key for claim in world.cache(PersistentVolumeClaim) if claims.class_of(claim) == name
+        for key in gangs_with(Changed(None, claim), world)
+    ]  # fmt: skip
 
 
 def gangs_matter(change: Changed[Gang], world: World) -> Iterable[Key]:

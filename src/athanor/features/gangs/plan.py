@@ -15,6 +15,7 @@ from athanor.api.core import Pod, Service
 from athanor.api.meta import to_manifest
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang, GangStatus
+from athanor.features.gangs import consumers
 from athanor.features.gangs import pods as manifests
 from athanor.features.gangs import status as write
 from athanor.features.gangs.evict import evicting, has_deadline
@@ -126,6 +127,7 @@ def _keep_running(gang: Gang, observed: Observed, s: Situation) -> Iterator[Acti
     done = write.succeeded_before(gang)
     present = {pod.metadata.name for pod in observed.pods}
     yield from (_delete(pod) for pod in s.old if _standing(pod))
+    yield from consumers.plan(observed.consumers)
     if gang.spec.adopts:
         yield from _bound(gang, s)
         return

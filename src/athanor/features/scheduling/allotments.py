@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from athanor.api import labels
@@ -44,21 +45,40 @@ class Room(Struct, frozen=True):
 
 
 class Allotments:
-    """The room of each namespace that has quotas or ranges, kept as it changes."""
+    """The room of each namespace that has quotas or ranges, kept as it changes.
+
+    `ranged` are the namespaces whose ranges were others at the last look.
+    """
 
     def __init__(self) -> None:
+        self.ranged: set[str] = set()
         self._quotas: dict[str, dict[str, JSON]] = {}
         self._ranges: dict[str, dict[str, JSON]] = {}
         self.rooms: Mapping[str, Room] = {}
 
     def look(self, world: World, fresh: Mapping[type, Iterable[Key]]) -> set[str]:
         """Take changes in; the namespaces whose gangs have to be judged anew."""
+        self.ranged = _take(world.cache(LimitRange), fresh[LimitRange], self._ranges)
         changed = _take(world.cache(ResourceQuota), fresh[ResourceQuota], self._quotas)
-        changed |= _take(world.cache(LimitRange), fresh[LimitRange], self._ranges)
+        changed |= self.ranged
         if self._quotas or self._ranges:
             known = {*self._quotas, *self._ranges}
             changed |= known & {key.namespace for view in (Gang, Pod) for key in fresh[view]}
         return changed
+
+    def filled(self, gang: Gang) -> Gang:
+        """The gang with what its namespace's ranges add to what its pods ask for."""
+        ranges = self._ranges.get(gang.metadata.namespace)
+        if not ranges or gang.spec.adopts:  # pods that are there have been filled
+            return gang
+        sets = []
+        for one in gang.spec.pod_sets:
+            pod = _copy(one.template)
+            rations.fill(pod, ranges.values())
+            template = {**one.template, "spec": pod["spec"]}
+            sets.append(msgspec.structs.replace(one, template=template))
+        spec = msgspec.structs.replace(gang.spec, pod_sets=sets)
+        return msgspec.structs.replace(gang, spec=spec)
 
     def measure(self, namespace: str, gangs: Iterable[Gang], pods: Cache[Pod]) -> Room | None:
         """The room of a namespace with these gangs; None when it has no limits."""

@@ -11,6 +11,7 @@ from athanor.api.core import (
     Pod,
     PriorityClass,
     ResourceQuota,
+    StorageClass,
 )
 from athanor.api.scheduling import Gang, Pool, Queue, Reservation
 from athanor.features.scheduling import single
@@ -61,6 +62,7 @@ def controller(
             Watch(PriorityClass, whole),
             Watch(PersistentVolumeClaim, spec_matters),
             Watch(PersistentVolume, spec_matters),
+            Watch(StorageClass, whole),
             Watch(Namespace, whole),
             Watch(ResourceQuota, whole),
             Watch(LimitRange, whole),

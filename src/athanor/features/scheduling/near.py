@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from athanor.api import claims
 from athanor.api.core import Node, Pod
 from athanor.api.meta import JSON
 from athanor.features.scheduling.core.rows import SpreadRow
@@ -91,11 +92,7 @@ def read(namespace: str, template: JSON) -> Wishes:
         apart=tuple(_term(namespace, one, labels) for one in apart.get(REQUIRED) or []),
         liked=tuple(liked),
         spreads=tuple(spreads),
-        claims=tuple(
-            claim["claimName"]
-            for volume in spec.get("volumes") or []
-            if (claim := volume.get("persistentVolumeClaim")) and claim.get("claimName")
-        ),
+        claims=claims.named(template),
     )
 
 
@@ -274,11 +271,11 @@ def marks(node: str, answers: Answers) -> frozenset[tuple[str, str]]:
 
 
 def volume_terms(
-    claims: Collection[str], namespace: str, bound: Mapping[tuple[str, str], JSON]
+    named: Collection[str], namespace: str, bound: Mapping[tuple[str, str], JSON]
 ) -> list[list[JSON]]:
     """For each claim on a volume that is tied to nodes the node selector terms of the volume."""
     found = []
-    for claim in claims:
+    for claim in named:
         volume = bound.get((namespace, claim))
         affinity = ((volume or {}).get("nodeAffinity") or {}).get("required") or {}
         if affinity.get("nodeSelectorTerms"):

@@ -20,6 +20,7 @@ from athanor.api.core import (
     Pod,
     PriorityClass,
     ResourceQuota,
+    StorageClass,
 )
 from athanor.api.scheduling import Gang, Pool, Queue, Reservation
 from athanor.features.scheduling import (
@@ -51,7 +52,7 @@ from athanor.runtime.cache import Cache, Key, News, World, key_of
 
 WATCHED = (
     Gang, Queue, Pool, Reservation, Node, Pod, PriorityClass, PersistentVolumeClaim,
-    PersistentVolume, Namespace, ResourceQuota, LimitRange,
+    PersistentVolume, StorageClass, Namespace, ResourceQuota, LimitRange,
 )  # fmt: skip
 
 
@@ -161,13 +162,15 @@ class _Kept:
             anew, pod_keys = True, [key_of(pod) for pod in world.cache(Pod)]
         anew |= machines.names != names
         self.finished = []
+        limited = self.allotments.look(world, fresh)
         self._take(world, fresh[Gang], pod_keys, anew=anew)
-        for namespace in sorted(self.allotments.look(world, fresh)):
+        for namespace in sorted(limited):
             self._allot(world, namespace)
         counted = rates.counted_by_memory(tenants.queues.values(), machines.devices)
         lay = self._laid(
-            world, counted, volumes=bool(fresh[PersistentVolume] or fresh[PersistentVolumeClaim])
-        )
+            world, counted,
+            volumes=any(fresh[v] for v in (PersistentVolume, PersistentVolumeClaim, StorageClass)),
+        )  # fmt: skip
         ground = self._grounded(lay)
         reserved = sorted(world.cache(Reservation), key=lambda one: one.metadata.name)
         rows = [row for one in reserved if (row := reservations.row(one, ground)) is not None]
@@ -214,11 +217,15 @@ class _Kept:
     def _take(
         self, world: World, changed: Iterable[Key], pod_keys: Iterable[Key], *, anew: bool
     ) -> None:
-        """Gangs and pods that changed; `anew`: all gangs are read again."""
+        """Gangs and pods that changed; `anew`: all gangs are read again. So are those whose
+        namespace's ranges are others now.
+        """
         cache = world.cache(Gang)
         names = {f"{key.namespace}/{key.name}": key for key in changed}
+        if anew or self.allotments.ranged:
+            names |= {name: key_of(gang) for name, gang in self.gangs.items()
+                      if anew or gang.metadata.namespace in self.allotments.ranged}  # fmt: skip
         if anew:
-            names |= {name: key_of(gang) for name, gang in self.gangs.items()}
             names |= {gangs.key_of(gang): key_of(gang) for gang in cache}
         holds: dict[str, bool] = {}
         adopts: dict[str, tuple[Key, ...]] = {}
@@ -269,7 +276,7 @@ class _Kept:
     def _put(self, name: str, gang: Gang) -> None:
         """One gang as it is now."""
         self.gangs[name] = gang
-        wish = self.wishes.put(name, gang)
+        wish = self.wishes.put(name, self.allotments.filled(gang))
         refusal = self.tenants.refusal(gang, wish.read) or self.barred.get(name)
         if refusal is not None:
             self.refused[name] = refusal

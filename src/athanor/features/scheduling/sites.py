@@ -8,30 +8,62 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from athanor.api.core import Node, PersistentVolume, PersistentVolumeClaim
+from athanor.api import claims
+from athanor.api.core import Node, PersistentVolume, PersistentVolumeClaim, StorageClass
 from athanor.api.meta import JSON
 from athanor.features.scheduling import near, nodes, pods
 from athanor.features.scheduling.core.rows import DeviceRow, NodeRow, ShapeRow
 from athanor.features.scheduling.gangs import Sited
 from athanor.features.scheduling.pods import PodNeed
-from athanor.runtime.cache import World
+from athanor.runtime.cache import Key, World
 
 MARK = "scheduling.athanor.dev/"
 UNLIMITED = 10**6
 
 
 Volumes = Mapping[tuple[str, str], JSON]
-"""(namespace, claim) → spec of the volume that it is bound to."""
+"""(namespace, claim) → spec of the volume that it is bound to, or what is known of it before."""
 
 
 def bound_volumes(world: World) -> dict[tuple[str, str], JSON]:
-    """The volumes of the claims that have one."""
+    """The volumes of claims, and what holds of those that are made for their first consumer."""
     by_name = {volume.metadata.name: volume.spec for volume in world.cache(PersistentVolume)}
+    classes = world.cache(StorageClass)
+    found: dict[tuple[str, str], JSON] = {}
+    for claim in world.cache(PersistentVolumeClaim):
+        volume = by_name.get(claim.spec.get("volumeName", ""))
+        klass = classes.get(Key("", claims.class_of(claim)))
+        if volume is None and klass is not None and claims.is_delayed(claim, klass):
+            volume = _expected(claim, klass)
+        if volume is not None:
+            found[claim.metadata.namespace, claim.metadata.name] = volume
+    return found
+
+
+def _expected(claim: PersistentVolumeClaim, klass: StorageClass) -> JSON:
+    """A volume that will be made: on the node that was told already, or where its class may.
+
+    Where people make the volumes of a class nobody chooses one of them: it can be nowhere.
+    """
+    told = claim.metadata.annotations.get(claims.SELECTED_NODE)
+    if klass.provisioner == claims.NOBODY:
+        terms = [_any("matchFields", nodes.NAME, [])]
+    elif told:
+        terms = [_any("matchFields", nodes.NAME, [told])]
+    else:
+        terms = [
+            {"matchExpressions": [{**one, "operator": "In"}
+                                  for one in term.get("matchLabelExpressions") or []]}
+            for term in klass.allowed_topologies
+        ]  # fmt: skip
     return {
-        (claim.metadata.namespace, claim.metadata.name): by_name[name]
-        for claim in world.cache(PersistentVolumeClaim)
-        if (name := claim.spec.get("volumeName", "")) in by_name
+        "csi": {"driver": klass.provisioner},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": terms}},
     }
+
+
+def _any(field: str, key: str, values: Sequence[str]) -> JSON:
+    return {field: [{"key": key, "operator": "In", "values": values}]}
 
 
 def answered(

@@ -7,7 +7,16 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from athanor.api import labels
-from athanor.api.core import Event, Node, Pod, ResourceQuota, Service
+from athanor.api.claims import SELECTED_NODE
+from athanor.api.core import (
+    Event,
+    Node,
+    PersistentVolumeClaim,
+    Pod,
+    ResourceQuota,
+    Service,
+    StorageClass,
+)
 from athanor.api.meta import JSON
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang
@@ -71,6 +80,44 @@ def test_admission_becomes_pods_and_a_service() -> None:
         assert service.spec["clusterIP"] == "None"
 
     live(main)
+
+
+def test_claims_that_wait_for_their_consumer_hear_where_it_will_be() -> None:
+    """Also those that come after the pods: generic ephemeral volumes are made for a pod."""
+    volumes: list[JSON] = [
+        {"name": "data", "persistentVolumeClaim": {"claimName": "data"}},
+        {"name": "now", "persistentVolumeClaim": {"claimName": "now"}},
+        {"name": "scratch", "ephemeral": {"volumeClaimTemplate": {"spec": {}}}},
+    ]
+    template = {"spec": {"containers": [{"name": "main", "image": "host"}], "volumes": volumes}}
+    sets = [{"name": "worker", "count": 2, "template": template}]
+
+    async def claim(bed: lab.Lab, name: str, klass: str, pod: Pod | None = None) -> None:
+        owner = {"apiVersion": "v1", "kind": "Pod", "controller": True}
+        owners = [{**owner, "name": pod.metadata.name, "uid": pod.metadata.uid}] if pod else []
+        spec = {"storageClassName": klass, "accessModes": ["ReadWriteMany"],
+                "resources": {"requests": {"storage": "1Gi"}}}  # fmt: skip
+        meta = {"name": name, "namespace": "default", "ownerReferences": owners}
+        await bed.create({"metadata": meta, "spec": spec}, PersistentVolumeClaim)
+
+    def told(node: str) -> Callable[[PersistentVolumeClaim], bool]:
+        return lambda found: found.metadata.annotations.get(SELECTED_NODE) == node
+
+    async def main(bed: lab.Lab) -> None:
+        for name, mode in (("late", "WaitForFirstConsumer"), ("now", "Immediate")):
+            made = {"metadata": {"name": name}, "provisioner": "disks.example",
+                    "volumeBindingMode": mode}  # fmt: skip
+            await bed.create(made, StorageClass)
+        await claim(bed, "now", "now")
+        await claim(bed, "data", "late")
+        await bed.until(PersistentVolumeClaim, "data", told("node-0"))
+        await bed.until(Gang, "g", phase("Running"))
+        second = await bed.get(Pod, "g-worker-1")
+        await claim(bed, "g-worker-1-scratch", "late", second)
+        await bed.until(PersistentVolumeClaim, "g-worker-1-scratch", told("node-1"))
+        assert not (await bed.get(PersistentVolumeClaim, "now")).metadata.annotations
+
+    live(main, podSets=sets)
 
 
 def test_pods_that_need_no_names_get_no_service() -> None:

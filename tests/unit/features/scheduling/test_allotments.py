@@ -116,3 +116,21 @@ def test_ranges_fill_in_what_pods_leave_out_and_bound_what_they_ask() -> None:
             assert [p.count for p in told.status.admission.placements] == [2]
 
     run(main)
+
+
+def test_what_ranges_fill_in_takes_room_on_nodes() -> None:
+    async def main() -> None:
+        usual = {"type": "Container", "defaultRequest": {"cpu": "10"}, "default": {"cpu": "10"}}
+        async with cluster([gangs(), scheduling()], nodes={"node-0": NODE}) as lab:
+            await stage(lab, {"pods": "40"}, usual)
+            await lab.create(gang("wide", 4, ""), Gang)
+
+            def told(one: Gang) -> bool:
+                return bool(one.status.reasons)
+
+            said = (await lab.until(Gang, "wide", told, within=60)).status.reasons[0].message
+            assert "room for 3 of 4 pods" in said, said
+            await lab.patch(LimitRange, "small", {"spec": {"limits": [{"type": "Container"}]}})
+            await runs(lab, "wide")  # ranges that are others now hold for those in line
+
+    run(main)

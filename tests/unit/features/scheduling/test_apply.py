@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from athanor.api.core import Event, Pod, PriorityClass
+from athanor.api.core import Event, Node, Pod, PriorityClass
 from athanor.api.meta import JSON
 from athanor.api.placement import unpack
 from athanor.api.scheduling import Gang, Pool, Queue
@@ -60,6 +60,25 @@ def test_a_gang_is_admitted_runs_and_the_next_waits_with_a_reason() -> None:
             assert told.status.use[0].used["cpu"] == "12"
             pool = await lab.get(Pool, "default", None)
             assert (pool.status.nodes, pool.status.free["cpu"]) == (2, "4")
+
+    run(main)
+
+
+def test_a_pool_that_has_less_than_is_used_has_nothing_free() -> None:
+    """A device plugin restarts, or others place pods there, too: the rest is told all the same."""
+
+    async def main() -> None:
+        async with cluster([gangs(), scheduling()], nodes=1) as lab:
+            await tree(lab)
+            await lab.create(gang("first", 1, "8"), Gang)
+            await lab.until(Gang, "first", lambda g: g.status.phase == "Running")
+            less = {"allocatable": {"cpu": "4"}, "capacity": {"cpu": "4"}}
+            await lab.patch(Node, "node-0", {"status": less}, subresource="status")
+            await lab.until(Pool, "default", lambda p: p.status.capacity["cpu"] == "4")
+            told = await lab.get(Pool, "default", None)
+            assert told.status.free.get("cpu", "0") == "0"
+            await lab.create(gang("second", 1, "1"), Gang)
+            await lab.until(Queue, "default", lambda q: q.status.pending == 1)
 
     run(main)
 

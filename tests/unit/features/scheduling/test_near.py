@@ -1,6 +1,9 @@
 """Where pods go because of other pods, ports, volumes and devices: objects in, admissions out."""
 
-from athanor.api.core import Node, PersistentVolume, PersistentVolumeClaim, Pod
+import pytest
+
+from athanor.api.claims import SELECTED_NODE
+from athanor.api.core import Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass
 from athanor.api.meta import JSON, Object
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang, Pool, Queue
@@ -217,6 +220,25 @@ def test_volumes_hold_pods_where_they_are() -> None:
     assert set(world.gang(3, mount)) <= {"n2", "n3"}
     code, said = world.gang(9, mount)
     assert "2 out of reach of a volume" in said
+
+
+@pytest.mark.parametrize("provisioner, told, nodes", [
+    ("disks.example", {}, {"n2", "n3"}),
+    ("disks.example", {SELECTED_NODE: "n1"}, {"n1"}),
+    ("kubernetes.io/no-provisioner", {}, {"NodesExcluded"}),
+])  # fmt: skip
+def test_volumes_that_wait_for_their_consumer_are_made_where_their_class_may(
+    provisioner: str, told: JSON, nodes: set[str]
+) -> None:
+    world = World()
+    zones = [{"matchLabelExpressions": [{"key": "zone", "values": ["b"]}]}]
+    world.put(StorageClass, "disks", provisioner=provisioner, allowedTopologies=zones,
+              volumeBindingMode="WaitForFirstConsumer")  # fmt: skip
+    world.put(PersistentVolumeClaim, "data", "default", spec={"storageClassName": "disks"},
+              annotations=told)  # fmt: skip
+    mount = {"volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]}
+    found = world.gang(3, mount)
+    assert set(found[:1] if found[0].startswith("N") else found) <= nodes, found
 
 
 def test_attached_volumes_are_limited() -> None:

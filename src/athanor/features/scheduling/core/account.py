@@ -47,11 +47,14 @@ def awaiting_first(decisions: Decisions, rows: Sequence[int]) -> list[int]:
 
 
 def in_pool(s: Snapshot, decisions: Decisions, p: int) -> tuple[int, list[int], list[int]]:
-    """How many nodes a pool has, what they have, and what is free, by resource."""
+    """How many nodes a pool has, what they have, and what is free, by resource.
+
+    More may be used than there is: a device plugin has gone, or others place pods there, too.
+    """
     rows = np.flatnonzero(s.nodes.pool == p)
     capacity = s.nodes.capacity[rows].sum(axis=0)
     used = s.nodes.foreign[rows].sum(axis=0) + decisions.held_in_pool[p]
-    return len(rows), capacity.tolist(), (capacity - used).tolist()
+    return len(rows), capacity.tolist(), np.maximum(capacity - used, 0).tolist()
 
 
 def lines_of(s: Snapshot, decisions: Decisions) -> tuple[list[list[int]], list[int]]:

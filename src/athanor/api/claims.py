@@ -1,0 +1,50 @@
+"""Claims that wait for their first consumer (WaitForFirstConsumer): who makes their volumes is told
+where it will be.
+
+kube-scheduler tells it by an annotation of the claim. A pod that has its node from the start never
+passes kube-scheduler, so those who place it have to.
+"""
+
+from __future__ import annotations
+
+from athanor.api.core import PersistentVolumeClaim, StorageClass
+from athanor.api.meta import JSON
+
+SELECTED_NODE = "volume.kubernetes.io/selected-node"
+NOBODY = "kubernetes.io/no-provisioner"
+"""The provisioner of classes whose volumes people make."""
+
+
+def mounts(template: JSON) -> bool:
+    """Whether pods of a template have volumes of claims."""
+    volumes = (template.get("spec") or {}).get("volumes") or []
+    return any(one.get("persistentVolumeClaim") or one.get("ephemeral") for one in volumes)
+
+
+def named(template: JSON) -> tuple[str, ...]:
+    """The claims that pods of a template name."""
+    return tuple(
+        claim["claimName"]
+        for volume in (template.get("spec") or {}).get("volumes") or []
+        if (claim := volume.get("persistentVolumeClaim")) and claim.get("claimName")
+    )
+
+
+def own(template: JSON, pod: str) -> tuple[str, ...]:
+    """The claims that Kubernetes makes for one pod (generic ephemeral volumes)."""
+    return tuple(
+        f"{pod}-{volume.get('name')}"
+        for volume in (template.get("spec") or {}).get("volumes") or []
+        if volume.get("ephemeral")
+    )
+
+
+def class_of(claim: PersistentVolumeClaim) -> str:
+    """The name of its StorageClass; "" when it has none."""
+    return str(claim.spec.get("storageClassName") or "")
+
+
+def is_delayed(claim: PersistentVolumeClaim, of: StorageClass | None) -> bool:
+    """Whether it has no volume, and its class makes none before there is a consumer."""
+    waits = of is not None and of.volume_binding_mode == "WaitForFirstConsumer"
+    return waits and not claim.spec.get("volumeName")
