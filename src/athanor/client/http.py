@@ -1,17 +1,21 @@
-"""Carries requests over HTTP(S) on an event loop, with many connections (aiohttp).
+"""Carries requests over HTTP(S) on an event loop, with many connections.
 
-For one-shot commands `athanor.client.sync` is lighter: it imports no event loop.
+Whole answers come over `connections`; streams, which are few and last, over aiohttp. For one-shot
+commands `athanor.client.sync` is lighter: it imports no event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
+from functools import cached_property
 from urllib.parse import urlencode
 
 import aiohttp
 from yarl import URL
 
+from athanor.client.connections import Connections
 from athanor.client.target import Target, context, keep_alive, unreachable
 from athanor.wire.request import Request, Response, Stream, folded
 from athanor.wire.status import ApiError, from_response
@@ -26,24 +30,20 @@ class Http:
         self._target = target
         self._connections = connections
         self._timeout = timeout
+        self._plain = Connections(target, lambda: self._tls, connections)
         self._session: aiohttp.ClientSession | None = None
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext | None:
+        return context(self._target)
 
     async def send(self, request: Request) -> Response:
         """The whole answer; failures are Responses too. Raises ApiError(ServiceUnavailable)."""
         try:
-            async with (
-                asyncio.timeout(self._timeout),
-                self._start(request) as answer,
-            ):
-                body = await answer.read()
-        except _LOST as error:
-            raise unreachable(self._target, _cause(error)) from error
-        return Response(
-            status=answer.status,
-            body=body,
-            content_type=answer.headers.get("Content-Type", ""),
-            headers=folded(answer.headers.items()),
-        )
+            async with asyncio.timeout(self._timeout):
+                return await self._plain.ask(request)
+        except OSError as error:  # a timeout is one too
+            raise unreachable(self._target, error) from error
 
     async def stream(self, request: Request) -> Stream:
         """An answer in chunks. Raises ApiError when the server refuses or is not there."""
@@ -67,6 +67,7 @@ class Http:
 
     async def close(self) -> None:
         """Close all connections."""
+        await self._plain.close()
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -87,9 +88,8 @@ class Http:
         )
 
     def _open(self) -> aiohttp.ClientSession:
-        tls = context(self._target)
         connector = aiohttp.TCPConnector(
-            ssl=True if tls is None else tls, limit=self._connections, ttl_dns_cache=300
+            ssl=True if self._tls is None else self._tls, limit=self._connections, ttl_dns_cache=300
         )
         return aiohttp.ClientSession(
             connector=connector,
