@@ -74,7 +74,6 @@ class Runs:
 
     def __init__(self) -> None:
         self.ended: dict[Kind, Floats] = {}
-        self.reached: dict[Kind, Floats] = {}
 
     def ran(self, kinds: Sequence[Kind], seconds: float) -> None:
         """A gang of these kinds ended after running for so long (in units of what it declared)."""
@@ -82,21 +81,16 @@ class Runs:
         for kind in kinds:
             ended = self.ended.pop(kind, None)
             ended = np.zeros(BINS) if ended is None else ended
-            reached = self.reached.pop(kind, None)
-            reached = np.zeros(BINS) if reached is None else reached
             ended[b] += 1
-            reached[: b + 1] += 1
-            self.ended[kind], self.reached[kind] = ended, reached  # now the newest
+            self.ended[kind] = ended  # now the newest
         while len(self.ended) > MOST_KINDS:
-            oldest = next(iter(self.ended))
-            del self.ended[oldest], self.reached[oldest]
+            del self.ended[next(iter(self.ended))]
 
     def recall(self, kind: Kind, ended: Mapping[int, int]) -> None:
-        """Add runs of a kind that ended in these bins: whoever ended in one came to all before."""
+        """Add runs of a kind that ended in these bins."""
         counts = np.zeros(BINS)
         counts[list(ended)] = list(ended.values())
         self.ended[kind] = self.ended.get(kind, np.zeros(BINS)) + counts
-        self.reached[kind] = np.cumsum(self.ended[kind][::-1])[::-1].copy()
 
     def chances(self, gangs: Sequence[tuple[Kind, ...]], attained: Floats) -> tuple[Floats, Smalls]:
         """One row of chances (by bin) for each narrowest kind, and each gang's row.
@@ -106,10 +100,11 @@ class Runs:
         rows: dict[tuple[Kind, ...], int] = {}
         row = np.array([rows.setdefault(path, len(rows)) for path in gangs], dtype=np.int32)
         number = {kind: k for k, kind in enumerate(dict.fromkeys(k for p in rows for k in p))}
-        ended, reached = np.zeros((len(number) + 1, BINS)), np.zeros((len(number) + 1, BINS))
+        ended = np.zeros((len(number) + 1, BINS))
         for kind, k in number.items():
             if kind in self.ended:
-                ended[k], reached[k] = self.ended[kind], self.reached[kind]
+                ended[k] = self.ended[kind]
+        reached = np.cumsum(ended[:, ::-1], axis=1)[:, ::-1]  # who ended in one came to all before
         for path, b in zip(gangs, bins_of(attained).tolist(), strict=True):
             if b:
                 reached[[number[kind] for kind in path], :b] += 1
