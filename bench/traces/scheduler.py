@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import cProfile
-import gc
 import json
 import logging
 import os
@@ -30,15 +29,13 @@ from athanor.client.kubeconfig import load
 from athanor.client.protocol import Client, Transport
 from athanor.features.gangs import apply as gangs
 from athanor.features.scheduling import apply as scheduling
-from athanor.kit import loop
+from athanor.kit import loop, memory
 from athanor.kit.clock import SystemClock
 from athanor.runtime.controller import Controller
 from athanor.runtime.manager import Manager
 from athanor.wire.request import Request, Response, Stream
 from bench.harness import Served, cpu_seconds
 from tests.conformance.kube import guard
-
-COLLECT = (20_000, 20, 50)
 
 
 class Counting:
@@ -80,8 +77,7 @@ async def work(kubeconfig: Path, *, pods: bool) -> None:
     running = asyncio.ensure_future(manager.run())
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     await manager.filled()
-    gc.freeze()
-    gc.set_threshold(*COLLECT)
+    memory.settle()
     print("ready", flush=True)
     await asyncio.gather(running, return_exceptions=True)
     await transport.close()

@@ -23,6 +23,7 @@ from athanor.client.target import Target
 from athanor.features.scheduling.metrics import Meters
 from athanor.features.scheduling.plan import Planner
 from athanor.features.workspaces.build import Gateway
+from athanor.kit import memory
 from athanor.kit.clock import Clock, SystemClock
 from athanor.kit.exchange import Exchange
 from athanor.kit.http import HttpServer
@@ -93,10 +94,10 @@ class Replica:
         every = all_controllers(planner=planner, where=where, image=self._seat.image)
         controllers = [c for c in every if c.name not in _LAPTOP_ONLY]
         self._manager = Manager(self.elector.client, controllers, self._clock, random.random)
-        beside = []
+        beside = [asyncio.ensure_future(_settle(self._manager))]
         if self._seat.visible is not None:
             answers = serve(self._client, planner, self._clock, self._seat.visible)
-            beside = [asyncio.ensure_future(answers)]
+            beside.append(asyncio.ensure_future(answers))
         try:
             await self._manager.run()
         finally:
@@ -123,6 +124,11 @@ class Replica:
             await respond(503, b"the caches are not filled yet")
         else:
             await respond(404, b"there are /livez, /readyz and /metrics")
+
+
+async def _settle(manager: Manager) -> None:
+    await manager.filled()
+    memory.settle()
 
 
 async def lead(target: Target, seat: Seat, clock: Clock | None = None) -> None:

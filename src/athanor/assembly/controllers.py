@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import logging
 import random
 import signal
@@ -36,7 +35,7 @@ from athanor.features.workflows import apply as workflows
 from athanor.features.workflows.artifacts import Places
 from athanor.features.workspaces import apply as workspaces
 from athanor.features.workspaces.build import Gateway
-from athanor.kit import loop, ready
+from athanor.kit import loop, memory, ready
 from athanor.kit.clock import Clock, SystemClock
 from athanor.local.agent.launch import tag
 from athanor.runtime.controller import Controller
@@ -91,7 +90,7 @@ async def _control(
         filling = asyncio.ensure_future(manager.filled())
         await asyncio.wait((filling, running), return_when=asyncio.FIRST_COMPLETED)
         filling.cancel()
-        gc.freeze()  # what start-up made stays: later collections need not look at it
+        memory.settle()
         async with door(client, planner, data, clock):
             filled()
             await running

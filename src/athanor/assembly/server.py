@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
 import logging
 import signal
@@ -19,7 +18,7 @@ from athanor.assembly.layout import DataDir
 from athanor.assembly.watchman import GIVE_UP
 from athanor.client.inproc import InProcess
 from athanor.client.protocol import Client
-from athanor.kit import http, loop, ready
+from athanor.kit import http, loop, memory, ready
 from athanor.kit.clock import Clock, SystemClock
 from athanor.kit.ids import RandomIds
 from athanor.kit.times import rfc3339
@@ -93,11 +92,6 @@ class Server:
         return http.server_tls(str(shown.certificate), str(shown.key), str(self.pki.authority))
 
 
-COLLECT = (20_000, 20, 50)
-"""Garbage collection: a request makes a few hundred containers and no cycles, so looking every 700
-of them, as Python does by default, costs a twelfth of the server's time and finds nothing."""
-
-
 def _listen(data: DataDir) -> list[str]:
     try:
         listen = json.loads(data.settings.read_text(encoding="utf-8")).get("listen", "")
@@ -119,8 +113,7 @@ async def serve(data: DataDir, sockets: Sequence[socket.socket]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     try:
         await server.open(sockets)
-        gc.freeze()  # what start-up made stays: later collections need not look at it
-        gc.set_threshold(*COLLECT)
+        memory.settle()
         ready.announce()
         await ended.wait()
     finally:
