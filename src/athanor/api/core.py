@@ -127,6 +127,7 @@ class PodSpec(Base, frozen=True, kw_only=True):
     preemption_policy: str = ""
     security_context: JSON | None = None
     share_process_namespace: bool | None = None
+    resources: ResourceRequirements | None = None
     overhead: dict[str, str] = field(default_factory=dict)
     resource_claims: list[JSON] = field(default_factory=list)
 

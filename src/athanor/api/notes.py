@@ -227,7 +227,8 @@ NOTES: Mapping[str, Mapping[str, str]] = {
     "PoolSpec": {
         "nodeSelector": "Labels of the nodes that belong to the pool; all nodes when empty.",
         "topologyLevels": "Node labels from the widest to the nearest level.",
-        "exclusive": "Whether only Athanor places pods on these nodes.",
+        "exclusive": "Whether only Athanor is to place pods on these nodes; the condition "
+        "Exclusive says whether a taint keeps others off.",
         "costPerHour": "Price of a node hour.",
         "region": "Where the nodes are.",
         "elastic": "Whether nodes can be added on demand.",

@@ -17,7 +17,7 @@ from athanor.api.meta import JSON
 from athanor.api.registry import Resource
 from athanor.client.protocol import Client
 from athanor.runtime.events import Recorder
-from athanor.runtime.plan import Action, Bind, Create, Delete, Patch, Plan, Record
+from athanor.runtime.plan import Action, Bind, Create, Delete, Evict, Patch, Plan, Record
 from athanor.wire import calls
 from athanor.wire.status import ApiError
 
@@ -79,6 +79,8 @@ async def _one(client: Client, action: Action, recorder: Recorder, answers: Answ
             call, forgiven = _patch(action), {"NotFound"}
         case Delete():
             call, forgiven = _delete(action), {"NotFound", "Conflict"}
+        case Evict():
+            call, forgiven = _evict(action), {"NotFound", "Conflict"}
         case Bind():
             call, forgiven = _bind(action), {"NotFound", "Conflict"}
         case Record():
@@ -90,6 +92,9 @@ async def _one(client: Client, action: Action, recorder: Recorder, answers: Answ
     try:
         answer = await client(call)
     except ApiError as problem:
+        if isinstance(action, Evict) and action.insists and problem.reason == "TooManyRequests":
+            await _one(client, _overruling(action), recorder, answers)
+            return
         if problem.reason not in forgiven:
             raise
         if problem.reason == "NotFound" and held and problem.name == name:
@@ -116,6 +121,23 @@ def _bind(action: Bind) -> calls.Call[JSON]:
         "metadata": {"name": action.name, "namespace": action.namespace},
     }  # fmt: skip
     return calls.raw("POST", path, body=body)
+
+
+def _evict(action: Evict) -> calls.Call[JSON]:
+    path = action.resource.path(action.namespace, action.name, "eviction")
+    body = {
+        "apiVersion": "policy/v1", "kind": "Eviction",
+        "metadata": {"name": action.name, "namespace": action.namespace},
+        "deleteOptions": {"preconditions": {"uid": action.uid}} if action.uid else {},
+    }  # fmt: skip
+    return calls.raw("POST", path, body=body)
+
+
+def _overruling(action: Evict) -> Delete:
+    """The deletion of a pod whose eviction a budget refused."""
+    return Delete(
+        resource=action.resource, name=action.name, namespace=action.namespace, uid=action.uid
+    )
 
 
 def _delete(action: Delete) -> calls.Call[JSON]:

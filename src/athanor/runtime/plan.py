@@ -47,6 +47,18 @@ class Delete(Struct, frozen=True, kw_only=True):
     propagation: Propagation | None = None
 
 
+class Evict(Struct, frozen=True, kw_only=True):
+    """Ask a pod to leave, as `kubectl drain` does: its status says why it went, and disruption
+    budgets are heard. `insists`: one that refuses is overruled, the pod is deleted all the same.
+    """
+
+    resource: Resource
+    name: str
+    namespace: str
+    uid: str = ""
+    insists: bool = False
+
+
 class Bind(Struct, frozen=True, kw_only=True):
     """Give a pod its node, once; that it has one already, or is gone, is no error."""
 
@@ -65,7 +77,7 @@ class Record(Struct, frozen=True, kw_only=True):
     message: str
 
 
-Action = Create | Patch | Delete | Bind | Record
+Action = Create | Patch | Delete | Evict | Bind | Record
 
 
 class Plan(Struct, frozen=True):

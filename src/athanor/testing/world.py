@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 
 from athanor.api.meta import JSON
-from athanor.runtime.plan import Action, Bind, Create, Delete, Patch, Plan, Record, merged
+from athanor.runtime.plan import Action, Bind, Create, Delete, Evict, Patch, Plan, Record, merged
 
 Objects = dict[tuple[str, str, str], JSON]
 """(resource, namespace, name) → manifest."""
@@ -35,7 +35,7 @@ def _act(objects: Objects, action: Action) -> None:
             key = (action.resource.name, action.namespace or "", action.name)
             if key in objects:
                 objects[key] = merged(objects[key], action.body)
-        case Delete():
+        case Delete() | Evict():
             _delete(objects, action)
         case Bind():
             key = (action.resource.name, action.namespace, action.name)
@@ -45,12 +45,13 @@ def _act(objects: Objects, action: Action) -> None:
             pass
 
 
-def _delete(objects: Objects, action: Delete) -> None:
+def _delete(objects: Objects, action: Delete | Evict) -> None:
     key = (action.resource.name, action.namespace or "", action.name)
     held = objects.get(key)
     if held is None or (action.uid and held["metadata"].get("uid") != action.uid):
         return
-    if action.resource.name == "pods" and action.grace_seconds != 0:
+    forced = isinstance(action, Delete) and action.grace_seconds == 0
+    if action.resource.name == "pods" and not forced:
         held["metadata"].setdefault("deletionTimestamp", "2027-01-01T00:00:00Z")
     else:
         del objects[key]

@@ -134,7 +134,7 @@ def _total(pod: JSON, group: str) -> dict[str, int]:
     total = _sum(spec.get("containers") or (), group)
     for name, amount in _largest(spec.get("initContainers") or (), group).items():
         total[name] = max(total.get(name, 0), amount)
-    return total
+    return {**total, **dict(_amounts(spec, group))}  # what the pod as a whole asks for is before
 
 
 def _amounts(container: JSON, group: str) -> Iterable[tuple[str, int]]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
+
+import pytest
 
 from tests.conformance.stories.teller import Teller
 
@@ -82,6 +85,23 @@ def test_the_higher_priority_goes_first_and_pushes_out(story: Teller) -> None:
     assert story.phase("trainingjob", "next") == "Queued", "who was pushed out comes first again"
     story.athanor("prioritize", "next", "urgent")
     running(story, "next")
+
+
+def test_a_budget_holds_who_is_preempted_for_as_long_as_it_may(story: Teller) -> None:
+    if story.place.name == "laptop":
+        pytest.skip("PodDisruptionBudgets are not served on a laptop: a listed refusal")
+    pool = story.nodes("a", cpu="2")
+    team = story.queue("team", "--pool", pool)
+    story.submit("low", "--queue", team, "--cpu", "2", "--priority", "low")
+    running(story, "low")
+    story.kubectl("create", "pdb", "keep", "--selector=athanor.dev/job=low", "--min-available=1")
+    story.until(lambda: story.status("pdb", "keep").get("observedGeneration"))
+    story.submit("vip", "--queue", team, "--cpu", "2", "--priority", "high")
+    story.until(lambda: story.status("gang", "low").get("phase") == "Evicting")
+    time.sleep(10)
+    pod = story.get("pods", "-l", "athanor.dev/job=low")["items"][0]
+    assert "deletionTimestamp" not in pod["metadata"], "the budget is heard"
+    running(story, "vip")  # half a minute later it is overruled, as by kube-scheduler
 
 
 def test_an_elastic_gang_shrinks_before_anybody_is_pushed_out(story: Teller) -> None:

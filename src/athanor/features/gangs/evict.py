@@ -1,7 +1,9 @@
-"""A gang has to go: ask for a checkpoint where there is one to ask for, wait, then delete.
+"""A gang has to go: ask for a checkpoint where there is one to ask for, wait, then end its pods.
 
 The request is an annotation that the node's agent shows to the rank as a file; the rank answers
-through its progress. Capacity is free when the pods are gone, not before.
+through its progress. Capacity is free when the pods are gone, not before. Who makes room for others
+is evicted: disruption budgets may refuse that until the gang's deadline, or until one of its pods
+has gone, for then the others are of no use. Whoever stops by himself is deleted.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from athanor.api.scheduling import Gang, Progress
 from athanor.features.gangs.ranks import is_alive
 from athanor.features.gangs.status import progress
 from athanor.kit.times import parse_rfc3339, rfc3339
-from athanor.runtime.plan import Action, Delete, Patch
+from athanor.runtime.plan import Action, Delete, Evict, Patch
 
 PODS = of(Pod)
 
@@ -28,17 +30,29 @@ def evicting(gang: Gang, pods: Sequence[Pod], broken: bool, now: float) -> Itera
         deadline = rfc3339(_deadline(gang, running, now))
         yield from (_ask(pod, deadline, now) for pod in running if not _asked(pod))
         return
+    admission = gang.status.admission
+    told = admission.evict if admission is not None and not broken else None
+    whole = len(standing) == len(pods)
     for pod in standing:
-        yield Delete(
-            resource=PODS, name=pod.metadata.name, namespace=pod.metadata.namespace,
-            uid=pod.metadata.uid,
+        meta = pod.metadata
+        if told is None:
+            yield Delete(
+                resource=PODS, name=meta.name, namespace=meta.namespace, uid=meta.uid
+            )  # fmt: skip
+            continue
+        patient = whole and bool(told.deadline) and now < parse_rfc3339(told.deadline)
+        yield Evict(
+            resource=PODS, name=meta.name, namespace=meta.namespace, uid=meta.uid,
+            insists=not patient,
         )  # fmt: skip
 
 
 def has_deadline(gang: Gang, pods: Sequence[Pod], now: float) -> list[float]:
-    """When waiting for checkpoints ends, if there is such a moment."""
+    """When waiting for checkpoints and budgets ends, if there is such a moment."""
     running = [pod for pod in pods if is_alive(pod)]
-    return [_deadline(gang, running, now)] if running and _saves(gang) else []
+    admission = gang.status.admission
+    told = admission is not None and admission.evict is not None
+    return [_deadline(gang, running, now)] if running and (told or _saves(gang)) else []
 
 
 def _may_save(gang: Gang, running: Sequence[Pod], now: float) -> bool:

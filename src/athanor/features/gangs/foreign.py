@@ -149,6 +149,9 @@ def plan(seen: Observed, now: float) -> Plan:
         return Plan(tuple(actions))
     wait = _incomplete(free, now) if not taken else 0.0
     if wait > 0 and open_ is None:
+        if size := _size(free):
+            text = f"{len(free)} of the {size} pods of their group are there: they start together"
+            actions += _unscheduled(free, text, now)
         return Plan(tuple(actions), wait)
     wanted = _gang(seen.group, free, second=bool(taken))
     if open_ is None:
@@ -166,18 +169,19 @@ def plan(seen: Observed, now: float) -> Plan:
 
 def _incomplete(free: Sequence[Pod], now: float) -> float:
     """Seconds to wait for others of the group; 0 when it is complete."""
-    one = grouper_of(free[0])
-    if one is None:
+    if grouper_of(free[0]) is None:
         return 0.0
-    said = max(
-        (int(text) for pod in free
-         if (text := pod.metadata.annotations.get(one.size, "")).isdecimal()),
-        default=0,
-    )  # fmt: skip
-    if said:
+    if said := _size(free):
         return 0.0 if len(free) >= said else 60.0
     born = [parse_rfc3339(p.metadata.creation_timestamp or rfc3339(now)) for p in free]
     return max(max(born) + QUIET - now, 0.0)
+
+
+def _size(pods: Sequence[Pod]) -> int:
+    """How many pods the group is said to have; 0 when nobody says it."""
+    one = grouper_of(pods[0])
+    said = [pod.metadata.annotations.get(one.size, "") for pod in pods] if one else []
+    return max((int(text) for text in said if text.isdecimal()), default=0)
 
 
 def _gang(group: str, pods: Sequence[Pod], *, second: bool) -> JSON:
@@ -238,9 +242,11 @@ def _asks(pod: Pod) -> str:
 
 def _tell(gang: Gang, pods: Iterable[Pod], now: float) -> Iterator[Action]:
     """Why pods wait, as kube-scheduler would say it of them."""
-    if not gang.status.reasons:
-        return
-    text = gang.status.reasons[0].message
+    if gang.status.reasons:
+        yield from _unscheduled(pods, gang.status.reasons[0].message, now)
+
+
+def _unscheduled(pods: Iterable[Pod], text: str, now: float) -> Iterator[Action]:
     for pod in pods:
         have = next((c for c in pod.status.conditions if c.type == "PodScheduled"), None)
         if pod.spec.node_name or (have is not None and have.message == text):

@@ -48,6 +48,7 @@ def lean(pod: Pod) -> Pod:
             host_network=spec.host_network,
             priority_class_name=_text(spec.priority_class_name),
             priority=spec.priority,
+            resources=spec.resources,
             overhead=spec.overhead,
         ),
         status=PodStatus(

@@ -29,7 +29,18 @@ from athanor.features.gangs.ranks import (
 from athanor.features.gangs.states import PHASES, WORKING, move
 from athanor.features.gangs.tell import RESIZED, tell
 from athanor.kit.times import parse_rfc3339
-from athanor.runtime.plan import Action, Bind, Create, Delete, Patch, Plan, Record, difference, head
+from athanor.runtime.plan import (
+    Action,
+    Bind,
+    Create,
+    Delete,
+    Evict,
+    Patch,
+    Plan,
+    Record,
+    difference,
+    head,
+)
 
 GANGS, PODS, SERVICES = of(Gang), of(Pod), of(Service)
 
@@ -161,7 +172,7 @@ def _forced(observed: Observed, work: list[Action], now: float) -> Iterator[Acti
     """Pods whose node will never confirm that they are gone are removed by force."""
     lost = {pod.metadata.name: pod for pod in observed.pods if _is_fenced(observed, pod, now)}
     for action in work:
-        if isinstance(action, Delete) and action.name in lost:
+        if isinstance(action, Delete | Evict) and action.name in lost:
             yield _delete(lost[action.name], 0)
         else:
             yield action

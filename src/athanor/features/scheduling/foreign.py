@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from athanor.api import labels
-from athanor.api.core import Container, Pod
+from athanor.api.core import Container, Pod, ResourceRequirements
 from athanor.api.meta import JSON
 from athanor.api.scheduling import Gang
 from athanor.features.scheduling import gangs, nodes, pods
@@ -136,7 +136,7 @@ def use_of(pod: Pod) -> dict[str, int]:
     found = {
         **_asked(
             tuple(map(_said, spec.containers)), tuple(map(_said, spec.init_containers)),
-            tuple(spec.overhead.items()),
+            tuple(spec.overhead.items()), _whole(spec.resources),
         )
     }  # fmt: skip
     for container in pod.spec.containers:
@@ -157,13 +157,23 @@ def _said(one: Container) -> Asks:
     return tuple(asked.requests.items()), tuple(asked.limits.items()), one.restart_policy
 
 
+def _whole(asked: ResourceRequirements | None) -> tuple[Said, Said]:
+    """Requests and limits of a pod as a whole."""
+    if asked is None:
+        return (), ()
+    return tuple(asked.requests.items()), tuple(asked.limits.items())
+
+
 @lru_cache(4096)
-def _asked(boxes: tuple[Asks, ...], first: tuple[Asks, ...], overhead: Said) -> Mapping[str, int]:
-    """What pods with such containers and init containers request."""
+def _asked(
+    boxes: tuple[Asks, ...], first: tuple[Asks, ...], overhead: Said, whole: tuple[Said, Said]
+) -> Mapping[str, int]:
+    """What pods with such containers and init containers request, or as a whole."""
     spec: JSON = {
         "containers": [_container(one) for one in boxes],
         "initContainers": [_container(one) for one in first],
         "overhead": dict(overhead),
+        "resources": {"requests": dict(whole[0]), "limits": dict(whole[1])},
     }
     try:
         return {**nodes.amounts(pods.requests(spec)), "pods": 1}

@@ -23,8 +23,8 @@ from athanor.features.scheduling.core.rows import (
 from athanor.features.scheduling.core.snapshot import UNSET, GangState, Resize
 from athanor.features.scheduling.core.why import NAMES, Code
 from athanor.features.scheduling.near import Topology
-from athanor.features.scheduling.nodes import NodeClass
-from athanor.features.scheduling.pods import PodNeed, RequestError
+from athanor.features.scheduling.nodes import POOL, NodeClass
+from athanor.features.scheduling.pods import PodNeed, RequestError, Where
 from athanor.features.scheduling.rates import hourly
 from athanor.kit.times import parse_rfc3339
 
@@ -101,12 +101,17 @@ def matters(gang: Gang) -> bool:
 def read(gang: Gang, devices: Collection[str]) -> Read:
     """The gang's needs, or what cannot be read of them."""
     try:
-        needs = tuple(
+        needs = [
             pods.need(pod_set, devices, gang.metadata.namespace) for pod_set in gang.spec.pod_sets
-        )
-        return Read(needs)
+        ]
+        return Read(tuple(need._replace(where=_at_home(need.where)) for need in needs))
     except RequestError as problem:
         return Read(problem=str(problem))
+
+
+def _at_home(where: Where) -> Where:
+    """Gangs go to nodes that are kept for them."""
+    return where._replace(tolerations=(*where.tolerations, (POOL, "Exists", "", "NoSchedule")))
 
 
 class Sited(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ class Machines:
         self.devices: frozenset[str] = frozenset()
         self.offers: Mapping[str, Offered] = {}
         self.sharing: Mapping[str, str] = {}
+        self.open: Mapping[str, int] = {}
         self.changes = 0
         self.names = 0
 
@@ -64,6 +66,7 @@ class Machines:
         self.devices = frozenset(device.kind for devices in kinds for device in devices)
         told = {n: one.node.metadata.labels.get(pods.ISOLATION, "") for n, one in found.items()}
         self.sharing = {name: text for name, text in told.items() if text}
+        self.open = Counter(one.pool for one in found.values() if not nodes.is_ours(one.node))
 
 
 def _alike(before: Node, after: Node) -> bool:

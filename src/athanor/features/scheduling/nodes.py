@@ -127,4 +127,14 @@ def tolerated(taint: tuple[str, str, str], tolerations: Sequence[Toleration]) ->
     return False
 
 
+POOL = "athanor.dev/pool"
+"""Key of the taint (NoSchedule) that keeps kube-scheduler's pods off the nodes of a pool. Gangs
+need not tolerate it."""
+
+
+def is_ours(node: Node) -> bool:
+    """Whether kube-scheduler places nothing there without being told."""
+    return any(taint.key == POOL and taint.effect == "NoSchedule" for taint in node.spec.taints)
+
+
 CORDON = Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule")

@@ -63,7 +63,8 @@ class Observed(Struct, frozen=True, kw_only=True):
     the gangs with failures, `finished` those that ended since the last look, by themselves or
     because they were deleted (at the first one: all that have ended and are there). `told[g]` is
     the number that `tellings` gives to the codes of the reasons that gang g's status says,
-    `kinds[g]` that of its kinds in `paths`.
+    `kinds[g]` that of its kinds in `paths`. `open[pool]` of its nodes
+    take kube-scheduler's pods, too.
     """
 
     snapshot: Snapshot
@@ -75,6 +76,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     devices: frozenset[str]
     namespaces: Mapping[str, Mapping[str, str]] = {}
     sharing: Mapping[str, str] = {}
+    open: Mapping[str, int] = {}
     meters: Mapping[str, Meter] = {}
     ended: Mapping[str, Meter] = {}
     reservations: tuple[Reservation, ...] = ()
@@ -200,6 +202,7 @@ class _Kept:
             devices=machines.devices,
             namespaces=tenants.labels,
             sharing=machines.sharing,
+            open=machines.open,
             meters=self.meters,
             ended=self._ended(world) if past is None else {},
             finished=tuple(self.finished if past is not None else gangs.ended(world.cache(Gang))),

@@ -123,7 +123,7 @@ def requests(spec: JSON) -> dict[str, str]:
 
     Containers and sidecars add up; each other init container runs beside the sidecars started
     before it; the larger of both counts, and the overhead is added. A limit without a request is
-    the request.
+    the request. What the pod as a whole asks for counts in place of what its containers do.
     """
     total: dict[str, quantity.Quantity] = {}
     largest: dict[str, quantity.Quantity] = {}
@@ -136,7 +136,9 @@ def requests(spec: JSON) -> dict[str, str]:
             largest = _most(largest, _plus(total, own))
     for container in spec.get("containers") or []:
         total = _plus(total, _of_container(container))
-    found = _plus(_most(total, largest), _read(spec.get("overhead") or {}))
+    whole, inside = spec.get("resources") or {}, _most(total, largest)
+    asked = {**_read(whole.get("limits") or {}), **inside, **_read(whole.get("requests") or {})}
+    found = _plus(asked, _read(spec.get("overhead") or {}))
     return {name: str(amount) for name, amount in found.items()}
 
 

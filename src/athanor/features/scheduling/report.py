@@ -13,6 +13,7 @@ from athanor.features.scheduling.allowance import Allowance
 from athanor.features.scheduling.budgets import Spent
 from athanor.features.scheduling.core.account import in_pool, lines_of
 from athanor.features.scheduling.core.snapshot import UNITS, UNSET, Decisions, Snapshot
+from athanor.features.scheduling.nodes import POOL
 from athanor.features.scheduling.observe import Observed
 from athanor.features.scheduling.pods import HOST_PORT
 from athanor.features.scheduling.rates import MEMORY, PLAIN
@@ -264,6 +265,24 @@ def _physical(amounts: Amounts) -> Amounts:
     return {n: a for n, a in amounts.items() if n != UNITS and not n.endswith(MEMORY)}
 
 
+def _kept(seen: Observed, pool: Pool, count: int, now: float) -> list[Condition]:
+    """Of an exclusive pool, whether its nodes are kept for us; only their owner can do that."""
+    conditions, name = pool.status.conditions, pool.metadata.name
+    if not pool.spec.exclusive or not count:
+        return [one for one in conditions if one.type != "Exclusive"]
+    open_ = seen.open.get(name, 0)
+    way = f"kubectl taint node NAME {POOL}={name}:NoSchedule"
+    said = Condition(
+        type="Exclusive",
+        status="False" if open_ else "True",
+        reason="NotTainted" if open_ else "Tainted",
+        message=f"kube-scheduler's pods may go to {open_} of {count} nodes, too: {way}"
+        if open_ else "",
+        observed_generation=pool.metadata.generation,
+    )  # fmt: skip
+    return set_condition(conditions, said, rfc3339(now))
+
+
 def of_pools(seen: Observed, decisions: Decisions) -> Iterator[Patch]:
     """Pool.status: how many nodes, what they have, what is free."""
     s = seen.snapshot
@@ -276,6 +295,7 @@ def of_pools(seen: Observed, decisions: Decisions) -> Iterator[Patch]:
             "capacity": _physical(_amounts(s, seen.devices, capacity)),
             "free": _physical(_amounts(s, seen.devices, free)),
         }
+        wanted["conditions"] = [to_manifest(c) for c in _kept(seen, pool, count, decisions.now)]
         have = to_manifest(pool.status)
         if all(have.get(key) == value or (not value and key not in have)
                for key, value in wanted.items()):  # fmt: skip

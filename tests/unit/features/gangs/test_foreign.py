@@ -82,6 +82,8 @@ def test_a_group_of_known_size_waits_for_all_of_it() -> None:
             await pod(lab, "serve-0", "1", **meta)
             await asyncio.sleep(20)
             assert await lab.list(Gang) == []
+            told = (await lab.get(Pod, "serve-0")).status.conditions[0]
+            assert told.message == "1 of the 2 pods of their group are there: they start together"
             await pod(lab, "serve-0-1", "1", **meta)
             await placed(lab, "serve-0")
             await placed(lab, "serve-0-1")

@@ -20,11 +20,16 @@ from athanor.api.core import (
 from athanor.api.meta import JSON
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang
+from athanor.client.inproc import Handle
 from athanor.features.gangs.apply import controller
 from athanor.features.nodes import apply as nodes
+from athanor.kit.times import rfc3339
+from athanor.runtime.manager import Manager
 from athanor.testing import lab, virtual
 from athanor.testing.nodes import Life
 from athanor.wire import calls
+from athanor.wire.request import Answer, Request
+from athanor.wire.status import ApiError
 
 
 def gang(count: int = 2, **spec: object) -> JSON:
@@ -211,6 +216,42 @@ def test_an_eviction_without_checkpoints_gives_the_admission_back_when_pods_are_
         assert {p.metadata.labels[labels.ATTEMPT] for p in pods} == {"1"}
 
     live(main, lambda _: Life(goes=3))
+
+
+def test_whoever_makes_room_is_evicted_and_a_budget_is_heard_until_the_deadline() -> None:
+    """Budgets are Kubernetes' own; here the server's handle stands in for one that refuses."""
+    asked: list[str] = []
+    deadline = 60.0
+
+    async def main() -> None:
+        async with lab.cluster([], nodes=2) as bed:
+
+            def guarded(handle: Handle) -> Handle:
+                async def answer(request: Request) -> Answer:
+                    if request.path.endswith("/eviction"):
+                        asked.append(request.path)
+                        text = "Cannot evict pod as it would violate the pod's disruption budget."
+                        return ApiError("TooManyRequests", text).response()
+                    return await handle(request)
+
+                return answer
+
+            client = bed.connect(guarded)
+            manager = Manager(client, [controller()], bed.clock, bed.dice.random)
+            work = asyncio.ensure_future(manager.run())
+            await bed.create(gang(), Gang)
+            await admit(bed, "node-0", "node-1")
+            await bed.until(Gang, "g", phase("Running"))
+            until = rfc3339(bed.clock.now() + deadline)
+            body = {"status": {"admission": {"evict": {"deadline": until, "reason": "Preempted"}}}}
+            await bed.patch(Gang, "g", body, subresource="status")
+            await asyncio.sleep(deadline / 2)
+            assert asked and len(await bed.list(Pod, "default")) == 2
+            await bed.until(Gang, "g", phase("Pending"), within=deadline)
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+
+    virtual.run(main)
 
 
 def test_an_eviction_asks_for_checkpoints_and_waits_until_the_deadline() -> None:

@@ -83,6 +83,29 @@ def test_a_pool_that_has_less_than_is_used_has_nothing_free() -> None:
     run(main)
 
 
+def test_an_exclusive_pool_says_where_others_may_go_and_gangs_go_where_they_may_not() -> None:
+    async def main() -> None:
+        def told(pool: Pool) -> list[tuple[str, str]]:
+            return [(c.type, c.status) for c in pool.status.conditions]
+
+        async with cluster([gangs(), scheduling()], nodes=2) as lab:
+            await tree(lab)
+            await lab.patch(Pool, "default", {"spec": {"exclusive": True}}, namespace=None)
+            found = await lab.until(Pool, "default", lambda p: told(p) == [("Exclusive", "False")])
+            assert "may go to 2 of 2 nodes, too" in found.status.conditions[0].message
+            for i in range(2):
+                ours = {"key": "athanor.dev/pool", "value": "default", "effect": "NoSchedule"}
+                taints = {"spec": {"taints": [ours]}}
+                await lab.patch(Node, f"node-{i}", taints, namespace=None)
+            await lab.until(Pool, "default", lambda p: told(p) == [("Exclusive", "True")])
+            await lab.create(gang("both", 2, "8"), Gang)
+            await lab.until(Gang, "both", lambda g: g.status.phase == "Running")
+            await lab.patch(Pool, "default", {"spec": {"exclusive": False}}, namespace=None)
+            await lab.until(Pool, "default", lambda p: told(p) == [])
+
+    run(main)
+
+
 def test_capacity_is_free_when_a_gang_has_finished() -> None:
     async def main() -> None:
         life = Life(runs=30.0)

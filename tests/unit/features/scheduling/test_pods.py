@@ -1,12 +1,14 @@
 """What one pod needs, as Kubernetes counts it, and where it may go."""
 
+import msgspec
 import pytest
 
-from athanor.api.core import Node, NodeSpec, NodeStatus, Taint
+from athanor.api.core import Node, NodeSpec, NodeStatus, Pod, Taint
 from athanor.api.meta import JSON, Condition, ObjectMeta
 from athanor.api.scheduling import Gpu, PodSet
 from athanor.features.scheduling import nodes, pods
 from athanor.features.scheduling.core.snapshot import Cause
+from athanor.features.scheduling.foreign import use_of
 
 GPU = "nvidia.com/gpu"
 
@@ -27,6 +29,16 @@ def test_containers_add_up_and_init_containers_count_at_their_largest() -> None:
         "overhead": {"cpu": "250m"},
     }
     assert dict(need(spec).shape.request) == {"cpu": 6250, "memory": 2**30, "pods": 1}
+
+
+def test_what_a_pod_asks_for_as_a_whole_counts_in_place_of_what_its_containers_do() -> None:
+    spec = {
+        "containers": [container(cpu="1"), container(memory="1Gi")],
+        "resources": {"requests": {"cpu": "3"}, "limits": {"memory": "4Gi"}},
+    }
+    asked = {"cpu": 3000, "memory": 2**30, "pods": 1}
+    assert dict(need(spec).shape.request) == asked
+    assert use_of(msgspec.convert({"metadata": {"name": "p"}, "spec": spec}, Pod)) == asked
 
 
 def test_limits_stand_in_for_requests() -> None:
