@@ -101,7 +101,8 @@ def _place_set(
     ):
         spots: tuple[Spot, ...] = ()
         for part in way:
-            more = _fill(ledger, ask.shape, part.pods, pool, part.nodes)
+            there = part.nodes if inside is None else part.nodes & inside
+            more = _fill(ledger, ask.shape, part.pods, pool, there)
             if more is None:
                 _give(ledger, ask.shape, spots)
                 break
