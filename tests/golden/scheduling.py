@@ -9,7 +9,7 @@
     gang x … resize=live|restart user=ann longest=60        lost y ranks=1,2
     node d gpu=4 model=A100 memory=40    gang x gpu=1 model=H100 memory=80 (GiB a device)
     gang x pods=4 spread=rack:1 (DoNotSchedule, maxSkew)
-    node c cost=2 (an hour) data=photos     gang x data=photos
+    node c cost=2 (an hour) data=photos     gang x data=photos,words
     kept r nodes=c for=q spares
     help x          (its place, who holds what it lacks, what would let it start now)
     simulate nodes=a+1 gone=b times=2
@@ -141,10 +141,14 @@ def _snapshot(things: list[tuple[str, str, Words]]) -> Snapshot:
 
 def _class(w: Words) -> NodeClass:
     """What decides whether a node suits: whose data it has, and what it costs."""
-    term = pods.cached("default", [w["data"]])[0][1] if "data" in w else ()
-    labels = [(label, "yes") for label, _, _ in term]
+    held = pods.cached("default", _data(w))
+    labels = [(label, "yes") for _, terms in held for term in terms for label, _, _ in term]
     labels += [(nodes.COST, w["cost"])] if "cost" in w else []
     return NodeClass(True, False, (), frozenset(labels))
+
+
+def _data(w: Words) -> list[str]:
+    return [*filter(None, w.get("data", "").split(","))]
 
 
 def _decided(s: Snapshot, d: Decisions) -> Iterator[str]:
@@ -229,8 +233,7 @@ def _gang(kind: str, name: str, w: Words, classes: list[NodeClass]) -> r.GangRow
         devices=gpus, milli=int(w.get("milli", "1000")), barred=(0,) * max(len(classes), 1),
         models=tuple(w.get("model", "").split()), min_mib=int(w.get("memory", "0")) * 1024,
     )  # fmt: skip
-    data = pods.cached("default", w.get("data", "").split())
-    need = pods.PodNeed(shape, pods.Where((), (), ()), data)
+    need = pods.PodNeed(shape, pods.Where((), (), ()), pods.cached("default", _data(w)))
     count = int(w.get("pods", "1"))
     least = int(w["least"]) if "least" in w else None
     near = {x: w[x] for x in ("required", "preferred", "slice_level") if x in w}

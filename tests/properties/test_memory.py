@@ -23,6 +23,7 @@ from athanor.features.scheduling.core.build import build
 from athanor.features.scheduling.core.builder import Builder
 from athanor.features.scheduling.core.snapshot import Snapshot
 from athanor.features.scheduling.matters import KEY
+from athanor.features.scheduling.nodes import COST
 from athanor.features.scheduling.observe import Observed, Observer
 from athanor.features.scheduling.plan import Planner
 from tests.properties import situations, worlds
@@ -52,6 +53,8 @@ def _node(dice: random.Random, meta: JSON) -> JSON:
     size |= {GPU: str(dice.randint(1, 4))} if dice.random() < 0.7 else {}
     ready = {"type": "Ready", "status": dice.choice(["True", "True", "False"])}
     meta["labels"] = {"rack": dice.choice("ab"), **({"fast": "yes"} if dice.random() < 0.5 else {})}
+    for label in ("data.athanor.dev/default.set", COST):
+        meta["labels"] |= {label: str(dice.randint(1, 3))} if dice.random() < 0.2 else {}
     return {"spec": {}, "status": {"allocatable": size, "conditions": [ready]}}
 
 
@@ -71,6 +74,8 @@ def _gang(dice: random.Random, meta: JSON) -> JSON:
     pod: JSON = {"containers": [{"name": "main", "resources": {"requests": asks}}]}
     if dice.random() < 0.3:
         pod["nodeSelector"] = {"fast": "yes"}
+    if dice.random() < 0.2:
+        pod["volumes"] = [{"name": "d", "persistentVolumeClaim": {"claimName": "set"}}]
     if dice.random() < 0.1:
         pod["affinity"] = {"podAntiAffinity": AWAY}
     count = dice.randint(1, 2)

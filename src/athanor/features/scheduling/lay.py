@@ -76,7 +76,10 @@ class Layer:
     ) -> list[NodeClass]:
         """Every node's class, by the labels that somebody asks for."""
         labels = {label for where in wheres.values() for label in where.labels}
-        labels |= {r[0] for need in wheres for _, term in need.liked for r in term}
+        labels |= {
+            label for need in wheres for _, terms in need.liked for term in terms
+            for label, _, _ in term
+        }  # fmt: skip
         if any(nodes.COST in one.node.metadata.labels for one in machines.values()):
             labels.add(nodes.COST)
         asked = tuple(sorted(labels))

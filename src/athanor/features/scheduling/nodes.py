@@ -33,6 +33,8 @@ DEVICE_IDS = "athanor.dev/device-ids"
 
 COST = "athanor.dev/cost-per-hour"
 """Label: what an hour of the node costs; one without it counts as paid for."""
+DEAREST = float("inf")
+"""What a node costs whose price cannot be read."""
 
 
 Toleration = tuple[str, ...]
@@ -75,7 +77,7 @@ def class_of(node: Node, asked: Iterable[str], marks: Mapping[str, str] | None =
 def cost(klass: NodeClass) -> float:
     """What an hour of the class's nodes costs."""
     said = next((value for key, value in klass.labels if key == COST), "0")
-    return float(said) if said.replace(".", "", 1).isdecimal() else 0.0
+    return float(said) if said.replace(".", "", 1).isdecimal() else DEAREST
 
 
 def amounts(said: Mapping[str, str | int]) -> dict[str, int]:

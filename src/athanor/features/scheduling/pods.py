@@ -36,6 +36,8 @@ class RequestError(ValueError):
 
 Terms = tuple[tuple[Requirement, ...], ...]
 """One of these has to hold, with all its requirements."""
+Liked = tuple[tuple[int, Terms], ...]
+"""Preferred nodes: weights, and for which nodes each counts."""
 
 
 class Where(NamedTuple):
@@ -60,12 +62,12 @@ class Where(NamedTuple):
 class PodNeed(NamedTuple):
     """One pod's needs; `shape` lacks the node classes, which `barred` adds.
 
-    `liked` are preferred nodes, by weight; `wishes` what it asks of other pods and volumes.
+    `liked` are preferred nodes; `wishes` what it asks of other pods and volumes.
     """
 
     shape: ShapeRow
     where: Where
-    liked: tuple[tuple[int, tuple[Requirement, ...]], ...] = ()
+    liked: Liked = ()
     wishes: Wishes = Wishes()
 
 
@@ -216,24 +218,22 @@ def _term(term: JSON) -> tuple[Requirement, ...]:
     return tuple((e["key"], e["operator"], tuple(e.get("values") or ())) for e in said)
 
 
-def _liked(spec: JSON) -> tuple[tuple[int, tuple[Requirement, ...]], ...]:
-    """Preferred nodes."""
+def _liked(spec: JSON) -> Liked:
+    """Preferred nodes, as node affinity says it."""
     affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
     return tuple(
-        (int(one.get("weight", 1)), term)
+        (int(one.get("weight", 1)), (term,))
         for one in affinity.get(near.PREFERRED) or []
         if (term := _term(one.get("preference") or {}))
     )
 
 
-def cached(
-    namespace: str, claims: Sequence[str]
-) -> tuple[tuple[int, tuple[Requirement, ...]], ...]:
+def cached(namespace: str, claims: Sequence[str]) -> Liked:
     """The nodes that hold data of these claims are preferred, as much as a pod can say it."""
     return tuple(
-        (near.MOST, ((name.format(namespace, claim), "Exists", ()),))
-        for claim in dict.fromkeys(claims) for name in CACHED
-    )  # fmt: skip
+        (near.MOST, tuple(((name.format(namespace, claim), "Exists", ()),) for name in CACHED))
+        for claim in dict.fromkeys(claims)
+    )
 
 
 def prefer(one: PodNeed, classes: Sequence[NodeClass], worth: str = "") -> tuple[int, ...]:
@@ -247,7 +247,10 @@ def prefer(one: PodNeed, classes: Sequence[NodeClass], worth: str = "") -> tuple
     found = []
     for klass, cost in zip(classes, costs, strict=True):
         labels = dict(klass.labels)
-        mine = sum(w for w, term in one.liked if all(_holds(r, labels) for r in term))
+        mine = sum(
+            weight for weight, terms in one.liked
+            if any(all(_holds(r, labels) for r in term) for term in terms)
+        )  # fmt: skip
         mine += int(labels.get(worth, "0"))
         found.append(mine * len(dear) - dear.index(cost))
     return tuple(found) if len(set(found)) > 1 else ()

@@ -210,6 +210,20 @@ def test_nodes_with_the_data_come_first_and_then_the_cheap_ones() -> None:
     assert set(world.gang(8, {})) == {"n1", "n2"}
 
 
+def test_nodes_with_more_of_the_data_come_first_whoever_says_so() -> None:
+    world, size = World(), {"cpu": "4", "memory": "8Gi", "pods": "20"}
+    ours, fluids = "data.athanor.dev/default.", "fluid.io/s-default-"
+    told = {"n0": {f"{ours}images": "", f"{fluids}images": "true"}, "n1": {COST: "dear"},
+            "n3": {f"{fluids}images": "true", f"{ours}words": ""}}  # fmt: skip
+    for name, labels in told.items():
+        world.put(Node, name, labels=labels, status={"allocatable": size}, spec={})
+    mounts = [
+        {"name": n, "persistentVolumeClaim": {"claimName": n}} for n in ("images", "words", "none")
+    ]
+    assert world.gang(6, {"volumes": mounts}) == ["n0"] * 2 + ["n3"] * 4
+    assert world.gang(13, {}).count("n1") == 1
+
+
 def test_volumes_hold_pods_where_they_are() -> None:
     world = World()
     here = {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["b"]}]}

@@ -131,16 +131,16 @@ def _groups(
 
 
 def _still(near: Near, mates: Iterable[Spot]) -> Near:
-    """What binds ranks that join others, in the domains of these.
+    """What ranks that join others want, in the domains of these.
 
     Pods that run are counted in rules of equal spreading already, but not where each domain takes
     so many of the set and no more.
     """
     beside = tuple((spot.node, 1) for spot in mates)
-    return Near(spreads=tuple(
-        one if one.skew > 0 else one._replace(beside=(*one.beside, *beside))
-        for one in near.spreads
-    ))  # fmt: skip
+    spreads = tuple(
+        one if one.skew > 0 else one._replace(beside=(*one.beside, *beside)) for one in near.spreads
+    )
+    return Near(spreads=spreads, prefer=near.prefer)
 
 
 def _domain(state: State, level: int, mates: Iterable[Spot]) -> Bools | None:
@@ -266,7 +266,7 @@ def _beside(state: State, g: int, held: Held, more: tuple[int, ...]) -> Spots | 
     found: list[tuple[Spot, ...]] = []
     for i, one in enumerate(ask.sets):
         inside = _both(nodes, _domain(state, one.near.required, held.spots[i]))
-        alone = one._replace(near=Near())
+        alone = one._replace(near=Near(prefer=one.near.prefer))
         spots = place.place(
             ledger, (alone,), (more[i],), held.pool, state.levels(held.pool), inside
         )

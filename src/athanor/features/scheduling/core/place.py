@@ -1,7 +1,8 @@
 """Where a gang goes: all of its pod sets or none, pods in score order, ties in a fixed order.
 
 A single pod set is placed exactly: nodes are independent, so it fits if and only if the room for
-its pods adds up. Several sets of different shapes are tried hardest first.
+its pods adds up. Several sets of different shapes are tried hardest first. Nodes that suit better
+come first, but decide only where a gang goes, never whether.
 """
 
 from __future__ import annotations
@@ -28,21 +29,30 @@ def place(
     """Take places for `counts` pods of the sets, all or nothing; None leaves the ledger as it was.
 
     On success the places are booked in the ledger; `undo` gives them back. When taking the best
-    nodes first fails for several sets, all ways are searched within a budget. `inside`: the nodes
-    the gang may use (None: all).
+    nodes first fails for several sets, it does not matter any more which suit better, and then all
+    ways are searched within a budget. `inside`: the nodes the gang may use (None: all).
     """
-    order = [*range(len(sets))]
-    if len(sets) > 1:
-        order.sort(key=lambda i: _hardness(sets[i], counts[i]))
-    found: dict[int, tuple[Spot, ...]] = {}
-    for i in order:
-        spots = _place_set(ledger, sets[i], counts[i], pool, levels, inside)
-        if spots is None:
-            for j, taken in found.items():
-                _give(ledger, sets[j].shape, taken)
-            return search.exactly(ledger, sets, counts, pool, order, inside) if found else None
-        found[i] = spots
-    return tuple(found[i] for i in range(len(sets)))
+    if len(sets) == 1:
+        alone = _place_set(ledger, sets[0], counts[0], pool, levels, inside)
+        return None if alone is None else (alone,)
+    order = sorted(range(len(sets)), key=lambda i: _hardness(sets[i], counts[i]))
+    tries = [sets]
+    if any(one.near.prefer for one in sets):
+        tries.append([one._replace(near=one.near.anywhere) for one in sets])
+    for asked in tries:
+        found: dict[int, tuple[Spot, ...]] = {}
+        for i in order:
+            spots = _place_set(ledger, asked[i], counts[i], pool, levels, inside)
+            if spots is None:
+                break
+            found[i] = spots
+        else:
+            return tuple(found[i] for i in range(len(sets)))
+        for i, taken in found.items():
+            _give(ledger, sets[i].shape, taken)
+        if not found:  # the set that comes first fits nowhere by itself
+            return None
+    return search.exactly(ledger, sets, counts, pool, order, inside)
 
 
 def undo(ledger: Ledger, sets: Sequence[SetAsk], spots: Spots) -> None:
@@ -68,7 +78,7 @@ def force(ledger: Ledger, sets: Sequence[SetAsk], spots: Spots) -> None:
 def _hardness(ask: SetAsk, pods: int) -> tuple[bool, int, int, int]:
     devices = ask.shape.devices
     return (
-        not ask.near.asked, -devices.needed * devices.milli, -max(ask.shape.request, default=0),
+        not ask.near.tied, -devices.needed * devices.milli, -max(ask.shape.request, default=0),
         -pods,
     )  # fmt: skip
 

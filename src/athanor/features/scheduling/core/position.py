@@ -106,7 +106,7 @@ def here(snapshot: Snapshot, decisions: Decisions, gang: int) -> tuple[Why, ...]
     nodes = running.node[running.gang == gang].astype(np.int64)
     if pool == UNSET or not len(nodes):
         return ()
-    said = [_pool(snapshot, gang, pool), _near(snapshot, pool, nodes)]
+    said = [_pool(snapshot, gang, pool), _near(snapshot, gang, pool, nodes)]
     if int(gangs.queue[gang]) != UNSET:
         said += [_claim(snapshot, decisions, gang, pool), *_safe(snapshot, gang, decisions.now)]
     return tuple(said)
@@ -140,7 +140,7 @@ def _preferred(s: Snapshot, queue: int) -> list[int]:
     return sorted(range(len(s.pools.names)), key=lambda p: (float(s.pools.cost[p]), p))
 
 
-def _near(s: Snapshot, pool: int, nodes: Ints) -> Why:
+def _near(s: Snapshot, gang: int, pool: int, nodes: Ints) -> Why:
     distinct = np.unique(nodes)
     text = f"{_some(len(nodes), 'pod')} on {_some(len(distinct), 'node')}"
     details: dict[str, int | float | str] = {"pods": len(nodes), "nodes": len(distinct)}
@@ -149,7 +149,26 @@ def _near(s: Snapshot, pool: int, nodes: Ints) -> Why:
         details[f"domains of {s.levels[level]}"] = domains
         text += f", in {_some(domains, s.levels[level])}"
     rule = "spread over free nodes" if s.pools.spread[pool] else "where least is broken up"
+    suited = _suited(s, gang, pool)
+    if suited is not None:
+        details["pods that it suits best"] = suited
+        rule = f"{suited} where it suits best (preferred nodes and data, then cost), and {rule}"
     return Why(code="Nodes", message=f"{text}: {rule}", details=tuple(sorted(details.items())))
+
+
+def _suited(s: Snapshot, gang: int, pool: int) -> int | None:
+    """How many pods are on the nodes of the pool that suit them best; None: all nodes do alike."""
+    found, differ = 0, False
+    mine = s.running.gang == gang
+    for row in np.unique(s.running.pod_set[mine]).tolist():
+        klass, prefer = s.nodes.klass, s.pod_sets.prefer[row]
+        worth = np.array(prefer)[klass] if prefer else np.zeros(len(klass), dtype=np.int64)
+        may = (s.nodes.pool == pool) & (s.shapes.barred[s.pod_sets.shape[row]][klass] == 0)
+        best = np.unique(worth[may])
+        differ |= len(best) > 1
+        taken = worth[s.running.node[mine & (s.running.pod_set == row)]]
+        found += int((taken >= best[-1]).sum()) if len(best) else 0
+    return found if differ else None
 
 
 def _claim(s: Snapshot, decisions: Decisions, gang: int, pool: int) -> Why:

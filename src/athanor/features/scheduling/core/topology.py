@@ -1,7 +1,8 @@
 """Which domains of the topology tree a pod set goes to: required, preferred, balanced, slices.
 
-Domains are compared by the room they have for the set's pods: the tightest one that holds all of
-it, else the fewest, largest first.
+Domains are compared by the room they have for the set's pods: of those that hold all of it the one
+whose nodes suit best, then the tightest; else the fewest, largest first. Inside a domain nodes that
+suit better come first.
 """
 
 from __future__ import annotations
@@ -30,8 +31,18 @@ class Near(NamedTuple):
 
     @property
     def asked(self) -> bool:
-        """Whether the topology matters at all."""
+        """Whether it matters where the pods go."""
         return self != Near()
+
+    @property
+    def tied(self) -> bool:
+        """Whether domains matter."""
+        return self.anywhere != Near()
+
+    @property
+    def anywhere(self) -> Near:
+        """The same with no node that suits better than another."""
+        return self._replace(prefer=()) if self.prefer else self
 
     @property
     def binds(self) -> bool:
@@ -61,7 +72,17 @@ def parts(
     pool's levels from the widest to the nearest, `meant` the nodes whose domains matter, `klass`
     the nodes' classes. What ends without a proof is counted in `gave_up`.
     """
-    for inside in _outer(near, pods, room, domains, meant, klass):
+    worth = np.array(near.prefer)[klass] if near.prefer and klass is not None else None
+    for way in _ways(near, pods, room, domains, levels, meant, worth, gave_up):
+        yield way if worth is None else [p for part in way for p in _liked(part, worth, room)]
+
+
+def _ways(
+    near: Near, pods: int, room: Ints, domains: Smalls, levels: Sequence[int], meant: Bools,
+    worth: Ints | None, gave_up: list[int] | None,
+) -> Iterator[list[Part]]:  # fmt: skip
+    """How many pods go to which domains."""
+    for inside in _outer(near, pods, room, domains, meant, worth):
         if near.spreads:
             way = spread.deal(near.spreads, pods, room, domains, inside, near.slices, gave_up)
             if way is not None:
@@ -69,27 +90,22 @@ def parts(
             if near.evenly:
                 continue
         if near.slices is not None:
-            cut = _slices(near, pods, room, domains, inside)
+            cut = _slices(near, pods, room, domains, inside, worth)
             if cut is not None:
                 yield cut
         elif near.balanced and near.preferred != UNSET:
             yield _spread(near.preferred, pods, room, domains, inside)
         elif near.preferred != UNSET:
-            yield _fewest(near.preferred, pods, room, domains, levels, inside)
-        elif near.prefer and klass is not None:
-            yield _liked(near.prefer, pods, room, inside, klass)
+            yield _fewest(near.preferred, pods, room, domains, levels, inside, worth)
         else:
             yield [Part(inside, pods)]
 
 
-def _liked(
-    prefer: Sequence[int], pods: int, room: Ints, inside: Bools, klass: Smalls
-) -> list[Part]:
-    """The most preferred nodes first, each as full as can be."""
-    worth = np.array(prefer)[klass]
+def _liked(part: Part, worth: Ints, room: Ints) -> list[Part]:
+    """The nodes of a part that suit best first, each as full as can be."""
+    inside, rest = part
     found: list[Part] = []
-    rest = pods
-    for value in sorted(set(worth[inside].tolist()), reverse=True):
+    for value in sorted(set(worth[inside & (room > 0)].tolist()), reverse=True):
         here = inside & (worth == value)
         share = min(rest, int(np.minimum(room[here], rest).sum()))
         if share:
@@ -110,24 +126,32 @@ def per_domain(level: int, room: Ints, domains: Smalls, inside: Bools) -> Ints:
 
 
 def _outer(
-    near: Near, pods: int, room: Ints, domains: Smalls, everywhere: Bools, klass: Smalls | None
+    near: Near, pods: int, room: Ints, domains: Smalls, everywhere: Bools, worth: Ints | None
 ) -> Iterator[Bools]:
-    """The domains that hold all of the set: the most preferred, then the tightest first."""
+    """The domains that hold all of the set."""
     if near.required == UNSET:
         yield everywhere
         return
     total = per_domain(near.required, room, domains, everywhere)
     enough = np.flatnonzero(total >= max(pods, 1))
-    order = enough[np.argsort(total[enough], kind="stable")]
-    if near.prefer and klass is not None:
-        worth = np.array(near.prefer)[klass]
-        suits = [_suits(worth, pods, room, domains[near.required] == d) for d in order]
-        order = order[np.argsort(-np.array(suits), kind="stable")]
-    for d in order:
+    if not len(enough):
+        return
+    for d in _best(enough, total, pods, room, domains[near.required], worth):
         yield domains[near.required] == d
 
 
-def _suits(worth: Ints, pods: int, room: Ints, inside: Bools) -> int:
+def _best(
+    some: Ints, total: Ints, pods: int, room: Ints, domain: Smalls, worth: Ints | None
+) -> Ints:
+    """Domains with room for so many pods: those that suit best, then the tightest first."""
+    order: Ints = some[np.argsort(total[some], kind="stable")]
+    if worth is None:
+        return order
+    there = [suits(worth, pods, room, domain == d) for d in order]
+    return order[np.argsort(-np.array(there, dtype=np.int64), kind="stable")]
+
+
+def suits(worth: Ints, pods: int, room: Ints, inside: Bools) -> int:
     """What the best places for so many pods are worth together."""
     nodes = np.flatnonzero(inside)
     nodes = nodes[np.argsort(-worth[nodes], kind="stable")]
@@ -136,16 +160,18 @@ def _suits(worth: Ints, pods: int, room: Ints, inside: Bools) -> int:
 
 
 def _fewest(
-    level: int, pods: int, room: Ints, domains: Smalls, levels: Sequence[int], inside: Bools
-) -> list[Part]:
+    level: int, pods: int, room: Ints, domains: Smalls, levels: Sequence[int], inside: Bools,
+    worth: Ints | None,
+) -> list[Part]:  # fmt: skip
     """One domain of the preferred level, else of a wider one, else the fewest of the preferred."""
     wider = list(levels[: levels.index(level) + 1]) if level in levels else []
     for each in reversed(wider):
         total = per_domain(each, room, domains, inside)
         enough = np.flatnonzero(total >= max(pods, 1))
         if len(enough):
-            tightest = enough[np.argmin(total[enough])]
-            there = inside & (domains[each] == tightest)
+            open_ = np.where(inside, room, 0)
+            best = _best(enough, total, pods, open_, domains[each], worth)[0]
+            there = inside & (domains[each] == best)
             if each == level:
                 return [Part(there, pods)]
             return _greedy(level, pods, room, domains, there)
@@ -193,7 +219,9 @@ def _spread(level: int, pods: int, room: Ints, domains: Smalls, inside: Bools) -
     ]
 
 
-def _slices(near: Near, pods: int, room: Ints, domains: Smalls, inside: Bools) -> list[Part] | None:
+def _slices(
+    near: Near, pods: int, room: Ints, domains: Smalls, inside: Bools, worth: Ints | None
+) -> list[Part] | None:
     """Whole slices a domain: the domain that holds most first, the last one as tight as can be."""
     size, level = near.slice_size, near.slice_level
     if level >= len(domains):
@@ -203,10 +231,11 @@ def _slices(near: Near, pods: int, room: Ints, domains: Smalls, inside: Bools) -
     if slices.sum() < rest:
         return None
     found: list[Part] = []
-    left = pods
+    left, open_ = pods, np.where(inside, room, 0)
     while rest > 0:
         enough = np.flatnonzero(slices >= rest)
-        d = enough[np.argmin(slices[enough])] if len(enough) else int(np.argmax(slices))
+        best = _best(enough, slices, left, open_, domains[level], worth)
+        d = int(best[0] if len(best) else np.argmax(slices))
         share = min(rest, int(slices[d]))
         here = min(left, share * size)
         found.append(Part(inside & (domains[level] == d), here))
