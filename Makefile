@@ -5,7 +5,7 @@ SEEDS ?= 20
 # compiled files are kept: without them every start reads all sources again
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help core dev up demo test check golden bench bench-full kube conformance acceptance acceptance-full verify lock crds docs clean
+.PHONY: help core dev up demo test check golden bench bench-full kube helm conformance acceptance acceptance-full verify lock crds docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -38,6 +38,9 @@ bench-full: dev  ## all figures, long ones too
 
 kube: dev  ## build a real Kubernetes control plane for tests, once, into a cache (Go, 4-7 minutes)
 	@$(PY) -m tests.conformance.kube.plane
+
+helm: dev  ## build the real helm for tests, once, into a cache (Go, 2-10 minutes)
+	@$(PY) -m tests.conformance.kube.helm
 
 conformance: dev  ## the same scenarios on our API server and a real one; kubectl and other people's clients
 	@$(PY) -m tests.run conformance

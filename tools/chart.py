@@ -7,6 +7,7 @@ test does that).
 
 from __future__ import annotations
 
+import json
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from athanor.assembly.install import submitter
+from athanor.assembly.install import apply, submitter
 from athanor.assembly.install.manifests import manifests
 from athanor.assembly.install.parts import Wishes
 
@@ -23,13 +24,31 @@ HEAD = "# Written by `make crds` from src/athanor/assembly/install. Do not edit.
 IMAGE, NAMESPACE, REPLICAS, PULL = "image-of-the-values", "namespace-of-the-release", 77777, "Pull"
 URL, STORAGE = "url-of-the-values", "storage-of-the-values"
 TEMPLATES = {
-    IMAGE: "{{ .Values.image }}",
+    IMAGE: "{{ .Values.image | quote }}",
     NAMESPACE: "{{ .Release.Namespace }}",
     str(REPLICAS): "{{ .Values.replicas }}",
     f"imagePullPolicy: {PULL}": "imagePullPolicy: {{ .Values.pullPolicy }}",
     URL: "{{ .Values.gatewayUrl | quote }}",
-    STORAGE: "{{ .Values.storage }}",
+    STORAGE: "{{ .Values.storage | quote }}",
 }
+KEEP = {"helm.sh/resource-policy": "keep"}
+SCHEMA = {
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "image": {"type": "string", "minLength": 1},
+        "pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
+        "replicas": {"type": "integer", "minimum": 1, "maximum": 9},
+        "gatewayUrl": {"type": "string", "pattern": "^(https://.+)?$"},
+        "storage": {
+            "type": ["string", "integer"],
+            "pattern": "^[0-9.]*[1-9][0-9.]*(k|[MGTPE]|[KMGTPE]i)?$",
+        },
+        "global": {"type": "object"},
+    },
+}
+"""What `athanor install` takes; a chart around this one may have values for all."""
 
 
 class Plain(yaml.SafeDumper):
@@ -55,11 +74,16 @@ def chart() -> dict[str, str]:
         "image": "athanor:latest", "pullPolicy": "IfNotPresent", "replicas": 2,
         "gatewayUrl": "", "storage": "20Gi",
     }  # fmt: skip
-    files = {"Chart.yaml": HEAD + text(about), "values.yaml": HEAD + text(values)}
+    files = {
+        "Chart.yaml": HEAD + text(about), "values.yaml": HEAD + text(values),
+        "values.schema.json": json.dumps(SCHEMA, indent=2) + "\n",
+    }  # fmt: skip
     for manifest in manifests(wishes):
         kind = manifest["kind"].lower()
         if kind in ("namespace", "customresourcedefinition"):
             continue
+        if apply.stays(manifest):
+            manifest["metadata"]["annotations"] = KEEP
         name = f"templates/{kind}-{manifest['metadata']['name'].replace(':', '-')}.yaml"
         body = text(manifest)
         for found, template in TEMPLATES.items():
@@ -84,8 +108,7 @@ def wanted() -> dict[Path, str]:
 def main() -> int:
     """Write the files, or with --check compare them; 1 when one is out of date."""
     files = wanted()
-    there = {CHART / "Chart.yaml", CHART / "values.yaml", *CHART.glob("templates/*.yaml")}
-    there = {path for path in there if path.exists()}
+    there = {*CHART.glob("*.yaml"), *CHART.glob("*.json"), *CHART.glob("templates/*.yaml")}
     outdated = [
         path for path, body in files.items() if not path.exists() or path.read_text() != body
     ] + sorted(there - set(files))

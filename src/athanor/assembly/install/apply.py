@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from athanor.api.meta import GROUP, JSON
@@ -204,7 +204,7 @@ async def uninstall(client: Client, wishes: Wishes, told: Told, *, data: bool) -
         client, "`athanor down` ends the platform; its data directory is all there is"
     )
     door = aggregated.api_service(aggregated.GATEWAY, wishes.namespace)  # left when it was killed
-    going = [door, *reversed(_removable(manifests(wishes), data=data))]
+    going = [door, *reversed([m for m in manifests(wishes) if data or not stays(m)])]
     for manifest in going:
         resource, meta = resource_of(manifest), manifest["metadata"]
         try:
@@ -239,14 +239,7 @@ def _held(found: JSON) -> str:
     return "; ".join([waits, *said])
 
 
-def _removable(made: Iterable[JSON], *, data: bool) -> list[JSON]:
-    """Queues and pools are data as jobs are: people have changed them."""
-    return [
-        manifest
-        for manifest in made
-        if data
-        or (
-            manifest["kind"] not in ("CustomResourceDefinition", "PriorityClass")
-            and not manifest["apiVersion"].startswith(GROUP)
-        )
-    ]
+def stays(manifest: JSON) -> bool:
+    """Whether removing leaves it: definitions, and queues and pools, which people have changed."""
+    kinds = ("CustomResourceDefinition", "PriorityClass")
+    return manifest["kind"] in kinds or bool(manifest["apiVersion"].startswith(GROUP))
