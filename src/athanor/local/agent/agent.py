@@ -31,6 +31,7 @@ from athanor.local.agent.heartbeat import Heartbeat
 from athanor.local.agent.kubelet.server import Kubelet
 from athanor.local.agent.node import Node, Settings
 from athanor.local.agent.overlay import Overlays
+from athanor.local.agent.peers import Peers
 from athanor.local.agent.place import API_PORT
 from athanor.local.agent.plan import fit
 from athanor.local.agent.plan.environ import Missing
@@ -75,9 +76,11 @@ class Agent:
         fields = f"spec.nodeName={settings.name}"
         self.pods = Follower(client, of(Pod), self._changed, fields)
         self._services = Follower(client, of(Service), self._service_changed)
+        self._peers = Peers(client, self.workers, lambda where: self.directory.touch(where))
         self.directory = Directory(
-            self.workers, lambda: list(self._services.objects.values()), self._gateway
-        )
+            self.workers, lambda: list(self._services.objects.values()), self._peers.lines,
+            self._gateway,
+        )  # fmt: skip
         self._relay = Relay(lambda: asyncio.open_connection(*settings.api))
         self._egress = Egress(self.supervised, self._gateway, settings.network)
         self.node: Node | None = None
@@ -109,6 +112,8 @@ class Agent:
             self.supervised.run(self._met), self._services.run(), self.directory.run(),
             self.node.claims.run(), self._announce(), self._refresh(), kubelet.run(),
         ]  # fmt: skip
+        if self.settings.joined is not None:
+            jobs.append(self._peers.run())
         try:
             async with asyncio.TaskGroup() as group:
                 for job in jobs:

@@ -60,6 +60,11 @@ class Preparation:
         self.place = self._place(os.getuid())
         self.volumes = Volumes(node, self.place, pod, self._lookup, node.claims.folder)
 
+    @property
+    def reached_at(self) -> str:
+        """The pod's address, or the node's where it shares that."""
+        return self.address or self._node.settings.address
+
     def refer(self, pod: JSON) -> None:
         """The pod as it is now."""
         self._pod = pod
@@ -274,7 +279,7 @@ class Preparation:
 
     def _facts(self) -> dict[str, str]:
         return {
-            "podIP": self.address or self._node.settings.address,
+            "podIP": self.reached_at,
             "hostIP": self._node.settings.address,
         }
 

@@ -1,11 +1,13 @@
 """Names that resolve inside a pod: its own, its gang's, the Services of its namespace.
 
 The text is a hosts(5) file; there is no DNS server. A Service's name leads to its ready pods.
+Ranks on other nodes are known from the Endpoints of their gang's Service, as a cluster's DNS
+server knows them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from athanor.api.meta import JSON
 
@@ -13,12 +15,14 @@ DOMAIN = "svc.cluster.local"
 _API = "kubernetes.default"
 
 
-def hosts(pod: JSON, address: str, gateway: str, shared: str) -> str:
-    """The hosts file of a pod. `shared`: the lines of its subdomain and of Services."""
+def hosts(pod: JSON, address: str, gateway: str, shared: str, machine: str = "") -> str:
+    """The hosts file of a pod. `shared`: the lines of its subdomain and of Services; `machine`:
+    the name of the machine whose network it shares, which programs look up to say where they are.
+    """
     lines = ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
     if gateway:
         lines.append(f"{gateway}\t{_API}.svc {_API} kubernetes {_API}.{DOMAIN}")
-    lines.append(f"{address}\t{' '.join(_names(pod))}")
+    lines.append(f"{address}\t{' '.join([*_own_names(pod), *filter(None, [machine])])}")
     lines += [
         f"{alias['ip']}\t{' '.join(alias.get('hostnames') or [])}"
         for alias in pod["spec"].get("hostAliases") or []
@@ -31,7 +35,23 @@ def group(subdomain: str, pods: Iterable[tuple[JSON, str]]) -> str:
     if not subdomain:
         return ""
     mine = [(pod, at) for pod, at in pods if pod["spec"].get("subdomain") == subdomain]
-    return "".join(f"{at}\t{' '.join(_names(pod))}\n" for pod, at in mine)
+    return "".join(f"{at}\t{' '.join(_own_names(pod))}\n" for pod, at in mine)
+
+
+def elsewhere(endpoints: JSON, here: Collection[str]) -> str:
+    """The lines of a gang's ranks on other nodes; `here` are the host names of those on this."""
+    meta = endpoints["metadata"]
+    found = {
+        address["hostname"]: address["ip"]
+        for subset in endpoints.get("subsets") or []
+        for kind in ("addresses", "notReadyAddresses")
+        for address in subset.get(kind) or []
+        if address.get("hostname") and address["hostname"] not in here
+    }
+    return "".join(
+        f"{at}\t{' '.join(_names(own, meta['name'], meta['namespace']))}\n"
+        for own, at in sorted(found.items())
+    )
 
 
 def services(known: Iterable[JSON], namespace: str, pods: list[tuple[JSON, str]]) -> str:
@@ -73,12 +93,15 @@ def matches(selector: Mapping[str, str], pod: JSON) -> bool:
     return bool(selector) and all(labels.get(k) == v for k, v in selector.items())
 
 
-def _names(pod: JSON) -> list[str]:
-    own, subdomain = hostname(pod), pod["spec"].get("subdomain")
+def _own_names(pod: JSON) -> list[str]:
+    return _names(hostname(pod), pod["spec"].get("subdomain") or "", pod["metadata"]["namespace"])
+
+
+def _names(own: str, subdomain: str, namespace: str) -> list[str]:
     if not subdomain:
         return [own]
     short = f"{own}.{subdomain}"
-    full = f"{short}.{pod['metadata']['namespace']}"
+    full = f"{short}.{namespace}"
     return [f"{full}.{DOMAIN}", f"{full}.svc", full, short, own]
 
 

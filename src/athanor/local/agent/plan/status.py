@@ -42,8 +42,8 @@ def build(
         "reason": ended.reason if ended else old.get("reason"),
         "message": ended.message if ended else old.get("message"),
     }
-    if seen.address:
-        said["podIP"], said["podIPs"] = seen.address, [{"ip": seen.address}]
+    if address := seen.address or (seen.host_ip if spec.get("hostNetwork") else ""):
+        said["podIP"], said["podIPs"] = address, [{"ip": address}]
     return said
 
 

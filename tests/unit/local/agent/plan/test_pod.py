@@ -218,3 +218,11 @@ def test_readiness_gates() -> None:
     which["status"] = {"conditions": [{"type": "x/y", "status": "True"}]}
     found = conditions(decide(which, ran()).status)
     assert found["Ready"] == ("True", "") and found["x/y"] == ("True", "")
+
+
+def test_a_pod_in_its_nodes_network_has_the_nodes_address() -> None:
+    own = decide(pod(), ran(), host_ip="192.0.2.2", address="10.88.0.2").status
+    assert (own["hostIP"], own["podIP"]) == ("192.0.2.2", "10.88.0.2")
+    shared = decide(pod(hostNetwork=True), ran(), host_ip="192.0.2.2").status
+    assert shared["podIPs"] == [{"ip": "192.0.2.2"}]
+    assert "podIP" not in decide(pod(), ran(), host_ip="192.0.2.2").status

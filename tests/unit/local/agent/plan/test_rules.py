@@ -100,3 +100,5 @@ def test_names_inside_a_pod() -> None:
     assert table["kubernetes.default.svc"] == ["10.88.0.1"]
     assert sorted(set(table["g"])) == ["10.88.0.2", "10.88.0.3"]
     assert names.services([service], "other", pods) == ""
+    there = names.hosts(one, "192.0.2.2", "", "", machine="bench1")
+    assert "192.0.2.2\tg-0.g.d.svc.cluster.local" in there and " bench1\n" in there
