@@ -15,6 +15,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pytest
+
 from tests.conformance.kube.plane import cache_dir
 
 WANTED: Mapping[str, Sequence[str]] = {
@@ -55,6 +57,14 @@ def environment(name: str) -> Path:
         if not (venv / ".complete").exists():
             _make(venv, wanted)
     return venv
+
+
+def installed(name: str) -> str:
+    """The path of an environment; a test that needs one that cannot be is skipped."""
+    try:
+        return str(environment(name))
+    except NotAvailable as why:
+        pytest.skip(str(why))
 
 
 def _make(venv: Path, wanted: Sequence[str]) -> None:

@@ -10,14 +10,12 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.acceptance.console import Console
-from tests.acceptance.environments import NotAvailable, environment
-
-EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+from tests.acceptance.environments import installed
+from tests.acceptance.trainings import EXAMPLES, jax_learned, regression_agrees, trees_agree
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +27,6 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
 @pytest.fixture(scope="module")
 def venv() -> str:
     return installed("small")
-
-
-def installed(name: str) -> str:
-    """The path of an environment; a test that needs one that cannot be is skipped."""
-    try:
-        return str(environment(name))
-    except NotAvailable as why:
-        pytest.skip(str(why))
 
 
 def trained(
@@ -59,9 +49,7 @@ def test_jax(console: Console, venv: str, ranks: int) -> None:
         console, venv, "jax", f"jax-{ranks}", "--workers", str(ranks), "--cpu", "200m",
         "--", "python", "train_jax.py", "--epochs", "20",
     )  # fmt: skip
-    accuracy = [float(value) for value in re.findall(r"accuracy ([01]\.\d+)", log)]
-    assert accuracy[-1] > 0.9
-    assert accuracy[-1] > accuracy[0]
+    jax_learned(log)
 
 
 def test_xgboost(console: Console, venv: str) -> None:
@@ -69,10 +57,7 @@ def test_xgboost(console: Console, venv: str) -> None:
         console, venv, "xgboost", "trees", "--workers", "2", "--cpu", "200m",
         "--", "python", "train_xgboost.py",
     )  # fmt: skip
-    models = re.findall(r"rank (\d) of 2: model (\w+) accuracy (0\.\d+|1\.0+)", log)
-    assert {rank for rank, _, _ in models} == {"0", "1"}
-    assert len({model for _, model, _ in models}) == 1
-    assert float(models[0][2]) > 0.9
+    trees_agree(log)
     assert (console.project / "outputs" / "trees" / "model.json").exists()
 
 
@@ -98,11 +83,7 @@ def test_a_training_through_the_launch_agent(console: Console, venv: str) -> Non
         console, venv, "mpi", "regression", "--workers", "2", "--cpu", "200m",
         "--", "python", "train_mpi.py",
     )  # fmt: skip
-    ends = re.findall(r"rank (\d) of 2 on (\S+): accuracy (0\.\d+), all equal (\w+)", log)
-    assert {(rank, where) for rank, where, _, _ in ends} == {
-        ("0", "regression-worker-0"), ("1", "regression-worker-1"),
-    }, log  # fmt: skip
-    assert all(float(accuracy) > 0.85 and same == "True" for _, _, accuracy, same in ends)
+    regression_agrees(log, "regression-worker-0", "regression-worker-1")
 
 
 def test_a_launcher_whose_worker_dies_starts_again_from_its_checkpoint(

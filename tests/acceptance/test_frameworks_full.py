@@ -14,7 +14,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.acceptance.console import Console
-from tests.acceptance.test_frameworks import EXAMPLES, installed, trained
+from tests.acceptance.environments import installed
+from tests.acceptance.test_frameworks import trained
+from tests.acceptance.trainings import EXAMPLES
 
 pytestmark = pytest.mark.skipif(
     "ATHANOR_FULL" not in os.environ, reason="several GB of packages: make acceptance-full"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.acceptance.environments import installed
 from tests.conformance import worlds
 from tests.conformance.kube import plane as kube
 
@@ -60,3 +63,21 @@ def _of_world(
 def namespace() -> str:
     """A name for a namespace that no other test uses; the scenario creates it."""
     return f"conf-{os.getpid()}-{next(_numbers)}"
+
+
+@pytest.fixture(scope="session")
+def venv() -> Iterator[str]:
+    """The environment where every user may use it: the cache may be in a closed home."""
+    made = Path(installed("small"))
+    with tempfile.TemporaryDirectory(prefix="environments-") as folder:
+        Path(folder).chmod(0o755)
+        shutil.copytree(made, Path(folder) / "small", symlinks=True, copy_function=link)
+        yield f"{folder}/small"
+
+
+def link(file: str, to: str) -> None:
+    """A file under another name, or a copy where that is on another file system."""
+    try:
+        os.link(file, to, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(file, to, follow_symlinks=False)

@@ -151,16 +151,15 @@ def laptop(folder: Path) -> Iterator[Place]:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[Place]:
-    """A real control plane with the product on it."""
+def cluster(folder: Path, *more: str, address: str = "") -> Iterator[Place]:
+    """A real control plane with the product on it; `more` nodes than one, at an address."""
     shared = folder / "shared"
     shared.mkdir()
+    flags = ("--schedulable", "--label", f"{POOL}=default", "--allow-host-path", str(shared))
+    flags += ("--address", address) if address else ()
     with product.cluster(folder) as made, ExitStack() as stack:
         made.install()
-        node = made.node(
-            "machine", "--schedulable", "--label", f"{POOL}=default",
-            "--allow-host-path", str(shared),
-        )  # fmt: skip
+        node, *_ = [made.node(name, *flags) for name in ("machine", *more)]
         config = _context("cluster", made.admin, folder)
         stack.enter_context(_volumes(made.admin, shared / "volumes"))
         nodes = stack.enter_context(Simulated(made.admin))

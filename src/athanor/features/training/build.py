@@ -290,8 +290,10 @@ def _directory(job: TrainingJob, defaults: Defaults) -> str:
 
 
 def _wants_claim(job: TrainingJob, defaults: Defaults) -> bool:
+    """A job whose outputs are in a claim has its checkpoints there, too, unless it wants none."""
     asked = job.spec.checkpoints
-    return asked is not None and asked.enabled and not _directory(job, defaults)
+    wanted = bool(job.spec.outputs) if asked is None else asked.enabled
+    return wanted and not _directory(job, defaults)
 
 
 def _claimed(job: TrainingJob) -> JSON:

@@ -76,8 +76,11 @@ def test_outputs_lie_on_the_machine_or_in_a_claim() -> None:
     assert claim(job(outputs="/home/ann/out"), LAPTOP) is None
     there = job(outputs="/out")
     assert claim(there, CLUSTER) is not None
-    (mount,) = pod_of(there)["containers"][0]["volumeMounts"]
+    saved, mount = pod_of(there)["containers"][0]["volumeMounts"]
     assert (mount["mountPath"], mount["subPath"]) == ("/out", "outputs")
+    assert env_of(pod_of(there)["containers"][0])["ATHANOR_CHECKPOINT_DIR"] == saved["mountPath"]
+    none = pod_of(job(outputs="/out", checkpoints={"enabled": False}))
+    assert [mount["mountPath"] for mount in none["containers"][0]["volumeMounts"]] == ["/out"]
 
 
 def test_a_tensorboard_reads_what_the_job_writes() -> None:
