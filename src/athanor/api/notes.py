@@ -107,6 +107,12 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "message": "Why, in a sentence.",
         "by": "For whom.",
     },
+    "PastRun": {
+        "admittedAt": "Since when it held its places.",
+        "endedAt": "When its pods had gone.",
+        "reason": "Why it ended, in one word.",
+        "by": "For whom.",
+    },
     "Reason": {
         "code": "One value of a closed list.",
         "message": "A sentence with the numbers.",
@@ -159,6 +165,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "finishedAt": "When it ended.",
         "evictions": "How often it was evicted.",
         "ranSeconds": "How long its runs before those evictions lasted together.",
+        "runs": "The first and the last few of those runs.",
         "resizes": "How often another size or place meant a new start.",
         "generation": "Generation of the placements that the pods follow.",
     },

@@ -18,6 +18,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from athanor.api.ends import PastRun, RankFailure
 from athanor.api.meta import JSON, Base, Condition, Object, ObjectReference
 
 DEFAULT_QUEUE = "default"
@@ -238,24 +239,6 @@ class Reason(Base, frozen=True, kw_only=True):
     details: JSON = field(default_factory=dict)
 
 
-class RankFailure(Base, frozen=True, kw_only=True):
-    """A rank that failed in this attempt. `platform`: no fault of the user's, costs no retry.
-
-    `attempt` is the rank's own (see `rankAttempts`), `node` where it ran.
-    """
-
-    pod_set: str
-    rank: NonNegative
-    exit_code: int | None = None
-    reason: str = ""
-    message: str = ""
-    platform: bool = False
-    started_at: str | None = None
-    finished_at: str | None = None
-    attempt: NonNegative = 0
-    node: str = ""
-
-
 class PodCounts(Base, frozen=True, kw_only=True):
     """How many pods of one set are in which state, in the current attempt.
 
@@ -293,7 +276,8 @@ class GangStatus(Base, frozen=True, kw_only=True):
     """The scheduler's `admission` and `reasons`; everything else by gangs.
 
     `ready` is for people: running pods of wanted ones, as in "3/4". `generation` is that of the
-    admission whose placements the pods follow, `resizes` how often that meant a new start.
+    admission whose placements the pods follow, `resizes` how often that meant a new start. `runs`
+    are those that evictions ended: the first and the last few.
     """
 
     observed_generation: int = 0
@@ -312,6 +296,7 @@ class GangStatus(Base, frozen=True, kw_only=True):
     finished_at: str | None = None
     evictions: NonNegative = 0
     ran_seconds: NonNegative = 0
+    runs: list[PastRun] = field(default_factory=list)
     resizes: NonNegative = 0
     generation: NonNegative = 0
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from athanor.api.ends import RankFailure
 from athanor.api.meta import Base, Condition, Object
 from athanor.api.pod_template import Template
 from athanor.api.scheduling import (
@@ -20,7 +21,6 @@ from athanor.api.scheduling import (
     PodCounts,
     Positive,
     Progress,
-    RankFailure,
     Topology,
 )
 

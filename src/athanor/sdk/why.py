@@ -9,8 +9,9 @@ from msgspec import structs
 
 from athanor.api import labels
 from athanor.api.core import Event, Node, Pod
+from athanor.api.ends import RankFailure
 from athanor.api.reach import workspace_gang
-from athanor.api.scheduling import Gang, RankFailure
+from athanor.api.scheduling import Gang
 from athanor.api.training import TrainingJob
 from athanor.api.workspaces import Workspace
 from athanor.sdk import archive, symptoms, visibility, watching, why_makers

@@ -7,8 +7,9 @@ import pytest
 
 from athanor.api.core import Pod
 from athanor.api.crons import Cron
+from athanor.api.ends import RankFailure
 from athanor.api.meta import JSON, ObjectMeta
-from athanor.api.scheduling import Gang, GangSpec, GangStatus, PodCounts, RankFailure, Reason
+from athanor.api.scheduling import Gang, GangSpec, GangStatus, PodCounts, Reason
 from athanor.api.sweeps import Sweep
 from athanor.api.training import TrainingJob, TrainingJobStatus
 from athanor.api.workflows import Workflow

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from athanor.api.core import ConfigMap
     from athanor.api.meta import JSON, Object
     from athanor.features.scheduling.core.measure import Measures
-    from athanor.features.scheduling.core.simulate import Scenario
+    from athanor.features.scheduling.core.simulate import Scenario, Story
 
 EXAMPLES = """\
 athanor simulate
@@ -55,7 +55,7 @@ def command(world: World, source: str, save: str, plot: str, **wishes: object) -
     """Play the cluster forward by its own scheduler, with changes."""
     from athanor.features.scheduling import scenario as scenarios
 
-    before = _scenario(world, source, wishes)
+    before, recorded = _scenario(world, source, wishes)
     if save:
         with open(save, "w", encoding="utf-8") as file:
             file.write(scenarios.write(before))
@@ -63,15 +63,19 @@ def command(world: World, source: str, save: str, plot: str, **wishes: object) -
         return
     after = _changed(before, wishes)
     _play(world, {"as it is": before, **({"changed": after} if after is not before else {})},
-          _span(str(wishes["until"])), plot)  # fmt: skip
+          _span(str(wishes["until"])), plot, recorded)  # fmt: skip
 
 
-def _play(world: World, cases: dict[str, Scenario], until: float, plot: str) -> None:
+def _play(
+    world: World, cases: dict[str, Scenario], until: float, plot: str, recorded: Story | None
+) -> None:  # fmt: skip
     from athanor.features.scheduling.core.measure import measures
     from athanor.features.scheduling.core.simulate import play
 
     stories = {name: play(one, one.start + until) for name, one in cases.items()}
     told = {name: measures(cases[name], story) for name, story in stories.items()}
+    if recorded is not None:
+        told = {"recorded": measures(next(iter(cases.values())), recorded), **told}
     if plot:
         from athanor.cli.plots import draw
 
@@ -80,7 +84,9 @@ def _play(world: World, cases: dict[str, Scenario], until: float, plot: str) -> 
         import dataclasses
 
         show.document(
-            world, {name: {**dataclasses.asdict(one), "stuck": stories[name].stuck}
+            world, {name: {**{what: None if value != value else value  # nobody knows
+                              for what, value in dataclasses.asdict(one).items()},
+                           **({"stuck": stories[name].stuck} if name in stories else {})}
                     for name, one in told.items()},
         )  # fmt: skip
         return
@@ -113,6 +119,8 @@ def _table(told: dict[str, Measures]) -> None:
 def _number(value: float, unit: str) -> str:
     from athanor.kit.spans import show_span
 
+    if value != value:  # not a number: nobody knows
+        return "-"
     if unit == "s":
         return show_span(value)
     if unit == "%":
@@ -120,18 +128,27 @@ def _number(value: float, unit: str) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _scenario(world: World, source: str, wishes: dict[str, object]) -> Scenario:
+def _scenario(
+    world: World, source: str, wishes: dict[str, object]
+) -> tuple[Scenario, Story | None]:
+    """What to play, and, of what has been, what really happened."""
+    from athanor.features.scheduling import replay
     from athanor.features.scheduling import scenario as scenarios
     from athanor.features.scheduling.core.decisions import Policy
 
     try:
         if source:
-            return scenarios.read(files.text(source, "--from"))
+            return scenarios.read(files.text(source, "--from")), None
         objects = {kind: _listed(world, kind) for kind in scenarios.KINDS}
         now = world.clock.now()
         if wishes["history"]:
-            return scenarios.history(objects, Policy(), now, _records(world))
-        return scenarios.live(objects, Policy(), now, _span(str(wishes["runtime"])))
+            past = replay.history(objects, Policy(), now, _records(world))
+            if past.on_todays:
+                show.note("on the nodes of today: nobody remembers others")
+            if past.unknown:
+                show.note(f"of {past.unknown} gangs nobody remembers when they began")
+            return past.scenario, past.recorded
+        return scenarios.live(objects, Policy(), now, _span(str(wishes["runtime"]))), None
     except ValueError as wrong:
         raise Failure(f"{source}: {wrong}" if source else str(wrong)) from None
 

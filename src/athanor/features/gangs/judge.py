@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from athanor.api.core import Pod
-from athanor.api.scheduling import Gang, RankFailure
+from athanor.api.ends import RankFailure
+from athanor.api.scheduling import Gang
 from athanor.features.gangs.observe import Observed
 from athanor.features.gangs.ranks import (
     RankView,

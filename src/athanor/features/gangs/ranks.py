@@ -14,8 +14,9 @@ from msgspec import Struct
 
 from athanor.api import labels
 from athanor.api.core import ContainerStateTerminated, ContainerStatus, Pod
+from athanor.api.ends import RankFailure
 from athanor.api.placement import unpack
-from athanor.api.scheduling import Gang, RankFailure
+from athanor.api.scheduling import Gang
 
 NODE_REASONS = frozenset({
     "NodeLost", "NodeShutdown", "Shutdown", "Terminated", "NodeAffinity",

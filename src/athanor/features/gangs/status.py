@@ -8,8 +8,9 @@ import msgspec
 
 from athanor.api import labels
 from athanor.api.core import Pod
+from athanor.api.ends import RankFailure
 from athanor.api.meta import Condition, set_condition
-from athanor.api.scheduling import Gang, GangPhase, PodCounts, Progress, RankFailure
+from athanor.api.scheduling import Gang, GangPhase, PodCounts, Progress
 from athanor.features.gangs.ranks import RankView
 from athanor.features.gangs.states import FINISHED
 from athanor.kit.times import parse_rfc3339, rfc3339

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
+from athanor.api.ends import PastRun
 from athanor.api.placement import pack, unpack
-from athanor.api.scheduling import Admission, Gang, GangPhase, GangStatus, PodCounts, Shrink
+from athanor.api.scheduling import (
+    Admission,
+    Gang,
+    GangPhase,
+    GangStatus,
+    PodCounts,
+    Shrink,
+)
 from athanor.features.gangs import status as write
 from athanor.features.gangs.judge import Situation, first_words, is_live, longest
 from athanor.features.gangs.observe import OUT_OF_SERVICE, Observed
@@ -15,6 +23,8 @@ from athanor.kit.times import parse_rfc3339, rfc3339
 
 RESIZED = "Resized"
 """The reason of a gang that starts again at another size, after a checkpoint."""
+MOST_RUNS = 8
+"""So many runs that evictions ended are told: the first and the last ones."""
 
 
 def tell(
@@ -37,7 +47,7 @@ def tell(
     if released:
         status = msgspec.structs.replace(
             status, admission=None, evictions=old.evictions + 1, started_at=None,
-            ran_seconds=old.ran_seconds + _ran(old.admission, now),
+            ran_seconds=old.ran_seconds + _ran(old.admission, now), runs=past_runs(old, now),
         )  # fmt: skip
     status = _ranks_told(s, observed, status, fresh=fresh, released=released)
     status = _times_told(status, moved, now)
@@ -51,6 +61,18 @@ def _ran(admission: Admission | None, now: float) -> int:
     if admission is None or not admission.admitted_at:
         return 0
     return max(int(now - parse_rfc3339(admission.admitted_at)), 0)
+
+
+def past_runs(old: GangStatus, now: float) -> list[PastRun]:
+    """The runs that evictions ended, with the one that is over now."""
+    admission = old.admission
+    begun = admission.admitted_at or old.started_at if admission is not None else None
+    if admission is None or not begun:
+        return old.runs
+    by = admission.evict.by if admission.evict is not None else ""
+    over = PastRun(admitted_at=begun, ended_at=rfc3339(now), reason=old.reason, by=by)
+    runs = [*old.runs, over]
+    return runs if len(runs) <= MOST_RUNS else [runs[0], *runs[1 - MOST_RUNS :]]
 
 
 def _size_told(s: Situation, event: Event, status: GangStatus, *, released: bool) -> GangStatus:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
-from athanor.api.scheduling import Gang, RankFailure
+from athanor.api.ends import RankFailure
+from athanor.api.scheduling import Gang
 from athanor.features.scheduling.core.snapshot import Snapshot
 from athanor.features.scheduling.core.table import floats
 

@@ -23,11 +23,13 @@ Marks = Mapping[str, Mapping[str, str]]
 
 
 class Lay(NamedTuple):
-    """The nodes as rows, what every need is to them, and the domains somebody asks for."""
+    """The nodes as rows, what every need is to them, and the domains and labels somebody asks
+    for."""
 
     machines: list[NodeRow]
     needs: Mapping[PodNeed, Sited]
     keys: tuple[str, ...]
+    labels: tuple[str, ...]
 
 
 class Layer:
@@ -69,7 +71,7 @@ class Layer:
         what = sites.counted([one.shape for one in sited.values()], offers)
         wide = tuple(sorted({*levels, *keys}))
         rows = self._made((what, wide, counted), machines, of_node, numbers, foreign)
-        return Lay(rows, sites.with_models(sited, rows), keys)
+        return Lay(rows, sites.with_models(sited, rows), keys, self._labels)
 
     def _classed(
         self, machines: Mapping[str, Machine], wheres: Mapping[PodNeed, pods.Where], marks: Marks

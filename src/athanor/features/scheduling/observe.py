@@ -42,7 +42,7 @@ from athanor.features.scheduling.core.table import Smalls
 from athanor.features.scheduling.foreign import Foreign
 from athanor.features.scheduling.gangs import Refused
 from athanor.features.scheduling.lay import Lay, Layer
-from athanor.features.scheduling.machines import Machines
+from athanor.features.scheduling.machines import Machine, Machines
 from athanor.features.scheduling.pods import PodNeed
 from athanor.features.scheduling.queues import Problem
 from athanor.features.scheduling.reservations import Ground
@@ -63,8 +63,8 @@ class Observed(Struct, frozen=True, kw_only=True):
     the gangs with failures, `finished` those that ended since the last look, by themselves or
     because they were deleted (at the first one: all that have ended and are there). `told[g]` is
     the number that `tellings` gives to the codes of the reasons that gang g's status says,
-    `kinds[g]` that of its kinds in `paths`. `open[pool]` of its nodes
-    take kube-scheduler's pods, too.
+    `kinds[g]` that of its kinds in `paths`. `open[pool]` of its nodes take kube-scheduler's pods,
+    too. `labels` are those of nodes that somebody asks for.
     """
 
     snapshot: Snapshot
@@ -74,6 +74,8 @@ class Observed(Struct, frozen=True, kw_only=True):
     refused: Mapping[str, Refused]
     problems: Mapping[str, Problem]
     devices: frozenset[str]
+    machines: Mapping[str, Machine] = {}
+    labels: tuple[str, ...] = ()
     namespaces: Mapping[str, Mapping[str, str]] = {}
     sharing: Mapping[str, str] = {}
     open: Mapping[str, int] = {}
@@ -200,6 +202,8 @@ class _Kept:
             refused=self.refused,
             problems=tenants.problems,
             devices=machines.devices,
+            machines=machines.by_name,
+            labels=lay.labels,
             namespaces=tenants.labels,
             sharing=machines.sharing,
             open=machines.open,

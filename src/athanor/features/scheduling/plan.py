@@ -28,6 +28,7 @@ from athanor.features.scheduling.core.snapshot import (
     Shrink,
 )
 from athanor.features.scheduling.distrust import Distrust
+from athanor.features.scheduling.fleet import Fleets
 from athanor.features.scheduling.metrics import Meters
 from athanor.features.scheduling.observe import Observed
 from athanor.features.scheduling.reasons import Telling, of_gang
@@ -46,7 +47,7 @@ class Planner:
     """`plan` with the memo of the cycle before; `past` is what it leaves for the next look.
 
     `latest` is what was last seen and decided, for those who ask why; `after` is called when it is
-    new. In the namespace `home` it remembers gangs that are over.
+    new. In the namespace `home` it remembers gangs that are over, and what nodes there were.
     Nodes that refused or lost a gang's pods are left alone for a while, longer each time.
     """
 
@@ -63,6 +64,7 @@ class Planner:
         self.telling = Telling()
         self.reporter = Reporter(self.runtimes)
         self.recorder = Recorder(home)
+        self.fleets = Fleets(home)
         self.latest: tuple[Observed, Decisions] | None = None
         self.after: Callable[[], None] = lambda: None
 
@@ -88,8 +90,9 @@ class Planner:
         actions += told + reported
         actions += reservations.statuses(seen.reservations, seen.ground, now)
         recorded, later = self.recorder(seen.finished, now)
-        moments += [*more, *later, *_moments(seen, decisions, spent)]
-        return Plan((*actions, *recorded), min(moments, default=None))
+        machines, soon = self.fleets(seen, now)
+        moments += [*more, *later, *soon, *_moments(seen, decisions, spent)]
+        return Plan((*actions, *recorded, *machines), min(moments, default=None))
 
 
 def decided(seen: Observed, decisions: Decisions) -> list[Patch]:

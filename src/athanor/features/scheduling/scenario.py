@@ -1,22 +1,18 @@
 """Scenarios for the simulator: from objects of an API server, or from a file; and to a file.
 
 `live` is the cluster as it stands: what runs ends as expected, what waits runs as long as it said.
-`history` replays what the cluster remembers (see `record`): every gang that has run comes when it
-came, on empty nodes, and needs as long as it needed.
+What was is played again by `replay`.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TypeVar
 
-import msgspec
-
 from athanor.api.core import (
-    ConfigMap,
     Namespace,
     Node,
     PersistentVolume,
@@ -25,8 +21,7 @@ from athanor.api.core import (
     PriorityClass,
 )
 from athanor.api.meta import JSON, Object
-from athanor.api.scheduling import Gang, GangStatus, Pool, Queue, Reservation
-from athanor.features.scheduling import gangs, record
+from athanor.api.scheduling import Gang, Pool, Queue, Reservation
 from athanor.features.scheduling.core.decisions import Policy
 from athanor.features.scheduling.core.simulate import Scenario
 from athanor.features.scheduling.core.snapshot import GangState, Snapshot
@@ -66,7 +61,7 @@ class _World:
 
 def live(objects: Objects, policy: Policy, now: float, runtime: float) -> Scenario:
     """The cluster now. Gangs that say nothing of their running time run `runtime` seconds."""
-    seen = _observed(objects)
+    seen = observed(objects)
     s = seen.snapshot
     said = zip(
         s.gangs.state.tolist(), s.gangs.expected_end.tolist(), s.gangs.started.tolist(),
@@ -87,25 +82,6 @@ def _left(
     if math.isnan(end):
         end = (now if math.isnan(begun) else begun) + whole
     return max(end - now, 1.0)
-
-
-def history(
-    objects: Objects, policy: Policy, now: float, records: Sequence[ConfigMap] = ()
-) -> Scenario:
-    """All that has run and is still remembered. Raises ValueError when nothing has."""
-    there = [gang for gang in _gangs(objects) if gang.status.started_at]
-    past = {gang.metadata.uid: (gang, record.lasted(gang, now)[0]) for gang in there}
-    past = {gang.metadata.uid: (gang, ran) for gang, ran in record.remembered(records)} | past
-    if not past:
-        raise ValueError("no gang that has run is remembered; without --history what is, is played")
-    fresh = [(_as_submitted(gang, uid), ran) for uid, (gang, ran) in sorted(past.items())]
-    lasted = {gangs.key_of(gang): ran for gang, ran in fresh}
-    seen = _observed({**objects, Gang: [gang for gang, _ in fresh], Pod: ()})
-    s = seen.snapshot
-    work = floats(lasted[name] for name in s.gangs.names)
-    return Scenario(
-        snapshot=s, policy=policy, start=float(s.gangs.created.min()) - 1.0, work=work
-    )  # fmt: skip
 
 
 def write(scenario: Scenario) -> str:
@@ -135,20 +111,9 @@ def read(text: str) -> Scenario:
         raise ValueError(f"no scenario: {wrong}") from None
 
 
-def _observed(objects: Objects) -> Observed:
+def observed(objects: Objects) -> Observed:
+    """Objects as the scheduler reads them. Raises ValueError where there is nothing to read."""
     seen = Observer()(_World(objects), Key("", "cluster"))
     if seen is None:
         raise ValueError("there is nothing to simulate")
     return seen
-
-
-def _gangs(objects: Objects) -> Iterable[Gang]:
-    return (gang for gang in objects.get(Gang, ()) if isinstance(gang, Gang))
-
-
-def _as_submitted(gang: Gang, uid: str) -> Gang:
-    """Under a name of its own: others of the same name may have come after it."""
-    spec = msgspec.structs.replace(gang.spec, suspend=False, outcome=None)
-    name = f"{gang.metadata.name}.{uid}"
-    meta = msgspec.structs.replace(gang.metadata, name=name, deletion_timestamp=None)
-    return msgspec.structs.replace(gang, metadata=meta, spec=spec, status=GangStatus())

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from athanor.api import labels
-from athanor.api.scheduling import Gang, Outcome, PodCounts, RankFailure
+from athanor.api.ends import RankFailure
+from athanor.api.scheduling import Gang, Outcome, PodCounts
 from athanor.api.training import RanksRule, Role, TrainingJob
 from athanor.features.training.exits import retryable
 from athanor.kit.times import parse_rfc3339

@@ -208,6 +208,9 @@ def test_an_eviction_without_checkpoints_gives_the_admission_back_when_pods_are_
         found = await bed.until(Gang, "g", phase("Pending"))
         assert found.status.admission is None
         assert (found.status.evictions, found.status.reason) == (1, "Preempted")
+        (run,) = found.status.runs
+        assert run.reason == "Preempted"
+        assert run.admitted_at == leaving.status.started_at != run.ended_at
         assert not await bed.list(Pod, "default")
         await admit(bed, "node-1", "node-1")
         await bed.until(Gang, "g", phase("Running"))

@@ -1,7 +1,8 @@
 """A node that refuses pods is left alone, longer each time."""
 
+from athanor.api.ends import RankFailure
 from athanor.api.meta import ObjectMeta
-from athanor.api.scheduling import Gang, GangStatus, RankFailure
+from athanor.api.scheduling import Gang, GangStatus
 from athanor.features.scheduling.distrust import Distrust
 
 

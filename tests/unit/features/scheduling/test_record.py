@@ -9,7 +9,7 @@ import msgspec
 from athanor.api.core import ConfigMap, Node
 from athanor.api.meta import JSON
 from athanor.api.scheduling import Gang, Pool, Queue
-from athanor.features.scheduling import gangs, record, scenario
+from athanor.features.scheduling import gangs, record, replay, scenario
 from athanor.features.scheduling.core.snapshot import Policy
 from athanor.features.scheduling.record import Recorder
 from athanor.kit.times import parse_rfc3339, rfc3339
@@ -61,8 +61,9 @@ def test_a_gang_is_remembered_by_what_it_asked_for_and_nothing_it_ran() -> None:
     made, later = Recorder("home")([gang("a")], NOW)
     assert not later
     assert "secret" not in str(made)
-    again, ran = record.remembered(records(made))[0]
-    assert ran == 600.0
+    again, ran, runs, evictions = record.remembered(records(made))[0]
+    assert (ran, evictions) == (600.0, 0)
+    assert [run.reason for run in runs] == ["Succeeded"]
     assert gangs.read(again, ()) == gangs.read(gang("a"), ())
     assert again.metadata.creation_timestamp == gang("a").metadata.creation_timestamp
 
@@ -91,6 +92,26 @@ def test_the_record_is_bounded() -> None:
     assert Recorder()([gang("a")], NOW) == ([], [])
 
 
+def test_days_that_are_too_old_are_neither_written_nor_in_the_way() -> None:
+    day = 86400.0
+    last = gang("last", begun=NOW - 13 * day - 600.0, end=NOW - 13 * day)
+    made, _ = Recorder("home")([gang("a"), last], NOW)
+    assert {*written(made)} == {"athanor-history-2026-01-20", "athanor-history-2026-01-07"}
+    recorder, midnight = Recorder("home"), NOW + day / 2
+    recorder([gang("first")], midnight - 30.0)
+    recorder([last], midnight - 20.0)
+    later, _ = recorder([gang("b", end=midnight + 10.0)], midnight + 40.0)
+    assert {*written(later)} >= {"athanor-history-2026-01-21"}
+
+
+def test_a_day_never_outgrows_its_config_map() -> None:
+    with mock.patch.object(record, "SIZE", 2000):
+        made, _ = Recorder("home")([gang(f"g{i}") for i in range(5)], NOW)
+    found = records(made)
+    assert sum(len(k) + len(text) for one in found for k, text in one.data.items()) < 2100
+    assert len(record.remembered(found)) + record.left_out(found) == 5
+
+
 def test_what_is_gone_is_played_again_beside_what_is_there() -> None:
     size = {"cpu": "8", "pods": "10"}
     node = {"metadata": {"name": "n", "labels": {"zone": "a"}}, "status": {"allocatable": size}}
@@ -102,7 +123,7 @@ def test_what_is_gone_is_played_again_beside_what_is_there() -> None:
     }
     made, _ = Recorder("home")([gang("same", "1", end=NOW - 300.0), gang("there", "3")], NOW)
     first, again = (
-        scenario.history(objects, Policy(), NOW, records(made)) for _ in range(2)
+        replay.history(objects, Policy(), NOW, records(made)).scenario for _ in range(2)
     )  # fmt: skip
     assert first.snapshot.gangs.names == ("ns/same.1", "ns/same.2", "ns/there.3")
     assert first.work.tolist() == [300.0, 600.0, 600.0]

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from athanor.api import labels
+from athanor.api.ends import RankFailure
 from athanor.api.meta import ObjectMeta
-from athanor.api.scheduling import Gang, GangSpec, GangStatus, PodCounts, RankFailure
+from athanor.api.scheduling import Gang, GangSpec, GangStatus, PodCounts
 from athanor.api.training import (
     RanksRule,
     Role,

@@ -23,7 +23,8 @@ SHORT = 10.0
 class Measures:
     """Seconds, unless said. `used` and `fragmented` are parts of all devices over time.
 
-    `waits` are those of gangs that started. `queues` have (started, mean wait, mean slowdown).
+    Waits are those of gangs that started. `queues` have (started, mean wait, mean slowdown).
+    `fragmented` is NaN for a story without points.
     """
 
     gangs: int
@@ -94,6 +95,8 @@ def _part(values: Floats, part: float) -> float:
 
 def _over_time(points: Sequence[Point], end: float) -> float:
     """The mean of what is fragmented, weighted by how long it was."""
+    if not points:
+        return math.nan
     times = [*(p.time for p in points), end]
     spans = np.diff(times)
     total = float(spans.sum())

@@ -94,6 +94,12 @@ def play(scenario: Scenario, until: float = math.inf) -> Story:
     return run.story()
 
 
+def measured(s: Snapshot) -> list[int]:
+    """The resources whose use is told: all devices, else cores."""
+    devices = [s.resources.index(kind) for kind in s.device_kinds]
+    return devices or [s.resources.index("cpu")] * ("cpu" in s.resources)
+
+
 class _Gang:
     """One gang that holds its place: pods as rows of Running, and since when at which speed."""
 
@@ -128,7 +134,7 @@ class _Run:
         self.points: list[Point] = []
         self.cycles, self.busy, self.again = 0, 0.0, math.inf
         self.devices = [s.resources.index(k) for k in s.device_kinds]
-        self.measured = self.devices or [s.resources.index("cpu")] * ("cpu" in s.resources)
+        self.measured = measured(s)
         capacity = (s.nodes.capacity - s.nodes.foreign)[:, self.measured]
         self.capacity = float(capacity.sum()) or 1.0
         self.using = 0.0

@@ -1,0 +1,38 @@
+"""How ranks and runs of a gang ended, as its status tells."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from athanor.api.meta import Base
+
+_Count = Annotated[int, Meta(ge=0)]
+
+
+class RankFailure(Base, frozen=True, kw_only=True):
+    """A rank that failed in this attempt. `platform`: no fault of the user's, costs no retry.
+
+    `attempt` is the rank's own (see `rankAttempts`), `node` where it ran.
+    """
+
+    pod_set: str
+    rank: _Count
+    exit_code: int | None = None
+    reason: str = ""
+    message: str = ""
+    platform: bool = False
+    started_at: str | None = None
+    finished_at: str | None = None
+    attempt: _Count = 0
+    node: str = ""
+
+
+class PastRun(Base, frozen=True, kw_only=True):
+    """A run that is over: from its admission until its pods had gone, and why it ended."""
+
+    admitted_at: str
+    ended_at: str
+    reason: str = ""
+    by: str = ""
