@@ -32,6 +32,8 @@ THOUSANDTHS = 1000
 NO_LIMIT = np.iinfo(np.int64).max // 4
 some = np.count_nonzero
 """Whether anything holds of a short row: a third of what `any` costs, and asked very often."""
+MOST_ASKED = 10_000
+"""So many different amounts are remembered as numbers."""
 GUARANTEED, DESERVED, BORROWED = 0, 1, 2
 """Tiers of a claim, the strongest first."""
 
@@ -62,6 +64,13 @@ class Reserved(NamedTuple):
     pool: int
     amounts: Ints
     queues: tuple[int, ...]
+
+
+class _Asked(NamedTuple):
+    """Resources that are asked for, and how much; `claims` are those somebody has a right to."""
+
+    every: list[tuple[int, int]]
+    claims: list[tuple[int, int]]
 
 
 class Tree:
@@ -109,6 +118,7 @@ class Tree:
         self.limits_users: list[bool] = (queues.user_limit != UNSET).any(axis=1).tolist()
         lendable = np.where(queues.lendable == UNSET, NO_LIMIT, queues.lendable)
         self.kept = np.maximum(queues.guaranteed - lendable, 0), queues.guaranteed
+        self.asked: dict[tuple[int, bytes], _Asked] = {}
         self.clear()
 
     def clear(self) -> None:
@@ -146,6 +156,20 @@ class Tree:
         if not self.derives[pool]:
             return amounts
         found: Ints = amounts + np.rint(amounts @ self.derive[pool]).astype(np.int64)
+        return found
+
+    def _read(self, pool: int, amounts: Ints) -> _Asked:
+        """What amounts ask of a pool, as numbers: a path is a few short rows, for which arrays
+        cost ten times as much."""
+        key = pool, amounts.tobytes()
+        found = self.asked.get(key)
+        if found is None:
+            if len(self.asked) >= MOST_ASKED:
+                self.asked.clear()
+            priced = self.priced(pool, amounts).tolist()
+            every = [(r, more) for r, more in enumerate(priced) if more > 0]
+            claims = [(r, more) for r, more in every if self.covered[pool, r]]
+            found = self.asked[key] = _Asked(every, claims)
         return found
 
     def cost(self, pool: int, amounts: Ints, seconds: float) -> float:
@@ -193,19 +217,20 @@ class Tree:
         broke = self._broke(queue, pool, amounts, seconds)
         if broke is not None:
             return broke
-        amounts = self.priced(pool, amounts)
-        asked = amounts > 0
+        use, limit = self.use.item, self.limit.item
+        every = self._read(pool, amounts).every
         for q in self.path[queue]:
-            used = self.use[q, pool]
-            over = asked & (used + amounts > self.limit[q, pool])
-            if some(over):
-                return _refusal(Code.QUEUE_LIMIT, q, over, amounts, used, self.limit[q, pool])
+            for r, more in every:
+                used, bound = use(q, pool, r), limit(q, pool, r)
+                if used + more > bound:
+                    return Refusal(Code.QUEUE_LIMIT, q, r, more, used, bound)
+        amounts = self.priced(pool, amounts)
         for q in self.path[queue]:
             if not self.limits_users[q]:
                 continue
             bound = self.user_limit[q]
             held = self.users.get((q, user), np.zeros_like(amounts))
-            over = asked & (held + amounts > bound)
+            over = (amounts > 0) & (held + amounts > bound)
             if some(over):
                 return _refusal(Code.USER_LIMIT, q, over, amounts, held, bound)
         return self._kept(queue, pool, amounts, preemptible=preemptible, barring=barring)
@@ -260,19 +285,20 @@ class Tree:
         Every queue on the way up counts, up to (not including) `below`; of the resources, those
         that somebody in the pool has a right to.
         """
-        amounts = self.priced(pool, amounts)
-        asked = (amounts > 0) & self.covered[pool]
-        if not some(asked):
+        use, guaranteed, deserved = self.use.item, self.guaranteed.item, self.deserved.item
+        claims = self._read(pool, amounts).claims
+        if not claims:
             return BORROWED
         worst = GUARANTEED
         for q in self.path[queue]:
             if q == below:
                 break
-            after = self.use[q, pool] + amounts
-            if some(asked & (after > self.deserved[q, pool])):
-                return BORROWED
-            if some(asked & (after > self.guaranteed[q, pool])):
-                worst = DESERVED
+            for r, more in claims:
+                after = use(q, pool, r) + more
+                if after > deserved(q, pool, r):
+                    return BORROWED
+                if after > guaranteed(q, pool, r):
+                    worst = DESERVED
         return worst
 
     def standing(self, queue: int, pool: int, amounts: Ints, below: int = UNSET) -> int:
