@@ -141,6 +141,9 @@ def test_a_release_lives(cluster: Shell) -> None:
     cluster.kubectl("apply", "-f", "-", text=JOB)
     cluster.kubectl("patch", "queue", "default", "--type=merge", "-p",
                     json.dumps({"spec": {"fairShare": {"weight": 3}}}))  # fmt: skip
+    cluster.kubectl(
+        "apply", "--server-side", "--force-conflicts", "-f", str(CHART.parent.parent / "crds")
+    )
     cluster.helm("upgrade", *release, "--reuse-values", "--set", "replicas=3")
     assert replicas() == 3
     cluster.helm("rollback", "athanor", "1", "--namespace", HOME)

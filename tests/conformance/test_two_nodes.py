@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from tests.conformance.stories.teller import Teller, tell
 from tests.conformance.stories.test_trainings import log_of, submitted
 
 NODES = ("machine", "second")
+LATER = ("sh", "-c", 'sleep 5; exec "$@"', "sh")
+"""An agent gives a gang ports that are free: here nobody may listen before both have chosen."""
 _numbers = itertools.count(1)
 
 
@@ -63,16 +65,16 @@ def half(story: Teller) -> str:
     return f"{least * 6 // 10}m"
 
 
-def on_both(story: Teller, venv: str, framework: str, *args: str) -> str:
+def on_both(story: Teller, venv: str, framework: str, *args: str, first: Sequence[str] = ()) -> str:
     """The log of a training with a rank on each node."""
     wish = ("--host", "network", "--cpu", half(story))
-    submitted(story, venv, framework, "wide", *wish, "--", *args)
+    submitted(story, venv, framework, "wide", *wish, "--", *args, first=first)
     story.until(lambda: set(NODES) <= set(story.placed("wide")))
     return log_of(story, "wide")
 
 
 def test_jax_finds_its_coordinator(story: Teller, venv: str) -> None:
-    jax_learned(on_both(story, venv, "jax", "--epochs", "20"))
+    jax_learned(on_both(story, venv, "jax", "--epochs", "20", first=LATER))
 
 
 def test_mpi_finds_its_launcher(story: Teller, venv: str) -> None:

@@ -7,6 +7,7 @@ so a change of the sources builds anew and nothing is built twice.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import shutil
 import socket
@@ -14,12 +15,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.conformance.kube import guard
 
 HERE = Path(__file__).parent
+_ports = itertools.count(os.getpid() * 64)
 SOURCES = ("main.go", "go.mod", "go.sum", "build.sh")
 
 
@@ -67,11 +69,17 @@ def kubectl() -> Path:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback address that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of the loopback address that nobody listens on right now.
+
+    None of those that connections get by themselves (Linux: 32768 and above): one might have it
+    before whoever asked for it does.
+    """
+    for number in _ports:
+        port = 10_000 + number % 10_000
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("numbers do not end")
 
 
 @contextmanager

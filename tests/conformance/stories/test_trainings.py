@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 
 from tests.acceptance.trainings import EXAMPLES, jax_learned, regression_agrees, trees_agree
 from tests.conformance.stories.teller import Teller
@@ -10,14 +11,18 @@ from tests.conformance.stories.teller import Teller
 SMALL = ("--cpu", "100m")
 
 
-def submitted(story: Teller, venv: str, framework: str, name: str, *words: str) -> None:
-    """Submit an example to two workers. `words`: options, then -- and its arguments."""
+def submitted(
+    story: Teller, venv: str, framework: str, name: str, *words: str, first: Sequence[str] = ()
+) -> None:
+    """Submit an example to two workers. `words`: options, then -- and its arguments; `first`:
+    the beginning of its command line.
+    """
     at = words.index("--")
     program = f"train_{framework}.py"
     shutil.copy(EXAMPLES / program, story.folder)
     story.athanor(
         "submit", framework, "--name", name, "--venv", venv, "--workers", "2", *words[:at],
-        "--", "python", program, *words[at + 1 :],
+        "--", *first, "python", program, *words[at + 1 :],
     )  # fmt: skip
 
 
