@@ -23,6 +23,7 @@ from athanor.local.agent.plan.environ import Missing
 FIRST_ACCOUNT = 1000
 """The first uid of people; those below belong to the system's own services."""
 NOBODY = -1
+CHOOSE = ", or let an administrator choose the namespace's user (annotation athanor.dev/uid)"
 _PASS, _WRITE = 0o1, 0o2
 
 
@@ -53,6 +54,7 @@ class Permit(Struct, frozen=True, kw_only=True):
     data: str = ""  # the platform's folder
     own: str = ""  # what of it is for pods of this namespace
     host_network: bool = True  # on a cluster, its own admission decides
+    way_out: str = ""  # beside opening a folder
 
     def owns(self, path: str) -> bool:
         """Whether a folder is among the namespace's own checkpoints."""
@@ -72,8 +74,7 @@ class Permit(Struct, frozen=True, kw_only=True):
         for parent in reversed(Path(path).parents):
             if not self._any(str(parent), _PASS):
                 raise Missing(
-                    f"{self.user} may not pass {parent}: open it (chmod o+x), or let an "
-                    "administrator choose the namespace's user (annotation athanor.dev/uid)"
+                    f"{self.user} may not pass {parent}: open it (chmod o+x){self.way_out}"
                 )
 
     def check_environment(self, needs: Iterable[str], known: frozenset[str]) -> None:
@@ -124,8 +125,9 @@ def permit(pod: JSON, uid: int, data: Path, *, stamped: bool, ours: int) -> Perm
         rights.append(account)
     user = f"user {uid}, whom the pod runs as,"
     return Permit(
-        rights=tuple(rights), user=user, data=str(data), own=own, host_network=not stamped
-    )
+        rights=tuple(rights), user=user, data=str(data), own=own, host_network=not stamped,
+        way_out=CHOOSE if stamped else "",  # nodes of a cluster may not read namespaces
+    )  # fmt: skip
 
 
 def closed_parent(path: str, uid: int) -> str:

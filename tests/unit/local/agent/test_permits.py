@@ -186,3 +186,17 @@ def test_a_volume_over_the_working_directory_is_no_folder_of_the_machine(tmp_pat
         contain.mounts(whole, container, HERE, place, sources, {})
     container["volumeMounts"] = [{"name": "v", "mountPath": str(tmp_path / "closed")}]
     assert contain.mounts(whole, container, HERE, place, sources, {})
+
+
+@pytest.mark.parametrize(("stamped", "ours", "chosen"), [(True, 0, True), (False, 0, False),
+                                                         (True, 7, False)])  # fmt: skip
+def test_a_user_is_chosen_by_annotation_only_where_it_is_read(
+    tmp_path: Path, stamped: bool, ours: int, chosen: bool
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    with pytest.raises(Missing, match=r"chmod o\+x") as refused:
+        permit(pod("bob"), UID, Path("/d"), stamped=stamped, ours=ours).check_passage(
+            str(closed / "x")
+        )
+    assert ("athanor.dev/uid" in str(refused.value)) == chosen
