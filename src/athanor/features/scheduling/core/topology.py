@@ -222,24 +222,34 @@ def _spread(level: int, pods: int, room: Ints, domains: Smalls, inside: Bools) -
 def _slices(
     near: Near, pods: int, room: Ints, domains: Smalls, inside: Bools, worth: Ints | None
 ) -> list[Part] | None:
-    """Whole slices a domain: the domain that holds most first, the last one as tight as can be."""
+    """Whole slices a domain: the domain that holds most first, the last one as tight as can be.
+
+    A last slice that is shorter goes where whole ones leave room when all whole ones are needed.
+    """
     size, level = near.slice_size, near.slice_level
     if level >= len(domains):
         return None
-    slices = per_domain(level, room, domains, inside) // size
-    rest = -(-pods // size)
+    held = per_domain(level, room, domains, inside)
+    slices, left = held // size, pods
+    rest, last = -(-pods // size), UNSET
+    short = pods % size
+    fits = np.flatnonzero(held % size >= short)
+    if short and slices.sum() == rest - 1 and len(fits):
+        last = int(fits[np.argmin((held % size)[fits])])
+        left, rest = pods - short, rest - 1
     if slices.sum() < rest:
         return None
-    found: list[Part] = []
-    left, open_ = pods, np.where(inside, room, 0)
+    found: dict[int, int] = {}
+    open_ = np.where(inside, room, 0)
     while rest > 0:
         enough = np.flatnonzero(slices >= rest)
         best = _best(enough, slices, left, open_, domains[level], worth)
         d = int(best[0] if len(best) else np.argmax(slices))
         share = min(rest, int(slices[d]))
-        here = min(left, share * size)
-        found.append(Part(inside & (domains[level] == d), here))
-        left -= here
+        found[d] = min(left, share * size)
+        left -= found[d]
         rest -= share
         slices[d] = 0
-    return found
+    if last != UNSET:
+        found[last] = found.pop(last, 0) + short
+    return [Part(inside & (domains[level] == d), n) for d, n in found.items()]
