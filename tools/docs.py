@@ -23,6 +23,7 @@ from athanor.assembly.rights import (
     controllers,
     edit,
     gateway,
+    laptop,
     leader,
     pods,
     pointing,
@@ -245,6 +246,7 @@ def granted() -> str:
     parts = [HEAD, "# Rights\n"]
     for title, rights in (
         ("Controllers, in every namespace", controllers()),
+        ("Controllers on a laptop, beside", laptop()),
         ("Controllers, in their own namespace", [*leader(), *secret()]),
         ("The leader on a cluster, beside", answering()),
         ("The leader on a cluster, in its own namespace", pointing()),

@@ -185,6 +185,7 @@ def test_the_controllers_may_do_what_the_table_says_and_no_more(cluster: Cluster
     for verb, resource, group in (
         ("get", "secrets", ""), ("list", "secrets", ""), ("create", "pods/portforward", ""),
         ("create", "serviceaccounts/token", ""), ("update", "nodes", ""),
+        ("patch", "nodes/status", ""), ("list", "leases", "coordination.k8s.io"),
         ("create", "clusterroles", "rbac.authorization.k8s.io"),
         ("delete", "namespaces", ""), ("update", "leases", "coordination.k8s.io"),
     ):  # fmt: skip

@@ -43,7 +43,7 @@ def _namespaces() -> Iterable[JSON]:
 
 
 def _rights() -> Iterable[JSON]:
-    yield from _granted("", rights.controllers())
+    yield from _granted("", [*rights.controllers(), *rights.laptop()])
     yield from _granted(HOME, rights.leader())
 
     yield from _granted("", rights.gateway(), "gateway", {"kind": "User", "name": GATEWAY})

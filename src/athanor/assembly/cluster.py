@@ -34,7 +34,8 @@ from athanor.runtime.manager import Manager
 log = logging.getLogger(__name__)
 
 LEASE = "athanor-controllers"
-_LAPTOP_ONLY = ("nodes",)
+LAPTOP_ONLY = frozenset({"nodes", "single-pods"})
+"""Controllers for what a cluster has its own: kube-controller-manager and kube-scheduler."""
 _TEXT = "text/plain; charset=utf-8"
 
 
@@ -92,7 +93,7 @@ class Replica:
         planner = Planner(meters=self._meters, home=self._seat.namespace)
         where = await self._gateway()
         every = all_controllers(planner=planner, where=where, image=self._seat.image)
-        controllers = [c for c in every if c.name not in _LAPTOP_ONLY]
+        controllers = [c for c in every if c.name not in LAPTOP_ONLY]
         self._manager = Manager(self.elector.client, controllers, self._clock, random.random)
         beside = [asyncio.ensure_future(_settle(self._manager))]
         if self._seat.visible is not None:

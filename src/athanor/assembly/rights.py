@@ -69,10 +69,16 @@ def controllers() -> list[Right]:
         Right("", "persistentvolumes", READ, "where a volume can be reached from"),
         Right("", "nodes namespaces", READ, "what there is, and whose"),
         Right("", "resourcequotas limitranges", READ, "what a namespace may have, a whole gang"),
-        Right("", "nodes/status", "patch", "a laptop's node that no longer answers"),
         Right("", "events", f"{READ} create patch update", "what happened, told once"),
         Right("scheduling.k8s.io", "priorityclasses", READ, "what a priority is worth"),
         Right("storage.k8s.io", "storageclasses", READ, "volumes that wait for their consumer"),
+    ]
+
+
+def laptop() -> list[Right]:
+    """What they may do there beside: no controllers of Kubernetes look after nodes."""
+    return [
+        Right("", "nodes/status", "patch", "a node that no longer answers"),
         Right("coordination.k8s.io", "leases", READ, "heartbeats of nodes"),
     ]
 

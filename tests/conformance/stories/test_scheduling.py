@@ -255,6 +255,21 @@ def test_a_node_dies_and_a_spare_takes_its_ranks(story: Teller) -> None:
     running(story, "big")
 
 
+def test_a_node_is_drained_and_its_gang_goes_elsewhere_whole(story: Teller) -> None:
+    pool = story.nodes("a", "b", cpu="4")
+    team = story.queue("team", "--pool", pool)
+    story.submit("two", "--queue", team, "--cpu", "2", "--workers", "2")
+    running(story, "two")
+    assert story.placed("two") == ["a", "a"]
+    story.kubectl("drain", f"{story.namespace}-a", "--timeout=60s")
+    story.until(lambda: story.placed("two") == ["b", "b"])
+    running(story, "two")
+    story.submit("more", "--queue", team, *ONE)
+    assert "cordoned" in waits(story, "more", "NoCapacity")
+    story.kubectl("uncordon", f"{story.namespace}-a")
+    running(story, "more")
+
+
 def test_a_quota_of_the_namespace_is_looked_at_for_the_whole_gang(story: Teller) -> None:
     pool = story.nodes("a")
     team = story.queue("team", "--pool", pool)
@@ -265,6 +280,25 @@ def test_a_quota_of_the_namespace_is_looked_at_for_the_whole_gang(story: Teller)
     assert story.placed("four") == []
     story.submit("three", "--queue", team, *ONE, "--workers", "3")
     running(story, "three")
+
+
+def test_pods_of_no_gang_are_kube_schedulers_business_on_a_cluster(story: Teller) -> None:
+    """No kube-scheduler runs here: who names no scheduler waits for it, untouched by us."""
+    pool = story.nodes("a")
+    team = story.queue("team", "--pool", pool)
+    story.apply({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "plain"},
+        "spec": {"restartPolicy": "Never", "nodeSelector": {"athanor.dev/pool": pool},
+                 "containers": [{"name": "main", "image": "busybox"}]},
+    })  # fmt: skip
+    story.submit("ours", "--queue", team, *ONE)
+    running(story, "ours")
+    if story.place.name == "laptop":
+        story.reaches("pod", "plain", "Running")
+        return
+    time.sleep(5)
+    plain = story.get("pod", "plain")
+    assert "nodeName" not in plain["spec"] and not plain["status"].get("conditions"), plain
 
 
 def test_volumes_are_made_where_their_first_consumer_is_placed(story: Teller) -> None:

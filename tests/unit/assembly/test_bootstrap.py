@@ -30,7 +30,7 @@ def test_ours_are_brought_up_to_date_theirs_are_not() -> None:
             await world.client(calls.patch(queues, "default", None, body))
             assert await bootstrap.ensure(world.client, bootstrap.manifests()) == 1
             role = await world.client(calls.raw("GET", roles.path(None, name)))
-            assert role["rules"] == rights.rules(rights.controllers())
+            assert role["rules"] == rights.rules([*rights.controllers(), *rights.laptop()])
             queue = await world.client(calls.raw("GET", queues.path(None, "default")))
             assert queue["spec"]["ordering"] == "StrictFIFO"
 

@@ -13,6 +13,7 @@ from athanor.api.scheduling import Gang
 from athanor.features.gangs.observe import Observed
 from athanor.features.gangs.ranks import (
     RankView,
+    driven_out,
     is_alive,
     is_node_bound,
     run_of,
@@ -99,7 +100,7 @@ def look(observed: Observed, now: float) -> Situation:
         gang=gang,
         pods=observed.pods,
         old=old,
-        ranks=[_known(gang, view, done) for view in views(gang, current, lost)],
+        ranks=[_known(gang, view, done, observed.cordoned) for view in views(gang, current, lost)],
         done=done,
         overran=bool(started and limit and now - parse_rfc3339(started) >= limit),
         invalid=refusal is not None and refusal.final,
@@ -193,13 +194,17 @@ def _all_succeeded(s: Situation) -> bool:
     return bool(s.ranks) and all(view.state == "succeeded" for view in s.ranks)
 
 
-def _known(gang: Gang, view: RankView, done: set[tuple[str, int]]) -> RankView:
+def _known(
+    gang: Gang, view: RankView, done: set[tuple[str, int]], cordoned: frozenset[str]
+) -> RankView:
     """A rank without a pod may have succeeded earlier, or have lost its pod."""
     if view.state != "absent":
         return view
     place = view.place
     if (place.pod_set, place.rank) in done:
         return msgspec.structs.replace(view, state="succeeded")
+    if place.node in cordoned and is_live(gang) and not gang.spec.adopts:
+        return msgspec.structs.replace(view, state="displaced", failure=driven_out(place))
     admission = gang.status.admission
     settled = admission is not None and admission.generation == gang.status.generation
     if gang.status.phase == "Running" and settled and not is_live(gang):

@@ -32,7 +32,8 @@ class Observed(Struct, frozen=True, kw_only=True):
     `silent`: node → since when, in seconds since the epoch. A node that there is none of (`gone`)
     counts from its last pod on: caches of different kinds may lag behind each other. `shut` nodes
     are declared off by their taint out-of-service (KEP-2268): nothing runs there any more.
-    `consumers` are for claims that wait to be told a node.
+    `cordoned` are those of its nodes that take no pods; `consumers` are for claims that wait to
+    be told a node.
     """
 
     gang: Gang
@@ -40,6 +41,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     silent: dict[str, float] = {}
     gone: frozenset[str] = frozenset()
     shut: frozenset[str] = frozenset()
+    cordoned: frozenset[str] = frozenset()
     has_service: bool = False
     consumers: tuple[Consumer, ...] = ()
     refusal: Refusal | None = None
@@ -64,6 +66,7 @@ def observe(world: World, key: Key) -> Observed | None:
     silent: dict[str, float] = {}
     gone: set[str] = set()
     shut: set[str] = set()
+    cordoned: set[str] = set()
     for pod in pods:
         name = pod.spec.node_name
         if not name:
@@ -81,12 +84,15 @@ def observe(world: World, key: Key) -> Observed | None:
         node = nodes.get(Key("", name))
         if node is not None and (since := _silent_since(node)) > 0:
             silent[name] = since
+        if node is not None and node.spec.unschedulable:
+            cordoned.add(name)
     return Observed(
         gang=gang,
         pods=tuple(pods),
         silent=silent,
         gone=frozenset(gone),
         shut=frozenset(shut),
+        cordoned=frozenset(cordoned),
         has_service=world.cache(Service).get(key) is not None,
         consumers=consumers.observe(world, gang),
         refusal=refusal(world, key),

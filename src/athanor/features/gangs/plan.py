@@ -146,6 +146,8 @@ def _keep_running(gang: Gang, observed: Observed, s: Situation) -> Iterator[Acti
         yield Create(SERVICES, manifests.service(gang))
     for view in s.ranks:
         place, fault = view.place, view.failure
+        if view.state == "displaced" and view.pod is None:
+            continue  # it goes elsewhere
         if view.state == "displaced" and fault and view.pod and not is_node_bound(fault.reason):
             if _standing(view.pod):
                 yield _delete(view.pod)

@@ -21,6 +21,7 @@ from athanor.api.scheduling import Gang
 NODE_REASONS = frozenset({
     "NodeLost", "NodeShutdown", "Shutdown", "Terminated", "NodeAffinity",
     "UnexpectedAdmissionError", "Evicted", "DeletionByTaintManager", "DeletionByPodGC",
+    "NodeUnschedulable",
 })  # fmt: skip
 """Reasons that would come again on the same node."""
 
@@ -217,6 +218,12 @@ def failure_of(place: Place, pod: Pod, attempt: int) -> RankFailure:
         attempt=attempt,
         node=pod.spec.node_name,
     )
+
+
+def driven_out(place: Place) -> RankFailure:
+    """The failure of a rank whose pod has gone and whose node takes no other: it was drained."""
+    why = f"node {place.node} is cordoned"
+    return _platform(place, 0, "NodeUnschedulable", why)
 
 
 def vanished(place: Place, attempt: int) -> RankFailure:

@@ -33,6 +33,7 @@ RESIZE = {"Never": Resize.NEVER, "Restart": Resize.RESTART, "Live": Resize.LIVE}
 NODE_FAULTS = frozenset({
     "NodeLost", "NodeShutdown", "Shutdown", "Terminated", "NodeAffinity",
     "UnexpectedAdmissionError", "Evicted", "DeletionByTaintManager", "DeletionByPodGC",
+    "NodeUnschedulable",
 })  # fmt: skip
 """Reasons of failed ranks that would come again on the same node."""
 

@@ -197,6 +197,23 @@ def test_a_rank_restarts_alone() -> None:
     live(main, script, restart="Rank", decides="Owner")
 
 
+def test_a_rank_that_is_drained_does_not_come_back_to_its_node() -> None:
+    async def main(bed: lab.Lab) -> None:
+        await bed.until(Gang, "g", phase("Running"))
+        await bed.client(calls.delete(of(Pod), "g-worker-1", "default"))
+        await asyncio.sleep(5)
+        again = await bed.get(Pod, "g-worker-1")
+        assert again.spec.node_name == "node-1", "nobody cordoned it: a rank starts anew"
+        await bed.patch(Node, "node-1", {"spec": {"unschedulable": True}}, namespace=None)
+        await asyncio.sleep(5)
+        assert (await bed.get(Gang, "g")).status.phase == "Running", "who runs there stays"
+        await bed.client(calls.delete(of(Pod), "g-worker-1", "default"))
+        found = await bed.until(Gang, "g", phase("Pending"))
+        assert (found.status.evictions, found.status.reason) == (1, "NodeUnschedulable")
+
+    live(main, restart="Rank", decides="Owner")
+
+
 def test_an_eviction_without_checkpoints_gives_the_admission_back_when_pods_are_gone() -> None:
     async def main(bed: lab.Lab) -> None:
         await bed.until(Gang, "g", phase("Running"))

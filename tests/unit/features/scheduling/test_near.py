@@ -296,6 +296,26 @@ def test_devices_by_id_model_slice_and_isolation() -> None:
     assert world.admission["placements"][0]["isolation"] == "Memory"
 
 
+@pytest.mark.parametrize("name, have, asks, nodes", [
+    ("nvidia.com/mig-1g.10gb", 7, 4, ["n0", "n1"]),  # MIG with the strategy "mixed"
+    ("nvidia.com/gpu.shared", 40, 30, ["n0", "n1"]),  # time-slicing, renamed
+    ("nvidia.com/gpu", 80, 30, ["n0", "n0"]),  # replicas of time-slicing, or HAMi's
+    ("amd.com/gpu", 8, 8, ["n0", "n1"]),
+])  # fmt: skip
+def test_whatever_device_plugins_report_is_counted(
+    name: str, have: int, asks: int, nodes: list[str]
+) -> None:
+    world = World(more={name: str(have)})
+    assert world.gang(2, {}, resources={"limits": {name: str(asks)}}) == nodes
+
+
+def test_what_no_node_reports_is_told_by_its_name() -> None:
+    """HAMi's amounts are known to HAMi's own scheduler alone."""
+    world = World(more={GPU: "10"})
+    code, said = world.gang(2, {}, resources={"limits": {GPU: "1", "nvidia.com/gpumem": "3000"}})
+    assert code == "NeverFits" and "4 lack nvidia.com/gpumem" in said
+
+
 def test_slices_of_a_device() -> None:
     world = gpus(**{"athanor.dev/gpu.slices": "8"})
     nodes = world.gang(16, {}, {"sliceProfile": "3g.40gb"})
