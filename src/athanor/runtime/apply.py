@@ -81,6 +81,8 @@ async def _one(client: Client, action: Action, recorder: Recorder, answers: Answ
             call, forgiven = _delete(action), {"NotFound", "Conflict"}
         case Evict():
             call, forgiven = _evict(action), {"NotFound", "Conflict"}
+            if not action.insists:
+                forgiven.add("TooManyRequests")  # a budget: who plans says when to ask again
         case Bind():
             call, forgiven = _bind(action), {"NotFound", "Conflict"}
         case Record():
@@ -92,7 +94,7 @@ async def _one(client: Client, action: Action, recorder: Recorder, answers: Answ
     try:
         answer = await client(call)
     except ApiError as problem:
-        if isinstance(action, Evict) and action.insists and problem.reason == "TooManyRequests":
+        if isinstance(action, Evict) and action.insists and problem.reason not in forgiven:
             await _one(client, _overruling(action), recorder, answers)
             return
         if problem.reason not in forgiven:
@@ -134,7 +136,7 @@ def _evict(action: Evict) -> calls.Call[JSON]:
 
 
 def _overruling(action: Evict) -> Delete:
-    """The deletion of a pod whose eviction a budget refused."""
+    """The deletion of a pod whose eviction was refused: by a budget, or because there are two."""
     return Delete(
         resource=action.resource, name=action.name, namespace=action.namespace, uid=action.uid
     )

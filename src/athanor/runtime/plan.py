@@ -49,7 +49,8 @@ class Delete(Struct, frozen=True, kw_only=True):
 
 class Evict(Struct, frozen=True, kw_only=True):
     """Ask a pod to leave, as `kubectl drain` does: its status says why it went, and disruption
-    budgets are heard. `insists`: one that refuses is overruled, the pod is deleted all the same.
+    budgets are heard: that one refuses is no error, the plan says when to ask again. `insists`:
+    whoever refuses is overruled, the pod is deleted all the same.
     """
 
     resource: Resource

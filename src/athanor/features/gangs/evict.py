@@ -14,12 +14,14 @@ from athanor.api import labels
 from athanor.api.core import Pod
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang, Progress
-from athanor.features.gangs.ranks import is_alive
-from athanor.features.gangs.status import progress
+from athanor.features.gangs.ranks import is_alive, name_of, places
+from athanor.features.gangs.status import progress, succeeded_before
 from athanor.kit.times import parse_rfc3339, rfc3339
 from athanor.runtime.plan import Action, Delete, Evict, Patch
 
 PODS = of(Pod)
+ASK_AGAIN = 5.0
+"""Seconds until a pod is asked to leave again whose budget refused: those of `kubectl drain`."""
 
 
 def evicting(gang: Gang, pods: Sequence[Pod], broken: bool, now: float) -> Iterator[Action]:
@@ -32,7 +34,7 @@ def evicting(gang: Gang, pods: Sequence[Pod], broken: bool, now: float) -> Itera
         return
     admission = gang.status.admission
     told = admission.evict if admission is not None and not broken else None
-    whole = len(standing) == len(pods)
+    whole = len(standing) == len(pods) and not _lacks(gang, pods)
     for pod in standing:
         meta = pod.metadata
         if told is None:
@@ -48,11 +50,23 @@ def evicting(gang: Gang, pods: Sequence[Pod], broken: bool, now: float) -> Itera
 
 
 def has_deadline(gang: Gang, pods: Sequence[Pod], now: float) -> list[float]:
-    """When waiting for checkpoints and budgets ends, if there is such a moment."""
+    """When waiting for checkpoints and budgets ends, if there is such a moment; budgets are asked
+    again before."""
     running = [pod for pod in pods if is_alive(pod)]
     admission = gang.status.admission
     told = admission is not None and admission.evict is not None
-    return [_deadline(gang, running, now)] if running and (told or _saves(gang)) else []
+    if not running or not (told or _saves(gang)):
+        return []
+    return [_deadline(gang, running, now), *([now + ASK_AGAIN] if told else [])]
+
+
+def _lacks(gang: Gang, pods: Sequence[Pod]) -> bool:
+    """Whether some rank that has not succeeded has no pod any more."""
+    done, there = succeeded_before(gang), {pod.metadata.name for pod in pods}
+    return any(
+        name_of(gang, one.pod_set, one.rank) not in there and (one.pod_set, one.rank) not in done
+        for one in places(gang)
+    )
 
 
 def _may_save(gang: Gang, running: Sequence[Pod], now: float) -> bool:
