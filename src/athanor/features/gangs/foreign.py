@@ -149,10 +149,11 @@ def plan(seen: Observed, now: float) -> Plan:
         return Plan(tuple(actions))
     wait = _incomplete(free, now) if not taken else 0.0
     if wait > 0 and open_ is None:
-        if size := _size(free):
+        size, coming = _size(free), _coming(free, now)
+        if size and not coming:  # else all would be told anew for each that comes
             text = f"{len(free)} of the {size} pods of their group are there: they start together"
             actions += _unscheduled(free, text, now)
-        return Plan(tuple(actions), wait)
+        return Plan(tuple(actions), coming or wait)
     wanted = _gang(seen.group, free, second=bool(taken))
     if open_ is None:
         actions.append(Create(GANGS, wanted))
@@ -173,6 +174,11 @@ def _incomplete(free: Sequence[Pod], now: float) -> float:
         return 0.0
     if said := _size(free):
         return 0.0 if len(free) >= said else 60.0
+    return _coming(free, now)
+
+
+def _coming(free: Sequence[Pod], now: float) -> float:
+    """Seconds until nobody has joined the group for a moment."""
     born = [parse_rfc3339(p.metadata.creation_timestamp or rfc3339(now)) for p in free]
     return max(max(born) + QUIET - now, 0.0)
 

@@ -10,8 +10,9 @@ from athanor.api.meta import JSON
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang, Pool, Queue
 from athanor.features.gangs.apply import adopter, controller
-from athanor.features.gangs.foreign import GROUPERS, Grouper, grouper_of
+from athanor.features.gangs.foreign import GROUPERS, Grouper, Observed, grouper_of, plan
 from athanor.features.scheduling.apply import controller as scheduling
+from athanor.kit.times import parse_rfc3339, rfc3339
 from athanor.testing.lab import Lab, cluster
 from athanor.testing.nodes import Life
 from athanor.testing.virtual import run
@@ -89,6 +90,23 @@ def test_a_group_of_known_size_waits_for_all_of_it() -> None:
             await placed(lab, "serve-0-1")
 
     run(main)
+
+
+def test_pods_hear_that_others_are_missing_when_nobody_has_come_for_a_moment() -> None:
+    """Else a group of a thousand would cost half a million writes while it comes."""
+    now = parse_rfc3339("2027-01-15T08:00:00Z")
+    meta = {"labels": {"athanor.dev/group": "g"}, "annotations": {"athanor.dev/group-size": "99"}}
+    pods: list[Pod] = []
+    told = 0
+    for i in range(50):
+        born = {"name": f"g-{i:02}", "creationTimestamp": rfc3339(now + i // 10)}
+        pods.append(msgspec.convert({"metadata": born | meta}, Pod))
+        told += len(plan(Observed("g", tuple(pods), ()), now + i / 10).actions)
+    assert told == 0
+    made = plan(Observed("g", tuple(pods), ()), now + 5)
+    assert made.actions == () and made.again_after is not None
+    made = plan(Observed("g", tuple(pods), ()), now + 5 + made.again_after)
+    assert len(made.actions) == 50
 
 
 def test_pods_of_nobody_and_latecomers_have_gangs_of_their_own() -> None:
