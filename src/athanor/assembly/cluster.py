@@ -85,6 +85,7 @@ class Replica:
         try:
             while True:
                 await self.elector.lead(self._work)
+                memory.unsettle()  # else the caches of each term would stay beside the next one's
         finally:
             await asyncio.shield(self.elector.release())
 

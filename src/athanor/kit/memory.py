@@ -13,3 +13,9 @@ def settle() -> None:
     """What start-up made stays: later collections, which become rarer, need not look at it."""
     gc.freeze()
     gc.set_threshold(*COLLECT)
+
+
+def unsettle() -> None:
+    """What `settle` kept may have served: what nothing refers to any more is freed now."""
+    gc.unfreeze()
+    gc.collect()

@@ -1,8 +1,55 @@
 """What runs on a cluster beside Kubernetes' own controllers."""
 
-from athanor.assembly.cluster import LAPTOP_ONLY
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+
+from athanor.assembly.cluster import LAPTOP_ONLY, Replica, Seat
 from athanor.assembly.controllers import all_controllers
+from athanor.kit import memory
+from athanor.runtime.manager import Manager
+from athanor.testing import lab, virtual
 
 
 def test_what_a_cluster_has_itself_is_named_as_the_controllers_are() -> None:
     assert {one.name for one in all_controllers()} >= LAPTOP_ONLY
+
+
+@pytest.fixture
+def collection() -> Iterator[None]:
+    """What these tests do to the process is undone."""
+    often = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*often)
+
+
+@pytest.mark.usefixtures("collection")
+def test_a_lost_lease_leaves_no_caches_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What start-up made is kept from the garbage collector while a replica leads, not longer."""
+    terms: list[weakref.ref[Manager]] = []
+    left: list[bool] = []
+
+    async def main() -> None:
+        async with lab.server() as bed:
+            replica = Replica(bed.client, Seat(identity="a", namespace="default"), bed.clock)
+
+            async def lead(work: Callable[[], Awaitable[None]]) -> None:
+                if terms:
+                    left.append(terms[0]() is not None)
+                    raise asyncio.CancelledError
+                controllers = all_controllers()
+                terms.append(weakref.ref(Manager(bed.client, controllers, bed.clock, lambda: 0.5)))
+                memory.settle()
+
+            monkeypatch.setattr(replica.elector, "lead", lead)
+            with pytest.raises(asyncio.CancelledError):
+                await replica.run()
+
+    virtual.run(main)
+    assert left == [False]
