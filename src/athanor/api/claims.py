@@ -8,9 +8,11 @@ passes kube-scheduler, so those who place it have to.
 from __future__ import annotations
 
 from athanor.api.core import PersistentVolumeClaim, StorageClass
-from athanor.api.meta import JSON
+from athanor.api.meta import GROUP, JSON
 
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
+SELECTED_AT = f"{GROUP}/selected-at"
+"""Annotation of a claim: when we told it its node."""
 NOBODY = "kubernetes.io/no-provisioner"
 """The provisioner of classes whose volumes people make."""
 

@@ -1,7 +1,8 @@
 """Claims whose volumes are made where their first consumer is: who is placed says where that is.
 
 What comes of it is between the claim and who makes its volume; pods are made at once, and their
-nodes wait for it as for any other.
+nodes wait for it as for any other. Who can make no volume there takes the node back, as the
+external-provisioner does, and does not wait before he tries again when he is told: so we do.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from athanor.api.meta import Object
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang
 from athanor.features.gangs.ranks import name_of, places
+from athanor.kit.times import parse_rfc3339, rfc3339
 from athanor.runtime.cache import Key, World
 from athanor.runtime.plan import Patch
 
 MOUNTS = "mounts"
+PAUSE = 60.0
+"""Seconds until a claim that has lost its node again is told another time."""
 CLAIMS = of(PersistentVolumeClaim)
 
 
@@ -61,12 +65,27 @@ def _waits(world: World, claim: PersistentVolumeClaim) -> bool:
     return claims.is_delayed(claim, world.cache(StorageClass).get(Key("", claims.class_of(claim))))
 
 
-def plan(consumers: Iterable[Consumer]) -> Iterator[Patch]:
+def plan(consumers: Iterable[Consumer], now: float) -> Iterator[Patch]:
     """Each of the claims hears of its node."""
     for one in consumers:
-        meta = one.claim.metadata
+        if now < _due(one):
+            continue
+        meta, told = one.claim.metadata, {claims.SELECTED_AT: rfc3339(now)}
         yield Patch(
             resource=CLAIMS, name=meta.name, namespace=meta.namespace,
-            body={"metadata": {"annotations": {claims.SELECTED_NODE: one.node}}},
+            body={"metadata": {"annotations": {claims.SELECTED_NODE: one.node, **told}}},
             resource_version=meta.resource_version,
         )  # fmt: skip
+
+
+def moments(consumers: Iterable[Consumer]) -> list[float]:
+    """When claims are told another time."""
+    return [_due(one) for one in consumers]
+
+
+def _due(one: Consumer) -> float:
+    try:
+        told = parse_rfc3339(one.claim.metadata.annotations.get(claims.SELECTED_AT, ""))
+    except ValueError:  # never, or somebody else wrote it
+        return 0.0
+    return told + PAUSE

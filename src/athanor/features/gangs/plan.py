@@ -120,7 +120,7 @@ def _news(gang: Gang, status: GangStatus) -> Iterator[Record]:
 def _work(gang: Gang, observed: Observed, s: Situation, now: float) -> Iterator[Action]:
     phase = gang.status.phase
     if phase in WORKING:
-        yield from _keep_running(gang, observed, s)
+        yield from _keep_running(gang, observed, s, now)
     elif phase == "Restarting" and gang.status.reason == RESIZED:
         yield from evicting(gang, s.old, False, now)
     elif phase == "Restarting":
@@ -133,12 +133,14 @@ def _work(gang: Gang, observed: Observed, s: Situation, now: float) -> Iterator[
                 yield _delete(pod, _last_grace(gang, pod))
 
 
-def _keep_running(gang: Gang, observed: Observed, s: Situation) -> Iterator[Action]:
+def _keep_running(
+    gang: Gang, observed: Observed, s: Situation, now: float
+) -> Iterator[Action]:  # fmt: skip
     """Every rank has its pod; what is of an older run, or ended by a fault, goes first."""
     done = write.succeeded_before(gang)
     present = {pod.metadata.name for pod in observed.pods}
     yield from (_delete(pod) for pod in s.old if _standing(pod))
-    yield from consumers.plan(observed.consumers)
+    yield from consumers.plan(observed.consumers, now)
     if gang.spec.adopts:
         yield from _bound(gang, s)
         return
@@ -198,6 +200,8 @@ def _again(gang: Gang, observed: Observed, s: Situation, now: float) -> float | 
     status, limit = gang.status, longest(gang)
     if status.phase == "Starting":
         moments.append(_grown_up(gang))
+    if status.phase in WORKING:
+        moments += consumers.moments(observed.consumers)
     if status.phase in WORKING and status.started_at and limit:
         moments.append(parse_rfc3339(status.started_at) + limit)
     if status.phase == "Evicting" or (status.phase, status.reason) == ("Restarting", RESIZED):

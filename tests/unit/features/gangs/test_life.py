@@ -126,6 +126,11 @@ def test_claims_that_wait_for_their_consumer_hear_where_it_will_be() -> None:
         await claim(bed, "g-worker-1-scratch", "late", second)
         await bed.until(PersistentVolumeClaim, "g-worker-1-scratch", told("node-1"))
         assert not (await bed.get(PersistentVolumeClaim, "now")).metadata.annotations
+        gone = {"metadata": {"annotations": {SELECTED_NODE: None}}}  # no volume can be made there
+        began = bed.clock.monotonic()
+        await bed.patch(PersistentVolumeClaim, "data", gone)
+        await bed.until(PersistentVolumeClaim, "data", told("node-0"))
+        assert 50 < bed.clock.monotonic() - began < 63, "its maker would try again at once"
 
     live(main, podSets=sets)
 
