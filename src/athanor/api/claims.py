@@ -19,26 +19,30 @@ NOBODY = "kubernetes.io/no-provisioner"
 
 def mounts(template: JSON) -> bool:
     """Whether pods of a template have volumes of claims."""
-    volumes = (template.get("spec") or {}).get("volumes") or []
+    volumes = _volumes(template)
     return any(one.get("persistentVolumeClaim") or one.get("ephemeral") for one in volumes)
 
 
 def named(template: JSON) -> tuple[str, ...]:
     """The claims that pods of a template name."""
-    return tuple(
-        claim["claimName"]
-        for volume in (template.get("spec") or {}).get("volumes") or []
-        if (claim := volume.get("persistentVolumeClaim")) and claim.get("claimName")
-    )
+    said = [volume.get("persistentVolumeClaim") for volume in _volumes(template)]
+    names = [claim.get("claimName") for claim in said if isinstance(claim, dict)]
+    return tuple(name for name in names if isinstance(name, str) and name)
 
 
 def own(template: JSON, pod: str) -> tuple[str, ...]:
     """The claims that Kubernetes makes for one pod (generic ephemeral volumes)."""
     return tuple(
-        f"{pod}-{volume.get('name')}"
-        for volume in (template.get("spec") or {}).get("volumes") or []
-        if volume.get("ephemeral")
+        f"{pod}-{volume.get('name')}" for volume in _volumes(template) if volume.get("ephemeral")
     )
+
+
+def _volumes(template: JSON) -> list[JSON]:
+    """Templates are looked at before anybody has said that they are one: what is no volume is left
+    out."""
+    spec = template.get("spec")
+    found = spec.get("volumes") if isinstance(spec, dict) else None
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def class_of(claim: PersistentVolumeClaim) -> str:

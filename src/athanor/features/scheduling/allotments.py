@@ -19,11 +19,11 @@ from msgspec import Struct
 from athanor.api import labels
 from athanor.api.core import LimitRange, Pod, ResourceQuota
 from athanor.api.meta import JSON, to_manifest
-from athanor.api.scheduling import Gang
+from athanor.api.scheduling import Gang, PodSet
 from athanor.features.scheduling.core.snapshot import Admit, Decisions, Move, Placed, Snapshot
 from athanor.features.scheduling.core.why import Code
 from athanor.features.scheduling.gangs import Refused, holds, key_of
-from athanor.kit.quantity import Quantity, QuantityError, parse
+from athanor.kit.quantity import Quantity, parse
 from athanor.runtime.cache import Cache, Key, World, by_label
 from athanor.wire import rations
 
@@ -71,12 +71,10 @@ class Allotments:
         ranges = self._ranges.get(gang.metadata.namespace)
         if not ranges or gang.spec.adopts:  # pods that are there have been filled
             return gang
-        sets = []
-        for one in gang.spec.pod_sets:
-            pod = _copy(one.template)
-            rations.fill(pod, ranges.values())
-            template = {**one.template, "spec": pod["spec"]}
-            sets.append(msgspec.structs.replace(one, template=template))
+        try:
+            sets = [_filled(one, ranges.values()) for one in gang.spec.pod_sets]
+        except (ValueError, TypeError, AttributeError):
+            return gang  # its template is no pod's: who reads it says so
         spec = msgspec.structs.replace(gang.spec, pod_sets=sets)
         return msgspec.structs.replace(gang, spec=spec)
 
@@ -101,7 +99,7 @@ def refusal(gang: Gang, room: Room) -> Refused | None:
     counts = {one.name: one.min_count or one.count for one in gang.spec.pod_sets}
     try:
         return _refusal(gang, counts, room)
-    except QuantityError:
+    except (ValueError, TypeError, AttributeError):
         return None  # the server will tell it of the pods
 
 
@@ -232,6 +230,14 @@ def _take(
             del held[key.namespace]
         touched.add(key.namespace)
     return touched
+
+
+def _filled(pod_set: PodSet, ranges: Iterable[JSON]) -> PodSet:
+    pod = _copy(pod_set.template)
+    rations.fill(pod, ranges)
+    return msgspec.structs.replace(
+        pod_set, template={**pod_set.template, "spec": pod["spec"]}
+    )  # fmt: skip
 
 
 def _copy(template: JSON) -> JSON:

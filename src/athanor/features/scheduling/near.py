@@ -17,6 +17,7 @@ from athanor.api.core import Node, Pod
 from athanor.api.meta import JSON
 from athanor.features.scheduling.core.rows import SpreadRow
 from athanor.wire.selector import from_object
+from athanor.wire.status import ApiError
 
 HOSTNAME = "kubernetes.io/hostname"
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -79,7 +80,7 @@ def read(namespace: str, template: JSON) -> Wishes:
     beside, apart = (affinity.get(name) or {} for name in ("podAffinity", "podAntiAffinity"))
     labels = (template.get("metadata") or {}).get("labels") or {}
     liked = [
-        (sign * int(one.get("weight", 1)),
+        (sign * number(one.get("weight", 1)),
          _term(namespace, one.get("podAffinityTerm") or {}, labels))
         for sign, terms in ((1, beside), (-1, apart))
         for one in terms.get(PREFERRED) or []
@@ -96,14 +97,30 @@ def read(namespace: str, template: JSON) -> Wishes:
     )
 
 
+def text(value: object) -> str:
+    """What has to be a text in a pod. Raises TypeError."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def number(value: object) -> int:
+    """What has to be a number of 32 bits in a pod. Raises TypeError, ValueError."""
+    if not isinstance(value, int):
+        raise TypeError(f"{value!r} is no number")
+    if not -(2**31) <= value < 2**31:
+        raise ValueError(f"{value} is no number of 32 bits")
+    return value
+
+
 def _term(namespace: str, one: JSON, labels: Mapping[str, str]) -> Term:
     if one.get("namespaceSelector"):
         raise ValueError("affinity: a namespaceSelector that is not empty is not supported")
-    named = tuple(sorted(one.get("namespaces") or ()))
+    named = tuple(sorted(map(text, one.get("namespaces") or ())))
     anywhere = one.get("namespaceSelector") is not None and not named
     if not one.get("topologyKey"):
         raise ValueError("affinity: podAffinity and podAntiAffinity need a topologyKey")
-    return Term(_selector(one, labels), named or (namespace,), anywhere, one["topologyKey"])
+    return Term(_selector(one, labels), named or (namespace,), anywhere, text(one["topologyKey"]))
 
 
 def _spread(one: JSON, labels: Mapping[str, str]) -> Spread:
@@ -114,8 +131,8 @@ def _spread(one: JSON, labels: Mapping[str, str]) -> Spread:
     if not one.get("topologyKey"):
         raise ValueError("topologySpreadConstraints: topologyKey is missing")
     return Spread(
-        _selector(one, labels), one["topologyKey"], int(one.get("maxSkew") or 1), soft,
-        int(one.get("minDomains") or 1),
+        _selector(one, labels), text(one["topologyKey"]), number(one.get("maxSkew") or 1), soft,
+        number(one.get("minDomains") or 1),
     )  # fmt: skip
 
 
@@ -133,6 +150,10 @@ def _selector(one: JSON, labels: Mapping[str, str]) -> str:
     if selector is not None and more:
         said = [*(selector.get("matchExpressions") or []), *more]
         selector = {**selector, "matchExpressions": said}
+    try:
+        from_object(selector)
+    except ApiError as problem:
+        raise ValueError(problem.message) from None
     return msgspec.json.encode(selector, order="sorted").decode() if selector is not None else ""
 
 

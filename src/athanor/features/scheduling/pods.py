@@ -18,6 +18,8 @@ Requirement = tuple[str, str, tuple[str, ...]]
 """Label, operator, values."""
 
 WHOLE = 1000
+MOST = 2**50
+"""No pod asks for more than so much of anything (a pebibyte of memory): sums of it are counted."""
 SLOTS = {"1": 1, "2": 2, "3": 4, "4": 4, "7": 8}
 """Memory slices (of eight) that a MIG profile takes, by its number of compute slices."""
 CACHED = ("data.athanor.dev/{}.{}", "fluid.io/s-{}-{}")
@@ -74,23 +76,37 @@ class PodNeed(NamedTuple):
 def need(pod_set: PodSet, devices: Collection[str], namespace: str = "default") -> PodNeed:
     """What a pod of the set needs; `devices` are the resources nodes offer as devices.
 
-    Raises RequestError with the field's name.
+    Raises RequestError with the field's name, and nothing else: what stands in one template stops
+    nobody else's work.
     """
+    name = pod_set.name
+    try:
+        return _need(pod_set, devices, namespace)
+    except RequestError:
+        raise
+    except quantity.QuantityError as problem:
+        raise RequestError(f"pod set {name}: resources: {problem}") from None
+    except LookupError as problem:
+        raise RequestError(f"pod set {name}: the template lacks {problem}") from None
+    except (TypeError, AttributeError) as problem:
+        raise RequestError(f"pod set {name}: the template is no pod's: {problem}") from None
+    except (ValueError, OverflowError) as problem:
+        raise RequestError(f"pod set {name}: {problem}") from None
+
+
+def _need(pod_set: PodSet, devices: Collection[str], namespace: str) -> PodNeed:
     spec: JSON = pod_set.template.get("spec") or {}
     if spec.get("resourceClaims"):  # a pod that has its node is past who allocates them
         raise RequestError(
             f"pod set {pod_set.name}: spec.resourceClaims: claims (DRA) are not allocated here; "
             f"ask for a device plugin's resource, or leave such pods to kube-scheduler"
         )
-    try:
-        wanted = nodes.amounts(requests(spec))
-        wishes = near.read(namespace, pod_set.template)
-    except quantity.QuantityError as problem:
-        raise RequestError(f"pod set {pod_set.name}: resources: {problem}") from None
-    except (ValueError, TypeError, AttributeError) as problem:
-        raise RequestError(f"pod set {pod_set.name}: {problem}") from None
+    wanted = nodes.amounts(requests(spec))
+    wishes = near.read(namespace, pod_set.template)
     wanted["pods"] = 1
     wanted |= _host_ports(spec)
+    if max(wanted.values()) > MOST:
+        raise ValueError(f"resources: more than {MOST} of one, in its smallest unit")
     shape = ShapeRow(per_node=int(near.itself_apart(wishes)))
     gpu = pod_set.gpu
     kind = _device(wanted, gpu, devices, pod_set.name)
@@ -198,10 +214,10 @@ def _where(spec: JSON) -> Where:
     affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
     required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
     return Where(
-        tuple((key, "In", (value,)) for key, value in selector),
+        tuple((key, "In", (near.text(value),)) for key, value in selector),
         terms_of(required.get("nodeSelectorTerms") or []) if required else (),
         tuple(
-            tuple(t.get(name) or "" for name in ("key", "operator", "value", "effect"))
+            tuple(near.text(t.get(name) or "") for name in ("key", "operator", "value", "effect"))
             for t in spec.get("tolerations") or ()
         ),
     )
@@ -215,14 +231,17 @@ def terms_of(said: Sequence[JSON]) -> Terms:
 
 def _term(term: JSON) -> tuple[Requirement, ...]:
     said = (term.get("matchExpressions") or []) + (term.get("matchFields") or [])
-    return tuple((e["key"], e["operator"], tuple(e.get("values") or ())) for e in said)
+    text = near.text
+    return tuple(
+        (text(e["key"]), text(e["operator"]), tuple(map(text, e.get("values") or ()))) for e in said
+    )
 
 
 def _liked(spec: JSON) -> Liked:
     """Preferred nodes, as node affinity says it."""
     affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
     return tuple(
-        (int(one.get("weight", 1)), (term,))
+        (near.number(one.get("weight", 1)), (term,))
         for one in affinity.get(near.PREFERRED) or []
         if (term := _term(one.get("preference") or {}))
     )
