@@ -49,8 +49,10 @@ Amounts = Annotated[dict[str, Amount], Meta(max_length=32)]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 """RFC 3339 in UTC."""
 
-Positive = Annotated[int, Meta(ge=1)]
-NonNegative = Annotated[int, Meta(ge=0)]
+Number = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+NonNegative = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+"""Numbers as Kubernetes has them: what they count, and the times that they lead to, have an end."""
 Name = Annotated[str, Meta(min_length=1, max_length=63, pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
 
 
@@ -168,8 +170,8 @@ class NodeRange(Base, frozen=True, kw_only=True):
     """
 
     prefix: str
-    first: NonNegative | None = None
-    last: NonNegative | None = None
+    first: Number | None = None
+    last: Number | None = None
     width: NonNegative = 0
     each: Positive = 1
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from athanor.api.meta import JSON, Base, Condition, Object
-from athanor.api.scheduling import Amount, NonNegative, Positive
+from athanor.api.scheduling import Amount, NonNegative, Number, Positive
 from athanor.api.templates import ObjectTemplate
 
 ParameterName = Annotated[
@@ -53,7 +53,7 @@ class Algorithm(Base, frozen=True, kw_only=True):
     """How parameters are chosen. `startup`: trials at random before TPE models anything."""
 
     name: Literal["Random", "Grid", "TPE"] = "TPE"
-    seed: NonNegative = 0
+    seed: Number = 0
     startup: NonNegative = 10
 
 

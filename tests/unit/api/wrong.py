@@ -171,6 +171,8 @@ scheduling.priorityClassName: 1000
 scheduling.preemptible: 'no'
 scheduling.pools: fast
 scheduling.pools: [1]
+scheduling.maxRuntimeSeconds: 999999999999
+scheduling.estimatedRuntimeSeconds: 999999999999
 scheduling.maxRuntimeSeconds: 0
 scheduling.maxRuntimeSeconds: 1h
 scheduling.estimatedRuntimeSeconds: 0

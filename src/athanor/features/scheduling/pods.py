@@ -111,7 +111,7 @@ def _need(pod_set: PodSet, devices: Collection[str], namespace: str) -> PodNeed:
     gpu = pod_set.gpu
     kind = _device(wanted, gpu, devices, pod_set.name)
     if kind:
-        shape = _with_devices(shape, kind, wanted.pop(kind, 1), gpu, pod_set.name)
+        shape = _with_devices(shape, kind, near.number(wanted.pop(kind, 1)), gpu, pod_set.name)
     asked = {name: n * WHOLE if name in devices else n for name, n in wanted.items() if n}
     where = _where(spec)
     if gpu is not None and gpu.isolation and shape.kind and _shared(shape):

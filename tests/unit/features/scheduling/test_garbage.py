@@ -44,6 +44,7 @@ GARBAGE: dict[str, JSON] = {
     "resources": {"spec": {"containers": [{"name": "main", "resources": "1"}]}},
     "requests": {"spec": {"containers": [{"name": "main", "resources": {"requests": [1]}}]}},
     "cpu": {"spec": {"containers": [{"resources": {"requests": {"cpu": "9" * 25}}}]}},
+    "devices": {"spec": {"containers": [{"resources": {"limits": {"nvidia.com/gpu": 10**11}}}]}},
     "ports": {"spec": {"containers": [{"name": "main", "ports": "80"}]}},
     "nodeSelector": {"spec": {**ONE, "nodeSelector": "gpu"}},
     "nodeSelector value": {"spec": {**ONE, "nodeSelector": {"gpu": [1]}}},
@@ -69,7 +70,7 @@ def gang(name: str, template: JSON) -> JSON:
 def test_one_template_stops_nobody_else(what: str, ranged: bool) -> None:
     limits = [{"type": "Container", "defaultRequest": {"cpu": "100m"}, "default": {"cpu": "1"}}]
     meta, pools = {"name": "default"}, [{"pool": "default"}]
-    free = {"allocatable": {"cpu": "8", "memory": "8Gi", "pods": "9"}}
+    free = {"allocatable": {"cpu": "8", "memory": "8Gi", "pods": "9", "nvidia.com/gpu": "8"}}
     objects: Objects = {
         Gang: [msgspec.convert(gang("bad", GARBAGE[what]), Gang),
                msgspec.convert(gang("good", {"spec": ONE}), Gang)],
