@@ -10,6 +10,18 @@ from athanor.api.meta import Base
 
 _Count = Annotated[int, Meta(ge=0)]
 
+NODE_FAULTS = frozenset({
+    "NodeLost", "NodeShutdown", "Shutdown", "Terminated", "NodeAffinity",
+    "UnexpectedAdmissionError", "Evicted", "DeletionByTaintManager", "DeletionByPodGC",
+    "NodeUnschedulable",
+})  # fmt: skip
+"""Reasons that would come again on the same node. So would every "OutOf…" (OutOfcpu)."""
+
+
+def is_node_bound(reason: str) -> bool:
+    """Whether a fault of the platform speaks against the node."""
+    return reason.startswith("OutOf") or reason in NODE_FAULTS
+
 
 class RankFailure(Base, frozen=True, kw_only=True):
     """A rank that failed in this attempt. `platform`: no fault of the user's, costs no retry.

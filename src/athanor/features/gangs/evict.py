@@ -49,7 +49,7 @@ def evicting(gang: Gang, pods: Sequence[Pod], broken: bool, now: float) -> Itera
         )  # fmt: skip
 
 
-def has_deadline(gang: Gang, pods: Sequence[Pod], now: float) -> list[float]:
+def moments(gang: Gang, pods: Sequence[Pod], now: float) -> list[float]:
     """When waiting for checkpoints and budgets ends, if there is such a moment; budgets are asked
     again before."""
     running = [pod for pod in pods if is_alive(pod)]

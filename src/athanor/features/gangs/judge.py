@@ -8,14 +8,13 @@ import msgspec
 from msgspec import Struct
 
 from athanor.api.core import Pod
-from athanor.api.ends import RankFailure
+from athanor.api.ends import RankFailure, is_node_bound
 from athanor.api.scheduling import Gang
 from athanor.features.gangs.observe import Observed
 from athanor.features.gangs.ranks import (
     RankView,
     driven_out,
     is_alive,
-    is_node_bound,
     run_of,
     sorted_by_run,
     vanished,

@@ -12,18 +12,17 @@ import msgspec
 
 from athanor.api import labels
 from athanor.api.core import Pod, Service
+from athanor.api.ends import is_node_bound
 from athanor.api.meta import to_manifest
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang, GangStatus
-from athanor.features.gangs import consumers
+from athanor.features.gangs import consumers, evict
 from athanor.features.gangs import pods as manifests
 from athanor.features.gangs import status as write
-from athanor.features.gangs.evict import evicting, has_deadline
 from athanor.features.gangs.judge import LOST_AFTER, Situation, judge, longest, look
 from athanor.features.gangs.observe import Observed
 from athanor.features.gangs.ranks import (
     is_alive,
-    is_node_bound,
     name_of,
 )
 from athanor.features.gangs.states import PHASES, WORKING, move
@@ -122,11 +121,11 @@ def _work(gang: Gang, observed: Observed, s: Situation, now: float) -> Iterator[
     if phase in WORKING:
         yield from _keep_running(gang, observed, s, now)
     elif phase == "Restarting" and gang.status.reason == RESIZED:
-        yield from evicting(gang, s.old, False, now)
+        yield from evict.evicting(gang, s.old, False, now)
     elif phase == "Restarting":
         yield from (_delete(pod) for pod in s.old if _standing(pod))
     elif phase == "Evicting":
-        yield from evicting(gang, observed.pods, bool(s.displaced), now)
+        yield from evict.evicting(gang, observed.pods, bool(s.displaced), now)
     elif phase == "Stopping":
         for pod in observed.pods:
             if _standing(pod) and is_alive(pod):
@@ -205,7 +204,7 @@ def _again(gang: Gang, observed: Observed, s: Situation, now: float) -> float | 
     if status.phase in WORKING and status.started_at and limit:
         moments.append(parse_rfc3339(status.started_at) + limit)
     if status.phase == "Evicting" or (status.phase, status.reason) == ("Restarting", RESIZED):
-        moments += has_deadline(gang, observed.pods, now)
+        moments += evict.moments(gang, observed.pods, now)
     told = status.progress
     if told is not None and told.updated_at and write.progress(observed.pods) != told:
         moments.append(parse_rfc3339(told.updated_at) + write.PROGRESS_EVERY)

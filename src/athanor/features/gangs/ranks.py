@@ -14,18 +14,11 @@ from msgspec import Struct
 
 from athanor.api import labels
 from athanor.api.core import ContainerStateTerminated, ContainerStatus, Pod
-from athanor.api.ends import RankFailure
+from athanor.api.ends import NODE_FAULTS, RankFailure
 from athanor.api.placement import unpack
 from athanor.api.scheduling import Gang
 
-NODE_REASONS = frozenset({
-    "NodeLost", "NodeShutdown", "Shutdown", "Terminated", "NodeAffinity",
-    "UnexpectedAdmissionError", "Evicted", "DeletionByTaintManager", "DeletionByPodGC",
-    "NodeUnschedulable",
-})  # fmt: skip
-"""Reasons that would come again on the same node."""
-
-PLATFORM_REASONS = NODE_REASONS | {
+PLATFORM_REASONS = NODE_FAULTS | {
     "Preempting", "Preempted", "ContainerStatusUnknown", "PodDeleted",
 }  # fmt: skip
 """Pod and container reasons that are no fault of what ran. So is every "OutOf…" (OutOfcpu)."""
@@ -242,11 +235,6 @@ def stuck(pods: Iterable[Pod]) -> tuple[str, str] | None:
             if waiting is not None and waiting.reason.startswith(WAITING_BADLY):
                 return waiting.reason, f"{pod.metadata.name}: {waiting.message}"[:512]
     return None
-
-
-def is_node_bound(reason: str) -> bool:
-    """Whether a platform fault will come again on the same node."""
-    return reason.startswith("OutOf") or reason in NODE_REASONS
 
 
 def is_alive(pod: Pod) -> bool:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from athanor.api.core import PriorityClass
+from athanor.api.ends import is_node_bound
 from athanor.api.placement import unpack
 from athanor.api.scheduling import Gang, PodSet
 from athanor.features.scheduling import pods
@@ -30,12 +31,6 @@ from athanor.kit.times import parse_rfc3339
 
 FINISHED = ("Succeeded", "Failed")
 RESIZE = {"Never": Resize.NEVER, "Restart": Resize.RESTART, "Live": Resize.LIVE}
-NODE_FAULTS = frozenset({
-    "NodeLost", "NodeShutdown", "Shutdown", "Terminated", "NodeAffinity",
-    "UnexpectedAdmissionError", "Evicted", "DeletionByTaintManager", "DeletionByPodGC",
-    "NodeUnschedulable",
-})  # fmt: skip
-"""Reasons of failed ranks that would come again on the same node."""
 
 
 class Read(Struct, frozen=True):
@@ -272,11 +267,6 @@ def lost(gang: Gang, nodes: Collection[str]) -> set[tuple[int, int]]:
         for rank, node in zip(range(placement.count), unpack(placement.nodes), strict=False)
         if node not in nodes or (placement.pod_set, rank, node) in failed
     }
-
-
-def is_node_bound(reason: str) -> bool:
-    """Whether a fault of the platform speaks against the node (see distrust)."""
-    return reason.startswith("OutOf") or reason in NODE_FAULTS
 
 
 def meter(gang: Gang, needs: Sequence[PodNeed], rates: Mapping[str, float]) -> Meter | None:

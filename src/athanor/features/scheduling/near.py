@@ -7,7 +7,7 @@ nodes that answer alike stay one class; what a gang's own pods ask of each other
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -280,15 +280,6 @@ def _matches(term: Term, namespace: str, labels: Mapping[str, str]) -> bool:
     if not term.selector or not (term.anywhere or namespace in term.namespaces):
         return False
     return from_object(msgspec.json.decode(term.selector)).matches(labels)
-
-
-Answers = Sequence[tuple[str, frozenset[str]]]
-"""Made-up label → the nodes that have it."""
-
-
-def marks(node: str, answers: Answers) -> frozenset[tuple[str, str]]:
-    """The made-up labels of a node."""
-    return frozenset((label, "yes") for label, names in answers if node in names)
 
 
 def volume_terms(

@@ -57,6 +57,8 @@ def history(
     machines = nodes or objects.get(Node, ())
     s = observed({**objects, Node: machines, Gang: fresh, Pod: ()}).snapshot
     pasts = [by_name[name] for name in s.gangs.names]
+    if not pasts:
+        raise ValueError("no gang that is remembered could be submitted today; see athanor why")
     start = float(s.gangs.created.min()) - 1.0
     scenario = Scenario(
         snapshot=s, policy=policy, start=start, work=floats(past.ran for past in pasts)

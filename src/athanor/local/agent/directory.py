@@ -109,7 +109,7 @@ class Directory:
         made = worker.preparation
         if made.address:
             return names.hosts(worker.pod, made.address, self._gateway, shared)
-        known = _HOSTS.read_text(encoding="utf-8") if _HOSTS.exists() else ""
+        known = _HOSTS.read_text(encoding="utf-8", errors="replace") if _HOSTS.exists() else ""
         return names.hosts(
             worker.pod, made.reached_at, "", shared + known, machine=socket.gethostname()
         )

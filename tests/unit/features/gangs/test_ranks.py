@@ -7,8 +7,9 @@ import pytest
 
 from athanor.api import labels
 from athanor.api.core import Pod
+from athanor.api.ends import is_node_bound
 from athanor.api.meta import JSON
-from athanor.features.gangs.ranks import Place, failure_of, is_node_bound, stuck, view
+from athanor.features.gangs.ranks import Place, failure_of, stuck, view
 
 PLACE = Place("worker", 3, 3, "node-1", "")
 
