@@ -262,7 +262,7 @@ def _unscheduled(pods: Iterable[Pod], text: str, now: float) -> Iterator[Action]
         yield Patch(
             resource=PODS, name=pod.metadata.name, namespace=pod.metadata.namespace,
             body={"status": {"conditions": [to_manifest(c) for c in conditions]}},
-            subresource="status",
+            subresource="status", resource_version=pod.metadata.resource_version,
         )  # fmt: skip
 
 
