@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.kube.plane import cache_dir
+from tests.conformance.kube.cache import NotAvailable, cache_dir
 
 WANTED: Mapping[str, Sequence[str]] = {
     "small": (
@@ -40,10 +40,6 @@ WANTED: Mapping[str, Sequence[str]] = {
 
 SECONDS = 900
 """An installation that takes longer is given up (torch is 3 GB)."""
-
-
-class NotAvailable(Exception):
-    """The environment is not there and cannot be made; the message is the reason."""
 
 
 def environment(name: str) -> Path:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from athanor.api.meta import Base, Condition, Object
-from athanor.api.scheduling import NonNegative, Positive
+from athanor.api.numbers import NonNegative, Positive
 from athanor.api.templates import ObjectTemplate
 
 _STEP = "(/[1-9][0-9]?)?"

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from msgspec import Meta
-
 from athanor.api.meta import Base
-
-_Count = Annotated[int, Meta(ge=0)]
+from athanor.api.numbers import Number
 
 NODE_FAULTS = frozenset({
     "NodeLost", "NodeShutdown", "Shutdown", "Terminated", "NodeAffinity",
@@ -30,14 +25,14 @@ class RankFailure(Base, frozen=True, kw_only=True):
     """
 
     pod_set: str
-    rank: _Count
+    rank: Number
     exit_code: int | None = None
     reason: str = ""
     message: str = ""
     platform: bool = False
     started_at: str | None = None
     finished_at: str | None = None
-    attempt: _Count = 0
+    attempt: Number = 0
     node: str = ""
 
 

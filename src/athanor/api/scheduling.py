@@ -20,6 +20,7 @@ from msgspec import Meta, field
 
 from athanor.api.ends import PastRun, RankFailure
 from athanor.api.meta import JSON, Base, Condition, Object, ObjectReference
+from athanor.api.numbers import NonNegative, Number, Positive
 
 DEFAULT_QUEUE = "default"
 """The queue of gangs that name none."""
@@ -49,10 +50,6 @@ Amounts = Annotated[dict[str, Amount], Meta(max_length=32)]
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 """RFC 3339 in UTC."""
 
-Number = Annotated[int, Meta(ge=0)]
-Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
-NonNegative = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-"""Numbers as Kubernetes has them: what they count, and the times that they lead to, have an end."""
 Name = Annotated[str, Meta(min_length=1, max_length=63, pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
 
 

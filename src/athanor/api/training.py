@@ -12,17 +12,9 @@ from msgspec import Meta, field
 
 from athanor.api.ends import RankFailure
 from athanor.api.meta import Base, Condition, Object
+from athanor.api.numbers import NonNegative, Positive
 from athanor.api.pod_template import Template
-from athanor.api.scheduling import (
-    CheckpointPolicy,
-    Gpu,
-    Name,
-    NonNegative,
-    PodCounts,
-    Positive,
-    Progress,
-    Topology,
-)
+from athanor.api.scheduling import CheckpointPolicy, Gpu, Name, PodCounts, Progress, Topology
 
 Framework = Literal[
     "pytorch", "tensorflow", "jax", "mpi", "horovod", "deepspeed", "xgboost", "lightgbm",

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from athanor.api.meta import Base, Condition, Object
-from athanor.api.scheduling import NonNegative
+from athanor.api.numbers import NonNegative
 from athanor.api.sweeps import ParameterName
 from athanor.api.templates import ObjectTemplate
 

@@ -12,7 +12,8 @@ from msgspec import Meta, field
 
 from athanor.api.crons import ScheduleText, TimeZone
 from athanor.api.meta import JSON, Base, Condition, Object
-from athanor.api.scheduling import Amount, Gpu, NonNegative
+from athanor.api.numbers import NonNegative
+from athanor.api.scheduling import Amount, Gpu
 from athanor.api.training import Scheduling
 
 Words = Annotated[list[str], Meta(max_length=256)]

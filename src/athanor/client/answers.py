@@ -33,7 +33,7 @@ class Reading:
         self._strange = ""
         self._fields: list[tuple[str, str]] = []
         self._headers: dict[str, str] | None = None
-        self._body: list[bytes] = []
+        self._body = bytearray()  # a list of pieces would leave its memory in shreds
         self._answer: Response | None = None
 
     def feed(self, data: bytes) -> Response | None:
@@ -53,6 +53,8 @@ class Reading:
             self._head += len(data)
             if self._head > HEAD:
                 raise Garbled(f"its answer has more than {HEAD} bytes of headers")
+        if self._answer is not None:
+            del self._parser  # it refers to us: the body would stay until garbage is looked for
         return self._answer
 
     def end(self) -> Response | None:
@@ -60,6 +62,7 @@ class Reading:
         said = self._headers
         if self._answer is None and said is not None and not _is_framed(said):
             self._answer = self._whole()
+            del self._parser
             return self._answer
         return None
 
@@ -87,7 +90,7 @@ class Reading:
     def on_body(self, body: bytes) -> None:
         """A piece of it."""
         if self._answer is None:
-            self._body.append(body)
+            self._body += body
 
     def on_message_complete(self) -> None:
         """Nothing more belongs to it."""
@@ -103,7 +106,7 @@ class Reading:
     def _whole(self) -> Response:
         headers = self._headers or {}
         return Response(
-            status=self._parser.get_status_code(), body=b"".join(self._body),
+            status=self._parser.get_status_code(), body=bytes(self._body),
             content_type=headers.get("content-type", ""), headers=headers,
         )  # fmt: skip
 

@@ -117,45 +117,41 @@ class Connections:
 
 
 class _Connection(asyncio.Protocol):
-    """One request at a time. `since`: when it was used last, in the loop's time."""
+    """One request at a time. `since`: when it was used last, in the loop's time; `begun`: something
+    of the last answer came; `keeps`: another request may follow.
+
+    Nothing else of an answer is kept: a list can be larger than all that is made of it.
+    """
 
     def __init__(
         self, made: Callable[[_Connection], None], lost: Callable[[_Connection], None]
     ) -> None:
         self.since = 0.0
+        self.begun = self.keeps = False
         self._made, self._lost = made, lost
         self._transport: asyncio.Transport | None = None
         self._reading: Reading | None = None
         self._answer: asyncio.Future[Response] | None = None
 
-    @property
-    def begun(self) -> bool:
-        """Whether something of the last answer came."""
-        return self._reading is not None and self._reading.begun
-
-    @property
-    def keeps(self) -> bool:
-        """Whether another request may follow."""
-        transport, reading = self._transport, self._reading
-        return (
-            transport is not None and not transport.is_closing()
-            and reading is not None and reading.keeps
-        )  # fmt: skip
-
     async def ask(self, method: str, data: bytes) -> Response:
         """The whole answer. Raises OSError; whoever does not wait for it ends the connection."""
-        self._reading = Reading(method)
+        self.begun = self.keeps = False
         if self._transport is None:
             raise ConnectionResetError(_CLOSED)
+        reading = self._reading = Reading(method)
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(data)
         try:
-            return await self._answer
+            answer = await self._answer
         except BaseException:
             self.abort()
             raise
         finally:
-            self._answer = None
+            self.begun = reading.begun
+            self._answer = self._reading = None
+        transport = self._transport
+        self.keeps = reading.keeps and transport is not None and not transport.is_closing()
+        return answer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop."""

@@ -1,7 +1,7 @@
 """Builds the kubeplane binary once into a cache and starts control planes for tests.
 
-The cache is `$ATHANOR_CACHE` or `~/.cache/athanor`, keyed by a hash of the sources in this folder,
-so a change of the sources builds anew and nothing is built twice.
+The binary is keyed by a hash of the sources in this folder, so a change of the sources builds anew
+and nothing is built twice.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -19,19 +18,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.conformance.kube import guard
+from tests.conformance.kube.cache import NotAvailable, built, cache_dir
 
 HERE = Path(__file__).parent
 _ports = itertools.count(os.getpid() * 64)
 SOURCES = ("main.go", "go.mod", "go.sum", "build.sh")
-
-
-class NotAvailable(Exception):
-    """The control plane cannot be had on this machine; the message says why."""
-
-
-def cache_dir() -> Path:
-    """Where built binaries are kept."""
-    return Path(os.environ.get("ATHANOR_CACHE") or Path.home() / ".cache" / "athanor")
 
 
 def binary(*, build: bool = True) -> Path:
@@ -40,22 +31,13 @@ def binary(*, build: bool = True) -> Path:
     Raises NotAvailable when it is not in the cache and cannot (or must not) be built.
     """
     key = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in SOURCES)).hexdigest()[:16]
-    path = cache_dir() / f"kubeplane-{key}"
-    if path.exists():
-        return path
-    if not build:
-        raise NotAvailable("no kubeplane binary in the cache; `make kube` builds it (4-7 minutes)")
-    if shutil.which("go") is None:
-        raise NotAvailable("Go is not installed; kubeplane is built from Go modules")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    print(f"building {path} (4-7 minutes the first time)", file=sys.stderr, flush=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-        out = Path(scratch) / "kubeplane"
-        done = subprocess.run(["sh", str(HERE / "build.sh"), str(out)], check=False)
-        if done.returncode != 0:
-            raise NotAvailable(f"building kubeplane failed with exit code {done.returncode}")
-        out.replace(path)
-    return path
+    path, make = cache_dir() / f"kubeplane-{key}", _make if build else None
+    return built(path, "`make kube` builds it (4-7 minutes)", make)
+
+
+def _make(folder: Path) -> int:
+    command = ["sh", str(HERE / "build.sh"), str(folder / "kubeplane")]
+    return subprocess.run(command, check=False).returncode
 
 
 def kubectl() -> Path:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 
 from athanor.client import connections
+from athanor.client.answers import Reading
 from athanor.client.http import Http
 from athanor.client.target import Target
 from athanor.wire.request import Request
@@ -152,6 +154,27 @@ def test_who_does_not_wait_for_the_answer_leaves_no_connection_behind() -> None:
             hasty.cancel()
             await left.wait()
             assert (await http.send(_ask())).body == b"ok"
+            await http.close()
+
+    asyncio.run(main())
+
+
+def test_nothing_of_an_answer_stays() -> None:
+    async def play(_: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _heads(reader)
+        writer.write(OK)
+        await reader.read()
+
+    async def main() -> None:
+        async with _server(play) as server:
+            http = Http(Target(server=server))
+            gc.collect()
+            gc.disable()
+            try:
+                assert (await http.send(_ask())).body == b"ok"
+                assert not [one for one in gc.get_objects() if isinstance(one, Reading)]
+            finally:
+                gc.enable()
             await http.close()
 
     asyncio.run(main())

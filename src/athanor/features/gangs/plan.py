@@ -21,10 +21,7 @@ from athanor.features.gangs import pods as manifests
 from athanor.features.gangs import status as write
 from athanor.features.gangs.judge import LOST_AFTER, Situation, judge, longest, look
 from athanor.features.gangs.observe import Observed
-from athanor.features.gangs.ranks import (
-    is_alive,
-    name_of,
-)
+from athanor.features.gangs.ranks import is_alive, name_of
 from athanor.features.gangs.states import PHASES, WORKING, move
 from athanor.features.gangs.tell import RESIZED, tell
 from athanor.kit.times import parse_rfc3339

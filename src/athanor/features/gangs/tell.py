@@ -6,14 +6,7 @@ import msgspec
 
 from athanor.api.ends import PastRun
 from athanor.api.placement import pack, unpack
-from athanor.api.scheduling import (
-    Admission,
-    Gang,
-    GangPhase,
-    GangStatus,
-    PodCounts,
-    Shrink,
-)
+from athanor.api.scheduling import Admission, Gang, GangPhase, GangStatus, PodCounts, Shrink
 from athanor.features.gangs import status as write
 from athanor.features.gangs.judge import Situation, first_words, is_live, longest
 from athanor.features.gangs.observe import OUT_OF_SERVICE, Observed
