@@ -38,7 +38,8 @@ NOTES: Mapping[str, Mapping[str, str]] = {
     },
     "CheckpointPolicy": {
         "enabled": "Whether the job writes checkpoints and can go on from them.",
-        "graceSeconds": "How long it may take to write a checkpoint once it is asked to.",
+        "graceSeconds": "How long it may take to write a checkpoint once it is asked to; no more "
+        "than its queue allows.",
         "restartSeconds": "What a restart costs, besides the work since the last checkpoint.",
     },
     "Outcome": {
@@ -99,6 +100,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "generation": "Grows when the placements of a running gang change.",
         "shrink": "Set when some ranks have to go.",
         "maxRuntimeSeconds": "The queue's limit of the running time.",
+        "maxGraceSeconds": "The queue's limit of the time for a checkpoint.",
     },
     "Shrink": {
         "counts": "How many ranks of each set stay.",
@@ -181,6 +183,8 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "withinQueue": "Whether work may push out work of lower priority in the same queue.",
         "reclaim": "Whose borrowed capacity the queue may take back.",
         "minRuntimeSeconds": "How long its own work is safe after it started.",
+        "maxGraceSeconds": "How long its own work may ask for a checkpoint to take (checkpoint."
+        "graceSeconds); the least of the queues above holds too, and 600 where none says any.",
     },
     "Budget": {
         "gpuHours": "GPU-hours that may be spent in a period.",

@@ -26,6 +26,8 @@ DEFAULT_QUEUE = "default"
 """The queue of gangs that name none."""
 PRIORITY = "athanor-"
 """How the names of our PriorityClasses begin; people leave it out."""
+MAX_GRACE = 600
+"""Seconds that a gang may take for its checkpoint where no queue says more or less."""
 
 QUANTITY = (
     r"^\+?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
@@ -100,7 +102,8 @@ class PodSet(Base, frozen=True, kw_only=True):
 class CheckpointPolicy(Base, frozen=True, kw_only=True):
     """What a gang can do before it is preempted.
 
-    `graceSeconds`: how long it may take to write a checkpoint once asked.
+    `graceSeconds`: how long it may take to write a checkpoint once asked. Others wait for that, so
+    its queues have a limit (see `QueuePreemption`): a gang that asks for more is not admitted.
     `restartSeconds`: what a restart costs it, besides the work since the last checkpoint.
     """
 
@@ -215,7 +218,8 @@ class Admission(Base, frozen=True, kw_only=True):
     """The scheduler's decision that a gang runs, and where.
 
     `generation` grows each time the placements of a running gang change (it grew, shrank, or ranks
-    were replaced), last at `changedAt`. `maxRuntimeSeconds` is the queue's, where that is nearer.
+    were replaced), last at `changedAt`. `maxRuntimeSeconds` is the queue's, where that is nearer,
+    `maxGraceSeconds` the queue's, where it has one.
     """
 
     queue: str
@@ -228,6 +232,7 @@ class Admission(Base, frozen=True, kw_only=True):
     generation: NonNegative = 0
     shrink: Shrink | None = None
     max_runtime_seconds: Positive | None = None
+    max_grace_seconds: NonNegative | None = None
 
 
 class Reason(Base, frozen=True, kw_only=True):
@@ -326,11 +331,16 @@ class PoolQuota(Base, frozen=True, kw_only=True):
 
 
 class QueuePreemption(Base, frozen=True, kw_only=True):
-    """Whom this queue's work may push out, and how long its own is safe after it started."""
+    """Whom this queue's work may push out, and how long its own is safe after it started.
+
+    `maxGraceSeconds`: how long its own may take for a checkpoint when it has to go. Of a queue and
+    those above it the least holds; where none says anything, `MAX_GRACE`.
+    """
 
     within_queue: Literal["Never", "LowerPriority"] = "LowerPriority"
     reclaim: Literal["Never", "LowerPriority", "Any"] = "Any"
     min_runtime_seconds: NonNegative = 0
+    max_grace_seconds: NonNegative | None = None
 
 
 class Budget(Base, frozen=True, kw_only=True):

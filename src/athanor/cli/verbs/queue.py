@@ -118,6 +118,8 @@ def _options(function: Verb) -> Verb:
                      help="How long its work is safe after it started."),
         click.option("--max-runtime", callback=makers.seconds, metavar="TIME",
                      help="Nothing in it runs longer."),
+        click.option("--max-grace", callback=makers.seconds, metavar="TIME",
+                     help="How long its work may ask others to wait for a checkpoint."),
         click.option("--user-limit", multiple=True, callback=shared.amounts,
                      metavar="RES=N,...", help="What one user may hold."),
         click.option("--budget", metavar="HOURS[/PERIOD]",
@@ -217,8 +219,11 @@ def _spec(wishes: Mapping[str, object]) -> JSON:
         spec["fairShare"] = kept
     if wishes["strict"] is not None:
         spec["ordering"] = "StrictFIFO" if wishes["strict"] else "BestEffortFIFO"
-    if wishes["min_runtime"] is not None:
-        spec["preemption"] = {"minRuntimeSeconds": wishes["min_runtime"]}
+    preemption = {
+        "minRuntimeSeconds": wishes["min_runtime"], "maxGraceSeconds": wishes["max_grace"],
+    }  # fmt: skip
+    if kept := {key: value for key, value in preemption.items() if value is not None}:
+        spec["preemption"] = kept
     if wishes["max_runtime"] is not None:
         spec["maxRuntimeSeconds"] = wishes["max_runtime"]
     if isinstance(limit := wishes["user_limit"], dict) and limit:

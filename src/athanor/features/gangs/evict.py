@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from athanor.api import labels
 from athanor.api.core import Pod
 from athanor.api.registry import of
-from athanor.api.scheduling import Gang, Progress
+from athanor.api.scheduling import MAX_GRACE, Gang, Progress
 from athanor.features.gangs.ranks import is_alive, name_of, places
 from athanor.features.gangs.status import progress, succeeded_before
 from athanor.kit.times import parse_rfc3339, rfc3339
@@ -78,7 +78,9 @@ def _saves(gang: Gang) -> bool:
 
 
 def _deadline(gang: Gang, running: Sequence[Pod], now: float) -> float:
-    """The end of the wait: the scheduler's, else what an earlier request said, else from now."""
+    """The end of the wait: the scheduler's, else what an earlier request said, else from now, as
+    long as the queue lets it be.
+    """
     admission, policy = gang.status.admission, gang.spec.checkpoint
     if admission is not None and admission.evict is not None and admission.evict.deadline:
         return parse_rfc3339(admission.evict.deadline)
@@ -87,7 +89,9 @@ def _deadline(gang: Gang, running: Sequence[Pod], now: float) -> float:
     told = [by for pod in running if (by := pod.metadata.annotations.get(labels.CHECKPOINT_BY))]
     if told:
         return parse_rfc3339(min(told))
-    return now + (policy.grace_seconds if policy is not None else 0)
+    most = admission.max_grace_seconds if admission is not None else None
+    asked = policy.grace_seconds if policy is not None else 0
+    return now + min(asked, MAX_GRACE if most is None else most)
 
 
 def _asked(pod: Pod) -> bool:

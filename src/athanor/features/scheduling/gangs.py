@@ -152,11 +152,17 @@ def _set(pod_set: PodSet, sited: Sited) -> PodSetRow:
     )
 
 
+def grace(gang: Gang) -> int | None:
+    """Seconds that a gang asks for to save its work when it has to go; None: it saves nothing."""
+    checkpoint = gang.spec.checkpoint
+    return checkpoint.grace_seconds if checkpoint and checkpoint.enabled else None
+
+
 def row(
     gang: Gang, queue: str, asked: AskRow, priorities: Mapping[str, PriorityClass],
-    refused: Refused | None,
+    refused: Refused | None, grace: int,
 ) -> GangRow:  # fmt: skip
-    """The gang as the core reads it."""
+    """The gang as the core reads it; `grace` are the seconds that others wait when it has to go."""
     spec, admission = gang.spec, gang.status.admission
     klass = priority_of(gang, priorities)
     declared = [s for s in (spec.estimated_runtime_seconds, spec.max_runtime_seconds) if s]
@@ -187,7 +193,7 @@ def row(
         attained=float(gang.status.ran_seconds),
         saved=_time(progress.last_checkpoint_time) if progress else NAN,
         restart_cost=float(checkpoint.restart_seconds) if checkpoint else 0.0,
-        grace=float(checkpoint.grace_seconds) if checkpoint and checkpoint.enabled else 30.0,
+        grace=float(grace),
     )
 
 

@@ -300,7 +300,10 @@ class _Kept:
         self.builder.put(
             name,
             Entry(
-                gangs.row(gang, queue, asked, self.tenants.priorities, refusal), wish.number,
+                gangs.row(
+                    gang, queue, asked, self.tenants.priorities, refusal, self.tenants.grace(gang)
+                ),
+                wish.number,
                 tuple(gangs.running(gang, offers)),
                 self.tellings.setdefault(said, len(self.tellings)),
                 self.paths.number(runtimes.path_of(gang, queue, needs)),

@@ -128,6 +128,7 @@ def _admit(seen: Observed, one: Admit, now: float) -> Patch:
     queue = s.queues.names[int(s.gangs.queue[one.gang])]
     longest = queues.longest(queue, seen.queues)
     own = gang.spec.max_runtime_seconds
+    most = queues.most_grace(queue, seen.queues)
     admission = Admission(
         queue=queue,
         pool=s.pools.names[one.pool],
@@ -135,6 +136,7 @@ def _admit(seen: Observed, one: Admit, now: float) -> Patch:
         admitted_at=rfc3339(now),
         expected_end=rfc3339(one.expected_end) if one.expected_end == one.expected_end else None,
         max_runtime_seconds=longest if longest and (own is None or longest < own) else None,
+        max_grace_seconds=most[0] if most else None,
     )
     status = msgspec.structs.replace(
         gang.status, admission=admission, phase="Starting", attempt=gang.spec.attempt,

@@ -231,6 +231,18 @@ def above(name: str, by_name: Mapping[str, Queue]) -> list[Queue]:
     return list(path.values())
 
 
+def most_grace(name: str, by_name: Mapping[str, Queue]) -> tuple[int, str] | None:
+    """The nearest limit of the time for a checkpoint from the queue up, and the queue that has it;
+    None where none has.
+    """
+    said = [
+        (preemption.max_grace_seconds, queue.metadata.name)
+        for queue in above(name, by_name)
+        if (preemption := queue.spec.preemption) and preemption.max_grace_seconds is not None
+    ]
+    return min(said, key=lambda one: one[0], default=None)
+
+
 def longest(name: str, by_name: Mapping[str, Queue]) -> int | None:
     """The nearest limit of the running time from the queue up, in seconds."""
     said = [q.spec.max_runtime_seconds for q in above(name, by_name)]

@@ -8,7 +8,7 @@ from typing import TypeVar
 from athanor.api import labels
 from athanor.api.core import Namespace, PriorityClass
 from athanor.api.meta import Object
-from athanor.api.scheduling import DEFAULT_QUEUE, Amounts, Gang, Pool, Queue
+from athanor.api.scheduling import DEFAULT_QUEUE, MAX_GRACE, Amounts, Gang, Pool, Queue
 from athanor.features.scheduling import gangs, queues, rates
 from athanor.features.scheduling.core.rows import NodeRow, PoolRow, QueueRow
 from athanor.features.scheduling.core.why import Code
@@ -17,6 +17,8 @@ from athanor.features.scheduling.queues import Problem
 from athanor.runtime.cache import Cache, Key, World
 from athanor.wire.selector import from_object
 
+GRACE = 30
+"""Seconds for a gang that saves nothing: so long its disruption budgets are heard."""
 One = TypeVar("One", bound=Object)
 
 
@@ -111,7 +113,21 @@ class Tenants:
         if (closed := self._not_for(queue, gang.metadata.namespace)) is not None:
             text = f"queue {closed} does not admit gangs of namespace "
             return Refused(Code.NAMESPACE_NOT_ALLOWED, text + gang.metadata.namespace)
+        most, whose = self._most_grace(named)
+        if (asked := gangs.grace(gang)) is not None and asked > most:
+            text = f"spec.checkpoint.graceSeconds: {asked} is more than the {most} that queue"
+            text = f"{text} {whose} allows: ask for less, or have its spec.preemption."
+            return Refused(Code.INVALID_REQUEST, f"{text}maxGraceSeconds raised")
         return None
+
+    def grace(self, gang: Gang) -> int:
+        """Seconds that others wait when it has to go: what it asks for, as far as it may."""
+        asked = gangs.grace(gang)
+        return GRACE if asked is None else min(asked, self._most_grace(self.queue_of(gang))[0])
+
+    def _most_grace(self, queue: str) -> tuple[int, str]:
+        """The limit of a queue, and whose it is."""
+        return queues.most_grace(queue, self.queues) or (MAX_GRACE, queue)
 
     def _not_for(self, queue: Queue, namespace: str) -> str | None:
         """The first queue on the way up that does not admit the namespace."""

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from athanor.api.core import Namespace, Pod
 from athanor.api.meta import JSON
 from athanor.api.scheduling import Gang, Pool, Queue, Reservation
@@ -101,6 +103,51 @@ def test_a_queues_running_time_ends_gangs() -> None:
             await runs(lab, "x")
             done = await lab.until(Gang, "x", lambda g: g.status.phase == "Failed", within=200)
             assert done.status.message == "ran longer than 100 s, the limit of queue team"
+
+    run(main)
+
+
+def test_a_checkpoint_may_take_as_long_as_the_queues_say() -> None:
+    async def main() -> None:
+        async with cluster([gangs(), scheduling()], nodes={"node-0": NODE}) as lab:
+            await tree(
+                lab, {"name": "all", "preemption": {"maxGraceSeconds": 40}},
+                {"name": "team", "parent": "all", "preemption": {"maxGraceSeconds": 90}},
+                {"name": "free"},
+            )  # fmt: skip
+            saves: JSON = {"enabled": True, "graceSeconds": 86400}
+            await lab.create(gang("x", checkpoint=saves), Gang)
+            assert await reason(lab, "x", "InvalidRequest") == (
+                "spec.checkpoint.graceSeconds: 86400 is more than the 40 that queue all allows: "
+                "ask for less, or have its spec.preemption.maxGraceSeconds raised"
+            )
+            await lab.create(gang("y", queue="free", checkpoint=saves), Gang)
+            assert "than the 600 that queue free allows" in await reason(lab, "y", "InvalidRequest")
+            await lab.patch(Gang, "x", {"spec": {"checkpoint": {"graceSeconds": 40}}})
+            await runs(lab, "x")
+
+    run(main)
+
+
+@pytest.mark.parametrize("how", ["preempted", "suspended"])
+def test_who_asks_for_more_once_he_runs_does_not_get_it(how: str) -> None:
+    async def main() -> None:
+        async with cluster([gangs(), scheduling()], nodes={"node-0": NODE}) as lab:
+            mine: JSON = {"guaranteed": {GPU: "8"}, "pool": "default"}
+            await tree(
+                lab, {"name": "team", "preemption": {"maxGraceSeconds": 40}},
+                {"name": "mine", "pools": [mine]},
+            )  # fmt: skip
+            await lab.create(gang("x", 8), Gang)
+            await runs(lab, "x")
+            saves: JSON = {"enabled": True, "graceSeconds": 86400}
+            await lab.patch(Gang, "x", {"spec": {"checkpoint": saves}})
+            began = lab.clock.monotonic()
+            if how == "suspended":
+                await lab.patch(Gang, "x", {"spec": {"suspend": True}})
+            await lab.create(gang("m", 8, queue="mine"), Gang)
+            await lab.until(Gang, "m", lambda g: g.status.phase == "Running", within=60)
+            assert 40 <= lab.clock.monotonic() - began < 50
 
     run(main)
 
