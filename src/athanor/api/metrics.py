@@ -14,6 +14,8 @@ ROOT = f"/apis/{API_VERSION}"
 SERVICE = f"{VERSION}.{GROUP}"
 DOOR, HOME = "athanor-metrics", "kube-system"
 """The Service by which a laptop's API server finds the agent."""
+GPU, GPU_MEMORY = "nvidia.com/gpu", "nvidia.com/gpu.memory"
+"""What our agent's answers name beside `cpu` and `memory`: GPUs at work, bytes taken on them."""
 
 
 def _resource(name: str, kind: str, *, namespaced: bool) -> JSON:

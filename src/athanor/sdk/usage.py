@@ -1,12 +1,15 @@
-"""What each rank of a job uses: processors and memory as measured, GPUs as held.
+"""What each rank of a job uses: processors, memory and GPUs as measured, and the devices it holds.
 
-Measured by `metrics.k8s.io` (the node's agent on a laptop, metrics-server on a cluster); where
-nobody answers it, the amounts are None and nothing fails.
+Measured by `metrics.k8s.io` (the node's agent on a laptop, metrics-server on a cluster, which knows
+no GPUs); what nobody measures is None and nothing fails.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from athanor.api import labels, metrics
 from athanor.kit.quantity import NANO, parse
@@ -19,15 +22,22 @@ from athanor.wire.status import ApiError
 SILENT = ("NotFound", "ServiceUnavailable", "Forbidden", "InternalError")
 
 
-class RankUse(Struct, frozen=True, kw_only=True):
-    """One rank: `cpu` in cores, `memory` in bytes, `gpus` are the devices it holds on its node."""
+class Used(Struct, frozen=True, kw_only=True, rename="camel"):
+    """As measured: `cpu` in cores and `gpu` in GPUs that work all the time, memories in bytes."""
+
+    cpu: float | None = None
+    memory: int | None = None
+    gpu: float | None = None
+    gpu_memory: int | None = None
+
+
+class RankUse(Used, frozen=True, kw_only=True, rename="camel"):
+    """One rank; `gpus` are the devices it holds on its node."""
 
     rank: str
     pod: str
     node: str
     phase: str
-    cpu: float | None = None
-    memory: int | None = None
     gpus: str = ""
 
 
@@ -40,14 +50,13 @@ def usage(scope: Scope, name: str, *, namespace: str | None = None) -> Op[list[R
         RankUse(
             rank=rank_of(pod), pod=pod.metadata.name, node=pod.spec.node_name or "",
             phase=pod.status.phase, gpus=pod.metadata.annotations.get(labels.DEVICES, ""),
-            cpu=used.get(pod.metadata.name, (None, None))[0],
-            memory=used.get(pod.metadata.name, (None, None))[1],
+            **asdict(used.get(pod.metadata.name, Used())),
         )
         for pod in ranked(pods, "")
     ]  # fmt: skip
 
 
-def _used(selector: str, namespace: str) -> Op[dict[str, tuple[float, int]]]:
+def _used(selector: str, namespace: str) -> Op[dict[str, Used]]:
     path = f"{metrics.ROOT}/namespaces/{namespace}/pods"
     try:
         found = yield from ask(calls.raw("GET", path, [("labelSelector", selector)]))
@@ -55,9 +64,21 @@ def _used(selector: str, namespace: str) -> Op[dict[str, tuple[float, int]]]:
         if error.reason not in SILENT:
             raise
         return {}
-    told = {}
-    for pod in found.get("items") or []:
-        each = [one["usage"] for one in pod.get("containers") or []]
-        cpu = sum(parse(one["cpu"]).nano for one in each) / NANO
-        told[pod["metadata"]["name"]] = cpu, sum(parse(one["memory"]).nano for one in each) // NANO
-    return told
+    return {
+        pod["metadata"]["name"]: _sum([one["usage"] for one in pod.get("containers") or []])
+        for pod in found.get("items") or []
+    }
+
+
+def _sum(each: Sequence[Mapping[str, str]]) -> Used:
+    def nanos(name: str) -> int | None:
+        told = [parse(one[name]).nano for one in each if name in one]
+        return sum(told) if told else None
+
+    cpu, memory, gpu, gpu_memory = map(nanos, ("cpu", "memory", metrics.GPU, metrics.GPU_MEMORY))
+    return Used(
+        cpu=None if cpu is None else cpu / NANO,
+        memory=None if memory is None else memory // NANO,
+        gpu=None if gpu is None else gpu / NANO,
+        gpu_memory=None if gpu_memory is None else gpu_memory // NANO,
+    )

@@ -84,19 +84,28 @@ def show_ranks(world: World, name: str) -> None:
     if not found:
         show.note(f"{name} has no pods; athanor why {name}")
         return
+    measured = any(one.gpu is not None for one in found)
+    heads = ["RANK", "PHASE", "NODE", "CPU", "MEMORY"]
     rows = [
         [
-            one.rank, one.phase, one.node or "-",
-            "-" if one.cpu is None else f"{one.cpu:.2f}",
-            "-" if one.memory is None else f"{one.memory / (1 << 20):.0f} MiB", one.gpus or "-",
+            one.rank, one.phase, one.node or "-", _amount(one.cpu), _size(one.memory),
+            *([_amount(one.gpu), _size(one.gpu_memory)] if measured else []), one.gpus or "-",
         ]
         for one in found
     ]  # fmt: skip
-    show.rows(["RANK", "PHASE", "NODE", "CPU", "MEMORY", "DEVICES"], rows)
+    show.rows([*heads, *(["GPU", "GPU MEMORY"] if measured else []), "DEVICES"], rows)
     if all(one.cpu is None for one in found if one.phase == "Running") and any(
         one.phase == "Running" for one in found
     ):
         show.note("nobody measures here (metrics.k8s.io): install metrics-server")
+
+
+def _amount(amount: float | None) -> str:
+    return "-" if amount is None else f"{amount:.2f}"
+
+
+def _size(amount: int | None) -> str:
+    return "-" if amount is None else f"{amount / (1 << 20):.0f} MiB"
 
 
 def _documents(jobs: Sequence[TrainingJob]) -> JSON:

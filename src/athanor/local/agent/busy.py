@@ -66,10 +66,10 @@ class Busy:
             if uid in before and spent - before[uid] > CORES * EVERY * 1e9:
                 told[labels.BUSY] = stamp
             meta = worker.pod["metadata"]
-            load = node.devices.load(uid)
-            if load is not None and load > PERCENT:
+            loads = node.devices.loads(uid)
+            if any(load.busy > PERCENT for load in loads):
                 told[labels.GPU_BUSY] = stamp
-            elif load is not None and labels.GPU_BUSY not in (meta.get("annotations") or {}):
+            elif loads and labels.GPU_BUSY not in (meta.get("annotations") or {}):
                 told[labels.GPU_BUSY] = ""
             if told:
                 body = {"metadata": {"annotations": told}}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import glob
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
@@ -35,14 +36,21 @@ class Device(Struct, frozen=True, kw_only=True):
     files: tuple[str, ...] = ()
 
 
+class Load(Struct, frozen=True):
+    """What a device does, whoever makes it: `busy` in percent of its time, `memory` in bytes."""
+
+    busy: int
+    memory: int
+
+
 class Plugin(Protocol):
     """Finds the devices of one sort."""
 
     def find(self) -> Sequence[Device]:
         """All there are now, with their health."""
 
-    def load(self, device: Device) -> int | None:
-        """How much of its time a device works, in percent; None when nobody knows."""
+    def load(self, device: Device) -> Load | None:
+        """What a device does now; None when nobody knows."""
 
     def environment(self, devices: Sequence[Device]) -> Mapping[str, str]:
         """Variables by which programs find the devices given to them."""
@@ -69,7 +77,7 @@ class Simulated:
             for i in range(self._count)
         ]
 
-    def load(self, device: Device) -> int | None:
+    def load(self, device: Device) -> Load | None:
         """They only pretend."""
         return None
 
@@ -82,9 +90,9 @@ class Simulated:
 class Nvidia:
     """GPUs by NVML; none where the library is not there."""
 
-    def __init__(self) -> None:
+    def __init__(self, library: str = "libnvidia-ml.so.1") -> None:
         try:
-            self._nvml: ctypes.CDLL | None = ctypes.CDLL("libnvidia-ml.so.1")
+            self._nvml: ctypes.CDLL | None = ctypes.CDLL(library)
             if self._nvml.nvmlInit_v2():
                 self._nvml = None
         except OSError:
@@ -99,16 +107,18 @@ class Nvidia:
             return []
         return [self._one(index) for index in range(count.value)]
 
-    def load(self, device: Device) -> int | None:
-        """How much of a GPU's time it works, in percent, over the last second or so."""
+    def load(self, device: Device) -> Load | None:
+        """Over the last second or so, as NVML samples it."""
         if self._nvml is None:
             return None
-        handle, rates = ctypes.c_void_p(), (ctypes.c_uint * 2)()
-        if self._nvml.nvmlDeviceGetHandleByIndex_v2(int(device.id), ctypes.byref(handle)):
+        handle, rates, memory = ctypes.c_void_p(), (ctypes.c_uint * 2)(), (ctypes.c_ulonglong * 3)()
+        if (
+            self._nvml.nvmlDeviceGetHandleByIndex_v2(int(device.id), ctypes.byref(handle))
+            or self._nvml.nvmlDeviceGetUtilizationRates(handle, ctypes.byref(rates))
+            or self._nvml.nvmlDeviceGetMemoryInfo(handle, ctypes.byref(memory))
+        ):
             return None
-        if self._nvml.nvmlDeviceGetUtilizationRates(handle, ctypes.byref(rates)):
-            return None
-        return int(rates[0])
+        return Load(busy=rates[0], memory=memory[2])
 
     def environment(self, devices: Sequence[Device]) -> Mapping[str, str]:
         """CUDA's own variable; indexes in the order of the PCI bus, as NVML counts."""
@@ -129,11 +139,12 @@ class Nvidia:
             failed |= self._nvml.nvmlDeviceGetName(handle, name, 96)
             failed |= self._nvml.nvmlDeviceGetUUID(handle, uuid, 96)
             failed |= self._nvml.nvmlDeviceGetMemoryInfo(handle, ctypes.byref(memory))
-        shared = [path for path in glob.glob("/dev/nvidia*") if not re.search(r"\d$", path)]
+        shared = sorted(path for path in glob.glob("/dev/nvidia*") if not re.search(r"\d$", path))
+        files = (f"/dev/nvidia{index}", *shared, "/dev/dxg")  # the last under WSL, alone
         return Device(
             resource=GPU, id=str(index), model=name.value.decode() or "unknown",
             healthy=not failed, uuid=uuid.value.decode(), memory=memory[0],
-            files=(f"/dev/nvidia{index}", *sorted(shared)),
+            files=tuple(path for path in files if os.path.exists(path)),
         )  # fmt: skip
 
 
@@ -208,17 +219,17 @@ class Devices:
         found = self._held.get((pod, container), {})
         return {name: list(ids) for name, ids in found.items() if ids}
 
-    def load(self, pod: str) -> int | None:
-        """How busy the busiest device of a pod is, in percent; None when nobody knows."""
+    def loads(self, pod: str, container: str = "") -> list[Load]:
+        """What each device does that a pod (or one container of it) holds; of the measured ones."""
         loads = [
             self._makers[resource].load(self._found[resource][number])
-            for (holder, _), given in self._held.items()
-            if holder == pod
+            for (holder, part), given in self._held.items()
+            if holder == pod and container in ("", part)
             for resource, numbers in given.items()
             for number in numbers
             if number in self._found.get(resource, {})
         ]
-        return max((load for load in loads if load is not None), default=None)
+        return [load for load in loads if load is not None]
 
     def release(self, pod: str) -> None:
         """Everything a pod holds is free again."""

@@ -1,18 +1,21 @@
 """`metrics.k8s.io` of this node: what its pods use, measured when somebody asks.
 
 Processor use is the difference of two looks: of now and of the last one that is old enough, or,
-when nobody has asked lately, of a moment later. So it costs nothing while nobody looks.
+when nobody has asked lately, of a moment later. So it costs nothing while nobody looks. GPUs are
+told beside, in the same way (half of one: 500m), of containers that hold measured ones alone; one
+that several share counts whole for each.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from athanor.api.meta import JSON
-from athanor.api.metrics import API_VERSION, RESOURCES, ROOT
+from athanor.api.metrics import API_VERSION, GPU, GPU_MEMORY, RESOURCES, ROOT
 from athanor.kit.times import rfc3339
+from athanor.local.agent.devices import Load
 from athanor.local.agent.kubelet import summary
 from athanor.local.agent.node import Node
 from athanor.wire import selector
@@ -78,7 +81,10 @@ class Metrics:
             mine = {k.split("/")[1]: v for k, v in measured.runs.items() if k.startswith(f"{uid}/")}
             if not mine or namespace not in ("", meta["namespace"]) or not fits.matches(marks):
                 continue
-            containers = [{"name": name, "usage": _usage(*used)} for name, used in mine.items()]
+            containers = [
+                {"name": name, "usage": _usage(*used) | _gpus(self._node.devices.loads(uid, name))}
+                for name, used in mine.items()
+            ]
             head = {"name": meta["name"], "namespace": meta["namespace"], "labels": marks}
             found.append(self._said("PodMetrics", head, measured, containers=containers))
         return found
@@ -121,6 +127,13 @@ def rates(before: Look, after: Look) -> Measured:
 
 def _usage(cpu: int, memory: int) -> JSON:
     return {"cpu": f"{cpu}n", "memory": f"{memory // 1024}Ki"}
+
+
+def _gpus(loads: Sequence[Load]) -> JSON:
+    if not loads:
+        return {}
+    busy, memory = sum(load.busy for load in loads), sum(load.memory for load in loads)
+    return {GPU: f"{busy * 10}m", GPU_MEMORY: f"{memory // 1024}Ki"}
 
 
 def _list(kind: str, items: list[JSON]) -> JSON:
