@@ -185,13 +185,19 @@ class PodIP(Base, frozen=True, kw_only=True):
     ip: str
 
 
+class PodCondition(Condition, frozen=True, kw_only=True):
+    """One observation of a pod, and when somebody last looked at what it says."""
+
+    last_probe_time: str | None = None
+
+
 class PodStatus(Base, frozen=True, kw_only=True):
     """The node's report on a pod."""
 
     phase: str = ""
     reason: str = ""
     message: str = ""
-    conditions: list[Condition] = field(default_factory=list)
+    conditions: list[PodCondition] = field(default_factory=list)
     host_ip: str = ""
     pod_ip: str = ""
     pod_ips: list[PodIP] = field(default_factory=list)

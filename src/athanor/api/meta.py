@@ -6,6 +6,7 @@ from a decoded view; controllers create whole manifests and patch the fields the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -111,7 +112,7 @@ class Page(Base, Generic[T], frozen=True, kw_only=True):
     items: list[T] = msgspec.field(default_factory=list)
 
 
-def set_condition(conditions: list[Condition], new: Condition, now: str) -> list[Condition]:
+def set_condition(conditions: Sequence[Condition], new: Condition, now: str) -> list[Condition]:
     """`conditions` with `new` in place of the one of its type.
 
     The transition time moves only when the status does (Kubernetes API conventions).

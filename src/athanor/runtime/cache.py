@@ -236,6 +236,11 @@ class Refusal(Struct, frozen=True):
         """Whether the same try would be refused again, whatever else changes."""
         return self.reason in ("Invalid", "BadRequest")
 
+    @property
+    def lasting(self) -> bool:
+        """Whether somebody has to do something: it is no trouble of the moment."""
+        return self.final or self.reason == "Forbidden"
+
 
 def refusal(world: World, key: Key) -> Refusal | None:
     """The problem of a key as a value that a plan may know."""

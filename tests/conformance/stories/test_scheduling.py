@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,12 @@ def waits(story: Teller, name: str, reason: str) -> str:
         return str(said[0].get("message")) if said[0].get("code") == reason else None
 
     return str(story.until(found))
+
+
+def scheduled(story: Teller, pod: str) -> Any:
+    """The pod's condition of that name, when it has one."""
+    conditions = story.status("pod", pod).get("conditions") or []
+    return next((c for c in conditions if c["type"] == "PodScheduled"), None)
 
 
 def test_a_gang_starts_whole_or_not_at_all(story: Teller) -> None:
@@ -332,6 +339,8 @@ def test_volumes_are_made_where_their_first_consumer_is_placed(story: Teller) ->
 def test_pods_of_other_controllers_are_bound_as_gangs(story: Teller) -> None:
     pool = story.nodes("a", cpu="4")
     team = story.queue("team", "--pool", pool)
+    story.submit("before", "--queue", team, "--cpu", "2")
+    running(story, "before")
     names = ("one", "two", "three")
     for name in names:
         story.apply({
@@ -344,7 +353,17 @@ def test_pods_of_other_controllers_are_bound_as_gangs(story: Teller) -> None:
                 {"name": "main", "image": "busybox",
                  "resources": {"requests": {"cpu": "1"}}}]},
         })  # fmt: skip
+    said = story.until(lambda: scheduled(story, "two"))
+    assert (said["status"], said["reason"]) == ("False", "Unschedulable")
+    assert "room for 2 of 3 pods" in said["message"]
+    described = story.kubectl("describe", "pod", "two")
+    assert "FailedScheduling" in described and "room for 2 of 3 pods" in described
+    version = story.get("pod", "two")["metadata"]["resourceVersion"]
+    time.sleep(3)
+    assert story.get("pod", "two")["metadata"]["resourceVersion"] == version, "told once"
+    story.athanor("delete", "before", "--yes")
     story.until(lambda: all(story.phase("pod", name) == "Running" for name in names))
+    assert "Unschedulable" not in story.kubectl("get", "pod", "two", "-o", "yaml")
     assert {story.get("pod", name)["spec"]["nodeName"] for name in names} == {
         f"{story.namespace}-a"
     }

@@ -16,18 +16,19 @@ from msgspec import Struct
 
 from athanor.api import labels
 from athanor.api.core import Pod
-from athanor.api.meta import JSON, Condition, Object, set_condition, to_manifest
+from athanor.api.meta import JSON, Object, to_manifest
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang
+from athanor.features.gangs.unscheduled import told
 from athanor.kit.times import parse_rfc3339, rfc3339
-from athanor.runtime.cache import Changed, Key, World
+from athanor.runtime.cache import Changed, Key, Refusal, World, refusal
 from athanor.runtime.plan import Action, Create, Delete, Patch, Plan
 
 SCHEDULER = "athanor"
 GROUP, GANGS_OF = "group", "gangs-of"
 QUIET = 2.0
 """Seconds without a newcomer after which a group of unknown size is complete."""
-GANGS, PODS = of(Gang), of(Pod)
+GANGS = of(Gang)
 LONGEST = 50
 
 
@@ -62,11 +63,12 @@ GROUPERS: tuple[Grouper, ...] = (
 
 
 class Observed(Struct, frozen=True):
-    """A group: its pods, and the Gangs made for it."""
+    """A group: its pods, the Gangs made for it, and how the server refused the last try."""
 
     group: str
     pods: tuple[Pod, ...]
     gangs: tuple[Gang, ...]
+    refusal: Refusal | None = None
 
 
 def grouper_of(pod: Pod) -> Grouper | None:
@@ -116,7 +118,9 @@ def observe(world: World, key: Key) -> Observed | None:
     name = f"{key.namespace}/{key.name}"
     pods = sorted(world.cache(Pod).by(GROUP, name), key=_order)
     made = sorted(world.cache(Gang).by(GANGS_OF, name), key=lambda gang: gang.metadata.name)
-    return Observed(key.name, tuple(pods), tuple(made)) if pods or made else None
+    if not pods and not made:
+        return None
+    return Observed(key.name, tuple(pods), tuple(made), refusal(world, key))
 
 
 def _order(pod: Pod) -> tuple[int, str, str]:
@@ -129,15 +133,24 @@ def plan(seen: Observed, now: float) -> Plan:
     """A Gang for those that no Gang has adopted yet; the end of Gangs whose pods are gone."""
     present = {pod.metadata.name for pod in seen.pods}
     actions: list[Action] = []
+    moments: list[float] = []
     taken: set[str] = set()
     open_: Gang | None = None
+
+    def tell(pods: Sequence[Pod], why: str) -> None:
+        said, pause = told(pods, why, now)
+        actions.extend(said)
+        moments.extend([pause] if pause is not None else [])
+
     for gang in seen.gangs:
         names = {name for adopted in gang.spec.adopts.values() for name in adopted}
         if not names & present:
             actions.append(_delete(gang))
         elif gang.status.admission is None and gang.status.phase == "Pending":
             open_ = gang
-            actions += _tell(gang, [pod for pod in seen.pods if pod.metadata.name in names], now)
+            if gang.status.reasons:
+                mine = [pod for pod in seen.pods if pod.metadata.name in names]
+                tell(mine, gang.status.reasons[0].message)
         else:
             taken |= names
     free = [
@@ -145,27 +158,33 @@ def plan(seen: Observed, now: float) -> Plan:
         if pod.metadata.name not in taken and not pod.spec.node_name
         and pod.status.phase in ("", "Pending") and pod.metadata.deletion_timestamp is None
     ]  # fmt: skip
-    if not free:
-        return Plan(tuple(actions))
-    wait = _incomplete(free, now) if not taken else 0.0
+    wait = _incomplete(free, now) if free and not taken else 0.0
     if wait > 0 and open_ is None:
         size, coming = _size(free), _coming(free, now)
         if size and not coming:  # else all would be told anew for each that comes
-            text = f"{len(free)} of the {size} pods of their group are there: they start together"
-            actions += _unscheduled(free, text, now)
-        return Plan(tuple(actions), coming or wait)
-    wanted = _gang(seen.group, free, second=bool(taken))
-    if open_ is None:
-        actions.append(Create(GANGS, wanted))
-    elif to_manifest(open_.spec).get("adopts") != wanted["spec"]["adopts"]:
-        body = {name: wanted["spec"][name] for name in ("podSets", "adopts")}
-        gone = {name: None for name in open_.spec.adopts if name not in body["adopts"]}
-        actions.append(Patch(
-            resource=GANGS, name=open_.metadata.name, namespace=open_.metadata.namespace,
-            body={"spec": {**body, "adopts": {**body["adopts"], **gone}}},
-            resource_version=open_.metadata.resource_version,
-        ))  # fmt: skip
-    return Plan(tuple(actions))
+            here = f"{len(free)} of the {size} pods of their group are there: they start together"
+            tell(free, here)
+        moments.append(coming or wait)
+    elif free and open_ is None:
+        if seen.refusal is not None and seen.refusal.lasting:
+            tell(free, seen.refusal.message)
+        actions.append(Create(GANGS, _gang(seen.group, free, second=bool(taken))))
+    elif free and open_ is not None:
+        actions += _joined(open_, _gang(seen.group, free, second=bool(taken)))
+    return Plan(tuple(actions), min(moments, default=None))
+
+
+def _joined(gang: Gang, wanted: JSON) -> Iterator[Patch]:
+    """The waiting Gang with the pods that there are now."""
+    if to_manifest(gang.spec).get("adopts") == wanted["spec"]["adopts"]:
+        return
+    body = {name: wanted["spec"][name] for name in ("podSets", "adopts")}
+    gone = {name: None for name in gang.spec.adopts if name not in body["adopts"]}
+    yield Patch(
+        resource=GANGS, name=gang.metadata.name, namespace=gang.metadata.namespace,
+        body={"spec": {**body, "adopts": {**body["adopts"], **gone}}},
+        resource_version=gang.metadata.resource_version,
+    )  # fmt: skip
 
 
 def _incomplete(free: Sequence[Pod], now: float) -> float:
@@ -236,34 +255,17 @@ def _template(pod: Pod) -> JSON:
 def _asks(pod: Pod) -> str:
     """All that decides where a pod may go."""
     spec = to_manifest(pod.spec)
-    kept = {k: spec.get(k) for k in ("nodeSelector", "affinity", "tolerations", "overhead",
-                                     "topologySpreadConstraints", "hostNetwork")}  # fmt: skip
+    kept = {
+        name: spec.get(name)
+        for name in ("nodeSelector", "affinity", "tolerations", "topologySpreadConstraints",
+                     "hostNetwork", "overhead", "resources")
+    }  # fmt: skip
     kept["containers"] = [
         [c.get("resources"), c.get("ports"), c.get("restartPolicy")]
         for field in ("containers", "initContainers") for c in spec.get(field) or []
     ]  # fmt: skip
     claims = [v.get("persistentVolumeClaim") for v in spec.get("volumes") or []]
     return msgspec.json.encode([kept, claims], order="sorted").decode()
-
-
-def _tell(gang: Gang, pods: Iterable[Pod], now: float) -> Iterator[Action]:
-    """Why pods wait, as kube-scheduler would say it of them."""
-    if gang.status.reasons:
-        yield from _unscheduled(pods, gang.status.reasons[0].message, now)
-
-
-def _unscheduled(pods: Iterable[Pod], text: str, now: float) -> Iterator[Action]:
-    for pod in pods:
-        have = next((c for c in pod.status.conditions if c.type == "PodScheduled"), None)
-        if pod.spec.node_name or (have is not None and have.message == text):
-            continue
-        news = Condition(type="PodScheduled", status="False", reason="Unschedulable", message=text)
-        conditions = set_condition(pod.status.conditions, news, rfc3339(now))
-        yield Patch(
-            resource=PODS, name=pod.metadata.name, namespace=pod.metadata.namespace,
-            body={"status": {"conditions": [to_manifest(c) for c in conditions]}},
-            subresource="status", resource_version=pod.metadata.resource_version,
-        )  # fmt: skip
 
 
 def _delete(gang: Gang) -> Delete:

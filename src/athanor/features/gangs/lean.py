@@ -14,11 +14,12 @@ from athanor.api.core import (
     Container,
     ContainerStatus,
     Pod,
+    PodCondition,
     PodSpec,
     PodStatus,
     ResourceRequirements,
 )
-from athanor.api.meta import Condition, OwnerReference
+from athanor.api.meta import OwnerReference
 
 
 def lean(pod: Pod) -> Pod:
@@ -83,7 +84,7 @@ def _box(name: str, requests: Said, limits: Said, restart_policy: str) -> Contai
 
 
 @lru_cache(65536)
-def _condition(one: Condition) -> Condition:
+def _condition(one: PodCondition) -> PodCondition:
     """One object for equal conditions."""
     return one
 

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from athanor.api.core import Pod
+from athanor.api.core import Event, Pod, ResourceQuota
 from athanor.api.meta import JSON
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang, Pool, Queue
@@ -58,10 +58,23 @@ def test_the_pods_of_a_job_start_together_or_wait_together() -> None:
             told = await lab.until(
                 Pod, "b-0", lambda p: any(c.type == "PodScheduled" for c in p.status.conditions)
             )
-            assert "room for 1 of 2 pods" in told.status.conditions[0].message
+            said = told.status.conditions[0]
+            assert (said.status, said.reason) == ("False", "Unschedulable")
+            assert "room for 1 of 2 pods" in said.message
             assert told.spec.node_name == ""
+            events = [e for e in await lab.list(Event) if e.involved_object.name == "b-0"]
+            assert [(e.type, e.reason, e.message, e.count) for e in events] == [
+                ("Warning", "FailedScheduling", said.message, 1)
+            ]
+            await asyncio.sleep(10)
+            again = await lab.get(Pod, "b-0")
+            assert again.metadata.resource_version == told.metadata.resource_version
             for i in range(2):  # the first job has ended: its capacity is free
                 await placed(lab, f"b-{i}")
+            bound = (await lab.get(Pod, "b-0")).status.conditions
+            assert [(c.status, c.reason) for c in bound if c.type == "PodScheduled"] == [
+                ("True", "")
+            ]
             for i in range(3):
                 await lab.client(calls.delete(of(Pod), f"a-{i}", "default"))
             await asyncio.sleep(5)
@@ -106,7 +119,24 @@ def test_pods_hear_that_others_are_missing_when_nobody_has_come_for_a_moment() -
     made = plan(Observed("g", tuple(pods), ()), now + 5)
     assert made.actions == () and made.again_after is not None
     made = plan(Observed("g", tuple(pods), ()), now + 5 + made.again_after)
-    assert len(made.actions) == 50
+    assert len(made.actions) == 100, "a condition and an Event each"
+
+
+def test_pods_hear_why_the_server_refuses_their_gang() -> None:
+    async def main() -> None:
+        async with cluster([controller(), adopter(), scheduling()]) as lab:
+            await tree(lab)
+            none: JSON = {"hard": {"count/gangs.athanor.dev": "0"}}
+            quota: JSON = {"metadata": {"name": "none", "namespace": "default"}, "spec": none}
+            await lab.create(quota, ResourceQuota)
+            await lab.until(ResourceQuota, "none", lambda q: bool(q.status.get("hard")))
+            await pod(lab, "alone", "1")
+            told = await lab.until(Pod, "alone", lambda p: bool(p.status.conditions), within=30)
+            assert "exceeded quota: none" in told.status.conditions[0].message
+            await lab.client(calls.delete(of(ResourceQuota), "none", "default"))
+            await placed(lab, "alone")
+
+    run(main)
 
 
 def test_pods_of_nobody_and_latecomers_have_gangs_of_their_own() -> None:
