@@ -13,6 +13,7 @@ from weakref import WeakSet
 from msgspec import Struct
 
 from athanor.api.meta import Object
+from athanor.wire.selector import parse_labels
 from athanor.wire.status import ApiError
 
 O = TypeVar("O", bound=Object)  # noqa: E741 - O for object
@@ -76,11 +77,14 @@ class News:
 
 
 class Cache(Generic[O]):
-    """All objects of one kind."""
+    """All objects of one kind, or those that a selector of labels fits."""
 
     def __init__(
-        self, indexes: Mapping[str, Index[O]] | None = None, trims: Iterable[Trim[O]] = ()
-    ) -> None:
+        self, indexes: Mapping[str, Index[O]] | None = None, trims: Iterable[Trim[O]] = (),
+        labels: str = "",
+    ) -> None:  # fmt: skip
+        self.labels = labels
+        self._fits = parse_labels(labels).matches
         self._trims = tuple(trims)
         self._objects: dict[Key, O] = {}
         self._indexes = dict(indexes or {})
@@ -152,7 +156,7 @@ class Cache(Generic[O]):
 
     def wrote(self, value: O) -> Changed[O] | None:
         """The answer to a write of ours: known at once, unless the watch is past it already."""
-        if _version(value) <= self._seen:
+        if _version(value) <= self._seen or not self._fits(value.metadata.labels):
             return None
         return self._put(key_of(value), value)
 
@@ -255,12 +259,19 @@ class Caches:
         self._caches: dict[type[Object], Cache[Any]] = {}
 
     def want(
-        self, view: type[O], indexes: Mapping[str, Index[O]], trim: Trim[O] | None = None
-    ) -> None:
-        """A controller needs this kind, with these indexes. Only before the first object came."""
+        self, view: type[O], indexes: Mapping[str, Index[O]], trim: Trim[O] | None = None,
+        labels: str = "",
+    ) -> None:  # fmt: skip
+        """A controller needs this kind, with these indexes. Only before the first object came.
+
+        Raises ValueError when another one needs objects that other labels fit.
+        """
         held = self._caches.get(view)
+        if held is not None and held.labels != labels:
+            raise ValueError(f"{view.__name__}s by {held.labels!r} and by {labels!r}: follow all")
         known, trims = (held.indexes, held.trims) if held is not None else ({}, ())
-        self._caches[view] = Cache({**known, **indexes}, (*trims, *([trim] if trim else [])))
+        trims = (*trims, *([trim] if trim else []))
+        self._caches[view] = Cache({**known, **indexes}, trims, labels)
 
     def cache(self, view: type[O]) -> Cache[O]:
         """The cache of a kind. Raises KeyError when no controller asked for it."""

@@ -27,7 +27,8 @@ class Watch(Struct, Generic[O], frozen=True):
     """A kind to follow: which keys of the controller each change concerns, and lookups wanted.
 
     `settle` seconds pass between a change and the look at its keys: changes come in flocks. `trim`
-    is for the owner of what it takes away: all controllers of the process see what is left.
+    is for the owner of what it takes away: all controllers of the process see what is left. So is
+    `labels`, a selector: what it does not fit is not followed.
     """
 
     view: type[O]
@@ -35,6 +36,7 @@ class Watch(Struct, Generic[O], frozen=True):
     indexes: Mapping[str, Index[O]] = field(default_factory=dict)
     settle: float = 0.0
     trim: Trim[O] | None = None
+    labels: str = ""
 
 
 class Controller(Struct, Generic[T], frozen=True, kw_only=True):

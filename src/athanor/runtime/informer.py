@@ -37,7 +37,9 @@ class Informer(Generic[O]):
         self._cache = cache
         self._notify = notify
         self._decode = msgspec.json.Decoder(view).decode
-        self._following: Following[O] = Following(client, of(view), self, dice=dice)
+        self._following: Following[O] = Following(
+            client, of(view), self, labels=cache.labels, dice=dice
+        )
         self.filled = self._following.filled
         self.run = self._following.run
 

@@ -31,7 +31,7 @@ class Manager:
         self._caches = Caches()
         for controller in controllers:
             for watch in controller.watches:
-                self._caches.want(watch.view, watch.indexes, watch.trim)
+                self._caches.want(watch.view, watch.indexes, watch.trim, watch.labels)
         reader = Reader(self._caches, self._notify)
         self.loops = [
             Loop(controller, client, self._caches, clock, reader) for controller in controllers

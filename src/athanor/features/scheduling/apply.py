@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from athanor.api.core import (
+    ConfigMap,
     LimitRange,
     Namespace,
     Node,
@@ -14,11 +15,12 @@ from athanor.api.core import (
     StorageClass,
 )
 from athanor.api.scheduling import Gang, Pool, Queue, Reservation
-from athanor.features.scheduling import single
+from athanor.features.scheduling import record, single
 from athanor.features.scheduling.allotments import INDEX, PODS
 from athanor.features.scheduling.core.snapshot import Policy
 from athanor.features.scheduling.matters import (
     gangs_matter,
+    nobody,
     nodes_matter,
     own_pods_aside,
     spec_matters,
@@ -66,6 +68,7 @@ def controller(
             Watch(Namespace, whole),
             Watch(ResourceQuota, whole),
             Watch(LimitRange, whole),
+            Watch(ConfigMap, nobody, trim=record.lean, labels=record.LABEL),
         ),
         observe=observe,
         plan=plan,

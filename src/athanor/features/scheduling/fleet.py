@@ -20,7 +20,7 @@ from athanor.features.scheduling.machines import Machine
 from athanor.features.scheduling.near import HOSTNAME
 from athanor.features.scheduling.nodes import COST, MEMORY_LABELS, MODEL_LABELS, NAME, SLICES
 from athanor.features.scheduling.observe import Observed
-from athanor.features.scheduling.record import LABEL, day_of, kept
+from athanor.features.scheduling.record import LABEL, day_of, kept, name_of
 from athanor.runtime.plan import Action
 
 HOUR = "nodes-"
@@ -43,7 +43,7 @@ class Fleets:
         self._labels: frozenset[str] = frozenset()
         self._machines: Mapping[str, Machine] = {}
         self._what: tuple[str, frozenset[str]] = "", self._labels
-        self._said = ""
+        self._said, self._key = "", ""
         self._at = float("-inf")
 
     def __call__(self, seen: Observed, now: float) -> tuple[list[Action], list[float]]:
@@ -54,18 +54,26 @@ class Fleets:
         for pool in seen.pools.values():
             self._labels |= pool.spec.node_selector.keys()
         day = day_of(now)
-        if seen.machines is self._machines and (day, self._labels) == self._what:
+        there = self._written(seen.records, day)
+        is_written = (day, self._labels) == self._what and self._key in (there or {})
+        if seen.machines is self._machines and is_written:
             return [], []
         if now - self._at < EVERY:
             return [], [self._at + EVERY - now]
-        is_new = self._what[0] != day
         self._machines, self._what, self._at = seen.machines, (day, self._labels), now
         said = _told(seen, self._labels)
-        if said == self._said and not is_new:
+        if said == self._said and is_written:
             return [], []
         self._said = said
-        hour = datetime.fromtimestamp(now, UTC).strftime("%H")
-        return [*kept(self.home, day, {HOUR + hour: said}, "-nodes", first=is_new)], []
+        self._key = HOUR + datetime.fromtimestamp(now, UTC).strftime("%H")
+        new = {self._key: said}
+        return [*kept(self.home, day, new, "-nodes", is_there=there is not None)], []
+
+    def _written(self, records: Iterable[ConfigMap], day: str) -> Mapping[str, str] | None:
+        """What is there of a day, if anything is."""
+        place = self.home, name_of(day, "-nodes")
+        found = (r.data for r in records if (r.metadata.namespace, r.metadata.name) == place)
+        return next(found, None)
 
 
 def _told(seen: Observed, labels: frozenset[str]) -> str:

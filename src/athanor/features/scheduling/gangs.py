@@ -62,6 +62,21 @@ def is_over(gang: Gang) -> bool:
     return gang.status.phase in FINISHED and gang.status.admission is not None
 
 
+def has_run(gang: Gang) -> bool:
+    """Whether it holds something or did before it was told to go."""
+    return gang.status.admission is not None or bool(gang.status.runs)
+
+
+def is_past(gang: Gang) -> bool:
+    """Whether it has finished and ran, if only before it was told to go."""
+    return gang.status.phase in FINISHED and has_run(gang)
+
+
+def is_aside(gang: Gang) -> bool:
+    """Whether it ran and is neither at work nor in line nor over: its user suspended it, say."""
+    return has_run(gang) and not matters(gang) and gang.status.phase not in FINISHED
+
+
 def ended(some: Iterable[Gang]) -> list[Gang]:
     """Those that ran and have finished."""
     return [gang for gang in some if is_over(gang)]

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from athanor.api.core import Node, Pod
+from athanor.api.core import ConfigMap, Node, Pod
 from athanor.api.scheduling import Gang
 from athanor.features.scheduling import gangs
 from athanor.runtime.cache import Changed, Key, World
 
 KEY = Key("", "cluster")
 """The one key of this controller: it looks at the whole cluster each time."""
+
+
+def nobody(change: Changed[ConfigMap], world: World) -> Iterable[Key]:
+    """Looked up when there is something to do anyway."""
+    return ()
 
 
 def whole(change: Changed[Any], world: World) -> Iterable[Key]:

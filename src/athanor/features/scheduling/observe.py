@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from athanor.api.core import (
+    ConfigMap,
     LimitRange,
     Namespace,
     Node,
@@ -52,7 +53,7 @@ from athanor.runtime.cache import Cache, Key, News, World, key_of
 
 WATCHED = (
     Gang, Queue, Pool, Reservation, Node, Pod, PriorityClass, PersistentVolumeClaim,
-    PersistentVolume, StorageClass, Namespace, ResourceQuota, LimitRange,
+    PersistentVolume, StorageClass, Namespace, ResourceQuota, LimitRange, ConfigMap,
 )  # fmt: skip
 
 
@@ -60,8 +61,9 @@ class Observed(Struct, frozen=True, kw_only=True):
     """The cluster as of now: the snapshot, and the objects its rows stand for.
 
     `unread` are refused because their request cannot be read: they are in no row. `failing` are
-    the gangs with failures, `finished` those that ended since the last look, by themselves or
-    because they were deleted (at the first one: all that have ended and are there). `told[g]` is
+    the gangs with failures, `finished` those that ran and ended since the last look, by themselves
+    or because they were deleted (at the first one: all that have ended and are there), `records`
+    what is written down of the past. `told[g]` is
     the number that `tellings` gives to the codes of the reasons that gang g's status says,
     `kinds[g]` that of its kinds in `paths`. `open[pool]` of its nodes take kube-scheduler's pods,
     too. `labels` are those of nodes that somebody asks for.
@@ -87,6 +89,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     unread: Mapping[str, Refused] = {}
     failing: tuple[Gang, ...] = ()
     finished: tuple[Gang, ...] = ()
+    records: tuple[ConfigMap, ...] = ()
     told: Smalls
     tellings: Mapping[tuple[str, ...], int]
     kinds: Smalls
@@ -136,6 +139,7 @@ class _Kept:
         self.foreign = Foreign(frozenset())
         self.layer = Layer()
         self.gangs: dict[str, Gang] = {}
+        self.aside: dict[str, Gang] = {}
         self.refused: dict[str, Refused] = {}
         self.meters: dict[str, Meter] = {}
         self.failing: dict[str, Gang] = {}
@@ -209,7 +213,8 @@ class _Kept:
             open=machines.open,
             meters=self.meters,
             ended=self._ended(world) if past is None else {},
-            finished=tuple(self.finished if past is not None else gangs.ended(world.cache(Gang))),
+            finished=self._over(world, is_first=past is None),
+            records=tuple(world.cache(ConfigMap)),
             reservations=tuple(reserved),
             ground=ground,
             rooms=self.allotments.rooms,
@@ -241,10 +246,7 @@ class _Kept:
             self.meters = dict(self.meters)
         for name, key in names.items():
             gang = cache.get(key)
-            if name in self.gangs and gang is not None and gangs.is_over(gang):
-                self.finished.append(gang)
-            elif name in self.gangs and gang is None and gangs.holds(self.gangs[name]):
-                self.finished.append(self.gangs[name])
+            self._part(name, gang)
             self._forget(name)
             holds[name] = gang is not None and gangs.holds(gang)
             if gang is None or not gangs.matters(gang):
@@ -274,6 +276,20 @@ class _Kept:
                 self.refused = dict(self.refused)
                 self._forget(name)
                 self._put(name, gang)
+
+    def _over(self, world: World, *, is_first: bool) -> tuple[Gang, ...]:
+        """Those who ended since the last look; at the first one all that are there."""
+        return tuple(filter(gangs.is_past, world.cache(Gang)) if is_first else self.finished)
+
+    def _part(self, name: str, gang: Gang | None) -> None:
+        """Remember who is over, or gone, and has run; and who may yet go without coming back."""
+        before = self.gangs.get(name) or self.aside.pop(name, None)
+        if before is not None and (gang is None or gang.metadata.uid != before.metadata.uid):
+            self.finished += [before] if gangs.has_run(before) else []
+        elif before is not None and gang is not None and gangs.is_past(gang):
+            self.finished.append(gang)
+        if gang is not None and gangs.is_aside(gang):
+            self.aside[name] = gang
 
     def _forget(self, name: str) -> None:
         for held in (self.gangs, self.refused, self.meters, self.failing, self.lost):

@@ -89,7 +89,7 @@ class Planner:
         reported, moments = self.reporter(seen, decisions, spent)
         actions += told + reported
         actions += reservations.statuses(seen.reservations, seen.ground, now)
-        recorded, later = self.recorder(seen.finished, now)
+        recorded, later = self.recorder(seen.finished, seen.records, now)
         machines, soon = self.fleets(seen, now)
         moments += [*more, *later, *soon, *_moments(seen, decisions, spent)]
         return Plan((*actions, *recorded, *machines), min(moments, default=None))

@@ -2,8 +2,8 @@
 
 One ConfigMap a day beside the scheduler's lease, an entry a gang: what it asked for, when it came,
 how long it ran and what ended its runs, without what it ran. An entry's key is the gang's uid, so
-writing it twice is writing it once. Bounded: of a day the first `MOST` gangs and `SIZE` characters
-(of the others the number), `DAYS` days.
+writing it twice is writing it once. Bounded: of a day the first `MOST` gangs and `SIZE` bytes (of
+the others the number), `DAYS` days.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ LEFT_OUT = "left-out"
 """The entry that says how many gangs of the day are not in it."""
 MOST = 1500
 SIZE = 900_000
-"""A ConfigMap takes a mebibyte."""
+"""A ConfigMap takes a mebibyte. For a moment two may lead: the second has not seen yet what the
+first wrote last.
+"""
 DAYS = 14
 EVERY = 60.0
 """Seconds between two writes."""
@@ -56,71 +58,116 @@ class Past(NamedTuple):
 class Recorder:
     """Writes down who is over. `home` is the namespace of the record; without one nothing is.
 
-    After a restart those that are still there are written again, which changes nothing.
+    What is not seen in the record is written again: a write that failed loses nothing, and after a
+    restart those that are still there change nothing. What others wrote before counts, so a day has
+    room in its ConfigMap whoever leads.
     """
 
     def __init__(self, home: str = "") -> None:
         self.home = home
         self._due: dict[str, dict[str, str]] = {}
-        self._known: dict[str, dict[str, None]] = {}
-        self._left_out: dict[str, int] = {}
-        self._size: dict[str, int] = {}
         self._at = float("-inf")
+        self._is_new = True
 
-    def __call__(self, over: Iterable[Gang], now: float) -> tuple[list[Action], list[float]]:
-        """The writes, and seconds until the next ones."""
-        for gang in over if self.home else ():
-            self._take(gang, now)
+    def __call__(
+        self, over: Iterable[Gang], records: Iterable[ConfigMap], now: float
+    ) -> tuple[list[Action], list[float]]:
+        """The writes, and seconds until the next ones. `records` as they are kept (see `lean`)."""
+        if not self.home:
+            return [], []
+        mine = {one.metadata.name: one for one in records if one.metadata.namespace == self.home}
+        oldest = day_before(day_of(now), DAYS - 1)
+        self._settle(mine, oldest)
+        self._take(over, mine, oldest, now)
         if not self._due:
             return [], []
         if now - self._at < EVERY:
             return [], [self._at + EVERY - now]
-        due, self._due, self._at = self._due, {}, now
-        return [action for day in due for action in self._write(day, due[day])], []
+        self._at = now
+        made = [
+            action for day, data in self._due.items()
+            for action in kept(self.home, day, data, is_there=name_of(day) in mine)
+        ]  # fmt: skip
+        old = (name for name, one in mine.items() if one.metadata.labels.get(LABEL, "") < oldest)
+        made += [Delete(resource=_CONFIG_MAPS, name=name, namespace=self.home) for name in old]
+        return made, []
 
-    def _take(self, gang: Gang, now: float) -> None:
-        past = past_of(gang, now)
-        if past is None:
-            return
-        day = day_of(parse_rfc3339(past.runs[-1].ended_at))
-        if day <= day_before(day_of(now), DAYS):
-            return
-        known, uid = self._known.setdefault(day, {}), gang.metadata.uid
-        if uid in known:
-            return
-        text = msgspec.json.encode(entry(past)).decode()
-        size = self._size.get(day, 0) + len(uid) + len(text)
-        if len(known) >= MOST or size > SIZE:
-            self._left_out[day] = self._left_out.get(day, 0) + 1
-            self._due.setdefault(day, {})[LEFT_OUT] = str(self._left_out[day])
-            return
-        known[uid], self._size[day] = None, size
-        self._due.setdefault(day, {})[uid] = text
+    def _settle(self, mine: Mapping[str, ConfigMap], oldest: str) -> None:
+        """What stands in the record, or is too old for it, is not due any more."""
+        waiting = {
+            day: {uid: text for uid, text in data.items() if not _stands(uid, text, mine, day)}
+            for day, data in self._due.items() if day >= oldest
+        }  # fmt: skip
+        self._due = {day: data for day, data in waiting.items() if data}
 
-    def _write(self, day: str, data: Mapping[str, str]) -> Iterator[Action]:
-        if day not in self._known:  # it became too old while its gangs waited to be written
-            return
-        first = len(self._known[day]) == sum(uid != LEFT_OUT for uid in data)
-        yield from kept(self.home, day, data, first=first, latest=day == max(self._known))
-        for old in [one for one in self._known if one <= day_before(day, DAYS)]:
-            for some in (self._known, self._size, self._left_out):
-                some.pop(old, None)
+    def _take(
+        self, over: Iterable[Gang], mine: Mapping[str, ConfigMap], oldest: str, now: float
+    ) -> None:
+        """Who is over gets in line for his day, as long as that has room."""
+        used: dict[str, tuple[int, int]] = {}
+        for gang in over:
+            past = past_of(gang, now)
+            day = day_of(parse_rfc3339(past.runs[-1].ended_at)) if past is not None else ""
+            there, due = _data(mine, day), self._due.get(day, {})
+            uid = gang.metadata.uid
+            if past is None or day < oldest or uid in there or uid in due:
+                continue
+            count, size = used[day] if day in used else _used(there, due)
+            text = msgspec.json.encode(entry(past)).decode()
+            more = _size(uid, text)
+            if count < MOST and size + more <= SIZE:
+                used[day] = count + 1, size + more
+                self._due.setdefault(day, {})[uid] = text
+            elif not (self._is_new and LEFT_OUT in there):  # else who led before has counted it
+                number = max(int(some.get(LEFT_OUT, "0")) for some in (there, due)) + 1
+                self._due.setdefault(day, {})[LEFT_OUT] = str(number)
+        self._is_new = False
+
+
+def lean(record: ConfigMap) -> ConfigMap:
+    """A record as it is kept in memory: of an entry how many bytes it has."""
+    sizes = {
+        key: text if key == LEFT_OUT else str(_size(key, text)) for key, text in record.data.items()
+    }  # fmt: skip
+    return msgspec.structs.replace(record, data=sizes)
+
+
+def _size(key: str, text: str) -> int:
+    """What an entry takes of its ConfigMap, in bytes."""
+    return len(key.encode()) + len(text.encode())
+
+
+def _data(mine: Mapping[str, ConfigMap], day: str) -> Mapping[str, str]:
+    return mine[name_of(day)].data if name_of(day) in mine else {}
+
+
+def _stands(uid: str, text: str, mine: Mapping[str, ConfigMap], day: str) -> bool:
+    there = _data(mine, day)
+    return there.get(uid) == text if uid == LEFT_OUT else uid in there
+
+
+def _used(there: Mapping[str, str], due: Mapping[str, str]) -> tuple[int, int]:
+    """How many gangs of a day there are, and the bytes they take."""
+    sizes = [int(text) for key, text in there.items() if key != LEFT_OUT]
+    sizes += [_size(key, text) for key, text in due.items() if key != LEFT_OUT]
+    return len(sizes), sum(sizes)
 
 
 def kept(
-    home: str, day: str, data: Mapping[str, str], more: str = "", *, first: bool,
-    latest: bool = True,
-) -> Iterator[Action]:  # fmt: skip
-    """The writes of what is new of a day; the day's first also drops what is too old by then."""
-    name = f"athanor-history-{day}{more}"
-    if first:
+    home: str, day: str, data: Mapping[str, str], more: str = "", *, is_there: bool
+) -> Iterator[Action]:
+    """The writes of what is new of a day."""
+    name = name_of(day, more)
+    if not is_there:
         meta = {"name": name, "namespace": home, "labels": {LABEL: day}}
         manifest: JSON = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}
         yield Create(_CONFIG_MAPS, manifest)
     yield Patch(resource=_CONFIG_MAPS, name=name, namespace=home, body={"data": dict(data)})
-    for past in range(DAYS, 2 * DAYS) if first and latest else ():
-        old = f"athanor-history-{day_before(day, past)}{more}"
-        yield Delete(resource=_CONFIG_MAPS, name=old, namespace=home)
+
+
+def name_of(day: str, more: str = "") -> str:
+    """The name of a day's ConfigMap."""
+    return f"athanor-history-{day}{more}"
 
 
 def entry(past: Past) -> JSON:

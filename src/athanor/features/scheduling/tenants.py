@@ -113,12 +113,19 @@ class Tenants:
         if (closed := self._not_for(queue, gang.metadata.namespace)) is not None:
             text = f"queue {closed} does not admit gangs of namespace "
             return Refused(Code.NAMESPACE_NOT_ALLOWED, text + gang.metadata.namespace)
-        most, whose = self._most_grace(named)
-        if (asked := gangs.grace(gang)) is not None and asked > most:
-            text = f"spec.checkpoint.graceSeconds: {asked} is more than the {most} that queue"
-            text = f"{text} {whose} allows: ask for less, or have its spec.preemption."
-            return Refused(Code.INVALID_REQUEST, f"{text}maxGraceSeconds raised")
-        return None
+        return self._too_patient(gang, named)
+
+    def _too_patient(self, gang: Gang, queue: str) -> Refused | None:
+        """The refusal of a gang whose checkpoint others would wait for too long."""
+        asked = gangs.grace(gang)
+        if asked is None:
+            return None
+        most, whose = self._most_grace(queue)
+        if asked <= most:
+            return None
+        text = f"spec.checkpoint.graceSeconds: {asked} is more than the {most} that queue {whose}"
+        text = f"{text} allows: ask for less, or have its spec.preemption.maxGraceSeconds raised"
+        return Refused(Code.INVALID_REQUEST, text)
 
     def grace(self, gang: Gang) -> int:
         """Seconds that others wait when it has to go: what it asks for, as far as it may."""

@@ -16,10 +16,11 @@ from athanor.features.scheduling.core.measure import measures
 from athanor.features.scheduling.core.simulate import play
 from athanor.features.scheduling.core.snapshot import Policy
 from athanor.features.scheduling.fleet import Fleets
+from athanor.features.scheduling.observe import Observed
 from athanor.features.scheduling.record import Recorder
 from athanor.kit.times import parse_rfc3339, rfc3339
 from athanor.runtime.plan import Action, Patch
-from tests.unit.features.scheduling.test_record import records
+from tests.unit.features.scheduling.test_record import Home, records
 
 NOW = parse_rfc3339("2026-01-20T12:00:00Z")
 
@@ -73,7 +74,7 @@ def test_what_was_done_before_an_eviction_counts_where_checkpoints_are_written()
     assert anew is not None and anew.ran == 300.0
     on = record.past_of(gang("a", NOW, RUNS, checkpoint={"restartSeconds": 20}), NOW)
     assert on is not None and on.ran == 300.0 + 100.0 - 20.0
-    made, _ = Recorder("home")([gang("a", NOW, RUNS)], NOW)
+    made, _ = Recorder("home")([gang("a", NOW, RUNS)], [], NOW)
     assert record.remembered(records(made))[0].runs == anew.runs
     assert [run.reason for run in anew.runs] == ["Reclaimed", "Succeeded"]
 
@@ -81,7 +82,7 @@ def test_what_was_done_before_an_eviction_counts_where_checkpoints_are_written()
 def test_what_really_happened_stands_beside_the_replay() -> None:
     """One core would have done for both, one after the other; what was, was worse."""
     late = gang("b", NOW, [(NOW + 900.0, NOW + 1000.0, "Succeeded")])
-    made, _ = Recorder("home")([gang("a", NOW, RUNS), late], NOW + 1000.0)
+    made, _ = Recorder("home")([gang("a", NOW, RUNS), late], [], NOW + 1000.0)
     again = replay.history(world(machine("n")), Policy(), NOW + 1000.0, records(made))
     was = measures(again.scenario, again.recorded)
     assert (was.gangs, was.started, was.ended, was.evictions) == (2, 2, 2, 1)
@@ -93,7 +94,7 @@ def test_what_really_happened_stands_beside_the_replay() -> None:
 
 
 def test_entries_of_before_there_were_runs_are_still_played() -> None:
-    made, _ = Recorder("home")([gang("a", NOW, RUNS), gang("b", NOW, RUNS[1:])], NOW)
+    made, _ = Recorder("home")([gang("a", NOW, RUNS), gang("b", NOW, RUNS[1:])], [], NOW)
     (one,) = records(made)
     said: JSON = msgspec.json.decode(one.data["a"])
     del said["runs"], said["evictions"]
@@ -120,7 +121,7 @@ def test_a_replay_uses_the_nodes_of_then() -> None:
     made += told(fleets, NOW + 7200.0, *five[:3], shut)
     assert not any(name in str(made) for name in ("n0", "feature", "shut"))
     over = NOW + 4 * 3600.0
-    past, _ = Recorder("home")([gang("a", NOW, [(NOW, over, "Succeeded")])], over)
+    past, _ = Recorder("home")([gang("a", NOW, [(NOW, over, "Succeeded")])], [], over)
     kept = [*records(made), *records(past)]
     found = replay.history(world(machine("new", 64)), Policy(), over, kept)
     nodes = found.scenario.snapshot.nodes
@@ -134,18 +135,25 @@ def test_a_replay_uses_the_nodes_of_then() -> None:
 
 
 def test_nodes_are_written_when_they_changed_and_twice_is_once() -> None:
-    fleets, one, two = Fleets("home"), machine("a"), machine("b")
-    seen, more = scenario.observed(world(one)), scenario.observed(world(one, two))
-    made, _ = fleets(seen, NOW)
-    assert fleets(seen, NOW + 1.0) == ([], [])
-    assert fleets(more, NOW + 1.0) == ([], [fleet.EVERY - 1.0])
-    (patch,), _ = fleets(more, NOW + fleet.EVERY)
+    fleets, home, one, two = Fleets("home"), Home(), machine("a"), machine("b")
+
+    def seen(what: Observed) -> Observed:
+        return msgspec.structs.replace(what, records=tuple(home.seen))
+
+    first, more = scenario.observed(world(one)), scenario.observed(world(one, two))
+    fleets(first, NOW - fleet.EVERY)  # never arrived
+    made, _ = fleets(first, NOW)
+    home.do(made)
+    assert fleets(seen(first), NOW + 1.0) == ([], [])
+    assert fleets(seen(more), NOW + 1.0) == ([], [fleet.EVERY - 1.0])
+    (patch,), _ = fleets(seen(more), NOW + fleet.EVERY)
     assert isinstance(patch, Patch) and [*patch.body["data"]] == ["nodes-12"]
+    home.do([patch])
     again, _ = Fleets("home")(more, NOW + fleet.EVERY)  # a restart
-    assert records(again) == records([*made, patch])
-    other_day, _ = fleets(more, NOW + 86400.0)
-    assert [one.metadata.name for one in records(other_day)] == ["athanor-history-2026-01-21-nodes"]
-    assert Fleets()(seen, NOW) == ([], [])
+    assert records(again) == home.records
+    home.do(fleets(seen(more), NOW + 86400.0)[0])
+    assert [*home.maps] == ["athanor-history-2026-01-20-nodes", "athanor-history-2026-01-21-nodes"]
+    assert Fleets()(first, NOW) == ([], [])
 
 
 def test_of_very_many_sorts_of_nodes_the_most_numerous_are_told() -> None:
