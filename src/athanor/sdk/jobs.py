@@ -11,7 +11,7 @@ from athanor.api.core import Namespace, PriorityClass
 from athanor.api.labels import QUEUE
 from athanor.api.meta import JSON, Object, ObjectMeta, Page
 from athanor.api.registry import of
-from athanor.api.scheduling import PRIORITY, Queue
+from athanor.api.scheduling import PRIORITY, Pool, Queue
 from athanor.api.training import TrainingJob
 from athanor.sdk.steps import Op, ask, close, emit, now, open_, receive, sleep
 from athanor.sdk.submission import Submission, manifest
@@ -64,8 +64,10 @@ def home_queue(scope: Scope, *, namespace: str | None = None) -> Op[str]:
 def placed(scope: Scope, asked: Submission) -> Op[Submission]:
     """A submission with the queue of those who work in its namespace, unless it names one.
 
-    Raises ApiError(BadRequest) when there is no such queue, or no such PriorityClass.
+    Raises ApiError(BadRequest) when there is no such queue, pool or PriorityClass.
     """
+    for pool in asked.pools:
+        yield from exists(Pool, pool, "pool", "athanor pool list")
     if asked.priority:
         priority = yield from priority_class(asked.priority)
         asked = msgspec.structs.replace(asked, priority=priority)

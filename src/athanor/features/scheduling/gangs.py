@@ -233,6 +233,14 @@ def unknown_priority(gang: Gang, priorities: Mapping[str, PriorityClass]) -> Ref
     return Refused(Code.INVALID_REQUEST, text)
 
 
+def unknown_pools(gang: Gang, pools: Collection[str]) -> Refused | None:
+    """The refusal of a gang all of whose pools nobody made; without one it could go anywhere."""
+    wanted = gang.spec.pools
+    if not wanted or any(pool in pools for pool in wanted):
+        return None
+    return Refused(Code.NO_POOL, f"spec.pools: there is no pool {' or '.join(wanted)}")
+
+
 def steady(gang: Gang) -> bool:
     """Whether all ranks run where they were placed last: then their number may change."""
     admission = gang.status.admission

@@ -106,6 +106,8 @@ class Tenants:
             return Refused(Code.INVALID_REQUEST, read.problem)
         if (unknown := gangs.unknown_priority(gang, self.priorities)) is not None:
             return unknown
+        if (unknown := gangs.unknown_pools(gang, self.pools)) is not None:
+            return unknown
         if queue is None:
             return Refused(Code.QUEUE_NOT_FOUND, f"spec.queue: there is no queue {named}")
         if problem is not None and problem.fatal:

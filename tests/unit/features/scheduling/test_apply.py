@@ -158,14 +158,17 @@ def test_wrong_gangs_and_queues_are_told_so() -> None:
             await lab.create(gang("lost", queue="nowhere"), Gang)
             await lab.create(gang("circle", queue="a"), Gang)
             await lab.create(gang("vip", priorityClassName="none"), Gang)
+            await lab.create(gang("astray", pools=["none", "nil"]), Gang)
             found = {}
-            for name in ("lost", "circle", "vip"):
+            for name in ("lost", "circle", "vip", "astray"):
                 told = await lab.until(Gang, name, lambda g: bool(g.status.reasons))
                 found[name] = told.status.reasons[0]
             assert found["lost"].code == "QueueNotFound"
             assert found["lost"].message == "spec.queue: there is no queue nowhere"
             assert found["circle"].code == "QueueInvalid"
             assert found["vip"].code == "InvalidRequest"
+            assert found["astray"].code == "NoPool"
+            assert found["astray"].message == "spec.pools: there is no pool none or nil"
             wrong = await lab.get(Queue, "a", None)
             assert wrong.status.conditions[0].reason == "Cycle"
             assert "spec.parent" in wrong.status.conditions[0].message
