@@ -251,6 +251,8 @@ def _prepared(
     here = "" if is_foreign(said.get("image", "")) else os.getcwd()
     directory = said.pop("directory", "") or here
     directory = os.path.abspath(directory) if directory else ""
+    if directory and not said.get("image") and not os.path.isdir(directory):
+        raise ValueError(f"directory {directory!r} is no folder here")
     outputs = said.pop("outputs", "") or (directory and os.path.join(directory, "outputs", name))
     if not said.get("image") and "venv" not in said and sys.prefix != sys.base_prefix:
         said["venv"] = sys.prefix

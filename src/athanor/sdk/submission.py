@@ -127,9 +127,14 @@ def _check(asked: Submission) -> None:
         )
     if asked.workers < 1:
         raise ValueError(f"workers must be at least 1, not {asked.workers}")
+    if asked.processes is not None and asked.processes < 1:
+        raise ValueError(f"processes must be at least 1, not {asked.processes}")
+    if asked.retry_on and asked.restart != "ExitCode":
+        raise ValueError("retry_on counts under restart ExitCode alone: ask for that, too")
     if isinstance(asked.command, str):
         raise ValueError(f"command {asked.command!r} must be a list of words")
-    for what, amount in (("cpu", asked.cpu), ("memory", asked.memory)):
+    amounts = {"cpu": asked.cpu, "memory": asked.memory, "shared_memory": asked.shared_memory}
+    for what, amount in amounts.items():
         if amount and not _QUANTITY.fullmatch(amount):
             raise ValueError(
                 f"{what} {amount!r} is no quantity; write for instance 500m, 4 or 16Gi"

@@ -183,6 +183,8 @@ def _submission(world: World, asked: dict[str, Any]) -> Submission:
     requirements = asked.pop("requirements")
     here = "" if is_foreign(image) else os.getcwd()
     directory = os.path.abspath(directory) if directory is not None else here
+    if directory and not image and not os.path.isdir(directory):
+        raise click.UsageError(f"--directory {directory} is no folder; say --image for one in it")
     least, most = _elastic(asked.pop("elastic"))
     name = asked.pop("name") or f"{asked['framework']}-{RandomIds().suffix()}"
     outputs = _absolute(asked.pop("output_dir"))
