@@ -16,3 +16,13 @@ class Explanation(Struct, frozen=True, kw_only=True):
     facts: Sequence[str] = ()
     log: Sequence[str] = ()
     hints: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        """All of it, line by line."""
+        return "\n".join([f"{self.name} is {self.phase}: {self.headline}", *self.more()])
+
+    def more(self) -> list[str]:
+        """The lines below the first."""
+        said = [f"  {fact}" for fact in self.facts]
+        said += ["  last lines:", *(f"    {line}" for line in self.log)] if self.log else []
+        return said + [f"  try: {hint}" for hint in self.hints]

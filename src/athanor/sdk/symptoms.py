@@ -43,7 +43,12 @@ SYMPTOMS: Sequence[tuple[str, str]] = (
         "the job runs as you or as an unprivileged user, never as root: see who owns that path",
     ),
     (
-        r"No such file or directory|can't open file|FileNotFoundError",
+        r"cannot open shared object file",
+        "a shared library is missing: a package that brings it in the job's venv or in "
+        "--requirements, or LD_LIBRARY_PATH by --env",
+    ),
+    (
+        r"(?<!shared object file: )No such file or directory|can't open file|FileNotFoundError",
         "paths are relative to the directory the job was submitted from",
     ),
     (

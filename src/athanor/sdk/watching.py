@@ -67,12 +67,12 @@ def facts(job: TrainingJob, pods: Sequence[Pod]) -> list[str]:
     """Speed and the time that is left, a hang, and stragglers, as sentences."""
     said = []
     told = metrics_of(job)
-    if told.eta is not None and told.steps_per_second:
-        left = show_span(told.eta)
-        said.append(f"{told.steps_per_second:.3g} steps/s: about {left} are left")
     stalled = next((c for c in job.status.conditions if c.type == "Stalled"), None)
     if stalled is not None and stalled.status == "True":
         said.append(f"it hangs, it seems: {stalled.message} (last told {told.at})")
+    elif told.eta is not None and told.steps_per_second:
+        left = show_span(told.eta)
+        said.append(f"{told.steps_per_second:.3g} steps/s: about {left} are left, as of {told.at}")
     return said + silent(pods, told.steps_per_second) + stragglers(pods)
 
 

@@ -323,7 +323,8 @@ def _evicted(gang: Gang) -> list[str]:
 
 
 def _starting(job: TrainingJob, pods: Sequence[Pod], events: Sequence[Event]) -> Explanation:
-    facts: list[str] = []
+    refused = job.status.reason == "PodsRefused"
+    facts = [f"its pods are refused: {job.status.message}"] if refused else []
     hints: list[str] = []
     for pod in pods:
         for status in pod.status.container_statuses:

@@ -38,15 +38,17 @@ def test_equals_are_never_odd(value: float, count: int) -> None:
     assert not watching.odd({str(n): value for n in range(count)})
 
 
-def test_a_running_job_tells_its_speed_and_that_it_hangs() -> None:
-    status = TrainingJobStatus(
+def test_a_running_job_tells_its_speed_or_that_it_hangs() -> None:
+    goes = TrainingJobStatus(
         phase="Running",
         pace=Pace(step=0, at="2026-01-01T00:00:00Z"),
         progress=Progress(step=50, total=100, updated_at="2026-01-01T00:00:50Z"),
-        conditions=[Condition(type="Stalled", status="True", message="no step")],
     )
-    speed, hang = watching.facts(TrainingJob(status=status), [])
-    assert speed == "1 steps/s: about 50s are left"
+    (speed,) = watching.facts(TrainingJob(status=goes), [])
+    assert speed == "1 steps/s: about 50s are left, as of 2026-01-01T00:00:50Z"
+    stalled = Condition(type="Stalled", status="True", message="no step")
+    hangs = msgspec.structs.replace(goes, conditions=[stalled])
+    (hang,) = watching.facts(TrainingJob(status=hangs), [])
     assert hang.startswith("it hangs, it seems: no step")
 
 

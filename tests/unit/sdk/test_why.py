@@ -14,6 +14,7 @@ from athanor.api.sweeps import Sweep
 from athanor.api.training import TrainingJob, TrainingJobStatus
 from athanor.api.workflows import Workflow
 from athanor.sdk import why_makers
+from athanor.sdk.explanation import Explanation
 from athanor.sdk.why import describe_exit, ended_again, explain, first_failure
 
 
@@ -68,6 +69,7 @@ def test_a_failure_quotes_its_log_and_what_would_help() -> None:
         ("RuntimeError: [enforce fail] Connection closed by peer", "which rank failed first"),
         ("OSError: [Errno 98] Address already in use", "$ATHANOR_PORT"),
         ("python: can't open file '/w/trian.py'", "submitted from"),
+        ("libmpi.so: cannot open shared object file: No such file or directory", "--requirements"),
     ],
 )
 def test_the_last_lines_give_a_cause_away(line: str, hint: str) -> None:
@@ -101,6 +103,17 @@ def test_a_waiting_job_gives_the_schedulers_reasons_in_order() -> None:
 )
 def test_every_phase_has_an_explanation_without_any_other_object(phase: str) -> None:
     assert explain(job(phase=phase), None, [], [], []).headline
+
+
+def test_a_starting_job_tells_that_its_pods_are_refused() -> None:
+    said = explain(job(phase="Starting", reason="PodsRefused", message="no account"),
+                   None, [], [], [])  # fmt: skip
+    assert said.facts == ["its pods are refused: no account"]
+
+
+def test_an_explanation_reads_as_it_is_printed() -> None:
+    said = Explanation(name="a", phase="Failed", headline="b", facts=["c"], log=["d"], hints=["e"])
+    assert str(said).splitlines() == ["a is Failed: b", "  c", "  last lines:", "    d", "  try: e"]
 
 
 def test_one_thing_to_do_is_said_once() -> None:

@@ -27,11 +27,5 @@ def command(world: World, name: str) -> None:
         return
     phase = paint.paint(said.phase, paint.PHASE_COLOURS.get(said.phase, "0"), sys.stdout)
     show.line(f"{said.name} is {phase}: {said.headline}")
-    for fact in said.facts:
-        show.line(f"  {fact}")
-    if said.log:
-        show.line("  last lines:")
-        for text in said.log:
-            show.line(f"    {text}")
-    for hint in said.hints:
-        show.line(f"  try: {hint}")
+    for line in said.more():
+        show.line(line)
