@@ -31,6 +31,8 @@ def base_environment(pod: JSON, env: Environment, place: Place, api: Mapping[str
         "PYTHONUNBUFFERED": "1",
         **api,
     }
+    if env.libraries:  # wheels such as MPI's bring shared libraries for others to find
+        out["LD_LIBRARY_PATH"] = ":".join(f"{path}/lib" for path in env.libraries)
     if env.virtual_env:
         out["VIRTUAL_ENV"] = env.virtual_env
     return out
