@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -52,6 +52,25 @@ def guard(command: Callable[[], object], args: Sequence[str]) -> int:
             raise
         return _known(error)
     return code if isinstance(code, int) else DONE
+
+
+def each(names: Iterable[str], act: Callable[[str], object]) -> int:
+    """Do something with each of them; where that is refused it is said, and the others follow.
+
+    Returns the exit code of the last that was refused. Without a server nothing follows.
+    """
+    from athanor.client.target import Unreachable
+    from athanor.wire.status import ApiError
+
+    code = DONE
+    for name in names:
+        try:
+            act(name)
+        except Unreachable:
+            raise
+        except ApiError as error:
+            code = _refused(error)
+    return code
 
 
 def _loud(args: Sequence[str]) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from athanor.cli import files, show
+from athanor.cli.failures import each
 from athanor.cli.world import World
 
 if TYPE_CHECKING:
@@ -51,9 +52,9 @@ def listed(world: World, kind: Resource, name: str = "", *, everywhere: bool = F
         return
     table = world.client.table(kind, name, everywhere=everywhere)
     if not table.rows:
-        where = "in any namespace" if everywhere else f"in namespace {world.where}"
         verb = "flow" if kind.singular == "workflow" else kind.singular
-        show.note(f"no {kind.plural} {where}; athanor {verb} --help shows how to make one")
+        hint = f"athanor {verb} --help shows how to make one"
+        show.nothing(world, kind.plural, hint, everywhere=everywhere)
         return
     show.table(world, table, namespaces=everywhere)
 
@@ -164,8 +165,21 @@ def _sensible(manifest: JSON) -> None:
         raise click.UsageError(f"{str(kind).lower()}: {wrong}")
 
 
-def removed(world: World, kind: Resource, names: Sequence[str]) -> None:
-    """Delete objects with all that they made."""
-    for name in names:
+def removed(world: World, kind: Resource, names: Sequence[str]) -> int:
+    """Delete objects with all that they made; the exit code."""
+
+    def remove(name: str) -> None:
         world.client.delete(kind, name)
         show.line(f"{kind.singular} {name} deleted")
+
+    return each(names, remove)
+
+
+def patched(world: World, kind: Resource, names: Sequence[str], spec: JSON, said: str) -> int:
+    """Change the same fields of the specs of some objects, and say so of each; the exit code."""
+
+    def patch(name: str) -> None:
+        world.client.patch(kind, name, {"spec": spec})
+        show.line(f"{kind.singular} {name} {said}")
+
+    return each(names, patch)

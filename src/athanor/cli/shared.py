@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -59,13 +58,6 @@ def changed(world: World, kind: Resource, name: str, spec: JSON, *, dry_run: boo
     _said(world, now, f"{kind.singular} {name} changed")
 
 
-def removed(world: World, kind: Resource, names: Sequence[str]) -> None:
-    """Delete cluster-wide objects."""
-    for name in names:
-        world.client.delete(kind, name)
-        show.line(f"{kind.singular} {name} deleted")
-
-
 VERBS = {"reservation": "reserve"}
 """Kinds whose verb is called otherwise."""
 
@@ -98,4 +90,5 @@ def _whole(world: World, value: JSON) -> None:
 
 
 epilog = makers.epilog
+removed = makers.removed
 kind_of = makers.kind_of

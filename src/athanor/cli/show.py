@@ -32,6 +32,25 @@ def note(text: str) -> None:
     click.echo(text, err=True)
 
 
+def nothing(world: World, what: str, hint: str = "", *, everywhere: bool = False) -> None:
+    """Say that a namespace has none of something. Raises ApiError when there is no such namespace.
+
+    Who may not look at namespaces is believed.
+    """
+    from athanor.api.core import Namespace
+    from athanor.api.registry import of
+    from athanor.wire.status import ApiError
+
+    if not everywhere:
+        try:
+            world.client.get(of(Namespace), world.where)
+        except ApiError as error:
+            if error.reason != "Forbidden":
+                raise
+    where = "any namespace" if everywhere else f"namespace {world.where}"
+    note(f"no {what} in {where}" + (f"; {hint}" if hint else ""))
+
+
 def document(world: World, value: JSON) -> bool:
     """Print an object or a List when JSON, YAML or names are asked for; False for tables."""
     if world.output == "json":
@@ -67,14 +86,15 @@ def yaml_text(value: JSON) -> str:
     return str(yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, width=100))
 
 
-def table(world: World, found: Table, *, namespaces: bool = False) -> None:
-    """Print a table that the server made."""
+def table(world: World, found: Table, *, namespaces: bool = False, prefix: str = "") -> None:
+    """Print a table that the server made; `prefix` goes before the names, its first column."""
     shown = [
         i for i, column in enumerate(found.column_definitions)
         if column.priority == 0 or world.output == "wide"
     ]  # fmt: skip
     head = [found.column_definitions[i].name.upper() for i in shown]
     cells = [[cell(row.cells[i]) for i in shown] for row in found.rows]
+    cells = [[prefix + first, *rest] for first, *rest in cells]
     if namespaces:
         head = ["NAMESPACE", *head]
         cells = [

@@ -145,18 +145,18 @@ def run(world: World, name: str) -> None:
 @click.argument(
     "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("crons")
 )
-def suspend(world: World, names: tuple[str, ...]) -> None:
+def suspend(world: World, names: tuple[str, ...]) -> int:
     """Start nothing any more; what runs goes on."""
-    _set(world, names, True)
+    return _set(world, names, True)
 
 
 @verb(namespace=True, examples="athanor cron resume nightly")
 @click.argument(
     "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("crons")
 )
-def resume(world: World, names: tuple[str, ...]) -> None:
+def resume(world: World, names: tuple[str, ...]) -> int:
     """Follow the schedule again; missed times are made up for as --catch-up says."""
-    _set(world, names, False)
+    return _set(world, names, False)
 
 
 @verb(namespace=True, examples="athanor cron delete nightly --yes")
@@ -164,11 +164,11 @@ def resume(world: World, names: tuple[str, ...]) -> None:
     "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("crons")
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-def delete(world: World, names: tuple[str, ...], yes: bool) -> None:
+def delete(world: World, names: tuple[str, ...], yes: bool) -> int:
     """Delete crons with all that they made."""
     if not yes:
         confirm(f"delete {', '.join(names)} with all that they made?")
-    makers.removed(world, makers.kind_of("crons"), names)
+    return makers.removed(world, makers.kind_of("crons"), names)
 
 
 for _name, _verb in {
@@ -178,10 +178,9 @@ for _name, _verb in {
     command.add_command(_verb, _name)
 
 
-def _set(world: World, names: tuple[str, ...], to: bool) -> None:
-    for name in names:
-        world.client.patch(makers.kind_of("crons"), name, {"spec": {"suspend": to}})
-        show.line(f"cron {name} {'is suspended' if to else 'follows its schedule'}")
+def _set(world: World, names: tuple[str, ...], to: bool) -> int:
+    said = "is suspended" if to else "follows its schedule"
+    return makers.patched(world, makers.kind_of("crons"), names, {"suspend": to}, said)
 
 
 def _is_name(word: str) -> bool:

@@ -8,6 +8,7 @@ import click
 
 from athanor.cli import show
 from athanor.cli.complete import names_of
+from athanor.cli.failures import DONE, each
 from athanor.cli.verb import verb
 from athanor.cli.verbs.get import resource_of
 from athanor.cli.world import World
@@ -25,7 +26,7 @@ athanor delete --finished --yes"""
 @click.option("--finished", is_flag=True, help="All jobs that succeeded or failed.")
 @click.option("--all", "all_", is_flag=True, help="All jobs of the namespace.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-def command(world: World, names: tuple[str, ...], finished: bool, all_: bool, yes: bool) -> None:
+def command(world: World, names: tuple[str, ...], finished: bool, all_: bool, yes: bool) -> int:
     """Delete jobs, or objects of any kind.
 
     What belongs to them (gang, pods, Services) goes too; running work stops.
@@ -40,14 +41,17 @@ def command(world: World, names: tuple[str, ...], finished: bool, all_: bool, ye
         raise click.UsageError("name what is to be deleted, or say --finished or --all")
     if not wanted:
         show.note(f"nothing to delete in namespace {world.where}")
-        return
+        return DONE
     if not yes:
         confirm(f"delete {', '.join(wanted)} from namespace {world.where}?")
-    for word in wanted:
+
+    def delete(word: str) -> None:
         kind, slash, name = word.rpartition("/")
         resource = resource_of(kind if slash else "trainingjob")
         world.client.delete(resource, name)
         show.line(f"{resource.singular} {name} deleted")
+
+    return each(wanted, delete)
 
 
 def confirm(question: str) -> None:

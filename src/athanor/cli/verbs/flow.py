@@ -8,6 +8,7 @@ import click
 
 from athanor.cli import makers, show
 from athanor.cli.complete import names_of
+from athanor.cli.failures import each
 from athanor.cli.verb import verb
 from athanor.cli.verbs.delete import confirm
 from athanor.cli.world import World
@@ -93,10 +94,11 @@ def steps(world: World, name: str) -> None:
 @click.argument(
     "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("workflows")
 )
-def resume(world: World, names: tuple[str, ...]) -> None:
+def resume(world: World, names: tuple[str, ...]) -> int:
     """Let a suspended workflow go on, or a failed one from its failed steps."""
     kind = makers.kind_of("workflows")
-    for name in names:
+
+    def go_on(name: str) -> None:
         spec = world.client.get(kind, name)["spec"]
         body = {"spec": {"suspend": False}}
         if not spec.get("suspend"):
@@ -104,16 +106,17 @@ def resume(world: World, names: tuple[str, ...]) -> None:
         world.client.patch(kind, name, body)
         show.line(f"workflow {name} goes on")
 
+    return each(names, go_on)
+
 
 @verb(namespace=True, examples="athanor flow suspend nightly")
 @click.argument(
     "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("workflows")
 )
-def suspend(world: World, names: tuple[str, ...]) -> None:
+def suspend(world: World, names: tuple[str, ...]) -> int:
     """Stop what runs and start nothing new; resume goes on."""
-    for name in names:
-        world.client.patch(makers.kind_of("workflows"), name, {"spec": {"suspend": True}})
-        show.line(f"workflow {name} is being suspended")
+    kind = makers.kind_of("workflows")
+    return makers.patched(world, kind, names, {"suspend": True}, "is being suspended")
 
 
 @verb(namespace=True, examples="athanor flow delete nightly --yes")
@@ -121,11 +124,11 @@ def suspend(world: World, names: tuple[str, ...]) -> None:
     "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("workflows")
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-def delete(world: World, names: tuple[str, ...], yes: bool) -> None:
+def delete(world: World, names: tuple[str, ...], yes: bool) -> int:
     """Delete workflows with all that they made."""
     if not yes:
         confirm(f"delete {', '.join(names)} with all steps?")
-    makers.removed(world, makers.kind_of("workflows"), names)
+    return makers.removed(world, makers.kind_of("workflows"), names)
 
 
 for _name, _verb in {

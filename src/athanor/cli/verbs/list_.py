@@ -41,8 +41,8 @@ def command(world: World, everywhere: bool, labels: str, phase: tuple[str, ...])
     jobs = world.client.job_lines(everywhere=everywhere, labels=labels)
     jobs = [job for job in jobs if not phase or job.status.phase in phase]
     if not jobs:
-        where = "in any namespace" if everywhere else f"in namespace {world.where}"
-        show.note(f"no jobs {where}; athanor submit --help shows how to start one")
+        hint = "athanor submit --help shows how to start one"
+        show.nothing(world, "jobs", hint, everywhere=everywhere)
         return
     show_jobs(world, jobs, everywhere=everywhere)
 

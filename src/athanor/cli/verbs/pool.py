@@ -89,12 +89,12 @@ def set_(world: World, name: str, dry_run: bool, **wishes: object) -> None:
 @verb(examples="athanor pool delete a100 --yes")
 @click.argument("names", nargs=-1, required=True, shell_complete=names_of("pools"))
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-def delete(world: World, names: tuple[str, ...], yes: bool) -> None:
+def delete(world: World, names: tuple[str, ...], yes: bool) -> int:
     """Delete pools; their nodes stay. A pool that queues have quota in is refused."""
     quotas.check(world, pools=names)
     if not yes:
         confirm(f"delete {', '.join(names)}?")
-    shared.removed(world, shared.kind_of("pools"), names)
+    return shared.removed(world, shared.kind_of("pools"), names)
 
 
 for made, word in (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from athanor.cli import show
+from athanor.cli.failures import DONE, each
 from athanor.cli.verb import verb
 from athanor.cli.verbs.delete import confirm
 from athanor.cli.world import World
@@ -23,7 +24,7 @@ athanor prune -A --dry-run"""
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def command(
     world: World, since: str, phase: str | None, everywhere: bool, dry_run: bool, yes: bool
-) -> None:
+) -> int:
     """Delete jobs that finished a while ago, with their pods and logs."""
     from athanor.api.registry import of
     from athanor.api.training import TrainingJob
@@ -42,14 +43,18 @@ def command(
     ]  # fmt: skip
     if not old:
         show.note("there is nothing that old")
-        return
-    names = [f"{job.metadata.namespace}/{job.metadata.name}" for job in old]
+        return DONE
+    names = {f"{job.metadata.namespace}/{job.metadata.name}": job.metadata for job in old}
     if dry_run:
         for name in names:
             show.line(f"would delete {name}")
-        return
+        return DONE
     if not yes:
         confirm(f"delete {', '.join(names)}?")
-    for job, name in zip(old, names, strict=True):
-        world.client.delete(of(TrainingJob), job.metadata.name, namespace=job.metadata.namespace)
+
+    def delete(name: str) -> None:
+        meta = names[name]
+        world.client.delete(of(TrainingJob), meta.name, namespace=meta.namespace)
         show.line(f"trainingjob {name} deleted")
+
+    return each(names, delete)

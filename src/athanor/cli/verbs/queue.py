@@ -171,24 +171,38 @@ def set_(world: World, name: str, dry_run: bool, **wishes: object) -> None:
 @verb(examples="athanor queue delete interns --yes")
 @click.argument("names", nargs=-1, required=True, shell_complete=names_of("queues"))
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-def delete(world: World, names: tuple[str, ...], yes: bool) -> None:
+def delete(world: World, names: tuple[str, ...], yes: bool) -> int:
     """Delete queues. What runs in them goes on; what waits is told that its queue is gone.
 
-    A queue with others below it is refused, unless these are named, too.
+    A queue with others below it is refused, unless these are named, too. So is the default one,
+    where everything goes that names no queue.
     """
+    from athanor.api.scheduling import DEFAULT_QUEUE
+
+    if DEFAULT_QUEUE in names:
+        raise Failure(
+            f"work that names no queue goes to queue {DEFAULT_QUEUE}, and would wait for ever",
+            hint=f"athanor queue close {DEFAULT_QUEUE} lets nothing in; "
+            f"athanor delete queue/{DEFAULT_QUEUE} deletes it all the same",
+        )
     quotas.check(world, queues=dict.fromkeys(names))
     if not yes:
-        confirm(f"delete {', '.join(names)}?")
-    shared.removed(world, shared.kind_of("queues"), names)
+        confirm(f"delete {', '.join(_load(world, name) for name in names)}?")
+    return shared.removed(world, shared.kind_of("queues"), names)
+
+
+def _load(world: World, name: str) -> str:
+    """A queue's name, and how much its end concerns."""
+    status = _queues(world, name)[0].status
+    return f"{name} ({status.admitted} run, {status.pending} wait)"
 
 
 def _state(word: str, state: str, text: str) -> click.Command:
     """A verb that puts a queue into a state."""
 
-    def change(world: World, names: tuple[str, ...]) -> None:
-        for name in names:
-            world.client.patch(shared.kind_of("queues"), name, {"spec": {"state": state}})
-            show.line(f"queue {name} is {state}")
+    def change(world: World, names: tuple[str, ...]) -> int:
+        kind = shared.kind_of("queues")
+        return makers.patched(world, kind, names, {"state": state}, f"is {state}")
 
     change.__doc__ = text
     named = click.argument("names", nargs=-1, required=True, shell_complete=names_of("queues"))(

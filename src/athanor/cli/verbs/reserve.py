@@ -61,11 +61,11 @@ def list_(world: World, name: str) -> None:
 @verb(examples="athanor reserve delete course --yes")
 @click.argument("names", nargs=-1, required=True, shell_complete=names_of("reservations"))
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-def delete(world: World, names: tuple[str, ...], yes: bool) -> None:
+def delete(world: World, names: tuple[str, ...], yes: bool) -> int:
     """Give reserved capacity back."""
     if not yes:
         confirm(f"delete {', '.join(names)}?")
-    shared.removed(world, shared.kind_of("reservations"), names)
+    return shared.removed(world, shared.kind_of("reservations"), names)
 
 
 for made, word in ((create, "create"), (list_, "list"), (delete, "delete")):

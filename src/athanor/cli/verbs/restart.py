@@ -6,6 +6,7 @@ import click
 
 from athanor.cli import show
 from athanor.cli.complete import names_of
+from athanor.cli.failures import each
 from athanor.cli.verb import verb
 from athanor.cli.world import World
 
@@ -14,11 +15,14 @@ from athanor.cli.world import World
 @click.argument(
     "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("trainingjobs")
 )
-def command(world: World, names: tuple[str, ...]) -> None:
+def command(world: World, names: tuple[str, ...]) -> int:
     """Start all ranks of a job anew, in place.
 
     They keep their hardware and go on from their checkpoint; it costs no retry.
     """
-    for name in names:
+
+    def restart(name: str) -> None:
         world.client.restart(name)
         show.line(f"trainingjob {name} is being restarted")
+
+    return each(names, restart)

@@ -6,6 +6,7 @@ import click
 
 from athanor.cli import show
 from athanor.cli.complete import names_of
+from athanor.cli.failures import each
 from athanor.cli.verb import verb
 from athanor.cli.world import World
 
@@ -14,12 +15,15 @@ from athanor.cli.world import World
 @click.argument(
     "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("trainingjobs")
 )
-def command(world: World, names: tuple[str, ...]) -> None:
+def command(world: World, names: tuple[str, ...]) -> int:
     """Put a suspended job back into its queue."""
-    for name in names:
+
+    def resume(name: str) -> None:
         before = world.client.job(name)
         world.client.resume(name)
         if before.spec.suspend:
             show.line(f"trainingjob {name} is queued again")
         else:
             show.line(f"trainingjob {name} is not suspended: it is {before.status.phase}")
+
+    return each(names, resume)

@@ -6,6 +6,7 @@ import click
 
 from athanor.cli import show
 from athanor.cli.complete import names_of
+from athanor.cli.failures import each
 from athanor.cli.verb import verb
 from athanor.cli.world import World
 
@@ -14,11 +15,14 @@ from athanor.cli.world import World
 @click.argument(
     "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("trainingjobs")
 )
-def command(world: World, names: tuple[str, ...]) -> None:
+def command(world: World, names: tuple[str, ...]) -> int:
     """Stop a job and give its hardware back.
 
     Its processes get SIGTERM and their grace to write a checkpoint; athanor resume continues.
     """
-    for name in names:
+
+    def suspend(name: str) -> None:
         world.client.suspend(name)
         show.line(f"trainingjob {name} is being suspended")
+
+    return each(names, suspend)

@@ -157,18 +157,18 @@ def best(world: World, name: str) -> int:
 @click.argument(
     "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("sweeps")
 )
-def suspend(world: World, names: tuple[str, ...]) -> None:
+def suspend(world: World, names: tuple[str, ...]) -> int:
     """Stop the trials and give their hardware back."""
-    _set(world, names, True)
+    return _set(world, names, True)
 
 
 @verb(namespace=True, examples="athanor sweep resume lr")
 @click.argument(
     "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("sweeps")
 )
-def resume(world: World, names: tuple[str, ...]) -> None:
+def resume(world: World, names: tuple[str, ...]) -> int:
     """Let the trials go on."""
-    _set(world, names, False)
+    return _set(world, names, False)
 
 
 @verb(namespace=True, examples="athanor sweep delete lr --yes")
@@ -176,11 +176,11 @@ def resume(world: World, names: tuple[str, ...]) -> None:
     "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("sweeps")
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-def delete(world: World, names: tuple[str, ...], yes: bool) -> None:
+def delete(world: World, names: tuple[str, ...], yes: bool) -> int:
     """Delete sweeps with all their trials."""
     if not yes:
         confirm(f"delete {', '.join(names)} with all trials?")
-    makers.removed(world, makers.kind_of("sweeps"), names)
+    return makers.removed(world, makers.kind_of("sweeps"), names)
 
 
 for _name, _verb in {
@@ -190,10 +190,9 @@ for _name, _verb in {
     command.add_command(_verb, _name)
 
 
-def _set(world: World, names: tuple[str, ...], to: bool) -> None:
-    for name in names:
-        world.client.patch(makers.kind_of("sweeps"), name, {"spec": {"suspend": to}})
-        show.line(f"sweep {name} {'is being suspended' if to else 'goes on'}")
+def _set(world: World, names: tuple[str, ...], to: bool) -> int:
+    said = "is being suspended" if to else "goes on"
+    return makers.patched(world, makers.kind_of("sweeps"), names, {"suspend": to}, said)
 
 
 def _texts(given: object) -> list[str]:

@@ -9,7 +9,7 @@ import click
 
 from athanor.cli import makers, show
 from athanor.cli.complete import names_of
-from athanor.cli.failures import FAILED, Failure
+from athanor.cli.failures import FAILED, Failure, each
 from athanor.cli.verb import verb
 from athanor.cli.verbs.delete import confirm
 from athanor.cli.world import World
@@ -149,24 +149,26 @@ def open_(world: World, name: str, browser: bool) -> None:
 @click.argument(
     "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("workspaces")
 )
-def stop(world: World, names: tuple[str, ...]) -> None:
+def stop(world: World, names: tuple[str, ...]) -> int:
     """Stop it: what it claims is free, its home stays."""
-    for name in names:
-        world.client.patch(makers.kind_of("workspaces"), name, {"spec": {"stopped": True}})
-        show.line(f"workspace {name} is being stopped; its home stays")
+    said = "is being stopped; its home stays"
+    return makers.patched(world, makers.kind_of("workspaces"), names, {"stopped": True}, said)
 
 
 @verb(namespace=True, examples="athanor workspace start lab")
 @click.argument(
     "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("workspaces")
 )
-def start(world: World, names: tuple[str, ...]) -> None:
+def start(world: World, names: tuple[str, ...]) -> int:
     """Start it again, in its old home."""
     kind = makers.kind_of("workspaces")
-    for name in names:
+
+    def begin(name: str) -> None:
         starts = world.client.get(kind, name)["spec"].get("starts", 0) + 1
         world.client.patch(kind, name, {"spec": {"stopped": False, "starts": starts}})
         show.line(f"workspace {name} is being started")
+
+    return each(names, begin)
 
 
 @verb(namespace=True, examples="athanor workspace delete lab --yes")
@@ -174,11 +176,11 @@ def start(world: World, names: tuple[str, ...]) -> None:
     "names", nargs=-1, required=True, metavar="NAME...", shell_complete=names_of("workspaces")
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-def delete(world: World, names: tuple[str, ...], yes: bool) -> None:
+def delete(world: World, names: tuple[str, ...], yes: bool) -> int:
     """Delete workspaces with their homes."""
     if not yes:
         confirm(f"delete {', '.join(names)} with their homes?")
-    makers.removed(world, makers.kind_of("workspaces"), names)
+    return makers.removed(world, makers.kind_of("workspaces"), names)
 
 
 for _name, _verb in {
