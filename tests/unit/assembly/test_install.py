@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import click
 import pytest
 
@@ -30,6 +32,37 @@ def test_a_laptop_keeps_its_own_rights_when_somebody_uninstalls() -> None:
                 await apply.install(world.client, WISHES, lambda what, _: said.append(what))
             assert said == []
             await world.client(calls.raw("GET", kind.path(None, "athanor:pods")))
+
+    virtual.run(main)
+
+
+def test_a_definition_that_kubernetes_forgot_while_it_was_deleted_is_brought_back_to_mind() -> None:
+    """Its finalizer tries again when something of the definition changes, not by itself."""
+
+    async def main() -> None:
+        async with lab.server() as world:
+            held = next(m for m in manifests(WISHES) if m["kind"] == "CustomResourceDefinition")
+            held["metadata"]["finalizers"] = ["example.com/forgetful"]
+            kind, name = apply.resource_of(held), held["metadata"]["name"]
+            await world.client(calls.create(kind, held))
+            failed = {"type": "Terminating", "status": "True", "reason": "InstanceDeletionFailed",
+                      "message": "storage is (re)initializing",
+                      "lastTransitionTime": "2027-01-01T00:00:00Z"}  # fmt: skip
+            told = {"status": {"conditions": [failed]}}
+            await world.client(calls.patch(kind, name, None, told, subresource="status"))
+            await world.client(calls.delete(kind, name))
+
+            async def forgetful() -> None:
+                seen = await world.client(calls.raw("GET", kind.path(None, name)))
+                before = seen["metadata"].get("annotations")
+                while seen["metadata"].get("annotations") == before:
+                    await asyncio.sleep(0.1)
+                    seen = await world.client(calls.raw("GET", kind.path(None, name)))
+                await world.client(calls.patch(kind, name, None, {"metadata": {"finalizers": []}}))
+
+            async with asyncio.timeout(30), asyncio.TaskGroup() as both:
+                both.create_task(forgetful())
+                both.create_task(apply.gone(world.client, held))
 
     virtual.run(main)
 

@@ -26,6 +26,8 @@ from athanor.wire.status import ApiError
 
 MANAGER = "athanor-install"
 VERSION = "app.kubernetes.io/version"
+REMIND_EVERY = 25
+"""Looks, five a second, until a definition that stays is changed, that its end goes on."""
 Told = Callable[[str, str], None]
 """Hears what an object is called and what became of it: created, changed, unchanged, deleted."""
 
@@ -215,27 +217,50 @@ async def uninstall(client: Client, wishes: Wishes, told: Told, *, data: bool) -
             continue
         told(title(manifest), "deleted")
     for manifest in going:
-        await _gone(client, manifest)
+        await gone(client, manifest)
 
 
-async def _gone(client: Client, manifest: JSON) -> None:
+async def gone(client: Client, manifest: JSON) -> None:
+    """Wait until a deleted object is gone. Raises Refused when it stays for 120 s."""
     found: JSON | None = None
-    for _ in range(600):
+    for look in range(1, 601):
         found = await _found(client, manifest)
         if found is None:
             return
+        if look % REMIND_EVERY == 0 and any(
+            one.get("reason") == "InstanceDeletionFailed" for one in _terminating(found)
+        ):
+            await _remind(client, manifest, look)
         await asyncio.sleep(0.2)
     raise Refused(f"{title(manifest)} is deleted but stays: {_held(found or {})}")
+
+
+async def _remind(client: Client, manifest: JSON, look: int) -> None:
+    """Change a definition that stays: Kubernetes tries again to remove its objects.
+
+    One that is deleted soon after it was made may fail at first ("storage is (re)initializing");
+    when the next try meets the status that the first one wrote, it gives up until something of the
+    definition changes, or for five minutes (apiextensions-apiserver, `crd_finalizer.go`).
+    """
+    told = {"metadata": {"annotations": {f"{GROUP}/reminded": str(look)}}}
+    try:
+        name = manifest["metadata"]["name"]
+        await client(calls.patch(resource_of(manifest), name, None, told))
+    except ApiError as error:
+        if error.reason != "NotFound":
+            raise
+
+
+def _terminating(found: JSON) -> list[JSON]:
+    """What a deleted object says of its end."""
+    said = (found.get("status") or {}).get("conditions") or []
+    return [one for one in said if one.get("type") == "Terminating"]
 
 
 def _held(found: JSON) -> str:
     """What a deleted object waits for: its finalizers, and what its Terminating condition says."""
     waits = ", ".join(found.get("metadata", {}).get("finalizers") or ["no finalizer"])
-    said = [
-        f"{each.get('reason')}: {each.get('message')}"
-        for each in found.get("status", {}).get("conditions") or []
-        if each.get("type") == "Terminating"
-    ]
+    said = [f"{each.get('reason')}: {each.get('message')}" for each in _terminating(found)]
     return "; ".join([waits, *said])
 
 
