@@ -7,6 +7,8 @@ passes kube-scheduler, so those who place it have to.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from athanor.api.core import PersistentVolumeClaim, StorageClass
 from athanor.api.meta import GROUP, JSON
 
@@ -15,6 +17,7 @@ SELECTED_AT = f"{GROUP}/selected-at"
 """Annotation of a claim: when we told it its node."""
 NOBODY = "kubernetes.io/no-provisioner"
 """The provisioner of classes whose volumes people make."""
+DELAYED = "WaitForFirstConsumer"
 
 
 def mounts(template: JSON) -> bool:
@@ -28,6 +31,16 @@ def named(template: JSON) -> tuple[str, ...]:
     said = [volume.get("persistentVolumeClaim") for volume in _volumes(template)]
     names = [claim.get("claimName") for claim in said if isinstance(claim, dict)]
     return tuple(name for name in names if isinstance(name, str) and name)
+
+
+def together(templates: Sequence[JSON]) -> tuple[tuple[str, ...], ...]:
+    """For each of a gang's templates the claims whose volumes have to be reached from the same
+    nodes: those that it names, or where two templates name the same one, those of all.
+    """
+    each = tuple(tuple(dict.fromkeys(named(template))) for template in templates)
+    every = [claim for mine in each for claim in mine]
+    union = tuple(dict.fromkeys(every))
+    return each if len(union) == len(every) else tuple(union if mine else () for mine in each)
 
 
 def own(template: JSON, pod: str) -> tuple[str, ...]:
@@ -52,5 +65,5 @@ def class_of(claim: PersistentVolumeClaim) -> str:
 
 def is_delayed(claim: PersistentVolumeClaim, of: StorageClass | None) -> bool:
     """Whether it has no volume, and its class makes none before there is a consumer."""
-    waits = of is not None and of.volume_binding_mode == "WaitForFirstConsumer"
+    waits = of is not None and of.volume_binding_mode == DELAYED
     return waits and not claim.spec.get("volumeName")

@@ -66,7 +66,12 @@ def controllers() -> list[Right]:
         Right(RBAC, "roles rolebindings", "create patch", "it may execute commands in its ranks"),
         Right("", "pods/exec", "get create", "nobody grants what he has not (escalation rule)"),
         Right("", "persistentvolumeclaims", f"{READ} create patch", "volumes of jobs"),
-        Right("", "persistentvolumes", READ, "where a volume can be reached from"),
+        Right(
+            "",
+            "persistentvolumes",
+            f"{READ} patch",
+            "where one can be reached; local ones are taken",
+        ),
         Right("", "nodes namespaces", READ, "what there is, and whose"),
         Right("", "resourcequotas limitranges", READ, "what a namespace may have, a whole gang"),
         Right("", "events", f"{READ} create patch update", "what happened, told once"),

@@ -336,6 +336,52 @@ def test_volumes_are_made_where_their_first_consumer_is_placed(story: Teller) ->
         story.until(lambda: key in story.get("pvc", "data")["metadata"]["annotations"])
 
 
+def test_volumes_that_people_made_are_taken_where_all_ranks_reach_them(story: Teller) -> None:
+    pool = story.nodes("a", cpu="2", disk="a")
+    story.nodes("b", cpu="2", disk="b")
+    story.nodes("c", cpu="1", disk="c")
+    team, local = story.queue("team", "--pool", pool), f"{story.namespace}-local"
+    story.stack.callback(story.kubectl, "delete", "storageclass", local, "--ignore-not-found")
+    claim = {"storageClassName": local, "accessModes": ["ReadWriteOnce"]}
+    story.apply(
+        {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": local},
+         "provisioner": "kubernetes.io/no-provisioner",
+         "volumeBindingMode": "WaitForFirstConsumer"},
+        *({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name},
+           "spec": {**claim, "resources": {"requests": {"storage": size}}}}
+          for name, size in (("data", "5Gi"), ("huge", "50Gi"))),
+    )  # fmt: skip
+    for place, size in (("a", "1Gi"), ("b", "6Gi"), ("c", "5Gi")):
+        here = [{"key": "disk", "operator": "In", "values": [place]}]
+        name = f"{story.namespace}-{place}"
+        story.stack.callback(story.kubectl, "delete", "pv", name, "--wait=false")
+        story.apply({
+            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name},
+            "spec": {"capacity": {"storage": size}, "accessModes": ["ReadWriteOnce"],
+                     "storageClassName": local, "persistentVolumeReclaimPolicy": "Retain",
+                     "local": {"path": "/data"},
+                     "nodeAffinity": {"required": {"nodeSelectorTerms": [
+                         {"matchExpressions": here}]}}},
+        })  # fmt: skip
+
+    def submit(name: str, claim: str) -> None:
+        made = json.loads(story.submit(name, "--queue", team, *ONE, "--workers", "2", "--dry-run",
+                                       "-o", "json"))  # fmt: skip
+        made["spec"]["roles"][0]["template"]["spec"]["volumes"] = [
+            {"name": "data", "persistentVolumeClaim": {"claimName": claim}}
+        ]
+        story.apply(made)
+
+    submit("x", "data")
+    running(story, "x")
+    assert story.placed("x") == ["b", "b"], "c is too small for two, the volume of a for the claim"
+    story.until(lambda: story.phase("pvc", "data") == "Bound")
+    assert story.get("pvc", "data")["spec"]["volumeName"] == f"{story.namespace}-b"
+    submit("y", "huge")
+    story.reaches("trainingjob", "y", "Queued")
+    assert "out of reach of a volume" in waits(story, "y", "NodesExcluded")
+
+
 def test_pods_of_other_controllers_are_bound_as_gangs(story: Teller) -> None:
     pool = story.nodes("a", cpu="4")
     team = story.queue("team", "--pool", pool)

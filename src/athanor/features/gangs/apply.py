@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from athanor.api.core import Node, PersistentVolumeClaim, Pod, Service, StorageClass
+from athanor.api.core import (
+    Node,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    Pod,
+    Service,
+    StorageClass,
+)
 from athanor.api.scheduling import Gang
 from athanor.features.gangs import foreign
 from athanor.features.gangs.consumers import MOUNTS, mounted_by
@@ -16,6 +23,7 @@ from athanor.features.gangs.observe import (
     gang_of,
     gangs_matter,
     gangs_of_class,
+    gangs_of_volume,
     gangs_on,
     gangs_with,
     node_of,
@@ -40,6 +48,7 @@ def controller() -> Controller[Observed]:
             Watch(Node, gangs_on),
             Watch(PersistentVolumeClaim, gangs_with),
             Watch(StorageClass, gangs_of_class),
+            Watch(PersistentVolume, gangs_of_volume),
         ),
         observe=observe,
         plan=plan,

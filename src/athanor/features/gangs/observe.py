@@ -7,7 +7,14 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from athanor.api import claims, labels
-from athanor.api.core import Node, PersistentVolumeClaim, Pod, Service, StorageClass
+from athanor.api.core import (
+    Node,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    Pod,
+    Service,
+    StorageClass,
+)
 from athanor.api.meta import Object
 from athanor.api.placement import unpack
 from athanor.api.scheduling import Gang
@@ -123,7 +130,19 @@ def gangs_with(change: Changed[PersistentVolumeClaim], world: World) -> Iterable
 
 def gangs_of_class(change: Changed[StorageClass], world: World) -> Iterable[Key]:
     """The gangs whose pods mount claims of a class."""
-    name = change.newest.metadata.name
+    return _gangs_of_class(change.newest.metadata.name, world)
+
+
+def gangs_of_volume(change: Changed[PersistentVolume], world: World) -> Iterable[Key]:
+    """The gangs whose claims may take a volume that people made and that came, or is free now."""
+    told = change.newest.spec
+    klass = world.cache(StorageClass).get(Key("", str(told.get("storageClassName") or "")))
+    if klass is None or klass.provisioner != claims.NOBODY:
+        return ()
+    return _gangs_of_class(klass.metadata.name, world)
+
+
+def _gangs_of_class(name: str, world: World) -> Iterable[Key]:
     return [
         key for claim in world.cache(PersistentVolumeClaim) if claims.class_of(claim) == name
         for key in gangs_with(Changed(None, claim), world)

@@ -63,7 +63,7 @@ def controller(
             Watch(Pod, own_pods_aside, {PODS: INDEX}),
             Watch(PriorityClass, whole),
             Watch(PersistentVolumeClaim, spec_matters),
-            Watch(PersistentVolume, spec_matters),
+            Watch(PersistentVolume, whole),
             Watch(StorageClass, whole),
             Watch(Namespace, whole),
             Watch(ResourceQuota, whole),

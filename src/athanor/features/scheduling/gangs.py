@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from athanor.api import claims
 from athanor.api.core import PriorityClass
 from athanor.api.ends import is_node_bound
 from athanor.api.placement import unpack
@@ -115,9 +116,25 @@ def read(gang: Gang, devices: Collection[str]) -> Read:
         needs = [
             pods.need(pod_set, devices, gang.metadata.namespace) for pod_set in gang.spec.pod_sets
         ]
-        return Read(tuple(need._replace(where=_at_home(need.where)) for need in needs))
+        return Read(
+            tuple(need._replace(where=_at_home(need.where)) for need in _mounting(gang, needs))
+        )
     except RequestError as problem:
         return Read(problem=str(problem))
+
+
+def _mounting(gang: Gang, needs: Sequence[PodNeed]) -> Iterator[PodNeed]:
+    """The needs with what their claims mean for all ranks that name them."""
+    each = claims.together([one.template for one in gang.spec.pod_sets])
+    for pod_set, one, names in zip(gang.spec.pod_sets, needs, each, strict=True):
+        if not names:
+            yield one
+            continue
+        whole = each.count(names) > 1
+        required = (pod_set.topology.required or "") if pod_set.topology else ""
+        levels = tuple(filter(None, (required, gang.spec.within if whole else "")))
+        wishes = one.wishes._replace(together=names, levels=levels, whole=whole)
+        yield one._replace(wishes=wishes)
 
 
 def _at_home(where: Where) -> Where:
@@ -141,8 +158,15 @@ def ask(gang: Gang, needs: Sequence[PodNeed], shapes: Mapping[PodNeed, Sited]) -
             for pod_set, one in zip(gang.spec.pod_sets, needs, strict=True)
         ),
         tuple(gang.spec.pools),
-        gang.spec.within,
+        within(gang, needs, shapes),
     )
+
+
+def within(gang: Gang, needs: Sequence[PodNeed], shapes: Mapping[PodNeed, Sited]) -> str:
+    """The level of which the whole gang is to be in one domain: its own, or that of volumes that
+    its sets share."""
+    shared = (shapes[one].topology.volumes for one in needs if one.wishes.whole)
+    return next(filter(None, shared), gang.spec.within)
 
 
 def shape(one: PodNeed, classes: Sequence[NodeClass]) -> ShapeRow:
@@ -157,7 +181,7 @@ def _set(pod_set: PodSet, sited: Sited) -> PodSetRow:
         shape=sited.shape,
         pods=pod_set.count,
         least=pod_set.min_count,
-        required=((near.required or "") if near else "") or own.required,
+        required=own.volumes or ((near.required or "") if near else "") or own.required,
         preferred=((near.preferred or "") if near else "") or own.preferred,
         balanced=near.balanced if near else False,
         slice_size=(near.slice_size or 0) if near else 0,

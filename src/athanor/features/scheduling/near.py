@@ -49,7 +49,11 @@ class Spread(NamedTuple):
 
 
 class Wishes(NamedTuple):
-    """What a pod of a set asks of others. `labels` are its own; weights from 1 to 100."""
+    """What a pod of a set asks of others. `labels` are its own; weights from 1 to 100.
+
+    `together` are claims that the set needs within reach of one place, one domain of each of
+    `levels` too; `whole`: of the whole gang, whose sets share some.
+    """
 
     namespace: str = ""
     labels: tuple[tuple[str, str], ...] = ()
@@ -58,6 +62,9 @@ class Wishes(NamedTuple):
     liked: tuple[tuple[int, Term], ...] = ()
     spreads: tuple[Spread, ...] = ()
     claims: tuple[str, ...] = ()
+    together: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
+    whole: bool = False
 
     @property
     def needed(self) -> bool:
@@ -66,11 +73,13 @@ class Wishes(NamedTuple):
 
 
 class Topology(NamedTuple):
-    """What the wishes of a set mean for its own pods among each other."""
+    """What the wishes of a set mean for its own pods among each other; `volumes`: the level that
+    its volumes require, finer than any other."""
 
     required: str = ""
     preferred: str = ""
     spreads: tuple[SpreadRow, ...] = ()
+    volumes: str = ""
 
 
 def read(namespace: str, template: JSON) -> Wishes:

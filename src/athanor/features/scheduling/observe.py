@@ -42,6 +42,7 @@ from athanor.features.scheduling.core.snapshot import Snapshot
 from athanor.features.scheduling.core.table import Smalls
 from athanor.features.scheduling.foreign import Foreign
 from athanor.features.scheduling.gangs import Refused
+from athanor.features.scheduling.given import Given
 from athanor.features.scheduling.lay import Lay, Layer
 from athanor.features.scheduling.machines import Machine, Machines
 from athanor.features.scheduling.pods import PodNeed
@@ -84,6 +85,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     meters: Mapping[str, Meter] = {}
     ended: Mapping[str, Meter] = {}
     reservations: tuple[Reservation, ...] = ()
+    given: Given | None = None
     ground: Ground
     rooms: Mapping[str, Room] = {}
     unread: Mapping[str, Refused] = {}
@@ -144,6 +146,7 @@ class _Kept:
         self.meters: dict[str, Meter] = {}
         self.failing: dict[str, Gang] = {}
         self.unread: set[str] = set()
+        self.sharing: set[str] = set()
         self.lost: dict[str, tuple[LostRow, ...]] = {}
         self.finished: list[Gang] = []
         self.tellings: dict[tuple[str, ...], int] = {(): 0}
@@ -175,10 +178,8 @@ class _Kept:
         for namespace in sorted(limited):
             self._allot(world, namespace)
         counted = rates.counted_by_memory(tenants.queues.values(), machines.devices)
-        lay = self._laid(
-            world, counted,
-            volumes=any(fresh[v] for v in (PersistentVolume, PersistentVolumeClaim, StorageClass)),
-        )  # fmt: skip
+        lay = self._laid(world, counted, fresh)
+        self._gather(lay)
         ground = self._grounded(lay)
         reserved = sorted(world.cache(Reservation), key=lambda one: one.metadata.name)
         rows = [row for one in reserved if (row := reservations.row(one, ground)) is not None]
@@ -216,6 +217,7 @@ class _Kept:
             finished=self._over(world, is_first=past is None),
             records=tuple(world.cache(ConfigMap)),
             reservations=tuple(reserved),
+            given=lay.given,
             ground=ground,
             rooms=self.allotments.rooms,
             unread={name: self.refused[name] for name in sorted(self.unread)},
@@ -295,6 +297,7 @@ class _Kept:
         for held in (self.gangs, self.refused, self.meters, self.failing, self.lost):
             held.pop(name, None)
         self.unread.discard(name)
+        self.sharing.discard(name)
 
     def _put(self, name: str, gang: Gang) -> None:
         """One gang as it is now."""
@@ -325,6 +328,8 @@ class _Kept:
                 self.paths.number(runtimes.path_of(gang, queue, needs)),
             ),
         )  # fmt: skip
+        if any(need.wishes.whole for need in needs):
+            self.sharing.add(name)
         lost = sorted(gangs.lost(gang, offers))
         if lost:
             self.lost[name] = tuple(LostRow(name, index, rank) for index, rank in lost)
@@ -348,8 +353,18 @@ class _Kept:
             found.update({gangs.key_of(gang): made} if made is not None else {})
         return found
 
-    def _laid(self, world: World, counted: frozenset[str], *, volumes: bool) -> Lay:
+    def _gather(self, lay: Lay) -> None:
+        """Gangs whose pod sets share volumes that they will take are to be in one place."""
+        for name in self.sharing:
+            entry, gang, wish = self.builder.entries[name], self.gangs[name], self.wishes.of(name)
+            level = gangs.within(gang, wish.read.needs, lay.needs)
+            if entry.row.ask.within != level:
+                row = entry.row._replace(ask=entry.row.ask._replace(within=level))
+                self.builder.put(name, entry._replace(row=row))
+
+    def _laid(self, world: World, counted: frozenset[str], fresh: Fresh) -> Lay:
         """Nodes and needs together, as long as neither changes what was made of them."""
+        volumes = any(fresh[v] for v in (PersistentVolume, PersistentVolumeClaim, StorageClass))
         needs = self.wishes.needs()
         guarded = bool(self.foreign.guards)
         near = guarded or any(need.wishes.needed for need in needs)
@@ -357,13 +372,15 @@ class _Kept:
             self.machines.changes, self.wishes.changes, self._foreign, counted, self.tenants.levels,
             guarded, self._pods if near else 0,
         )  # fmt: skip
-        if self._lay is None or self._lay[0] != key or (near and volumes):
+        known = self._lay
+        taken = known is not None and known[1].given is not None and bool(fresh[Gang])
+        if known is None or known[0] != key or (near and volumes) or taken:
             made = self.layer(
                 world, self.machines.by_name, self.tenants.levels, needs, self.foreign.total,
                 counted, guarded=guarded,
             )  # fmt: skip
-            self._lay = key, made
-        return self._lay[1]
+            known = self._lay = key, made
+        return known[1]
 
     def _asked(self, lay: Lay) -> dict[int, AskRow]:
         """What each wish is, by its number."""

@@ -12,7 +12,15 @@ import msgspec
 from athanor.api.meta import JSON, Condition, set_condition, to_manifest
 from athanor.api.placement import pack
 from athanor.api.scheduling import Admission, Placement
-from athanor.features.scheduling import allotments, budgets, gangs, pods, queues, reservations
+from athanor.features.scheduling import (
+    allotments,
+    budgets,
+    gangs,
+    given,
+    pods,
+    queues,
+    reservations,
+)
 from athanor.features.scheduling.budgets import Books, Spent
 from athanor.features.scheduling.core.builder import Past
 from athanor.features.scheduling.core.cycle import cycle
@@ -79,6 +87,7 @@ class Planner:
         seen = msgspec.structs.replace(seen, snapshot=snapshot)
         decisions, self.memo = cycle(seen.snapshot, self.policy, now, self.memo, self.meters.enter)
         decisions = allotments.keep(seen.rooms, seen.gangs, seen.snapshot, decisions)
+        decisions = given.keep(seen.given, seen.gangs, seen.snapshot, decisions)
         self.meters.decided(seen.snapshot, decisions, spent)
         s = seen.snapshot
         self.past = Past(now, s.queues.names, s.pools.names, s.resources, decisions.decayed)

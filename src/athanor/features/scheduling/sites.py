@@ -14,6 +14,7 @@ from athanor.api.meta import JSON
 from athanor.features.scheduling import near, nodes, pods
 from athanor.features.scheduling.core.rows import DeviceRow, NodeRow, ShapeRow
 from athanor.features.scheduling.gangs import Sited
+from athanor.features.scheduling.given import Given
 from athanor.features.scheduling.pods import PodNeed
 from athanor.runtime.cache import Key, World
 
@@ -33,7 +34,8 @@ def bound_volumes(world: World) -> dict[tuple[str, str], JSON]:
     for claim in world.cache(PersistentVolumeClaim):
         volume = by_name.get(claim.spec.get("volumeName", ""))
         klass = classes.get(Key("", claims.class_of(claim)))
-        if volume is None and klass is not None and claims.is_delayed(claim, klass):
+        made = klass is not None and klass.provisioner != claims.NOBODY
+        if volume is None and made and klass is not None and claims.is_delayed(claim, klass):
             volume = _expected(claim, klass)
         if volume is not None:
             found[claim.metadata.namespace, claim.metadata.name] = volume
@@ -41,15 +43,11 @@ def bound_volumes(world: World) -> dict[tuple[str, str], JSON]:
 
 
 def _expected(claim: PersistentVolumeClaim, klass: StorageClass) -> JSON:
-    """A volume that will be made: on the node that was told already, or where its class may.
-
-    Where people make the volumes of a class nobody chooses one of them: it can be nowhere.
-    """
+    """A volume that will be made: on the node that was told already, or where its class may."""
     told = claim.metadata.annotations.get(claims.SELECTED_NODE)
-    if klass.provisioner == claims.NOBODY:
-        terms = [_any("matchFields", nodes.NAME, [])]
-    elif told:
-        terms = [_any("matchFields", nodes.NAME, [told])]
+    if told:
+        here = {"key": nodes.NAME, "operator": "In", "values": [told]}
+        terms = [{"matchFields": [here]}]
     else:
         terms = [
             {"matchExpressions": [{**one, "operator": "In"}
@@ -62,13 +60,9 @@ def _expected(claim: PersistentVolumeClaim, klass: StorageClass) -> JSON:
     }
 
 
-def _any(field: str, key: str, values: Sequence[str]) -> JSON:
-    return {field: [{"key": key, "operator": "In", "values": values}]}
-
-
 def answered(
     need: PodNeed, number: int, names: frozenset[str], cluster: near.Cluster, volumes: Volumes,
-    marks: dict[str, dict[str, str]],
+    given: Given | None, marks: dict[str, dict[str, str]],
 ) -> pods.Where:  # fmt: skip
     """Where the need may go as other pods and volumes are; nodes get the marks it refers to."""
     wishes, where = need.wishes, need.where
@@ -83,8 +77,25 @@ def answered(
         where = where._replace(pods=((label, "Exists", ()),))
     for name, worth in cluster.worth(wishes).items():
         marks.setdefault(name, {})[f"{MARK}worth-{number}"] = str(worth)
-    tied = near.volume_terms(wishes.claims, wishes.namespace, volumes)
-    return where._replace(volumes=tuple(pods.terms_of(terms) for terms in tied))
+    tied = [
+        pods.terms_of(terms)
+        for terms in near.volume_terms(wishes.claims, wishes.namespace, volumes)
+    ]
+    if given is not None and (level := volume_level(given, cluster, wishes)):
+        for name, domain in given.domains(wishes, _levels(cluster, wishes)).items():
+            marks.setdefault(name, {})[level] = domain
+        tied.append((((level, "Exists", ()),),))
+    return where._replace(volumes=tuple(tied))
+
+
+def volume_level(given: Given, cluster: near.Cluster, wishes: near.Wishes) -> str:
+    """The made-up level that volumes which the pods will take require; "" for none."""
+    return given.level(wishes, _levels(cluster, wishes))
+
+
+def _levels(cluster: near.Cluster, wishes: near.Wishes) -> list[str]:
+    """The levels of which the pods have to be in one domain, beside that of their volumes."""
+    return [*dict.fromkeys(filter(None, (*wishes.levels, cluster.topology(wishes).required)))]
 
 
 def attached(need: PodNeed, volumes: Volumes) -> dict[str, int]:

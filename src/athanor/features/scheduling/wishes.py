@@ -64,6 +64,10 @@ class Wishes:
         self._of[name] = key, wish
         return wish
 
+    def of(self, name: str) -> Wish:
+        """What a gang asks for, as it was put last."""
+        return self._of[name][1]
+
     def drop(self, name: str) -> None:
         """A gang has gone."""
         key, wish = self._of.pop(name, (b"", None))

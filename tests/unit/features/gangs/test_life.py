@@ -14,6 +14,7 @@ from athanor.api.claims import SELECTED_NODE
 from athanor.api.core import (
     Event,
     Node,
+    PersistentVolume,
     PersistentVolumeClaim,
     Pod,
     ResourceQuota,
@@ -131,6 +132,56 @@ def test_claims_that_wait_for_their_consumer_hear_where_it_will_be() -> None:
         await bed.patch(PersistentVolumeClaim, "data", gone)
         await bed.until(PersistentVolumeClaim, "data", told("node-0"))
         assert 50 < bed.clock.monotonic() - began < 63, "its maker would try again at once"
+
+    live(main, podSets=sets)
+
+
+def test_claims_take_the_volumes_that_people_made_where_all_ranks_reach_them() -> None:
+    volumes: list[JSON] = [
+        {"name": name, "persistentVolumeClaim": {"claimName": name}} for name in ("data", "more")
+    ]
+    template = {"spec": {"containers": [{"name": "main", "image": "host"}], "volumes": volumes}}
+    sets = [{"name": "worker", "count": 2, "template": template}]
+    size = {"storage": "1Gi"}
+
+    async def volume(bed: lab.Lab, name: str, storage: str, *nodes: str) -> None:
+        here = {"key": "kubernetes.io/hostname", "operator": "In", "values": list(nodes)}
+        spec = {"capacity": {"storage": storage}, "accessModes": ["ReadWriteMany"],
+                "storageClassName": "local", "local": {"path": "/data"},
+                "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [here]}]}},
+                }  # fmt: skip
+        await bed.create({"metadata": {"name": name}, "spec": spec}, PersistentVolume)
+        free = {"status": {"phase": "Available"}}
+        await bed.patch(PersistentVolume, name, free, subresource="status", namespace=None)
+
+    async def whose(bed: lab.Lab) -> dict[str, str]:
+        found = {v.metadata.name: v.spec.get("claimRef") or {} for v in
+                 await bed.list(PersistentVolume)}  # fmt: skip
+        return {name: ref["name"] for name, ref in found.items() if ref.get("uid")}
+
+    async def main(bed: lab.Lab) -> None:
+        made = {"metadata": {"name": "local"}, "volumeBindingMode": "WaitForFirstConsumer",
+                "provisioner": "kubernetes.io/no-provisioner"}  # fmt: skip
+        await bed.create(made, StorageClass)
+        spec = {"storageClassName": "local", "accessModes": ["ReadWriteMany"]}
+        for name in ("data", "more"):
+            claim = {"metadata": {"name": name, "namespace": "default"},
+                     "spec": {**spec, "resources": {"requests": size}}}  # fmt: skip
+            await bed.create(claim, PersistentVolumeClaim)
+        await volume(bed, "small", "1Gi", "node-0")
+        await volume(bed, "large", "9Gi", "node-0", "node-1")
+        await asyncio.sleep(5)
+        assert await whose(bed) == {}, "rank 1 reaches one of them only"
+        await volume(bed, "middle", "2Gi", "node-0", "node-1")
+        await asyncio.sleep(5)
+        assert await whose(bed) == {"middle": "data", "large": "more"}
+        told = (await bed.get(PersistentVolume, "large", None)).metadata
+        assert told.annotations == {"pv.kubernetes.io/bound-by-controller": "yes"}
+        claim = await bed.get(PersistentVolumeClaim, "data")
+        assert SELECTED_NODE not in claim.metadata.annotations
+        await asyncio.sleep(5)
+        again = (await bed.get(PersistentVolume, "large", None)).metadata
+        assert again.resource_version == told.resource_version
 
     live(main, podSets=sets)
 

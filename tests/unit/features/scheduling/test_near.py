@@ -239,7 +239,6 @@ def test_volumes_hold_pods_where_they_are() -> None:
 @pytest.mark.parametrize("provisioner, told, nodes", [
     ("disks.example", {}, {"n2", "n3"}),
     ("disks.example", {SELECTED_NODE: "n1"}, {"n1"}),
-    ("kubernetes.io/no-provisioner", {}, {"NodesExcluded"}),
 ])  # fmt: skip
 def test_volumes_that_wait_for_their_consumer_are_made_where_their_class_may(
     provisioner: str, told: JSON, nodes: set[str]
@@ -251,8 +250,7 @@ def test_volumes_that_wait_for_their_consumer_are_made_where_their_class_may(
     world.put(PersistentVolumeClaim, "data", "default", spec={"storageClassName": "disks"},
               annotations=told)  # fmt: skip
     mount = {"volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]}
-    found = world.gang(3, mount)
-    assert set(found[:1] if found[0].startswith("N") else found) <= nodes, found
+    assert set(world.gang(3, mount)) <= nodes
 
 
 def test_attached_volumes_are_limited() -> None:

@@ -11,8 +11,7 @@ from typing import Literal
 from msgspec import Struct
 
 from athanor.api.meta import JSON
-from athanor.kit.quantity import parse
-from athanor.wire import selector
+from athanor.wire.storage import fits, key, size
 
 Phase = Literal["Available", "Released"]
 
@@ -33,9 +32,9 @@ class Mark(Struct, frozen=True):
 
 def plan(claims: Iterable[JSON], volumes: Iterable[JSON]) -> list[Bind | Mark]:
     """What is to be done, smallest fitting volume first; nothing where all is bound or waits."""
-    known = {_key(claim): claim for claim in claims}
+    known = {key(claim): claim for claim in claims}
     free, out = list[JSON](), list[Bind | Mark]()
-    for volume in sorted(volumes, key=_size):
+    for volume in sorted(volumes, key=size):
         ref = volume["spec"].get("claimRef")
         phase = (volume.get("status") or {}).get("phase", "Pending")
         if ref and ref.get("uid"):
@@ -50,7 +49,7 @@ def plan(claims: Iterable[JSON], volumes: Iterable[JSON]) -> list[Bind | Mark]:
     taken = {id(one.claim) for one in out if isinstance(one, Bind)}
     waiting = [claim for claim in known.values() if _waits(claim) and id(claim) not in taken]
     for claim in sorted(waiting, key=_age):
-        fitting = [volume for volume in free if _fits(claim, volume)]
+        fitting = [volume for volume in free if fits(claim, volume)]
         # one that names this claim comes before one that anybody may have
         fitting.sort(key=lambda volume: not volume["spec"].get("claimRef"))
         if fitting:
@@ -63,38 +62,10 @@ def plan(claims: Iterable[JSON], volumes: Iterable[JSON]) -> list[Bind | Mark]:
     ]
 
 
-def _fits(claim: JSON, volume: JSON) -> bool:
-    spec, want = volume["spec"], claim["spec"]
-    if want.get("volumeName"):
-        if want["volumeName"] != volume["metadata"]["name"]:
-            return False
-    elif not selector.from_object(want.get("selector") or {}).matches(
-        volume["metadata"].get("labels") or {}
-    ):
-        return False
-    ref = spec.get("claimRef")
-    if ref and f"{ref.get('namespace')}/{ref.get('name')}" != _key(claim):
-        return False
-    return (
-        (spec.get("storageClassName") or "") == (want.get("storageClassName") or "")
-        and set(want["accessModes"]) <= set(spec["accessModes"])
-        and (spec.get("volumeMode") or "Filesystem") == (want.get("volumeMode") or "Filesystem")
-        and _size(volume) >= parse(want["resources"]["requests"]["storage"]).nano
-    )
-
-
 def _waits(claim: JSON) -> bool:
     phase = (claim.get("status") or {}).get("phase", "Pending")
     return phase == "Pending" and not claim["metadata"].get("deletionTimestamp")
 
 
-def _key(claim: JSON) -> str:
-    return f"{claim['metadata']['namespace']}/{claim['metadata']['name']}"
-
-
 def _age(claim: JSON) -> tuple[str, str]:
-    return claim["metadata"].get("creationTimestamp") or "", _key(claim)
-
-
-def _size(volume: JSON) -> int:
-    return parse(volume["spec"]["capacity"]["storage"]).nano
+    return claim["metadata"].get("creationTimestamp") or "", key(claim)
