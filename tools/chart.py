@@ -22,11 +22,12 @@ from athanor.assembly.install.parts import Wishes
 CHART = Path(__file__).parent.parent / "deploy" / "helm" / "athanor"
 HEAD = "# Written by `make crds` from src/athanor/assembly/install. Do not edit.\n"
 IMAGE, NAMESPACE, REPLICAS, PULL = "image-of-the-values", "namespace-of-the-release", 77777, "Pull"
-URL, STORAGE = "url-of-the-values", "storage-of-the-values"
+URL, STORAGE, API_PORT = "url-of-the-values", "storage-of-the-values", 88888
 TEMPLATES = {
     IMAGE: "{{ .Values.image | quote }}",
     NAMESPACE: "{{ .Release.Namespace }}",
     str(REPLICAS): "{{ .Values.replicas }}",
+    str(API_PORT): "{{ .Values.apiPort }}",
     f"imagePullPolicy: {PULL}": "imagePullPolicy: {{ .Values.pullPolicy }}",
     URL: "{{ .Values.gatewayUrl | quote }}",
     STORAGE: "{{ .Values.storage | quote }}",
@@ -45,6 +46,7 @@ SCHEMA = {
             "type": ["string", "integer"],
             "pattern": "^[0-9.]*[1-9][0-9.]*(k|[MGTPE]|[KMGTPE]i)?$",
         },
+        "apiPort": {"type": "integer", "minimum": 1, "maximum": 65535},
         "global": {"type": "object"},
     },
 }
@@ -63,7 +65,7 @@ def chart() -> dict[str, str]:
     """File name → text of the chart; the namespace is the release's own."""
     wishes = Wishes(
         image=IMAGE, namespace=NAMESPACE, replicas=REPLICAS, pull_policy=PULL,
-        version=version("athanor"), gateway_url=URL, storage=STORAGE,
+        version=version("athanor"), gateway_url=URL, storage=STORAGE, api_port=API_PORT,
     )  # fmt: skip
     about = {
         "apiVersion": "v2", "name": "athanor", "version": version("athanor"),
@@ -72,7 +74,7 @@ def chart() -> dict[str, str]:
     }  # fmt: skip
     values = {
         "image": "athanor:latest", "pullPolicy": "IfNotPresent", "replicas": 2,
-        "gatewayUrl": "", "storage": "20Gi",
+        "gatewayUrl": "", "storage": "20Gi", "apiPort": 6443,
     }  # fmt: skip
     files = {
         "Chart.yaml": HEAD + text(about), "values.yaml": HEAD + text(values),

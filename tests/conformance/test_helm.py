@@ -33,10 +33,13 @@ WISHES = [
     {},
     {"image": "registry.example:5000/team/athanor@sha256:" + "0" * 64, "replicas": "3"},
     {"pullPolicy": "Always", "gatewayUrl": "https://a.example/x?y=1#z", "storage": "1.5Ti"},
+    {"apiPort": "16443"},
 ]
 """Values, as helm is told them."""
-FLAGS = {"image": "--image", "replicas": "--replicas", "pullPolicy": "--pull-policy",
-         "gatewayUrl": "--gateway-url", "storage": "--storage"}  # fmt: skip
+FLAGS = {
+    "image": "--image", "replicas": "--replicas", "pullPolicy": "--pull-policy",
+    "gatewayUrl": "--gateway-url", "storage": "--storage", "apiPort": "--api-port",
+}  # fmt: skip
 
 
 class Shell:
@@ -112,7 +115,7 @@ def test_the_templates_are_what_install_prints(tmp_path: Path, values: dict[str,
 @pytest.mark.parametrize(
     ("value", "said"),
     [("replicas=0", "replicas"), ("storage=lots", "storage"), ("pullPolicy=Often", "pullPolicy"),
-     ("imagee=x", "imagee")],
+     ("apiPort=0", "apiPort"), ("imagee=x", "imagee")],
 )  # fmt: skip
 def test_wrong_values_are_refused_by_name(tmp_path: Path, value: str, said: str) -> None:
     refused = Shell(tmp_path).helm("template", str(CHART), "--set", value, fails=True)

@@ -36,6 +36,22 @@ def test_a_laptop_keeps_its_own_rights_when_somebody_uninstalls() -> None:
     virtual.run(main)
 
 
+@pytest.mark.parametrize(
+    ("port", "open_"), [(6443, {443, 6443}), (16443, {443, 16443}), (443, {443})]
+)
+def test_network_policies_let_the_api_server_pass_where_it_listens(
+    port: int, open_: set[int]
+) -> None:
+    policies = [
+        made["spec"]["egress"] for made in manifests(Wishes(image="x", api_port=port))
+        if made["kind"] == "NetworkPolicy"
+    ]  # fmt: skip
+    assert len(policies) == 2
+    for server, names in policies:
+        assert {one["port"] for one in server["ports"]} == open_
+        assert {one["port"] for one in names["ports"]} == {53}
+
+
 def test_a_definition_that_kubernetes_forgot_while_it_was_deleted_is_brought_back_to_mind() -> None:
     """Its finalizer tries again when something of the definition changes, not by itself."""
 

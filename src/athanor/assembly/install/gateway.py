@@ -20,6 +20,7 @@ from athanor.assembly.install.parts import (
     head,
     role_of,
     trusting,
+    way_out,
 )
 
 NAME = aggregated.GATEWAY.name
@@ -52,10 +53,7 @@ def manifests(wishes: Wishes) -> Iterable[JSON]:
             "podSelector": {"matchLabels": _MINE},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [{"ports": [{"protocol": "TCP", "port": PORT}]}],
-            "egress": [
-                {"ports": [{"protocol": "TCP", "port": port} for port in (443, 6443)]},
-                {"ports": [{"protocol": kind, "port": 53} for kind in ("UDP", "TCP")]},
-            ],
+            "egress": way_out(wishes),
         },
     }
     yield _deployment(wishes)

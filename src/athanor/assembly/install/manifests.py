@@ -24,6 +24,7 @@ from athanor.assembly.install.parts import (
     head,
     role_of,
     trusting,
+    way_out,
 )
 
 NAME = "athanor-controllers"
@@ -121,11 +122,7 @@ def _guards(wishes: Wishes) -> Iterable[JSON]:
             "podSelector": mine,
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [{"ports": [{"protocol": "TCP", "port": port} for port in (PORT, ASKED)]}],
-            # the API server, wherever it is, and names
-            "egress": [
-                {"ports": [{"protocol": "TCP", "port": port} for port in (443, 6443)]},
-                {"ports": [{"protocol": kind, "port": 53} for kind in ("UDP", "TCP")]},
-            ],
+            "egress": way_out(wishes),
         },
     }
     yield {

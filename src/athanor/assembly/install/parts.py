@@ -28,7 +28,7 @@ CONFINED: JSON = {
 
 
 class Wishes(Struct, frozen=True, kw_only=True):
-    """What may differ between installations."""
+    """What may differ between installations. `api_port`: where the API server itself listens."""
 
     image: str
     namespace: str = "athanor-system"
@@ -37,6 +37,19 @@ class Wishes(Struct, frozen=True, kw_only=True):
     version: str = ""
     gateway_url: str = ""
     storage: str = "20Gi"
+    api_port: int = 6443
+
+
+def way_out(wishes: Wishes) -> list[JSON]:
+    """The egress of a NetworkPolicy: the API server, wherever it is, and names.
+
+    Policies see the port behind the Service of the API server, some networks that of the Service.
+    """
+    ports = dict.fromkeys((443, wishes.api_port))
+    return [
+        {"ports": [{"protocol": "TCP", "port": port} for port in ports]},
+        {"ports": [{"protocol": kind, "port": 53} for kind in ("UDP", "TCP")]},
+    ]
 
 
 def head(api_version: str, kind: str, name: str, namespace: str = "") -> JSON:

@@ -43,6 +43,13 @@ athanor install --image registry.example/athanor:1.1   # again: an upgrade"""
     metavar="SIZE",
     help="What the gateway's claim asks for: logs of pods that are gone, code.",
 )
+@click.option(
+    "--api-port",
+    default=6443,
+    show_default=True,
+    type=click.IntRange(1, 65535),
+    help="Where the API server itself listens (microk8s: 16443): the NetworkPolicies let it pass.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the objects instead; needs no server.")
 @click.option("--downgrade", is_flag=True, help="Go back to an older version than is installed.")
 @click.option("--wait", "within", default=120, metavar="S", show_default=True,
