@@ -18,7 +18,7 @@ from tests.unit.features.scheduling.test_replay import NOW, RUNS, gang, machine,
 
 def printed(output: Output, capsys: pytest.CaptureFixture[str]) -> str:
     """What is said of a gang that was evicted once, and would not be again."""
-    made, _ = Recorder("home")([gang("a", NOW, RUNS)], NOW)
+    made, _ = Recorder("home")([gang("a", NOW, RUNS)], [], NOW)
     past: list[ConfigMap] = records(made)
     found = replay.history(world(machine("n")), Policy(), NOW + 600.0, past)
     asked = World()
