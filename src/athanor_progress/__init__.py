@@ -12,9 +12,10 @@
 Outside of a job every call does nothing. On a cluster, where no agent of ours reads files, reports
 go to the gateway. The contract, for other languages: the file named by
 ATHANOR_PROGRESS_FILE holds one JSON object {step, total, metrics, outputs, lastCheckpointStep,
-lastCheckpointTime, updatedAt}, replaced whole by rename. The file `checkpoint-requested` beside it
-exists while the platform asks for a checkpoint; its content is the time until which there is time
-for one (RFC 3339). SIGTERM means the same and that the end is near.
+lastCheckpointTime, listens, updatedAt}, replaced whole by rename. The file `checkpoint-requested`
+beside it exists while the platform asks for a checkpoint, which it does where `listens` is true;
+its content is the time until which there is time for one (RFC 3339). SIGTERM means the same and
+that the end is near.
 """
 
 from __future__ import annotations
@@ -81,7 +82,14 @@ def saved(step: int) -> None:
 
 
 def checkpoint_requested() -> bool:
-    """Whether the platform wants a checkpoint now; false again after `saved`."""
+    """Whether the platform wants a checkpoint now; false again after `saved`.
+
+    Whoever asks this once is asked for one, and waited for, whenever the job has to go.
+    """
+    if not _said.get("listens"):
+        with _lock:
+            _said["listens"] = True
+            _write()
     if _terminating:
         return True
     asked = _asked()

@@ -148,6 +148,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "outputs": "Results by name, for what comes after.",
         "lastCheckpointStep": "Step of the last checkpoint.",
         "lastCheckpointTime": "Time of the last checkpoint.",
+        "listens": "Whether the rank looks for requests for checkpoints.",
         "updatedAt": "Time of the report.",
     },
     "GangStatus": {

@@ -267,6 +267,7 @@ class Progress(Base, frozen=True, kw_only=True):
     outputs: dict[str, str] = field(default_factory=dict)
     last_checkpoint_step: int | None = None
     last_checkpoint_time: str | None = None
+    listens: bool = False
     updated_at: str | None = None
 
 

@@ -43,7 +43,10 @@ def test_mere_steps_are_written_now_and_then_the_last_at_once(file: Path) -> Non
 
 
 def test_a_request_lasts_until_it_is_answered(file: Path) -> None:
+    progress.report(0)
+    assert not msgspec.json.decode(file.read_bytes(), type=Progress).listens
     assert not progress.checkpoint_requested()
+    assert msgspec.json.decode(file.read_bytes(), type=Progress).listens
     request = file.parent / "checkpoint-requested"
     request.write_text("2027-01-15T08:00:00Z")
     assert progress.checkpoint_requested()

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from athanor.api import labels
 from athanor.api.core import Pod
 from athanor.api.registry import of
-from athanor.api.scheduling import MAX_GRACE, Gang, Progress
+from athanor.api.scheduling import MAX_GRACE, CheckpointPolicy, Gang, Progress
 from athanor.features.gangs.ranks import is_alive, name_of, places
 from athanor.features.gangs.status import progress, succeeded_before
 from athanor.kit.times import parse_rfc3339, rfc3339
@@ -55,7 +55,7 @@ def moments(gang: Gang, pods: Sequence[Pod], now: float) -> list[float]:
     running = [pod for pod in pods if is_alive(pod)]
     admission = gang.status.admission
     told = admission is not None and admission.evict is not None
-    if not running or not (told or _saves(gang)):
+    if not running or not (told or _saves(gang, running)):
         return []
     return [_deadline(gang, running, now), *([now + ASK_AGAIN] if told else [])]
 
@@ -70,18 +70,23 @@ def _lacks(gang: Gang, pods: Sequence[Pod]) -> bool:
 
 
 def _may_save(gang: Gang, running: Sequence[Pod], now: float) -> bool:
-    return _saves(gang) and now < _deadline(gang, running, now) and not _all_saved(running)
+    saves = _saves(gang, running)
+    return saves and now < _deadline(gang, running, now) and not _all_saved(running)
 
 
-def _saves(gang: Gang) -> bool:
-    return gang.spec.checkpoint is not None and gang.spec.checkpoint.enabled
+def _saves(gang: Gang, pods: Sequence[Pod]) -> bool:
+    """Whether there is somebody to ask: as the gang says, or a rank that looks for requests."""
+    policy = gang.spec.checkpoint
+    if policy is not None and policy.enabled:
+        return True
+    return any((told := progress([pod])) is not None and told.listens for pod in pods)
 
 
 def _deadline(gang: Gang, running: Sequence[Pod], now: float) -> float:
     """The end of the wait: the scheduler's, else what an earlier request said, else from now, as
     long as the queue lets it be.
     """
-    admission, policy = gang.status.admission, gang.spec.checkpoint
+    admission, policy = gang.status.admission, gang.spec.checkpoint or CheckpointPolicy()
     if admission is not None and admission.evict is not None and admission.evict.deadline:
         return parse_rfc3339(admission.evict.deadline)
     if admission is not None and admission.shrink is not None and admission.shrink.deadline:
@@ -90,8 +95,7 @@ def _deadline(gang: Gang, running: Sequence[Pod], now: float) -> float:
     if told:
         return parse_rfc3339(min(told))
     most = admission.max_grace_seconds if admission is not None else None
-    asked = policy.grace_seconds if policy is not None else 0
-    return now + min(asked, MAX_GRACE if most is None else most)
+    return now + min(policy.grace_seconds, MAX_GRACE if most is None else most)
 
 
 def _asked(pod: Pod) -> bool:

@@ -408,6 +408,23 @@ def test_an_eviction_goes_on_as_soon_as_all_have_saved() -> None:
     live(main, checkpoint={"enabled": True, "graceSeconds": 600})
 
 
+def test_a_rank_that_listens_is_asked_though_the_gang_says_nothing_of_checkpoints() -> None:
+    async def main(bed: lab.Lab) -> None:
+        await bed.until(Gang, "g", phase("Running"))
+        told = {labels.PROGRESS: '{"step": 5, "listens": true}'}
+        await bed.patch(Pod, "g-worker-1", {"metadata": {"annotations": told}})
+        await bed.patch(Gang, "g", {"spec": {"suspend": True}})
+        await bed.until(Gang, "g", phase("Evicting"))
+        await asyncio.sleep(1)
+        asked = await bed.get(Pod, "g-worker-1")
+        assert labels.CHECKPOINT_BY in asked.metadata.annotations
+        began = bed.clock.monotonic()
+        await bed.until(Gang, "g", phase("Suspended"))
+        assert 28 < bed.clock.monotonic() - began < 34
+
+    live(main)
+
+
 def test_a_lost_node_returns_the_gang_and_costs_it_nothing() -> None:
     async def main() -> None:
         async with lab.cluster([controller(), nodes.controller()], nodes=2) as bed:
