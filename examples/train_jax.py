@@ -4,7 +4,8 @@
 
 Runs alone too: `python train_jax.py`. Every rank holds its share of the data and the whole model;
 gradients are averaged over all ranks by the compiler, because the data is sharded and the model is
-replicated. Rank 0 writes a checkpoint after every epoch; a restarted job goes on from it.
+replicated. Rank 0 writes a checkpoint after every epoch; a restarted job goes on from it. A rank
+that fails ends at once: usually it would wait for the others, and they for it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+import traceback
 from pathlib import Path
 
 import jax
@@ -141,4 +143,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Exception:
+        traceback.print_exc()
+        os._exit(1)

@@ -3,12 +3,14 @@
     athanor submit mpi --workers 2 -- python train_mpi.py
 
 The launcher runs mpiexec, which starts a process in every worker through the platform's API; no
-ssh is needed. Rank 0 writes a checkpoint now and then; a restarted job goes on from it.
+ssh is needed. Rank 0 writes a checkpoint now and then; a restarted job goes on from it. A rank
+that fails ends all of them, which would wait for it for ever (`python -m mpi4py` does it, too).
 """
 
 from __future__ import annotations
 
 import os
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -56,4 +58,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Exception:
+        traceback.print_exc()
+        MPI.COMM_WORLD.Abort(1)

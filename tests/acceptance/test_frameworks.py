@@ -7,8 +7,10 @@ others.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +18,7 @@ import pytest
 from tests.acceptance.console import Console
 from tests.acceptance.environments import installed
 from tests.acceptance.trainings import EXAMPLES, jax_learned, regression_agrees, trees_agree
+from tests.conformance.kube.plane import free_port
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +62,33 @@ def test_xgboost(console: Console, venv: str) -> None:
     )  # fmt: skip
     trees_agree(log)
     assert (console.project / "outputs" / "trees" / "model.json").exists()
+
+
+@pytest.mark.parametrize("framework", ["mpi", "jax"])
+def test_a_rank_of_an_example_that_fails_does_not_wait_for_the_others(
+    venv: str, framework: str
+) -> None:
+    """It cannot write its checkpoint, and they wait for it in a collective operation."""
+    program = [f"{venv}/bin/python", str(EXAMPLES / f"train_{framework}.py")]
+    world = {**os.environ, "PATH": f"{venv}/bin:{os.environ['PATH']}"}
+    failing = {**world, "ATHANOR_CHECKPOINT_DIR": "/proc/none"}
+    if framework == "mpi":
+        done = _ended(["mpiexec", "-n", "2", *program], failing)
+    else:
+        told = {"JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{free_port()}", "JAX_NUM_PROCESSES": "2"}
+        with subprocess.Popen(
+            program, env={**world, **told, "JAX_PROCESS_ID": "1"}, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as other:  # fmt: skip
+            done = _ended(program, {**failing, **told, "JAX_PROCESS_ID": "0"})
+            other.kill()
+    assert done.returncode != 0 and "FileNotFoundError" in done.stderr, done.stderr
+
+
+def _ended(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, env=env, capture_output=True, text=True, timeout=150, check=False
+    )  # fmt: skip
 
 
 def test_mpi_allreduce(console: Console, venv: str) -> None:
