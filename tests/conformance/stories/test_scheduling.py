@@ -382,6 +382,32 @@ def test_volumes_that_people_made_are_taken_where_all_ranks_reach_them(story: Te
     assert "out of reach of a volume" in waits(story, "y", "NodesExcluded")
 
 
+def test_the_overhead_of_a_runtime_class_takes_room(story: Teller) -> None:
+    if story.place.name == "laptop":
+        pytest.skip("RuntimeClasses are not served on a laptop: a listed refusal")
+    pool = story.nodes("a", cpu="4")
+    team, heavy = story.queue("team", "--pool", pool), f"{story.namespace}-heavy"
+    story.stack.callback(story.kubectl, "delete", "runtimeclass", heavy, "--ignore-not-found")
+    asks = {"name": "main", "image": "busybox", "resources": {"requests": {"cpu": "1"}}}
+    story.apply(
+        {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": heavy},
+         "handler": "heavy", "overhead": {"podFixed": {"cpu": "1"}}},
+        {"apiVersion": "v1", "kind": "Pod",
+         "metadata": {"name": "theirs", "labels": {"athanor.dev/queue": team}},
+         "spec": {"schedulerName": "athanor", "runtimeClassName": heavy, "restartPolicy": "Never",
+                  "containers": [asks]}},
+    )  # fmt: skip
+    story.reaches("pod", "theirs", "Running")
+    made = json.loads(story.submit("ours", "--queue", team, *ONE, "--dry-run", "-o", "json"))
+    spec = made["spec"]["roles"][0]["template"]["spec"]
+    spec |= {"runtimeClassName": heavy, "overhead": {"cpu": "1"}}
+    story.apply(made)
+    running(story, "ours")
+    story.submit("last", "--queue", team, *ONE)
+    story.reaches("trainingjob", "last", "Queued")
+    assert "cpu" in waits(story, "last", "NoCapacity"), "four are taken: two asked, two overhead"
+
+
 def test_pods_of_other_controllers_are_bound_as_gangs(story: Teller) -> None:
     pool = story.nodes("a", cpu="4")
     team = story.queue("team", "--pool", pool)

@@ -19,6 +19,7 @@ from athanor.api.core import (
     PersistentVolumeClaim,
     Pod,
     PriorityClass,
+    StorageClass,
 )
 from athanor.api.meta import JSON, Object
 from athanor.api.scheduling import Gang, Pool, Queue, Reservation
@@ -33,7 +34,7 @@ from athanor.wire.status import ApiError
 FORMAT = "athanor.dev/scenario/v1"
 KINDS: tuple[type[Object], ...] = (
     Gang, Queue, Pool, Reservation, Node, Pod, PriorityClass, Namespace, PersistentVolumeClaim,
-    PersistentVolume,
+    PersistentVolume, StorageClass,
 )  # fmt: skip
 """What a scenario is made of. Quotas of namespaces are left aside: what they have left follows
 from pods that a scenario does not have.
