@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -163,35 +164,112 @@ def test_what_is_installed_works_with_the_rights_it_gets(cluster: Cluster) -> No
     _end(second)
 
 
-def test_the_controllers_may_do_what_the_table_says_and_no_more(cluster: Cluster) -> None:
+VERBS = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"]
+Asked = tuple[str, str, str, str]
+"""Verb, group, resource (with /subresource), name."""
+
+
+def test_every_account_may_do_what_the_table_says_and_no_more(cluster: Cluster) -> None:
+    """All verbs of all resources that the server has are asked, at home and elsewhere."""
     cluster.athanor("install", "--image", "athanor:test", "--wait", "0")
-    account = f"system:serviceaccount:{HOME}:athanor-controllers"
-
-    def may(verb: str, resource: str, group: str = "", *more: str) -> bool:
-        named = f"{resource.partition('/')[0]}{'.' + group if group else ''}"
-        sub = resource.partition("/")[2]
-        words = ["auth", "can-i", verb, named, "--as", account, *more]
-        words += ["--subresource", sub] if sub else []
-        done = subprocess.run(
-            [str(plane.kubectl()), "--kubeconfig", str(cluster.kubeconfig), *words],
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        return done.stdout.strip() == "yes"
-
-    for right in rights.controllers()[3:9]:
-        for resource in right.resources.split():
-            for verb in right.verbs.split():
-                assert may(verb, resource, right.group, "-A"), (verb, resource)
-    for verb, resource, group in (
-        ("get", "secrets", ""), ("list", "secrets", ""), ("create", "pods/portforward", ""),
-        ("create", "serviceaccounts/token", ""), ("update", "nodes", ""),
-        ("patch", "nodes/status", ""), ("list", "leases", "coordination.k8s.io"),
-        ("create", "clusterroles", "rbac.authorization.k8s.io"),
-        ("delete", "namespaces", ""), ("update", "leases", "coordination.k8s.io"),
+    everything = [(v, *what, "") for what in _resources(cluster) for v in VERBS]
+    named = [
+        (verb, group, resource, "some") for verb, group, resource, _ in everything
+        if resource in ("secrets", "apiservices") and verb != "create"  # that knows no name
+    ]  # fmt: skip
+    usual = {
+        where: _allowed(cluster, ("elsewhere", "somebody"), where, [*everything, *named])
+        for where in (HOME, "default")
+    }
+    everywhere = rights.pods() + rights.reader()
+    near = rights.secret()
+    for account, far, home in (
+        ("athanor-controllers", rights.controllers() + rights.answering(),
+         rights.leader() + near + rights.pointing()),
+        ("athanor-gateway", rights.gateway() + rights.collecting(), near),
     ):  # fmt: skip
-        assert not may(verb, resource, group), (verb, resource)
-    rules = json.loads(cluster.kubectl("get", "clusterrole", "athanor:controllers", "-o", "json"))
-    assert "*" not in json.dumps(rules["rules"])
+        for where, granted in (("default", far), (HOME, far + home)):
+            table = _questions(granted + everywhere)
+            found = _allowed(cluster, (HOME, account), where, [*everything, *named, *table])
+            assert sorted(set(table) - found) == [], (account, where)
+            assert sorted(found - usual[where] - set(table)) == [], (account, where)
+    assert not [v for v, g, r, _ in usual["default"] if (g, r) == ("", "secrets")]
+    roles = json.loads(cluster.kubectl("get", "clusterroles,roles", "-A", "-o", "json"))["items"]
+    ours = [role["rules"] for role in roles if role["metadata"]["name"].startswith("athanor:")]
+    assert len(ours) == 8 and "*" not in json.dumps(ours)
+
+
+@pytest.mark.parametrize("role", ["view", "edit"])
+def test_people_may_do_what_the_table_adds_to_their_role_where_they_have_it(
+    cluster: Cluster, role: str
+) -> None:
+    cluster.athanor("install", "--image", "athanor:test", "--wait", "0")
+    user = f"{role}er"
+    cluster.kubectl(
+        "-n", "default", "create", "rolebinding", user, f"--clusterrole={role}", f"--user={user}"
+    )
+    who, shared = (
+        {"user": user, "groups": ["system:authenticated"]},
+        set(_questions(rights.reader())),
+    )
+    table = _questions(rights.view() + (rights.edit() if role == "edit" else []))
+    mine = [one for one in table if one not in shared]
+    cluster.until(  # Kubernetes' controller aggregates
+        "the role has it", lambda: set(mine) == _answered(cluster, who, "default", mine), within=30
+    )
+    assert _answered(cluster, who, "kube-public", mine) == set()
+    status = [("patch", "athanor.dev", f"{kind}/status", "") for kind in ("gangs", "trainingjobs")]
+    more = [("create", "athanor.dev", kind, "") for kind in ("queues", "pools", "reservations")]
+    more += [] if role == "edit" else [("create", "athanor.dev", "trainingjobs", "")]
+    assert _answered(cluster, who, "default", status + more) == set()
+
+
+def _questions(granted: list[rights.Right]) -> list[Asked]:
+    """Every row of a table, word by word."""
+    return [
+        (verb, right.group, resource, name)
+        for right in granted for resource in right.resources.split()
+        for verb in right.verbs.split() for name in right.only.split() or [""]
+    ]  # fmt: skip
+
+
+def _resources(cluster: Cluster) -> list[tuple[str, str]]:
+    """Group and name of every resource that the server has, subresources too."""
+    found = set()
+    for version in cluster.kubectl("api-versions").split():
+        path = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        for one in json.loads(cluster.kubectl("get", "--raw", path))["resources"]:
+            found.add((version.rpartition("/")[0], one["name"]))
+    return sorted(found)
+
+
+def _allowed(
+    cluster: Cluster, account: tuple[str, str], where: str, asked: list[Asked]
+) -> set[Asked]:
+    """What an account (of a namespace) may do."""
+    space, name = account
+    groups = ["system:serviceaccounts", f"system:serviceaccounts:{space}", "system:authenticated"]
+    who = {"user": f"system:serviceaccount:{space}:{name}", "groups": groups}
+    return _answered(cluster, who, where, asked)
+
+
+def _answered(cluster: Cluster, who: dict[str, Any], where: str, asked: list[Asked]) -> set[Asked]:
+    """Which of the questions about somebody the server says yes to."""
+    reviews = [
+        {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+         "spec": {**who, "resourceAttributes": {
+             "namespace": where, "verb": verb, "group": group, "name": one,
+             "resource": resource.partition("/")[0], "subresource": resource.partition("/")[2]}}}
+        for verb, group, resource, one in asked
+    ]  # fmt: skip
+    whole = {"apiVersion": "v1", "kind": "List", "items": reviews}
+    said = cluster.kubectl(
+        "create", "--validate=false", "-f", "-", "-o", "jsonpath={.status.allowed} ",
+        stdin=json.dumps(whole),
+    )  # fmt: skip
+    answers = said.split()
+    assert len(answers) == len(asked), said[:2000]
+    return {one for one, answer in zip(asked, answers, strict=True) if answer == "true"}
 
 
 def test_the_namespace_takes_its_pods_under_the_restricted_standard(cluster: Cluster) -> None:
