@@ -43,22 +43,9 @@ PRIORITIES = of(core.PriorityClass)
 CLOCK = SystemClock()
 
 
-class _Evict(Base, frozen=True):
-    deadline: str = ""
-
-
-class _Admission(Base, frozen=True):
-    evict: _Evict | None = None
-
-
-class _Status(Base, frozen=True):
-    phase: str = "Pending"
-    admission: _Admission | None = None
-
-
 class _Seen(Base, frozen=True):
     metadata: ObjectMeta
-    status: _Status = _Status()
+    status: JSON = {}
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -86,6 +73,7 @@ class Runner(Watcher[_Seen]):
         self.waits: dict[str, list[float]] = defaultdict(list)
         self.ends: dict[str, asyncio.Task[None]] = {}
         self.over: set[str] = set()
+        self.latest: dict[str, _Seen] = {}
         self.unit_seconds = 0.0
         self.evicted = 0
         self.left = self.total
@@ -131,20 +119,17 @@ class Runner(Watcher[_Seen]):
 
     def saw(self, value: _Seen, deleted: bool) -> None:
         """One workload changed."""
-        name, status = value.metadata.name, value.status
+        name, admission = value.metadata.name, value.status.get("admission")
+        self.latest[name] = value
         if name not in self.of or name in self.over or deleted:
             return
-        if status.admission is not None and status.admission.evict is not None:
+        if admission is not None and "evict" in admission:
             if (task := self.ends.pop(name, None)) is not None:
                 task.cancel()
                 self.evicted += 1
                 self._held(name)
                 self.ends[f"out-{name}"] = asyncio.ensure_future(self._give_back(name))
-        elif (
-            status.admission is not None
-            and name not in self.ends
-            and status.phase not in ("Succeeded", "Failed")
-        ):
+        elif admission is not None and name not in self.ends:
             self.ends.pop(f"out-{name}", None)
             now = time.perf_counter()
             if name not in self.admitted:
@@ -159,12 +144,35 @@ class Runner(Watcher[_Seen]):
     async def _end(self, name: str) -> None:
         await asyncio.sleep(self.of[name].runtime)
         self.over.add(name)  # whoever tells it to go now comes too late
-        done = {"status": {"phase": "Succeeded", "finishedAt": rfc3339(CLOCK.now())}}
-        await self._send(calls.patch(GANGS, name, SPACE, done, subresource="status"))
+        await self._finish(name)
         self._held(name)
         self.left -= 1
         if not self.left:
             self.done.set()
+
+    async def _finish(self, name: str) -> None:
+        """Written as the gangs controller writes it: the whole status, as it was seen last."""
+        while True:
+            seen = self.latest[name]
+            done = {**seen.status, "phase": "Succeeded", "finishedAt": rfc3339(CLOCK.now())}
+            meta = {
+                "name": name,
+                "namespace": SPACE,
+                "resourceVersion": seen.metadata.resource_version,
+            }
+            manifest = {
+                "apiVersion": GANGS.api_version,
+                "kind": "Gang",
+                "metadata": meta,
+                "status": done,
+            }
+            try:
+                await self._send(calls.update(GANGS, manifest, subresource="status"))
+                return
+            except ApiError as problem:
+                if problem.reason != "Conflict":
+                    raise
+                await asyncio.sleep(0.05)  # until the watch has told what came between
 
     async def _give_back(self, name: str) -> None:
         gone = {"status": {"phase": "Pending", "admission": None}}

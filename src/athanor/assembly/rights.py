@@ -54,7 +54,7 @@ def controllers() -> list[Right]:
     every = _ours()
     return [
         Right(GROUP, every, READ, "every controller follows its kinds"),
-        Right(GROUP, _each(every, "status"), "get patch", "each owns its part of a status"),
+        Right(GROUP, _each(every, "status"), "get patch update", "each owns its part of a status"),
         Right(GROUP, _ours(namespaced=True), f"{MAKE} update", "kinds that are made of others"),
         Right(GROUP, _each(every, "finalizers"), "update", "owner references that block deletion"),
         Right("", "pods services", f"{READ} {MAKE}", "an admitted Gang becomes pods and a name"),

@@ -1,8 +1,8 @@
 """Does what a plan says, in order, and decides nothing.
 
-That a thing exists already (create), is gone already (patch, delete) or has a successor (delete by
-uid) is as good as done; who keeps the object is told that it is gone, for a watch that is cut off
-does not. A conflict, and every other refusal, goes up: the controller plans again.
+That a thing exists already (create), is gone already (patch, replace, delete) or has a successor
+(delete by uid) is as good as done; who keeps the object is told that it is gone, for a watch that
+is cut off does not. A conflict, and every other refusal, goes up: the controller plans again.
 Neighbours of one sort in a plan (a gang's Service and pods) go out together.
 """
 
@@ -17,7 +17,17 @@ from athanor.api.meta import JSON
 from athanor.api.registry import Resource
 from athanor.client.protocol import Client
 from athanor.runtime.events import Recorder
-from athanor.runtime.plan import Action, Bind, Create, Delete, Evict, Patch, Plan, Record
+from athanor.runtime.plan import (
+    Action,
+    Bind,
+    Create,
+    Delete,
+    Evict,
+    Patch,
+    Plan,
+    Record,
+    Replace,
+)
 from athanor.wire import calls
 from athanor.wire.status import ApiError
 
@@ -77,6 +87,8 @@ async def _one(client: Client, action: Action, recorder: Recorder, answers: Answ
             call, forgiven = calls.create(resource, manifest), {"AlreadyExists"}
         case Patch():
             call, forgiven = _patch(action), {"NotFound"}
+        case Replace():
+            call, forgiven = _replace(action), {"NotFound"}
         case Delete():
             call, forgiven = _delete(action), {"NotFound", "Conflict"}
         case Evict():
@@ -114,6 +126,18 @@ def _patch(action: Patch) -> calls.Call[JSON]:
     return calls.patch(
         action.resource, action.name, action.namespace, body, subresource=action.subresource
     )
+
+
+def _replace(action: Replace) -> calls.Call[JSON]:
+    manifest: JSON = {
+        "apiVersion": action.resource.api_version, "kind": action.resource.kind,
+        "metadata": {
+            "name": action.name, "namespace": action.namespace,
+            "resourceVersion": action.resource_version,
+        },
+        "status": action.status,
+    }  # fmt: skip
+    return calls.update(action.resource, manifest, subresource="status")
 
 
 def _bind(action: Bind) -> calls.Call[JSON]:

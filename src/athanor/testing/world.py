@@ -9,7 +9,18 @@ from __future__ import annotations
 import copy
 
 from athanor.api.meta import JSON
-from athanor.runtime.plan import Action, Bind, Create, Delete, Evict, Patch, Plan, Record, merged
+from athanor.runtime.plan import (
+    Action,
+    Bind,
+    Create,
+    Delete,
+    Evict,
+    Patch,
+    Plan,
+    Record,
+    Replace,
+    merged,
+)
 
 Objects = dict[tuple[str, str, str], JSON]
 """(resource, namespace, name) → manifest."""
@@ -35,6 +46,10 @@ def _act(objects: Objects, action: Action) -> None:
             key = (action.resource.name, action.namespace or "", action.name)
             if key in objects:
                 objects[key] = merged(objects[key], action.body)
+        case Replace():
+            key = (action.resource.name, action.namespace, action.name)
+            if key in objects:
+                objects[key] = {**objects[key], "status": action.status}
         case Delete() | Evict():
             _delete(objects, action)
         case Bind():

@@ -71,6 +71,12 @@ def _thing(**spec: object) -> dict[str, object]:
     return {**head, "metadata": {"name": "a"}, "spec": {"size": 1, **spec}}
 
 
+def _told(version: str, **status: object) -> dict[str, object]:
+    """A status alone, as it was decided on a version."""
+    meta = {"name": "a", **({"resourceVersion": version} if version else {})}
+    return {"apiVersion": GROUP + "/v1", "kind": "Thing", "metadata": meta, "status": status}
+
+
 SCENARIOS = {
     "objects of a definition": [
         *MADE,
@@ -133,6 +139,46 @@ SCENARIOS = {
             },
         ),
         patch(THING, {"status": {"phase": "Z"}}, see={"status": {"phase": "Y"}}),
+        DONE,
+    ],
+    "a status is replaced without the rest of the object": [
+        *MADE,
+        patch(
+            THING + "?fieldManager=maker",
+            _thing(),
+            media="apply",
+            code=201,
+            save={"v1": "metadata.resourceVersion"},
+        ),
+        put(
+            THING + "/status?fieldManager=teller",
+            _told("{v1}", phase="X", replicas=2),
+            save={"v2": "metadata.resourceVersion"},
+            see={
+                "spec": {"size": 1, "color": "red"},
+                "status": {"phase": "X", "replicas": 2},
+                "metadata": {"generation": 1},
+            },
+        ),
+        put(
+            THING + "/status?fieldManager=teller",
+            _told("{v2}", phase="Y"),
+            see={"status": {"phase": "Y", "replicas": "<absent>"}, "spec": {"size": 1}},
+        ),
+        put(THING + "/status", _told("{v1}", phase="Z"), code=409, message="~.*modified.*"),
+        put(
+            THING + "/status",
+            _told("", phase="Z"),
+            code=422,
+            message="~.*resourceVersion: Invalid value: 0: must be specified for an update",
+        ),
+        patch(
+            THING + "?fieldManager=other",
+            _thing(size=2),
+            media="apply",
+            code=409,
+            message='~.*conflict with "maker".*',
+        ),
         DONE,
     ],
     "scale": [

@@ -11,11 +11,22 @@ import pytest
 from athanor.api.core import ConfigMap, Event
 from athanor.api.meta import JSON
 from athanor.api.registry import of
+from athanor.api.scheduling import Gang
 from athanor.client.inproc import Handle
 from athanor.runtime.cache import Changed, Key, World
 from athanor.runtime.controller import Controller, Watch
 from athanor.runtime.manager import Manager
-from athanor.runtime.plan import Create, Delete, Patch, Plan, Record, difference, head, merged
+from athanor.runtime.plan import (
+    Create,
+    Delete,
+    Patch,
+    Plan,
+    Record,
+    Replace,
+    difference,
+    head,
+    merged,
+)
 from athanor.testing import lab, virtual
 from athanor.wire import calls
 from athanor.wire.request import Answer, Request, Stream
@@ -109,6 +120,46 @@ def test_a_conflict_is_planned_again() -> None:
             assert len(tries) == 2
             assert running.manager.loops[0].measures.conflicts == 1
             await running.stop()
+
+    virtual.run(main)
+
+
+def test_a_status_is_replaced_as_it_was_decided() -> None:
+    told: list[str] = []
+
+    def seen(world: World, key: Key) -> Gang | None:
+        return world.cache(Gang).get(key)
+
+    def plan(gang: Gang, now: float) -> Plan:
+        version = gang.metadata.resource_version if told else "1"  # at first a stale one
+        told.append(version)
+        if gang.status.message == "new" and not gang.status.reason:
+            return Plan()
+        gone = Replace(resource=of(Gang), name="gone", namespace="default", status={},
+                       resource_version="1")  # fmt: skip
+        return Plan((gone, Replace(
+            resource=of(Gang), name="g", namespace="default", status={"message": "new"},
+            resource_version=version,
+        )))  # fmt: skip
+
+    async def main() -> None:
+        async with lab.server() as bed:
+            controller = Controller(name="test", watches=(Watch(Gang),), observe=seen, plan=plan)
+            manager = Manager(bed.connect(), [controller], bed.clock, bed.dice.random)
+            task = asyncio.ensure_future(manager.run())
+            pod_set = {"name": "w", "count": 1, "template": {"spec": {"containers": []}}}
+            await bed.create({
+                "apiVersion": of(Gang).api_version, "kind": "Gang",
+                "metadata": {"name": "g", "namespace": "default"}, "spec": {"podSets": [pod_set]},
+            }, Gang)  # fmt: skip
+            await bed.client(calls.patch(
+                of(Gang), "g", "default", {"status": {"reason": "Old"}}, subresource="status"
+            ))  # fmt: skip
+            gang = await bed.until(Gang, "g", lambda gang: gang.status.message == "new")
+            assert (gang.status.reason, gang.spec.pod_sets[0].name) == ("", "w")
+            assert manager.loops[0].measures.conflicts >= 1
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     virtual.run(main)
 

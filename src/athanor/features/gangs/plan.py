@@ -34,6 +34,7 @@ from athanor.runtime.plan import (
     Patch,
     Plan,
     Record,
+    Replace,
     difference,
     head,
 )
@@ -83,14 +84,17 @@ def _grown_up(gang: Gang) -> float:
     return parse_rfc3339(since) + FRESH if since else 0.0
 
 
-def _write(gang: Gang, status: GangStatus) -> Iterator[Patch]:
-    patch = difference(to_manifest(gang.status), to_manifest(status))
-    if patch:
-        decides = status.phase != gang.status.phase or status.admission != gang.status.admission
+def _write(gang: Gang, status: GangStatus) -> Iterator[Patch | Replace]:
+    meta, was = gang.metadata, gang.status
+    if status.phase != was.phase or status.admission != was.admission:
+        yield Replace(
+            resource=GANGS, name=meta.name, namespace=meta.namespace,
+            status=to_manifest(status), resource_version=meta.resource_version,
+        )  # fmt: skip
+    elif patch := difference(to_manifest(was), to_manifest(status)):
         yield Patch(
-            resource=GANGS, name=gang.metadata.name, namespace=gang.metadata.namespace,
+            resource=GANGS, name=meta.name, namespace=meta.namespace,
             body={"status": patch}, subresource="status",
-            resource_version=gang.metadata.resource_version if decides else "",
         )  # fmt: skip
 
 

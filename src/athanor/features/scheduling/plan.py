@@ -11,7 +11,8 @@ import msgspec
 
 from athanor.api.meta import JSON, Condition, set_condition, to_manifest
 from athanor.api.placement import pack
-from athanor.api.scheduling import Admission, Placement
+from athanor.api.registry import of
+from athanor.api.scheduling import Admission, Gang, Placement
 from athanor.features.scheduling import (
     allotments,
     budgets,
@@ -39,13 +40,14 @@ from athanor.features.scheduling.distrust import Distrust
 from athanor.features.scheduling.fleet import Fleets
 from athanor.features.scheduling.metrics import Meters
 from athanor.features.scheduling.observe import Observed
-from athanor.features.scheduling.reasons import Telling, of_gang
+from athanor.features.scheduling.reasons import Telling
 from athanor.features.scheduling.record import Recorder
 from athanor.features.scheduling.report import SAVE_EVERY, Reporter
 from athanor.features.scheduling.runtimes import Runtimes
 from athanor.kit.times import rfc3339
-from athanor.runtime.plan import Patch, Plan, difference
+from athanor.runtime.plan import Action, Plan, Replace, merged
 
+GANGS = of(Gang)
 WORKING = ("Admitted", "Starting", "Running", "Restarting")
 LOOK_AGAIN = 30.0
 """Seconds after which waiting gangs are looked at again: time alone may let them pass."""
@@ -104,7 +106,7 @@ class Planner:
         return Plan((*actions, *recorded, *machines), min(moments, default=None))
 
 
-def decided(seen: Observed, decisions: Decisions) -> list[Patch]:
+def decided(seen: Observed, decisions: Decisions) -> list[Action]:
     """The writes that make the world do what was decided."""
     return [
         *(_admit(seen, one, decisions.now) for one in decisions.admitted),
@@ -129,7 +131,7 @@ def _moments(
         yield change + 0.05
 
 
-def _admit(seen: Observed, one: Admit, now: float) -> Patch:
+def _admit(seen: Observed, one: Admit, now: float) -> Replace:
     s = seen.snapshot
     gang = seen.gangs[s.gangs.names[one.gang]]
     placements = [_placement(seen, placed) for placed in one.placed]
@@ -152,8 +154,18 @@ def _admit(seen: Observed, one: Admit, now: float) -> Patch:
         observed_generation=gang.metadata.generation, reasons=[], reason="", message="",
         failures=[], ready=gangs.unready(gang),
     )  # fmt: skip
-    body: JSON = {"status": difference(to_manifest(gang.status), to_manifest(status))}
-    return of_gang(gang, body, gang.metadata.resource_version)
+    return _decided(gang, to_manifest(status))
+
+
+def _decided(gang: Gang, status: JSON) -> Replace:
+    return Replace(
+        resource=GANGS, name=gang.metadata.name, namespace=gang.metadata.namespace,
+        status=status, resource_version=gang.metadata.resource_version,
+    )  # fmt: skip
+
+
+def _changed(gang: Gang, status: JSON) -> Replace:
+    return _decided(gang, merged(to_manifest(gang.status), status))
 
 
 def _placement(seen: Observed, placed: Placed) -> Placement:
@@ -172,7 +184,7 @@ def _placement(seen: Observed, placed: Placed) -> Placement:
     )
 
 
-def _move(seen: Observed, one: Move, now: float) -> Patch:
+def _move(seen: Observed, one: Move, now: float) -> Replace:
     """A running gang's new places: more ranks, or others for those that lost their node."""
     s = seen.snapshot
     gang = seen.gangs[s.gangs.names[one.gang]]
@@ -182,10 +194,10 @@ def _move(seen: Observed, one: Move, now: float) -> Patch:
         "generation": (before.generation if before is not None else 0) + 1,
         "changedAt": rfc3339(now),
     }
-    return of_gang(gang, {"status": {"admission": admission}}, gang.metadata.resource_version)
+    return _changed(gang, {"admission": admission})
 
 
-def _shrink(seen: Observed, one: Shrink) -> Patch:
+def _shrink(seen: Observed, one: Shrink) -> Replace:
     """Some ranks have to go; gangs takes them out of the placements when they have."""
     s = seen.snapshot
     gang = seen.gangs[s.gangs.names[one.gang]]
@@ -193,11 +205,10 @@ def _shrink(seen: Observed, one: Shrink) -> Patch:
         "counts": dict(zip((p.name for p in gang.spec.pod_sets), one.counts, strict=True)),
         "deadline": rfc3339(one.deadline), "reason": one.reason, "message": one.message,
     }  # fmt: skip
-    body: JSON = {"status": {"admission": {"shrink": shrink}}}
-    return of_gang(gang, body, gang.metadata.resource_version)
+    return _changed(gang, {"admission": {"shrink": shrink}})
 
 
-def _evict(seen: Observed, one: Eviction, now: float) -> Patch:
+def _evict(seen: Observed, one: Eviction, now: float) -> Replace:
     """The order to leave; a gang that works is Evicting from then on."""
     s = seen.snapshot
     gang = seen.gangs[s.gangs.names[one.gang]]
@@ -216,4 +227,4 @@ def _evict(seen: Observed, one: Eviction, now: float) -> Patch:
             )  # fmt: skip
             said = set_condition(said, over, rfc3339(now))
             body["conditions"] = [to_manifest(condition) for condition in said]
-    return of_gang(gang, {"status": body}, gang.metadata.resource_version)
+    return _changed(gang, body)

@@ -57,14 +57,9 @@ def _told(gang: Gang, reasons: list[Reason]) -> Patch:
     status: JSON = {"reasons": [to_manifest(reason) for reason in reasons] or None}
     if gang.status.observed_generation == 0:
         status |= {"observedGeneration": gang.metadata.generation, "ready": unready(gang)}
-    return of_gang(gang, {"status": status})
-
-
-def of_gang(gang: Gang, body: JSON, version: str = "") -> Patch:
-    """A change of a gang's status."""
     return Patch(
         resource=GANGS, name=gang.metadata.name, namespace=gang.metadata.namespace,
-        body=body, subresource="status", resource_version=version,
+        body={"status": status}, subresource="status",
     )  # fmt: skip
 
 

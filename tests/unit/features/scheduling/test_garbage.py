@@ -14,7 +14,7 @@ from athanor.features.gangs.apply import controller as gangs
 from athanor.features.scheduling.apply import controller as scheduling
 from athanor.features.scheduling.plan import Planner
 from athanor.features.scheduling.scenario import Objects, observed
-from athanor.runtime.plan import Patch
+from athanor.runtime.plan import Replace
 from athanor.testing.lab import cluster
 from athanor.testing.virtual import run
 
@@ -83,8 +83,8 @@ def test_one_template_stops_nobody_else(what: str, ranged: bool) -> None:
     }  # fmt: skip
     seen = observed(objects)
     made = Planner()(seen, 1_800_000_000.0).actions
-    admitted = [one.name for one in made if isinstance(one, Patch)
-                and one.body.get("status", {}).get("admission")]  # fmt: skip
+    admitted = [one.name for one in made if isinstance(one, Replace)
+                and one.status.get("admission")]  # fmt: skip
     assert admitted == ["good"]
     assert seen.refused["default/bad"].message.startswith("pod set worker: ")
 

@@ -10,7 +10,7 @@ from athanor.api.scheduling import Gang
 from athanor.features.scheduling.matters import KEY
 from athanor.features.scheduling.observe import Observer
 from athanor.features.scheduling.plan import Planner
-from athanor.runtime.plan import Patch
+from athanor.runtime.plan import Patch, Replace
 from tests.properties.situations import NOW, caches_of
 from tests.unit.features.scheduling.test_near import World
 
@@ -59,8 +59,9 @@ class Disks(World):
         seen = Observer()(caches_of(self.objects), KEY)
         assert seen is not None
         return {
-            action.name: action.body["status"] for action in Planner()(seen, NOW).actions
-            if isinstance(action, Patch) and action.resource == of(Gang)
+            action.name: action.status if isinstance(action, Replace) else action.body["status"]
+            for action in Planner()(seen, NOW).actions
+            if isinstance(action, Patch | Replace) and action.resource == of(Gang)
         }  # fmt: skip
 
 

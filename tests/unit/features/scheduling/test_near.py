@@ -11,7 +11,7 @@ from athanor.features.scheduling.matters import KEY
 from athanor.features.scheduling.nodes import COST
 from athanor.features.scheduling.observe import Observer
 from athanor.features.scheduling.plan import Planner
-from athanor.runtime.plan import Patch
+from athanor.runtime.plan import Patch, Replace
 from athanor.testing.world import Objects
 from tests.properties.situations import NOW, caches_of
 
@@ -69,8 +69,8 @@ class World:
         seen = Observer()(caches_of(self.objects), KEY)
         assert seen is not None
         for action in Planner()(seen, NOW).actions:
-            if isinstance(action, Patch) and action.resource == of(Gang):
-                status = action.body["status"]
+            if isinstance(action, Patch | Replace) and action.resource == of(Gang):
+                status = action.status if isinstance(action, Replace) else action.body["status"]
                 if status.get("reasons"):
                     return [status["reasons"][0]["code"], status["reasons"][0]["message"]]
                 self.admission: JSON = status["admission"]
