@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
-from athanor.assembly import rights
+from athanor.assembly import aggregated, rights
 from tests.acceptance.test_docs import commands
 from tests.conformance import worlds
 from tests.conformance.kube import guard, plane
@@ -284,10 +284,15 @@ def test_the_namespace_takes_its_pods_under_the_restricted_standard(cluster: Clu
 def test_removing_keeps_the_data_unless_told_otherwise(cluster: Cluster) -> None:
     cluster.athanor("install", "--image", "athanor:test", "--wait", "0")
     cluster.kubectl("apply", "-f", "-", stdin=GANG.replace("two", "kept"))
+    for door in (aggregated.GATEWAY, aggregated.VISIBILITY):  # as of parts that were killed
+        left = json.dumps(aggregated.api_service(door, HOME))
+        cluster.kubectl("apply", "-f", "-", stdin=left)
     said = cluster.athanor("uninstall", "--yes")
     assert "deployment.apps/athanor-controllers deleted" in said
     assert "gangs.athanor.dev" not in said
     assert "kept" in cluster.kubectl("get", "trainingjobs")
+    answered = cluster.kubectl("get", "apiservices", "-o", "name")
+    assert "gateway.athanor.dev" not in answered and "visibility.athanor.dev" not in answered
     cluster.athanor("install", "--image", "athanor:test", "--wait", "0")
     assert "kept" in cluster.kubectl("get", "trainingjobs"), "upgrading loses nothing"
     cluster.athanor("uninstall", "--delete-data", "--yes")

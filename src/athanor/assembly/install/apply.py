@@ -205,8 +205,10 @@ async def uninstall(client: Client, wishes: Wishes, told: Told, *, data: bool) -
     await _is_cluster(
         client, "`athanor down` ends the platform; its data directory is all there is"
     )
-    door = aggregated.api_service(aggregated.GATEWAY, wishes.namespace)  # left when it was killed
-    going = [door, *reversed([m for m in manifests(wishes) if data or not stays(m)])]
+    # left by who was killed, or whose rights went first; last, when nobody may make them anew
+    doors = [aggregated.api_service(one, wishes.namespace)
+             for one in (aggregated.GATEWAY, aggregated.VISIBILITY)]  # fmt: skip
+    going = [*reversed([m for m in manifests(wishes) if data or not stays(m)]), *doors]
     for manifest in going:
         resource, meta = resource_of(manifest), manifest["metadata"]
         try:
