@@ -14,6 +14,7 @@ from athanor.api.placement import pack
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang, Pool, Queue, Reservation
 from athanor.api.training import TrainingJob
+from athanor.features.gangs import foreign
 from athanor.features.gangs import observe as gangs
 from athanor.features.gangs.states import PHASES as GANG_PHASES
 from athanor.features.scheduling import apply as scheduling
@@ -195,6 +196,64 @@ def see_gang(
         shut=frozenset(name for name, since in silent.items() if since == NOW - 501) - gone,
         has_service=("services", "default", "g") in objects,
         refusal=gangs.Refusal(**refusal) if refusal else None,
+    )
+
+
+CONDITIONS: list[list[JSON]] = [
+    [],
+    [{"type": "Ready", "status": "False"}],
+    [{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}],
+    [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "full"}],
+    [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "new",
+      "lastProbeTime": STAMP}],
+]  # fmt: skip
+
+
+@st.composite
+def groups(draw: st.DrawFn) -> tuple[Objects, JSON | None]:
+    """Pods of somebody else's that belong together, Gangs made for some, and the last refusal."""
+    told: JSON = {"labels": {labels.GROUP_OF: "x"}, "annotations": {}}
+    if draw(maybe):
+        told["annotations"] = {labels.GROUP_SIZE: draw(st.sampled_from(["2", "3"]))}
+    objects: Objects = {}
+    for i in range(draw(st.integers(0, 3))):
+        meta = {"name": f"p-{i}", "namespace": "default", "uid": f"p-{i}", "resourceVersion": "3",
+                "creationTimestamp": draw(st.sampled_from([STAMP, EARLIER]))}  # fmt: skip
+        meta |= {"deletionTimestamp": STAMP} if not draw(st.integers(0, 5)) else {}
+        objects["pods", "default", f"p-{i}"] = {
+            "metadata": {**told, **meta},
+            "spec": {"schedulerName": "athanor", "nodeName": draw(st.sampled_from(["", "", "n"])),
+                     "containers": [{"name": "c", "image": draw(st.sampled_from(["a", "b"]))}]},
+            "status": {"phase": draw(st.sampled_from(["", "Pending", "Running", "Failed"])),
+                       "conditions": draw(st.sampled_from(CONDITIONS))},
+        }  # fmt: skip
+    for i in range(draw(small)):
+        adopted = draw(st.lists(st.sampled_from(["p-0", "p-1", "gone"]), max_size=2, unique=True))
+        status: JSON = {"phase": draw(st.sampled_from(["Pending", "Running"]))}
+        if status["phase"] == "Running":
+            status["admission"] = {"queue": "q", "pool": "p"}
+        elif draw(maybe):
+            status["reasons"] = [{"code": "NoCapacity", "message": "full"}]
+        objects["gangs.athanor.dev", "default", f"g-{i}"] = {
+            "metadata": {"name": f"g-{i}", "namespace": "default", "uid": f"g-{i}",
+                         "resourceVersion": "4", "labels": {labels.GROUP_OF: "x"}},
+            "spec": {"podSets": [{"name": "sort", "count": 1, "template": {}}],
+                     "adopts": {"sort": adopted}},
+            "status": status,
+        }  # fmt: skip
+    refusal = draw(st.sampled_from([None, None, "Invalid", "Forbidden", "Timeout"]))
+    return objects, {"reason": refusal, "message": "no"} if refusal else None
+
+
+def see_group(objects: Objects, refusal: JSON | None) -> foreign.Observed:
+    def all_of(kind: str) -> list[JSON]:
+        return [objects[key] for key in sorted(objects) if key[0] == kind]
+
+    return foreign.Observed(
+        "x",
+        tuple(msgspec.convert(one, Pod) for one in all_of("pods")),
+        tuple(msgspec.convert(one, Gang) for one in all_of("gangs.athanor.dev")),
+        foreign.Refusal(**refusal) if refusal else None,
     )
 
 

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from athanor.api.core import Node
+from athanor.features.gangs import foreign
 from athanor.features.gangs import plan as gangs
 from athanor.features.nodes import plan as nodes
 from athanor.features.nodes.observe import Observed
@@ -87,6 +88,17 @@ def test_gangs(given_world: Any) -> None:
             return
         planned = again  # pods are gone in the same moment: that may be what it waited for
     raise AssertionError("pods are removed by force again and again")
+
+
+@settings(derandomize=SAME)
+@given(situations.groups())
+def test_pods_of_others(given_world: Any) -> None:
+    objects, refusal = given_world
+    planned = keeps_the_laws(foreign.plan, situations.see_group(objects, refusal))
+    for _ in range(2):  # who has been told why may then hear that others are missing
+        objects = world.apply(objects, planned)
+        planned = foreign.plan(situations.see_group(objects, None), NOW)
+    assert planned.actions == ()
 
 
 def by_force(plan: Plan) -> bool:
