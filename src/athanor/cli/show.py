@@ -14,6 +14,7 @@ from athanor.cli.world import World
 
 if TYPE_CHECKING:
     from athanor.api.meta import JSON
+    from athanor.api.training import TrainingJob
     from athanor.sdk.objects import Table
 
 
@@ -65,6 +66,25 @@ def document(world: World, value: JSON) -> bool:
             group = (item.get("apiVersion") or value.get("apiVersion", "")).rpartition("/")[0]
             line(f"{kind}{'.' + group if group else ''}/{item['metadata']['name']}")
     else:
+        return False
+    return True
+
+
+def created(world: World, job: TrainingJob) -> bool:
+    """Tell of a job that was made: itself when JSON, YAML or names are asked for, else a line.
+
+    False for a line, which more may follow.
+    """
+    from athanor.api.registry import of
+    from athanor.api.training import TrainingJob
+
+    kind, meta = of(TrainingJob), job.metadata
+    if world.output == "name":
+        line(f"{kind.singular}.{kind.group}/{meta.name}")
+    elif world.output in ("json", "yaml"):
+        document(world, world.client.get(kind, meta.name, namespace=meta.namespace))
+    else:
+        line(f"{kind.singular} {meta.name} created in namespace {meta.namespace}")
         return False
     return True
 

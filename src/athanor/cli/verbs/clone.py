@@ -41,4 +41,4 @@ def command(
         show.document(world, manifest)
         return
     made = world.client.submit(manifest)
-    show.line(f"trainingjob {made.metadata.name} created in namespace {made.metadata.namespace}")
+    show.created(world, made)

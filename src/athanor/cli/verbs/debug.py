@@ -39,5 +39,5 @@ def command(world: World, name: str, go: bool, rank: str, copy: str) -> int:
     pods = ranks_of(world, name, rank)
     for pod in pods:
         run_in(world, pod, ["sh", "-c", GO])
-    show.line(f"{len(pods)} ranks of {name} run now")
+    show.line(f"{len(pods)} {'rank' if len(pods) == 1 else 'ranks'} of {name} run now")
     return 0

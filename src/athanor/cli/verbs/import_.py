@@ -29,7 +29,10 @@ def command(world: World, file: str, submit: bool, strict: bool) -> int:
     from athanor.sdk.foreign.convert import convert
 
     lost = False
-    for manifest in _read(file):
+    manifests = list(_read(file))
+    if not manifests:
+        raise click.UsageError(f"{file} holds no objects")
+    for manifest in manifests:
         try:
             made = convert(manifest)
         except ValueError as wrong:
@@ -41,8 +44,7 @@ def command(world: World, file: str, submit: bool, strict: bool) -> int:
             show.note(f"{name}: {said}")
         lost = lost or bool(made.lost or made.notes)
         if submit and not (strict and lost):
-            job = world.client.submit(made.manifest)
-            show.line(f"trainingjob {job.metadata.name} created")
+            show.created(world, world.client.submit(made.manifest))
         elif not submit:
             if world.output in ("table", "wide"):
                 world.output = "yaml"

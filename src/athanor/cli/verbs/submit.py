@@ -13,6 +13,7 @@ import click
 from athanor.api.training import Framework
 from athanor.cli import files, show
 from athanor.cli.complete import names_of
+from athanor.cli.failures import DONE, FAILED
 from athanor.cli.verb import verb
 from athanor.cli.world import World
 
@@ -157,12 +158,13 @@ def command(world: World, **asked: Any) -> int:
         if world.output in ("table", "wide"):
             world.output = "yaml"
         show.document(world, wanted)
-        return 0
+        return DONE
     submission = world.client.placed(submission)
     sent = world.upload(submission.namespace)
     job = world.client.submit(submission)
-    _announce(world, submission, job.metadata.name, job.metadata.namespace, sent)
-    return _follow(world, job.metadata.name) if follow else 0
+    if not show.created(world, job):
+        _announce(submission, job.metadata.name, sent)
+    return _follow(world, job.metadata.name) if follow else DONE
 
 
 def _submission(world: World, asked: dict[str, Any]) -> Submission:
@@ -316,11 +318,7 @@ def _venv(given: str | None) -> str:
     return sys.prefix if os.path.exists(os.path.join(sys.prefix, "bin", "python")) else ""
 
 
-def _announce(world: World, asked: Submission, name: str, namespace: str, sent: int) -> None:
-    if world.output == "name":
-        show.line(f"trainingjob.athanor.dev/{name}")
-        return
-    show.line(f"trainingjob {name} created in namespace {namespace}")
+def _announce(asked: Submission, name: str, sent: int) -> None:
     import shlex
 
     what = shlex.join(asked.command)
@@ -361,7 +359,10 @@ def _follow(world: World, name: str) -> int:
     except KeyboardInterrupt:
         show.note(f"{name} goes on; athanor delete {name} ends it")
         raise
-    return 0 if job.status.phase == "Succeeded" else 1
+    if job.status.phase == "Succeeded":
+        return DONE
+    show.note(f"{name} is {job.status.phase}; athanor why {name} tells why")
+    return FAILED
 
 
 def _seconds(option: str, text: str | None) -> int | None:

@@ -38,8 +38,14 @@ def wrong(parameters: Sequence[SweepParameter]) -> str:
             return f"{where}.step: must be above 0"
         elif one.log and one.step is not None:
             return f"{where}.step: a logarithmic scale has none"
-        if one.when is not None and one.when.parameter not in seen:
-            return f"{where}.when.parameter: no parameter {one.when.parameter!r} comes before it"
+        if one.when is not None:
+            above = seen.get(one.when.parameter)
+            if above is None:
+                name = one.when.parameter
+                return f"{where}.when.parameter: no parameter {name!r} comes before it"
+            if above.type == "Choice" and not any(v in above.choices for v in one.when.values):
+                there = ", ".join(str(choice) for choice in above.choices)
+                return f"{where}.when.values: none is a choice of {above.name}; there are {there}"
         seen[one.name] = one
     return ""
 

@@ -47,6 +47,13 @@ def test_a_grid_has_every_point_once() -> None:
         ([SweepParameter(name="a", type="Int", min=3, max=1)], "min not above max"),
         ([SweepParameter(name="a", min=0, max=1, log=True)], r"\.min: must be above 0"),
         ([SweepParameter(name="a", min=0, max=1, step=0)], r"\.step"),
+        (
+            [
+                OPTIMIZER,
+                SweepParameter(name="a", min=0, max=1, when=When(parameter="opt", values=["rms"])),
+            ],
+            r"\[1\].when.values: none is a choice of opt; there are adam, sgd",
+        ),
         ([MOMENTUM, OPTIMIZER], r"\[0\].when.parameter: no parameter 'opt'"),
     ],
 )
