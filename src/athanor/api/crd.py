@@ -132,8 +132,12 @@ COLUMNS: Mapping[str, list[tuple[str, str, str, int]]] = {
 }
 """Printer columns: name, type, JSON path, priority (1: only with -o wide)."""
 
-NAMES: Mapping[str, int] = dict.fromkeys(maker_tables.MAKERS, templates.LONGEST_MAKER)
-"""Longest name, in characters, of kinds after whose objects others are named."""
+_LABEL: JSON = {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}
+NAMES: Mapping[str, JSON] = {
+    "TrainingJob": _LABEL,
+    **dict.fromkeys(maker_tables.MAKERS, {**_LABEL, "maxLength": templates.LONGEST_MAKER}),
+}
+"""Names of kinds after whose objects others are named, Services and hosts among them: no dots."""
 
 SELECTABLE: Mapping[str, list[str]] = {
     "Gang": [".spec.queue", ".status.phase"],
@@ -200,9 +204,8 @@ def schema_of(view: type[Struct]) -> JSON:
     properties["apiVersion"] = {"type": "string"}
     properties["kind"] = {"type": "string"}
     properties["metadata"] = {"type": "object"}
-    if most := NAMES.get(view.__name__):
-        named = {"name": {"type": "string", "maxLength": most}}
-        properties["metadata"]["properties"] = named
+    if name := NAMES.get(view.__name__):
+        properties["metadata"]["properties"] = {"name": name}
     if "status" in properties:
         # A status says what was observed: nobody fills it in by default. Its writers patch it, none
         # applies it: kept as one field, it is spared the book-keeping of who owns which part.

@@ -132,3 +132,15 @@ def test_steps_in_a_circle_are_refused_and_no_others(
             assert ("in a circle" in told) == wrong, told
 
     virtual.run(main)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "Queue"])
+def test_names_with_dots_are_refused_for_what_is_named_after_them(kind: str) -> None:
+    async def main() -> None:
+        async with lab.server() as world:
+            meta = {"name": "a.b", "namespace": "default"}
+            body = {"metadata": meta, "spec": yaml.safe_load(GOOD[kind])}
+            with pytest.raises(ApiError, match=r"metadata\.name.*a\.b"):
+                await world.create(body, KINDS[kind])
+
+    virtual.run(main)
