@@ -136,7 +136,16 @@ def events(
     where = None if everywhere else (namespace or scope.namespace)
     fields = f"involvedObject.name={about}" if about else ""
     page = yield from ask(calls.list_(Event, where, fields=fields))
-    return sorted(page.items, key=lambda event: event.last_timestamp or event.event_time or "")
+    return sorted(page.items, key=happened)
+
+
+def happened(event: Event) -> tuple[str, int]:
+    """When an event was last seen. Of one second the first written comes first: resource versions
+    can be compared (KEP-5504).
+    """
+    version = event.metadata.resource_version
+    stamp = event.last_timestamp or event.event_time or ""
+    return stamp, int(version) if version.isdecimal() else 0
 
 
 def version(_: Scope) -> Op[JSON]:

@@ -18,6 +18,7 @@ from athanor.sdk import archive, symptoms, visibility, watching, why_makers
 from athanor.sdk.explanation import Explanation
 from athanor.sdk.jobs import Scope, job
 from athanor.sdk.logs import LogLine, find_pods, is_over, rank_of, read_line
+from athanor.sdk.objects import happened
 from athanor.sdk.steps import Op, ask
 from athanor.wire import calls
 from athanor.wire.status import ApiError
@@ -360,10 +361,7 @@ def _progress(job: TrainingJob) -> list[str]:
 
 def _warnings(events: Sequence[Event]) -> list[str]:
     """The newest few warnings, oldest of them first, each once."""
-    ordered = sorted(
-        (event for event in events if event.type == "Warning"),
-        key=lambda event: event.last_timestamp or event.event_time or "",
-    )
+    ordered = sorted((event for event in events if event.type == "Warning"), key=happened)
     said = dict.fromkeys(f"{event.reason}: {event.message}" for event in ordered)
     return list(said)[-3:]
 
