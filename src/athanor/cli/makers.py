@@ -175,10 +175,28 @@ def removed(world: World, kind: Resource, names: Sequence[str]) -> int:
     return each(names, remove)
 
 
-def patched(world: World, kind: Resource, names: Sequence[str], spec: JSON, said: str) -> int:
-    """Change the same fields of the specs of some objects, and say so of each; the exit code."""
+def unended(world: World, kind: Resource, name: str, *over: str) -> JSON:
+    """An object whose phase is none of `over`. Raises ApiError(BadRequest) for others."""
+    from athanor.wire.status import ApiError
+
+    whole: JSON = world.client.get(kind, name)
+    phase = (whole.get("status") or {}).get("phase", "")
+    if phase in over:
+        raise ApiError("BadRequest", f"{kind.singular} {name} has {phase.lower()}: make a new one")
+    return whole
+
+
+def patched(
+    world: World, kind: Resource, names: Sequence[str], spec: JSON, said: str, *over: str
+) -> int:
+    """Change the same fields of the specs of some objects, and say so of each; the exit code.
+
+    Those whose phase is one of `over` are left alone, and told of.
+    """
 
     def patch(name: str) -> None:
+        if over:
+            unended(world, kind, name, *over)
         world.client.patch(kind, name, {"spec": spec})
         show.line(f"{kind.singular} {name} {said}")
 

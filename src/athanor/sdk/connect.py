@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from athanor.client import kubeconfig as kubeconfigs
 from athanor.client.sync import SyncHttp
 from athanor.client.target import Target
+from athanor.wire.status import ApiError
 
 if TYPE_CHECKING:
     from athanor.sdk.drive_async import AsyncDriver, BriefDriver
@@ -31,7 +32,13 @@ def target(files: str | None, context: str | None) -> Target:
         inside = kubeconfigs.in_cluster(os.environ)
         if inside is not None:
             return inside
-    return kubeconfigs.load(kubeconfigs.default_paths(os.environ)).target(context)
+    usual = kubeconfigs.default_paths(os.environ)
+    found = kubeconfigs.load(usual)
+    if not found.files:
+        missing = " or ".join(str(path) for path in (ours, *usual))
+        said = f"no platform is known: there is no {missing}; athanor up --detach starts one here"
+        raise ApiError("BadRequest", said)
+    return found.target(context)
 
 
 def sync(files: str | None, context: str | None) -> tuple[SyncHttp, str]:

@@ -99,7 +99,7 @@ def resume(world: World, names: tuple[str, ...]) -> int:
     kind = makers.kind_of("workflows")
 
     def go_on(name: str) -> None:
-        spec = world.client.get(kind, name)["spec"]
+        spec = makers.unended(world, kind, name, "Succeeded")["spec"]
         body = {"spec": {"suspend": False}}
         if not spec.get("suspend"):
             body = {"spec": {"resumes": spec.get("resumes", 0) + 1}}
@@ -115,8 +115,8 @@ def resume(world: World, names: tuple[str, ...]) -> int:
 )
 def suspend(world: World, names: tuple[str, ...]) -> int:
     """Stop what runs and start nothing new; resume goes on."""
-    kind = makers.kind_of("workflows")
-    return makers.patched(world, kind, names, {"suspend": True}, "is being suspended")
+    kind, said = makers.kind_of("workflows"), "is being suspended"
+    return makers.patched(world, kind, names, {"suspend": True}, said, "Succeeded", "Failed")
 
 
 @verb(namespace=True, examples="athanor flow delete nightly --yes")

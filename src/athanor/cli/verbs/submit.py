@@ -321,7 +321,7 @@ def _venv(given: str | None) -> str:
 def _announce(asked: Submission, name: str, sent: int) -> None:
     import shlex
 
-    what = shlex.join(asked.command)
+    what = " ".join(shlex.join(asked.command).split())
     show.note(f"  runs     {what if len(what) < 80 else what[:79] + '…'}")
     show.note(f"  in       {_where(asked, sent)}")
     show.note(f"  with     {asked.image or asked.venv or 'the interpreter of the node'}")

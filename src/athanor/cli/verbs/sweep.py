@@ -192,7 +192,8 @@ for _name, _verb in {
 
 def _set(world: World, names: tuple[str, ...], to: bool) -> int:
     said = "is being suspended" if to else "goes on"
-    return makers.patched(world, makers.kind_of("sweeps"), names, {"suspend": to}, said)
+    kind = makers.kind_of("sweeps")
+    return makers.patched(world, kind, names, {"suspend": to}, said, "Succeeded", "Failed")
 
 
 def _texts(given: object) -> list[str]:
