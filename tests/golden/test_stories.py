@@ -17,6 +17,18 @@ from tests.golden.console import Console
 HERE = Path(__file__).parent
 BLOCK = re.compile(r"^```(console|world)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
+QUEUES = """\
+apiVersion: athanor.dev/v1alpha1
+kind: Queue
+metadata: {name: vision}
+spec: {parent: all, fairShare: {weight: 2}}
+---
+apiVersion: athanor.dev/v1alpha1
+kind: Queue
+metadata: {name: all}
+"""
+"""What is kept in a file beside the program."""
+
 
 @pytest.mark.parametrize("story", sorted(HERE.glob("*.md")), ids=lambda path: path.stem)
 def test_story(story: Path, tmp_path: Path) -> None:
@@ -25,6 +37,7 @@ def test_story(story: Path, tmp_path: Path) -> None:
     said = yaml.safe_load(world) or {}
     nodes = said.get("nodes") or {"laptop": {"cpu": "8", "memory": "32Gi", "pods": "110"}}
     (tmp_path / "train.py").write_text("print('training')\n")
+    (tmp_path / "queues.yaml").write_text(QUEUES)
     with Console(nodes, said.get("lives") or {}) as console:
 
         def play(match: re.Match[str]) -> str:

@@ -51,6 +51,7 @@ VERBS: dict[str, Verb] = {
     "prune": Verb(
         "prune", _JOBS, "Delete jobs that finished a while ago, with their pods and logs."
     ),
+    "apply": Verb("apply", _JOBS, "Create the objects of files, or change them into these."),
     "delete": Verb("delete", _JOBS, "Delete jobs, or objects of any kind."),
     "cron": Verb("cron", _JOBS, "Run jobs on a schedule."),
     "sweep": Verb("sweep", _JOBS, "Search for good parameters."),

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     from athanor.wire.status import ApiError
 
+T = TypeVar("T")
 DONE, FAILED, USAGE, NOT_FOUND, UNREACHABLE, TIMEOUT, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
 
@@ -54,7 +55,7 @@ def guard(command: Callable[[], object], args: Sequence[str]) -> int:
     return code if isinstance(code, int) else DONE
 
 
-def each(names: Iterable[str], act: Callable[[str], object]) -> int:
+def each(things: Iterable[T], act: Callable[[T], object]) -> int:
     """Do something with each of them; where that is refused it is said, and the others follow.
 
     Returns the exit code of the last that was refused. Without a server nothing follows.
@@ -63,9 +64,9 @@ def each(names: Iterable[str], act: Callable[[str], object]) -> int:
     from athanor.wire.status import ApiError
 
     code = DONE
-    for name in names:
+    for thing in things:
         try:
-            act(name)
+            act(thing)
         except Unreachable:
             raise
         except ApiError as error:

@@ -108,6 +108,7 @@ class _Operations:
     table = Operation(objects.table)
     create = Operation(objects.create)
     patch = Operation(objects.patch)
+    apply = Operation(objects.apply)
     delete = Operation(objects.delete)
     events = Operation(objects.events)
     version = Operation(objects.version)

@@ -114,6 +114,22 @@ def patch(
     return changed
 
 
+def apply(
+    scope: Scope, resource: Resource, manifest: JSON, *, force: bool = False, dry_run: bool = False
+) -> Op[JSON]:
+    """Create an object, or change it so that it says what `manifest` says (server-side apply).
+
+    Raises ApiError: Invalid, Forbidden, Conflict over fields that another manager applied, which
+    `force` takes over.
+    """
+    meta = dict(manifest.get("metadata", {}))
+    if resource.namespaced:
+        meta.setdefault("namespace", scope.namespace)
+    whole = {**manifest, "metadata": meta}
+    call = calls.apply(resource, whole, manager="athanor", force=force, dry_run=dry_run)
+    return (yield from ask(call))
+
+
 def delete(
     scope: Scope,
     resource: Resource,
