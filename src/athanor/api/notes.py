@@ -100,7 +100,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "generation": "Grows when the placements of a running gang change.",
         "shrink": "Set when some ranks have to go.",
         "maxRuntimeSeconds": "The queue's limit of the running time.",
-        "maxGraceSeconds": "The queue's limit of the time for a checkpoint.",
+        "maxGraceSeconds": "The queue's limit of the time for a checkpoint, and of the pods' end.",
     },
     "Shrink": {
         "counts": "How many ranks of each set stay.",
@@ -184,8 +184,9 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "withinQueue": "Whether work may push out work of lower priority in the same queue.",
         "reclaim": "Whose borrowed capacity the queue may take back.",
         "minRuntimeSeconds": "How long its own work is safe after it started.",
-        "maxGraceSeconds": "How long its own work may ask for a checkpoint to take (checkpoint."
-        "graceSeconds); the least of the queues above holds too, and 600 where none says any.",
+        "maxGraceSeconds": "How long its own work may ask for when it has to go: for a checkpoint "
+        "(checkpoint.graceSeconds), then to end (terminationGracePeriodSeconds of its pods). The "
+        "least of the queues above holds too, and 600 where none says any.",
     },
     "Budget": {
         "gpuHours": "GPU-hours that may be spent in a period.",

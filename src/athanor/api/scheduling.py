@@ -27,7 +27,7 @@ DEFAULT_QUEUE = "default"
 PRIORITY = "athanor-"
 """How the names of our PriorityClasses begin; people leave it out."""
 MAX_GRACE = 600
-"""Seconds that a gang may take for its checkpoint where no queue says more or less."""
+"""Seconds that a gang may take for its checkpoint, and its pods to end, where no queue says any."""
 
 QUANTITY = (
     r"^\+?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
@@ -334,8 +334,8 @@ class PoolQuota(Base, frozen=True, kw_only=True):
 class QueuePreemption(Base, frozen=True, kw_only=True):
     """Whom this queue's work may push out, and how long its own is safe after it started.
 
-    `maxGraceSeconds`: how long its own may take for a checkpoint when it has to go. Of a queue and
-    those above it the least holds; where none says anything, `MAX_GRACE`.
+    `maxGraceSeconds`: how long its own may take for a checkpoint when it has to go, and then its
+    pods to end. Of a queue and those above it the least holds; where none says any, `MAX_GRACE`.
     """
 
     within_queue: Literal["Never", "LowerPriority"] = "LowerPriority"

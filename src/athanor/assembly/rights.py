@@ -61,7 +61,7 @@ def controllers() -> list[Right]:
         Right("", "pods/binding", "create", "pods of others (schedulerName: athanor) are bound"),
         Right("", "pods/eviction", "create", "preemption honours disruption budgets"),
         Right("", "pods/status", "patch", "why a pod of others waits; pods of a dead node"),
-        Right("", "configmaps", f"{READ} {MAKE} update", "host lists and code of jobs"),
+        Right("", "configmaps", f"{READ} {MAKE} update", "host lists and code of jobs; history"),
         Right("", "serviceaccounts", "create patch", "a launching rank has its own account"),
         Right(RBAC, "roles rolebindings", "create patch", "it may execute commands in its ranks"),
         Right("", "pods/exec", "get create", "nobody grants what he has not (escalation rule)"),

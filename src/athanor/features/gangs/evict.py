@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from athanor.api import labels
 from athanor.api.core import Pod
 from athanor.api.registry import of
-from athanor.api.scheduling import MAX_GRACE, CheckpointPolicy, Gang, Progress
+from athanor.api.scheduling import CheckpointPolicy, Gang, Progress
+from athanor.features.gangs.pods import most_grace
 from athanor.features.gangs.ranks import is_alive, name_of, places
 from athanor.features.gangs.status import progress, succeeded_before
 from athanor.kit.times import parse_rfc3339, rfc3339
@@ -94,8 +95,7 @@ def _deadline(gang: Gang, running: Sequence[Pod], now: float) -> float:
     told = [by for pod in running if (by := pod.metadata.annotations.get(labels.CHECKPOINT_BY))]
     if told:
         return parse_rfc3339(min(told))
-    most = admission.max_grace_seconds if admission is not None else None
-    return now + min(policy.grace_seconds, MAX_GRACE if most is None else most)
+    return now + min(policy.grace_seconds, most_grace(gang))
 
 
 def _asked(pod: Pod) -> bool:

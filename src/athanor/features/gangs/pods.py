@@ -5,7 +5,7 @@ from __future__ import annotations
 from athanor.api import labels
 from athanor.api.meta import JSON
 from athanor.api.registry import of
-from athanor.api.scheduling import Gang, PodSet
+from athanor.api.scheduling import MAX_GRACE, Gang, PodSet
 from athanor.features.gangs.ranks import Place, pod_name, rank_name, run_of
 
 GANGS = of(Gang)
@@ -67,10 +67,17 @@ def pod(gang: Gang, place: Place, size: int) -> JSON:
 
 
 def grace_of(gang: Gang, pod_set: str) -> int | None:
-    """The grace period its template asks for, in seconds; None when it does not."""
+    """The grace period its template asks for, as far as it may; None when it does not."""
     spec = _set(gang, pod_set).template.get("spec") or {}
     seconds = spec.get("terminationGracePeriodSeconds")
-    return seconds if isinstance(seconds, int) else None
+    return min(seconds, most_grace(gang)) if isinstance(seconds, int) else None
+
+
+def most_grace(gang: Gang) -> int:
+    """Seconds that its pods may take to save their work, and then to end."""
+    admission = gang.status.admission
+    most = admission.max_grace_seconds if admission is not None else None
+    return MAX_GRACE if most is None else most
 
 
 def _spec(gang: Gang, given: JSON, place: Place, name: str, env: list[JSON]) -> JSON:
@@ -80,6 +87,8 @@ def _spec(gang: Gang, given: JSON, place: Place, name: str, env: list[JSON]) -> 
         "hostname": name,
         "restartPolicy": given.get("restartPolicy", "Never"),
     }
+    if (grace := grace_of(gang, place.pod_set)) is not None:
+        spec["terminationGracePeriodSeconds"] = grace
     if gang.spec.service:
         spec["subdomain"] = gang.metadata.name
     if gang.spec.priority_class_name and "priorityClassName" not in spec:

@@ -31,6 +31,7 @@ from athanor.features.scheduling.rates import hourly
 from athanor.kit.times import parse_rfc3339
 
 FINISHED = ("Succeeded", "Failed")
+ENDS = "terminationGracePeriodSeconds"
 RESIZE = {"Never": Resize.NEVER, "Restart": Resize.RESTART, "Live": Resize.LIVE}
 
 
@@ -195,6 +196,17 @@ def grace(gang: Gang) -> int | None:
     """Seconds that a gang asks for to save its work when it has to go; None: it saves nothing."""
     checkpoint = gang.spec.checkpoint
     return checkpoint.grace_seconds if checkpoint and checkpoint.enabled else None
+
+
+def graces(gang: Gang) -> Iterator[tuple[str, int]]:
+    """The seconds that it asks for when it has to go, by the name of the field."""
+    if (asked := grace(gang)) is not None:
+        yield "spec.checkpoint.graceSeconds", asked
+    for i, pod_set in enumerate(gang.spec.pod_sets):
+        spec = pod_set.template.get("spec")
+        ends = spec.get(ENDS) if isinstance(spec, dict) else None
+        if isinstance(ends, int):
+            yield f"spec.podSets[{i}].template.spec.{ENDS}", ends
 
 
 def row(

@@ -118,16 +118,14 @@ class Tenants:
         return self._too_patient(gang, named)
 
     def _too_patient(self, gang: Gang, queue: str) -> Refused | None:
-        """The refusal of a gang whose checkpoint others would wait for too long."""
-        asked = gangs.grace(gang)
-        if asked is None:
-            return None
-        most, whose = self._most_grace(queue)
-        if asked <= most:
-            return None
-        text = f"spec.checkpoint.graceSeconds: {asked} is more than the {most} that queue {whose}"
-        text = f"{text} allows: ask for less, or have its spec.preemption.maxGraceSeconds raised"
-        return Refused(Code.INVALID_REQUEST, text)
+        """The refusal of a gang whose end others would wait for too long."""
+        for field, asked in gangs.graces(gang):
+            most, whose = self._most_grace(queue)
+            if asked > most:
+                text = f"{field}: {asked} is more than the {most} that queue {whose} allows: ask"
+                text = f"{text} for less, or have its spec.preemption.maxGraceSeconds raised"
+                return Refused(Code.INVALID_REQUEST, text)
+        return None
 
     def grace(self, gang: Gang) -> int:
         """Seconds that others wait when it has to go: what it asks for, as far as it may."""

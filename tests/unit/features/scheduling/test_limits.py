@@ -123,6 +123,11 @@ def test_a_checkpoint_may_take_as_long_as_the_queues_say() -> None:
             )
             await lab.create(gang("y", queue="free", checkpoint=saves), Gang)
             assert "than the 600 that queue free allows" in await reason(lab, "y", "InvalidRequest")
+            slow = gang("z")
+            slow["spec"]["podSets"][0]["template"]["spec"]["terminationGracePeriodSeconds"] = 41
+            await lab.create(slow, Gang)
+            field = "spec.podSets[0].template.spec.terminationGracePeriodSeconds: 41 is more than"
+            assert field in await reason(lab, "z", "InvalidRequest")
             await lab.patch(Gang, "x", {"spec": {"checkpoint": {"graceSeconds": 40}}})
             await runs(lab, "x")
 
