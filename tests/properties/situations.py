@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 import msgspec
 from hypothesis import strategies as st
@@ -34,6 +35,7 @@ maybe = st.booleans()
 small = st.integers(0, 2)
 
 
+@cache
 @st.composite
 def pod_sets(draw: st.DrawFn) -> list[JSON]:
     names = draw(st.lists(st.sampled_from(["master", "worker"]), min_size=1, unique=True))
@@ -41,12 +43,14 @@ def pod_sets(draw: st.DrawFn) -> list[JSON]:
     return [{"name": n, "count": draw(st.integers(0, 3)), "template": template} for n in names]
 
 
+@cache
 def outcomes() -> st.SearchStrategy[JSON]:
     return st.fixed_dictionaries({
         "phase": st.sampled_from(["Succeeded", "Failed"]), "reason": st.just("Ruled"),
     })  # fmt: skip
 
 
+@cache
 @st.composite
 def gang_specs(draw: st.DrawFn) -> JSON:
     sets = draw(pod_sets())
@@ -94,6 +98,7 @@ def admissions(draw: st.DrawFn, sets: list[JSON]) -> JSON:
     return admission
 
 
+@cache
 def failures() -> st.SearchStrategy[JSON]:
     return st.fixed_dictionaries({
         "podSet": st.sampled_from(["master", "worker"]), "rank": small,
@@ -257,6 +262,7 @@ def see_group(objects: Objects, refusal: JSON | None) -> foreign.Observed:
     )
 
 
+@cache
 def rules() -> st.SearchStrategy[list[JSON]]:
     rule = st.fixed_dictionaries({
         "ranks": st.dictionaries(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -30,6 +31,7 @@ KINDS = ("gpu", "npu")
 MODELS = ("small", "big")
 
 
+@cache
 @st.composite
 def nodes(draw: st.DrawFn) -> r.NodeRow:
     """A machine with up to four devices: of one sort, or mixed, sliced or not."""
@@ -46,6 +48,7 @@ def nodes(draw: st.DrawFn) -> r.NodeRow:
     )
 
 
+@cache
 @st.composite
 def shapes(draw: st.DrawFn) -> r.ShapeRow:
     """One pod: no devices, whole ones, shares (perhaps with their own memory) or a slice."""

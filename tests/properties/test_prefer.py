@@ -6,6 +6,7 @@ And neither that nor topology leads where a gang may not go.
 from __future__ import annotations
 
 import itertools
+from functools import cache
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +25,7 @@ NEAR: tuple[dict[str, object], ...] = (
 )  # fmt: skip
 
 
+@cache
 @st.composite
 def sets(draw: st.DrawFn, most: int, sizes: tuple[int, ...] = (1,)) -> tuple[r.PodSetRow, ...]:
     """Pod sets of at most four pods together that each may ask for some topology."""

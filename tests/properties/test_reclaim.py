@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
+from functools import cache
 from unittest import mock
 
 from hypothesis import given
@@ -24,6 +25,7 @@ ASK = r.AskRow((r.PodSetRow("s", r.ShapeRow((("cpu", 1000),))),))
 """A gang of one core."""
 
 
+@cache
 def asks(most: int) -> st.SearchStrategy[r.AskRow]:
     """A few pods of some cores, perhaps all in one rack; at most so many cores."""
     return st.builds(

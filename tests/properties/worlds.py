@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ GPU = "gpu/x"
 POOLS = ("p", "r")
 
 
+@cache
 @st.composite
 def shapes(draw: st.DrawFn) -> r.ShapeRow:
     """One pod: some CPU, and perhaps devices or a share of one."""
@@ -31,6 +33,7 @@ def shapes(draw: st.DrawFn) -> r.ShapeRow:
     return r.ShapeRow(request=(("cpu", cpu),), kind=GPU, devices=1, milli=milli)
 
 
+@cache
 @st.composite
 def asks(draw: st.DrawFn) -> r.AskRow:
     """One or two pod sets, perhaps elastic, perhaps near each other."""
@@ -43,6 +46,7 @@ def asks(draw: st.DrawFn) -> r.AskRow:
     return r.AskRow(tuple(sets))
 
 
+@cache
 @st.composite
 def nodes(draw: st.DrawFn, pools: Sequence[str] = POOLS) -> r.NodeRow:
     """A node of a few cores and devices; the name is set by whoever uses it."""
@@ -55,6 +59,7 @@ def nodes(draw: st.DrawFn, pools: Sequence[str] = POOLS) -> r.NodeRow:
     )
 
 
+@cache
 @st.composite
 def quotas(draw: st.DrawFn) -> r.QuotaRow:
     """Guaranteed ≤ deserved ≤ limit in CPU."""
@@ -69,6 +74,7 @@ def quotas(draw: st.DrawFn) -> r.QuotaRow:
     )
 
 
+@cache
 @st.composite
 def queues(draw: st.DrawFn) -> list[r.QueueRow]:
     """A root and leaves, or only roots."""
@@ -86,6 +92,7 @@ def queues(draw: st.DrawFn) -> list[r.QueueRow]:
     return made
 
 
+@cache
 @st.composite
 def rows(draw: st.DrawFn, most_gangs: int = 6) -> r.Rows:
     """A whole world with nobody running yet."""
