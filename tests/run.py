@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -36,12 +37,15 @@ STAGES: dict[str, list[list[str]]] = {
     "smoke": [[*PYTEST, *FOREIGN, "tests/conformance", "tests/acceptance", "-m", "smoke"]],
     "demo": [["make", "--no-print-directory", "demo"]],
 }
+BESIDE = ("check",)
+"""Stages that only read the sources run beside the others."""
 NOT_RUN = 3
 SKIPPED = re.compile(r"^SKIPPED \[\d+\] (.*)$", re.MULTILINE)
 
 
-def run(command: Sequence[str]) -> tuple[int, float, str]:
-    """Exit code, seconds and output of one command; output is shown as it comes."""
+def run(command: Sequence[str], *, beside: bool = False) -> tuple[int, float, str]:
+    """Exit code, seconds and output of one command; output is shown as it comes, that of one
+    `beside` another when it has ended."""
     start = time.monotonic()
     # test modules are compiled once, not by every worker of every run
     kept = {name: v for name, v in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -52,26 +56,35 @@ def run(command: Sequence[str]) -> tuple[int, float, str]:
     assert process.stdout is not None
     for line in process.stdout:
         lines.append(line)
-        print(line, end="", flush=True)
-    return process.wait(), time.monotonic() - start, "".join(lines)
+        if not beside:
+            print(line, end="", flush=True)
+    output = "".join(lines)
+    if beside:
+        print(output, end="", flush=True)
+    return process.wait(), time.monotonic() - start, output
 
 
 def main(stages: Sequence[str]) -> int:
-    """Runs the stages in order; the exit code says whether all that ran passed."""
+    """Runs the stages; the exit code says whether all that ran passed."""
     unknown = [stage for stage in stages if stage not in STAGES]
     if unknown or not stages:
         print(f"unknown stage {unknown}; there are: {', '.join(STAGES)}", file=sys.stderr)
         return 2
+    side = [(stage, command) for stage in stages if stage in BESIDE for command in STAGES[stage]]
+    rest = [(s, command) for s in stages if s not in BESIDE for command in STAGES[s]]
+    with ThreadPoolExecutor(1) as other:
+        started = [other.submit(run, command, beside=True) for _, command in side]
+        ended = [run(command) for _, command in rest]
     table: list[str] = []
     failed = False
-    for stage in stages:
-        for command in STAGES[stage]:
-            name = f"{stage}: {' '.join(Path(word).name for word in command[:3])}"
-            code, seconds, output = run(command)
-            verdict = {0: "passed", NOT_RUN: "NOT RUN"}.get(code, f"FAILED ({code})")
-            failed |= code not in (0, NOT_RUN)
-            table.append(f"{verdict:10} {seconds:6.1f} s  {name}")
-            table += [f"NOT RUN               {why}" for why in SKIPPED.findall(output)]
+    for (stage, command), (code, seconds, output) in zip(
+        [*side, *rest], [*(one.result() for one in started), *ended], strict=True
+    ):
+        name = f"{stage}: {' '.join(Path(word).name for word in command[:3])}"
+        verdict = {0: "passed", NOT_RUN: "NOT RUN"}.get(code, f"FAILED ({code})")
+        failed |= code not in (0, NOT_RUN)
+        table.append(f"{verdict:10} {seconds:6.1f} s  {name}")
+        table += [f"NOT RUN               {why}" for why in SKIPPED.findall(output)]
     print("\n" + "\n".join(table))
     return int(failed)
 
