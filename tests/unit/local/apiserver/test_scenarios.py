@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
+from athanor.testing import virtual
 from tests.conformance.run import collect, play, world
 
 SCENARIOS = collect()
@@ -17,4 +16,4 @@ def test_a_real_server_answers_the_same(name: str) -> None:
         async with world("") as transport:
             await play(transport, SCENARIOS[name])
 
-    asyncio.run(main())
+    virtual.run(main)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-import shutil
 import sqlite3
 import struct
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -19,22 +20,27 @@ from tests.unit.local.store.helpers import body, create, names, pod
 COUNT = 30
 
 
-def _filled(folder: Path) -> Path:
-    """A data file as kill -9 leaves it: everything is in the write-ahead log."""
-    path = folder / "store.db"
+@cache
+def _left() -> dict[str, bytes]:
+    """What kill -9 leaves of a data file: everything is in the write-ahead log. Name → content."""
 
-    async def main() -> None:
-        store = Store.open(path)
+    async def main(folder: Path) -> dict[str, bytes]:
+        store = Store.open(folder / "store.db")
         for number in range(COUNT):
             await create(store, f"p{number:02}", pad=1500)
-        for name in (path.name, path.name + "-wal"):
-            shutil.copy(folder / name, folder / f"left.{name}")
+        left = {name: (folder / name).read_bytes() for name in ("store.db", "store.db-wal")}
         await store.close()
+        return left
 
-    asyncio.run(main())
-    for name in (path.name, path.name + "-wal"):
-        (folder / f"left.{name}").replace(folder / name)
-    return path
+    with TemporaryDirectory() as folder:
+        return asyncio.run(main(Path(folder)))
+
+
+def _filled(folder: Path) -> Path:
+    """A data file as kill -9 leaves it."""
+    for name, content in _left().items():
+        (folder / name).write_bytes(content)
+    return folder / "store.db"
 
 
 def _closed(folder: Path) -> Path:
