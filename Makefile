@@ -5,7 +5,8 @@ SEEDS ?= 20
 # compiled files are kept: without them every start reads all sources again
 unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
-.PHONY: help core dev up demo test check golden bench bench-full kube helm conformance acceptance acceptance-full verify lock crds docs clean
+.PHONY: help core dev up demo test check golden bench bench-full kube helm image conformance acceptance acceptance-full \
+	acceptance-kube verify lock crds docs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -42,6 +43,9 @@ kube: dev  ## build a real Kubernetes control plane for tests, once, into a cach
 helm: dev  ## build the real helm for tests, once, into a cache (Go, 2-10 minutes)
 	@$(PY) -m tests.conformance.kube.helm
 
+image: dev  ## write the container image as an OCI archive into dist/, without a container engine (Debian)
+	@$(PY) -m tools.image dist/athanor-image.tar
+
 conformance: dev  ## the same scenarios on our API server and a real one; kubectl and other people's clients
 	@$(PY) -m tests.run conformance
 
@@ -51,8 +55,12 @@ acceptance: dev  ## real processes, ports and signals
 acceptance-full: dev  ## the same, with the frameworks that are dear to install (several GB, cached)
 	@ATHANOR_FULL=1 $(PY) -m tests.run acceptance
 
+acceptance-kube: dev  ## the controllers inside a Kubernetes of two real nodes with containers (Debian, root)
+	@$(PY) -m tests.run acceptance-kube
+
 verify: dev  ## all of it: 200 simulation seeds, conformance on both servers, acceptance
-	@ATHANOR_SIM_SEEDS=200 ATHANOR_EXAMPLES=200 $(PY) -m tests.run check pytest conformance acceptance demo
+	@ATHANOR_SIM_SEEDS=200 ATHANOR_EXAMPLES=200 $(PY) -m tests.run \
+		check pytest conformance acceptance acceptance-kube demo
 
 lock: dev  ## write the hashed requirements files anew (needs uv)
 	@sh tools/lock.sh

@@ -1,6 +1,7 @@
 """Runs stages of the examination, side by side where they do not disturb each other.
 
-`python -m tests.run STAGE…` with check, pytest, golden, conformance, acceptance, demo, smoke.
+`python -m tests.run STAGE…` with check, pytest, golden, conformance, acceptance, acceptance-kube,
+demo, smoke.
 Prints one line a stage; what did not run is printed as NOT RUN with the reason. Fails if any
 stage failed. A stage says "not run" by exit code 3.
 """
@@ -34,6 +35,7 @@ STAGES: dict[str, list[list[str]]] = {
     "golden": [[*PYTEST, "tests/golden"]],
     "conformance": [[*PYTEST, *FOREIGN, "tests/conformance"]],
     "acceptance": [[*PYTEST, *FOREIGN, "tests/acceptance"]],
+    "acceptance-kube": [[*PYTEST, *FOREIGN, "tests/nodes"]],
     "smoke": [[*PYTEST, *FOREIGN, "tests/conformance", "tests/acceptance", "-m", "smoke"]],
     "demo": [["make", "--no-print-directory", "demo"]],
 }

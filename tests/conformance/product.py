@@ -178,14 +178,11 @@ class Cluster:
         return "\n".join(f"{part}: {self.log(part)[-3000:]}" for part in parts)
 
 
-@contextmanager
-def cluster(folder: Path) -> Iterator[Cluster]:
-    """A control plane that knows an authority of ours. Raises plane.NotAvailable."""
-    binary = plane.binary(build=False)
-    pki = Pki(folder / "authority", SystemClock().now())
+def trusting(pki: Pki) -> list[str]:
+    """Flags of an API server that trusts an authority, and is vouched for by it elsewhere."""
     caller = pki.client("kube-apiserver-kubelet-client", ("system:masters",))
     front = pki.client("front-proxy-client")
-    flags = [
+    return [
         f"--client-ca-file={pki.authority}",
         f"--kubelet-client-certificate={caller.certificate}",
         f"--kubelet-client-key={caller.key}",
@@ -199,8 +196,15 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         f"--proxy-client-cert-file={front.certificate}",
         f"--proxy-client-key-file={front.key}",
     ]
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[Cluster]:
+    """A control plane that knows an authority of ours. Raises plane.NotAvailable."""
+    binary = plane.binary(build=False)
+    pki = Pki(folder / "authority", SystemClock().now())
     with ExitStack() as stack:
-        admin = stack.enter_context(plane.running("--", *flags))
+        admin = stack.enter_context(plane.running("--", *trusting(pki)))
         with (folder / "signer.log").open("wb") as log:
             signer = subprocess.Popen(
                 [str(binary), "controller-manager", f"--kubeconfig={admin}", "--secure-port=0",

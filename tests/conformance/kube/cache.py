@@ -1,4 +1,4 @@
-"""What is built once, from Go modules, and kept in a cache outside the tree.
+"""What is built once, from Go modules or Debian's packages, and kept in a cache outside the tree.
 
 The cache is `$ATHANOR_CACHE` or `~/.cache/athanor`.
 """
@@ -22,9 +22,17 @@ def cache_dir() -> Path:
     return Path(os.environ.get("ATHANOR_CACHE") or Path.home() / ".cache" / "athanor")
 
 
+def go() -> str:
+    """The Go compiler. Raises NotAvailable."""
+    found = shutil.which("go")
+    if found is None:
+        raise NotAvailable("Go is not installed: this is built from Go modules")
+    return found
+
+
 def built(path: Path, how: str, make: Callable[[Path], int] | None) -> Path:
-    """The binary at this place. `make` writes it into a folder, under its own name, and answers
-    with an exit code; None when nothing must be built now. `how`: what builds it, and how long.
+    """The file or folder at this place. `make` writes it into a folder, alone, and answers with
+    an exit code; None when nothing must be built now. `how`: what builds it, and how long.
 
     Raises NotAvailable.
     """
@@ -32,8 +40,6 @@ def built(path: Path, how: str, make: Callable[[Path], int] | None) -> Path:
         return path
     if make is None:
         raise NotAvailable(f"no {path.name} in the cache; {how}")
-    if shutil.which("go") is None:
-        raise NotAvailable(f"Go is not installed; {path.name} is built from Go modules")
     path.parent.mkdir(parents=True, exist_ok=True)
     print(f"building {path} ({how})", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:

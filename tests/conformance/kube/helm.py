@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conformance.kube.cache import NotAvailable, built, cache_dir
+from tests.conformance.kube.cache import NotAvailable, built, cache_dir, go
 
 VERSION = "v4.3.2"
 
@@ -22,7 +22,7 @@ def binary(*, build: bool = False) -> Path:
 
 
 def _make(folder: Path) -> int:
-    command = ["go", "install", "-ldflags=-s -w", f"helm.sh/helm/v4/cmd/helm@{VERSION}"]
+    command = [go(), "install", "-ldflags=-s -w", f"helm.sh/helm/v4/cmd/helm@{VERSION}"]
     flags = "-buildvcs=false -gcflags=all=-dwarf=false"  # as kubeplane: they share packages
     env = {**os.environ, "GOBIN": str(folder), "CGO_ENABLED": "0", "GOFLAGS": flags}
     return subprocess.run(command, env=env, check=False).returncode

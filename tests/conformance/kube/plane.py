@@ -13,12 +13,12 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.conformance.kube import guard
-from tests.conformance.kube.cache import NotAvailable, built, cache_dir
+from tests.conformance.kube.cache import NotAvailable, built, cache_dir, go
 
 HERE = Path(__file__).parent
 _ports = itertools.count(os.getpid() * 64)
@@ -36,6 +36,7 @@ def binary(*, build: bool = True) -> Path:
 
 
 def _make(folder: Path) -> int:
+    go()
     command = ["sh", str(HERE / "build.sh"), str(folder / "kubeplane")]
     return subprocess.run(command, check=False).returncode
 
@@ -65,14 +66,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(*flags: str) -> Iterator[Path]:
+def running(*flags: str, within: Sequence[str] = (), port: int = 0) -> Iterator[Path]:
     """A fresh control plane; yields its admin kubeconfig and ends it afterwards.
 
-    `flags` are those of `kubeplane all`: "-scheduler" runs kube-scheduler, too.
+    `flags` are those of `kubeplane all`: "-scheduler" runs kube-scheduler, too. `within`: a
+    command that runs another one, in a network of its own for instance; 0: a port that is free.
     """
     plane = binary()
     with tempfile.TemporaryDirectory(prefix="kubeplane-") as folder:
-        command = [str(plane), "all", "-dir", folder, "-port", str(free_port()), *flags]
+        at = str(port or free_port())
+        command = [*within, str(plane), "all", "-dir", folder, "-port", at, *flags]
         with (Path(folder) / "plane.log").open("wb") as log:
             process = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=log, process_group=guard.group()

@@ -1,0 +1,1 @@
+"""Real nodes on this machine: kubelets, containerd, containers, and Athanor inside."""

@@ -1,0 +1,196 @@
+"""Athanor inside a Kubernetes with real kubelets: what docs/cluster.md promises, with containers.
+
+The tests build on each other: the first one installs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import textwrap
+from typing import Any
+
+from tests.nodes.cluster import Cluster
+from tests.nodes.images import ATHANOR
+
+HOME = "athanor-system"
+LEADS = "app.kubernetes.io/component=athanor-controllers"
+KEPT = "/var/lib/kept"
+HALF = "1100m"
+"""More than half of a node of two cores: no two such ranks share one."""
+TALK = """
+    import os, socket, time
+    rank, job = os.environ["ATHANOR_RANK"], os.environ["ATHANOR_JOB"]
+    there = f"{job}-worker-0.{job}", int(os.environ["ATHANOR_PORT"])
+    def reached():
+        while True:
+            try:
+                return socket.create_connection(there, 5)
+            except OSError:
+                time.sleep(0.5)
+    if rank == "0":
+        with socket.create_server(("", there[1])) as door:
+            print("heard", door.accept()[0].recv(99).decode(), "as user", os.getuid())
+    else:
+        reached().sendall(b"rank 1")
+"""
+WORK = """
+    import os, signal, sys, time
+    def told(*_):
+        print("told to go")
+        time.sleep(4)
+        sys.exit(1)
+    signal.signal(signal.SIGTERM, told)
+    print("works", os.environ["ATHANOR_ATTEMPT"])
+    while True:
+        time.sleep(0.1)
+"""
+DONE = "print('done')"
+
+
+def submit(cluster: Cluster, name: str, program: str, *wishes: str) -> None:
+    wanted = ("--image", ATHANOR, "--cpu", HALF, *wishes)
+    command = ("python", "-c", textwrap.dedent(program))
+    cluster.athanor("submit", "generic", "--name", name, *wanted, "--", *command)
+
+
+def pods(cluster: Cluster, job: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = cluster.get("pods", "-l", f"athanor.dev/job={job}")["items"]
+    return found
+
+
+def phases(cluster: Cluster, job: str) -> list[str]:
+    return [pod["status"]["phase"] for pod in pods(cluster, job)]
+
+
+def ours(cluster: Cluster) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = cluster.get("pods", "-n", HOME, "-l", LEADS)["items"]
+    return found
+
+
+def leader(cluster: Cluster) -> str:
+    said = "jsonpath={.spec.holderIdentity}"
+    return cluster.kubectl(
+        "-n", HOME, "get", "lease", "athanor-controllers", "--ignore-not-found", "-o", said
+    )
+
+
+def keep_room(cluster: Cluster) -> None:
+    """A volume of the first node for the gateway's claim."""
+    node = cluster.nodes["one"]
+    node.walls.run("mkdir", "--parents", KEPT)
+    here = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node.name]}
+    volume = {
+        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "kept"},
+        "spec": {
+            "capacity": {"storage": "20Gi"}, "accessModes": ["ReadWriteOnce"],
+            "local": {"path": KEPT},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [here]}]}},
+        },
+    }  # fmt: skip
+    cluster.kubectl("create", "-f", "-", text=json.dumps(volume))
+
+
+def test_the_controllers_run_as_restricted_pods_one_on_each_node(cluster: Cluster) -> None:
+    keep_room(cluster)
+    said = cluster.athanor("install", "--image", ATHANOR, "--pull-policy", "Never")
+    assert "deployment.apps/athanor-controllers created" in said
+    ready = ("-n", HOME, "wait", "pod", "--all", "--for=condition=Ready", "--timeout=120s")
+    cluster.kubectl(*ready)
+    assert sorted(pod["spec"]["nodeName"] for pod in ours(cluster)) == ["one", "two"]
+    cluster.until(lambda: leader(cluster) in [p["metadata"]["name"] for p in ours(cluster)])
+    labels = cluster.get("namespace", HOME)["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    everyone = cluster.get("pods", "-n", HOME)["items"]
+    states = [pod["status"]["containerStatuses"][0] for pod in everyone]
+    assert [state["restartCount"] for state in states] == [0] * 3
+    assert {state["user"]["linux"]["uid"] for state in states} == {65532}
+
+
+def test_ranks_on_two_nodes_find_each_other_and_leave_their_logs(cluster: Cluster) -> None:
+    submit(cluster, "pair", TALK, "--workers", "2")
+    cluster.athanor("wait", "pair", "--for", "succeeded", "--timeout", "2m")
+    assert sorted(pod["spec"]["nodeName"] for pod in pods(cluster, "pair")) == ["one", "two"]
+    heard = "heard rank 1 as user 65532"
+    assert heard in cluster.athanor("logs", "pair")
+    cluster.kubectl("delete", "pods", "-l", "athanor.dev/job=pair")
+    cluster.until(lambda: heard in cluster.athanor("logs", "pair", fails=None))
+
+
+def test_the_leading_container_is_killed_and_the_other_replica_leads(cluster: Cluster) -> None:
+    (before,) = [pod for pod in ours(cluster) if pod["metadata"]["name"] == leader(cluster)]
+    state = before["status"]["containerStatuses"][0]
+    container = state["containerID"].removeprefix("containerd://")
+    cluster.nodes[before["spec"]["nodeName"]].ctr("tasks", "kill", "-s", "SIGKILL", container)
+    submit(cluster, "after", DONE)
+    cluster.athanor("wait", "after", "--for", "succeeded", "--timeout", "2m")
+    cluster.until(
+        lambda: {pod["status"]["containerStatuses"][0]["ready"] for pod in ours(cluster)} == {True}
+    )
+    counts = [pod["status"]["containerStatuses"][0]["restartCount"] for pod in ours(cluster)]
+    assert sorted(counts) == [state["restartCount"], state["restartCount"] + 1]
+
+
+def test_who_is_preempted_is_evicted_whole_and_comes_back(cluster: Cluster) -> None:
+    submit(cluster, "low", WORK, "--workers", "2", "--priority", "low")
+    cluster.athanor("wait", "low", "--for", "running", "--timeout", "1m")
+    submit(cluster, "high", DONE, "--workers", "2", "--priority", "high")
+
+    def evicted() -> bool:
+        found = [
+            [c["reason"] for c in pod["status"]["conditions"] if c["type"] == "DisruptionTarget"]
+            for pod in pods(cluster, "low")
+        ]
+        return found == [["EvictionByEvictionAPI"]] * 2
+
+    cluster.until(evicted)
+    assert "told to go" in cluster.athanor("logs", "low")
+    assert pods(cluster, "high") == [], "nobody starts where somebody still is"
+    cluster.athanor("wait", "high", "--for", "succeeded", "--timeout", "1m")
+    cluster.until(lambda: phases(cluster, "low") == ["Running"] * 2)
+    assert "works 1" in cluster.athanor("logs", "low")
+    cluster.athanor("delete", "low", "--yes")
+    cluster.until(lambda: not pods(cluster, "low"))
+
+
+def test_a_kubelet_that_is_back_soon_was_not_missed(cluster: Cluster) -> None:
+    submit(cluster, "steady", WORK, "--workers", "2")
+    cluster.athanor("wait", "steady", "--for", "running", "--timeout", "1m")
+    before = {pod["metadata"]["uid"] for pod in pods(cluster, "steady")}
+    node = cluster.nodes["two"]
+    os.kill(node.kubelet, signal.SIGKILL)
+    node.start_kubelet()
+    cluster.until(lambda: "works" in cluster.athanor("logs", "steady", fails=None))
+    assert {pod["metadata"]["uid"] for pod in pods(cluster, "steady")} == before
+    cluster.athanor("delete", "steady", "--yes")
+    cluster.until(lambda: not pods(cluster, "steady"))
+
+
+def test_no_rank_starts_anew_before_its_silent_node_has_confirmed_its_end(
+    cluster: Cluster,
+) -> None:
+    submit(cluster, "moved", WORK)
+    cluster.athanor("wait", "moved", "--for", "running", "--timeout", "1m")
+    (first,) = pods(cluster, "moved")
+    node = cluster.nodes[first["spec"]["nodeName"]]
+    os.kill(node.kubelet, signal.SIGKILL)
+    going = cluster.until(
+        lambda: [p for p in pods(cluster, "moved") if "deletionTimestamp" in p["metadata"]]
+    )
+    assert [pod["metadata"]["uid"] for pod in going] == [first["metadata"]["uid"]]
+    node.start_kubelet()
+    cluster.until(
+        lambda: [
+            pod for pod in pods(cluster, "moved")
+            if pod["metadata"]["uid"] != first["metadata"]["uid"]
+            and pod["status"]["phase"] == "Running"
+        ]
+    )  # fmt: skip
+    assert len(pods(cluster, "moved")) == 1
+    cluster.athanor("delete", "moved", "--yes")
+
+
+def test_what_is_removed_leaves_no_pod(cluster: Cluster) -> None:
+    cluster.athanor("uninstall", "--delete-data", "--yes")
+    cluster.until(lambda: cluster.get("pods", "-A")["items"] == [])

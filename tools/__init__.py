@@ -1,0 +1,1 @@
+"""What builds files from this repository, and writes its generated ones."""
