@@ -139,7 +139,9 @@ def _keep_running(
     """Every rank has its pod; what is of an older run, or ended by a fault, goes first."""
     done = write.succeeded_before(gang)
     present = {pod.metadata.name for pod in observed.pods}
-    yield from (_delete(pod) for pod in s.old if _standing(pod))
+    leaving = _leaving(gang, s)
+    yield from (_delete(pod) for pod in s.old if _standing(pod) and pod not in leaving)
+    yield from evict.evicting(gang, leaving, False, now)
     yield from consumers.plan(observed.consumers, now)
     if gang.spec.adopts:
         yield from _bound(gang, s)
@@ -157,6 +159,14 @@ def _keep_running(
         name = name_of(gang, place.pod_set, place.rank)
         if name not in present and (place.pod_set, place.rank) not in done:
             yield Create(PODS, manifests.pod(gang, place, len(s.ranks)))
+
+
+def _leaving(gang: Gang, s: Situation) -> list[Pod]:
+    """Pods of ranks that go because others need their room: they are asked for a checkpoint."""
+    if gang.status.admission is None or gang.status.admission.shrink is None:
+        return []
+    stay = {name_of(gang, view.place.pod_set, view.place.rank) for view in s.ranks}
+    return [pod for pod in s.old if pod.metadata.name not in stay]
 
 
 def _bound(gang: Gang, s: Situation) -> Iterator[Action]:
@@ -206,6 +216,8 @@ def _again(gang: Gang, observed: Observed, s: Situation, now: float) -> float | 
         moments.append(parse_rfc3339(status.started_at) + limit)
     if status.phase == "Evicting" or (status.phase, status.reason) == ("Restarting", RESIZED):
         moments += evict.moments(gang, observed.pods, now)
+    elif status.phase in WORKING:
+        moments += evict.moments(gang, _leaving(gang, s), now)
     told = status.progress
     if told is not None and told.updated_at and write.progress(observed.pods) != told:
         moments.append(parse_rfc3339(told.updated_at) + write.PROGRESS_EVERY)

@@ -425,6 +425,40 @@ def test_a_rank_that_listens_is_asked_though_the_gang_says_nothing_of_checkpoint
     live(main)
 
 
+@pytest.mark.parametrize("saves", [True, False])
+def test_a_rank_that_others_need_the_room_of_is_asked_too(saves: bool) -> None:
+    async def main(bed: lab.Lab) -> None:
+        await bed.until(Gang, "g", phase("Running"))
+        told = '{"step": 5, "listens": true%s}'
+        await bed.patch(
+            Pod, "g-worker-1", {"metadata": {"annotations": {labels.PROGRESS: told % ""}}}
+        )
+        began = bed.clock.monotonic()
+        shrink = {"counts": {"worker": 1}, "deadline": rfc3339(bed.clock.now() + 20),
+                  "reason": "Reclaimed", "message": "others need it"}  # fmt: skip
+        body = {"status": {"admission": {"shrink": shrink}}}
+        await bed.patch(Gang, "g", body, subresource="status")
+        asked = await bed.until(
+            Pod, "g-worker-1", lambda pod: labels.CHECKPOINT_BY in pod.metadata.annotations
+        )
+        assert asked.metadata.annotations[labels.CHECKPOINT_BY] == shrink["deadline"]
+        await asyncio.sleep(5)
+        if saves:
+            saved = told % f', "lastCheckpointTime": "{rfc3339(bed.clock.now())}"'
+            note = {"metadata": {"annotations": {labels.PROGRESS: saved}}}
+            await bed.patch(Pod, "g-worker-1", note)
+        found = await bed.until(
+            Gang, "g", lambda g: g.status.admission is not None and not g.status.admission.shrink
+        )
+        assert (bed.clock.monotonic() - began < 10) == saves
+        assert found.status.phase == "Running" and found.status.admission is not None
+        assert [one.count for one in found.status.admission.placements] == [1]
+        stayed = await bed.get(Pod, "g-worker-0")
+        assert labels.CHECKPOINT_BY not in stayed.metadata.annotations
+
+    live(main, restart="Rank", resize="Live")
+
+
 def test_a_lost_node_returns_the_gang_and_costs_it_nothing() -> None:
     async def main() -> None:
         async with lab.cluster([controller(), nodes.controller()], nodes=2) as bed:
