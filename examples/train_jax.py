@@ -4,7 +4,8 @@
 
 Runs alone too: `python train_jax.py`. Every rank holds its share of the data and the whole model;
 gradients are averaged over all ranks by the compiler, because the data is sharded and the model is
-replicated. Rank 0 writes a checkpoint after every epoch; a restarted job goes on from it. A rank
+replicated. Rank 0 writes a checkpoint after every epoch; a restarted job goes on from it. JAX takes
+SIGTERM for a notice of preemption, and lets all ranks agree after which epoch they leave. A rank
 that fails ends at once: usually it would wait for the others, and they for it.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 import traceback
 from pathlib import Path
@@ -29,6 +31,9 @@ try:
     import athanor_progress as progress
 except ImportError:  # outside of Athanor
     progress = None
+
+TOLD_TO_GO = 143
+"""The exit code of whoever ended by SIGTERM; 0 would say that the training is over."""
 
 
 def new_model(seed: int, hidden: int) -> dict[str, np.ndarray]:
@@ -135,6 +140,9 @@ def main() -> None:
             progress.report(epoch, wish.epochs, loss=float(value), accuracy=accuracy)
             if rank == 0:
                 progress.saved(epoch)
+        if ranks > 1 and multihost_utils.reached_preemption_sync_point(epoch):
+            print(f"told to go after epoch {epoch}", flush=True)
+            sys.exit(TOLD_TO_GO)
         time.sleep(wish.pause)
 
     if rank == 0:

@@ -55,6 +55,26 @@ def test_jax(console: Console, venv: str, ranks: int) -> None:
     jax_learned(log)
 
 
+def test_jax_ranks_that_are_told_to_go_agree_when_and_go_on_later(
+    console: Console, venv: str
+) -> None:
+    shutil.copy(EXAMPLES / "train_jax.py", console.project)
+    console.run(
+        "submit", "jax", "--name", "away", "--venv", venv, "--workers", "2", "--cpu", "200m",
+        "--grace", "10m", "--", "python", "train_jax.py", "--epochs", "60", "--pause", "0.2",
+    )  # fmt: skip
+    console.until(lambda: "epoch 3/" in console.run("logs", "away", code=None) or None, 120)
+    console.run("suspend", "away")
+    console.run("wait", "away", "--for", "suspended", "--timeout", "2m")
+    told = re.search(r"told to go after epoch (\d+)", console.run("logs", "away"))
+    assert told is not None
+    console.run("resume", "away")
+    console.run("wait", "away", "--timeout", "4m", seconds=270)
+    log = console.run("logs", "away")
+    assert f"resumed from epoch {told[1]}" in log
+    jax_learned(log)
+
+
 def test_xgboost(console: Console, venv: str) -> None:
     log = trained(
         console, venv, "xgboost", "trees", "--workers", "2", "--cpu", "200m",
