@@ -79,6 +79,7 @@ if __name__ == "__main__":
         print(line)
     print(job.wait(timeout=60).status.phase, job.result())
     print(job.metrics().step, job.metrics().values)
+    print([line.text for line in job.logs(rank=1, search="step [12]", tail=1)])
     for function in (outer("closed over"), lambda: "a lambda"):
         job = athanor.train(function, cpu="100m")
         job.wait(timeout=60)
@@ -92,9 +93,10 @@ def test_a_script(console: Console) -> None:
     for rank in (0, 1):
         mine = [line for line in said if line.startswith(f"[worker-{rank}]")]
         assert mine == [f"[worker-{rank}] step {step}" for step in range(3)]
-    assert said[-4:] == [
+    assert said[-5:] == [
         "Succeeded {'size': 3, 'near': 'beside'}",
         "3 {'loss': 0.3333333333333333}",
+        "['step 2']",
         "closed over",
         "a lambda",
     ]

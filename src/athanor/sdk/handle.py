@@ -125,9 +125,13 @@ class Job(_Job):
             self._look(shown, seen)
         return self.seen
 
-    def logs(self, *, follow: bool = False) -> Iterator[logs.LogLine]:
-        """The lines of all ranks; `follow` until it has finished."""
-        return self.client.logs(self.name, follow=follow, namespace=self.namespace)
+    def logs(
+        self, *, follow: bool = False, rank: str | int = "", tail: int | None = None,
+        since_seconds: int | None = None, search: str = "",
+    ) -> Iterator[logs.LogLine]:  # fmt: skip
+        """The lines of all ranks, or those of a Wish; `follow` until it has finished."""
+        wish = logs.Wish(rank=str(rank), tail=tail, since_seconds=since_seconds, search=search)
+        return self.client.logs(self.name, follow=follow, wish=wish, namespace=self.namespace)
 
     def result(self) -> Any:
         """What the function returned, once the job has succeeded. Raises NoResult."""
@@ -153,9 +157,13 @@ class AsyncJob(_Job):
             self._look(shown, seen)
         return self.seen
 
-    def logs(self, *, follow: bool = False) -> AsyncIterator[logs.LogLine]:
-        """The lines of all ranks; `follow` until it has finished."""
-        return self.client.logs(self.name, follow=follow, namespace=self.namespace)
+    def logs(
+        self, *, follow: bool = False, rank: str | int = "", tail: int | None = None,
+        since_seconds: int | None = None, search: str = "",
+    ) -> AsyncIterator[logs.LogLine]:  # fmt: skip
+        """The lines of all ranks, or those of a Wish; `follow` until it has finished."""
+        wish = logs.Wish(rank=str(rank), tail=tail, since_seconds=since_seconds, search=search)
+        return self.client.logs(self.name, follow=follow, wish=wish, namespace=self.namespace)
 
     async def result(self) -> Any:
         """What the function returned, once the job has succeeded. Raises NoResult."""
