@@ -60,6 +60,17 @@ SYMPTOMS: Sequence[tuple[str, str]] = (
 )
 """Pattern → hint, the most telling first."""
 
+SIGNALS = {
+    "SIGSEGV": "compiled code crashed, usually a library that does not fit the others: --env "
+    "PYTHONFAULTHANDLER=1 shows where",
+    "SIGILL": "a library was built for another processor than the node's",
+    "SIGBUS": "shared memory may be full: give the job more with --shm 8Gi",
+    "SIGABRT": "a library gave up: the last lines say why; --env PYTHONFAULTHANDLER=1 shows where",
+    "SIGKILL": "killed from outside: its node may have run out of memory, or it did not leave in "
+    "its grace period (--grace)",
+}
+"""What killed a rank → hint."""
+
 _COMPILED = [(re.compile(pattern), hint) for pattern, hint in SYMPTOMS]
 
 

@@ -230,14 +230,18 @@ def describe_exit(failure: RankFailure) -> str:
     code = failure.exit_code
     if code is None:
         return failure.reason or "no exit code"
-    text = f"exit code {code}"
-    if code > 128:
-        try:
-            text = f"killed by {signal.Signals(code - 128).name} (exit code {code})"
-        except ValueError:
-            text = f"exit code {code}"
+    by = signal_of(failure)
+    text = f"killed by {by} (exit code {code})" if by else f"exit code {code}"
     odd = failure.reason and failure.reason not in ("Error", "Completed")
     return f"{text}, {failure.reason}" if odd else text
+
+
+def signal_of(failure: RankFailure) -> str:
+    """The name of the signal that ended a rank, by its exit code; "" when none did."""
+    try:
+        return signal.Signals((failure.exit_code or 0) - 128).name
+    except ValueError:
+        return ""
 
 
 def _failed(
@@ -257,7 +261,8 @@ def _failed(
     if failure.message:
         facts.insert(0, failure.message)
     hints += _failure_hints(name, failure, log)
-    facts += _warnings(events)
+    told = failure.message
+    facts += [said for said in _warnings(events) if not told or told not in said]
     return Explanation(
         name=name, phase=status.phase, headline=headline, facts=facts, log=log,
         hints=list(dict.fromkeys(hints)),
@@ -267,6 +272,8 @@ def _failed(
 def _failure_hints(name: str, failure: RankFailure, log: Sequence[str]) -> list[str]:
     hints = [HINTS[failure.reason]] if failure.reason in HINTS else []
     hints += symptoms.hints_of(log)
+    if failure.reason != "OOMKilled" and signal_of(failure) in symptoms.SIGNALS:
+        hints.append(symptoms.SIGNALS[signal_of(failure)])
     if failure.exit_code in (126, 127) and "CommandNotFound" not in failure.reason:
         hints.append(HINTS["CommandNotFound"])
     if failure.platform:

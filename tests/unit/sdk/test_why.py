@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from athanor.api.core import Pod
+from athanor.api.core import Event, Pod
 from athanor.api.crons import Cron
 from athanor.api.ends import RankFailure
 from athanor.api.meta import JSON, ObjectMeta
@@ -77,6 +77,26 @@ def test_the_last_lines_give_a_cause_away(line: str, hint: str) -> None:
     said = explain(failed, None, [], [], ["step 3 loss 0.1", line])
     assert hint in said.hints[0]
     assert explain(failed, None, [], [], ["step 3 loss 0.1"]).hints == said.hints[1:]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "hint"),
+    [(139, "Error", "PYTHONFAULTHANDLER"), (135, "Error", "--shm"), (137, "Error", "--grace"),
+     (137, "OOMKilled", "--memory")],
+)  # fmt: skip
+def test_a_death_by_signal_has_a_likely_cause(code: int, reason: str, hint: str) -> None:
+    said = explain(job(phase="Failed", failures=[failure(0, "", code, reason)]), None, [], [], [])
+    assert hint in said.hints[0] and len(said.hints) == 2
+
+
+def test_what_a_failure_says_is_not_said_again_by_its_events() -> None:
+    missing = msgspec.structs.replace(failure(0, "", 128, "StartError"), message="no './x'")
+    events = [
+        Event(type="Warning", reason="Failed", message=text, metadata=ObjectMeta(name="e"))
+        for text in ("Error: no './x'", "worker-0 ended (StartError): no './x'", "disk is slow")
+    ]
+    said = explain(job(phase="Failed", failures=[missing]), None, [], events, [])
+    assert said.facts == ["no './x'", "Failed: disk is slow"]
 
 
 def test_a_running_job_tells_of_ranks_that_are_tried_again() -> None:
