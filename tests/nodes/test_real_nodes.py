@@ -39,20 +39,28 @@ WORK = """
     import os, signal, sys, time
     def told(*_):
         print("told to go")
-        time.sleep(4)
+        time.sleep(8)
         sys.exit(1)
     signal.signal(signal.SIGTERM, told)
     print("works", os.environ["ATHANOR_ATTEMPT"])
     while True:
         time.sleep(0.1)
 """
+STEPS = """
+    import os, time
+    import athanor_progress
+    print("works in:", os.path.dirname(os.path.abspath("main.py")))
+    athanor_progress.report(3, 4)
+    time.sleep(12)  # reports go out every five seconds
+"""
+GREED = "print(len(b'1' * 10**9))"
 DONE = "print('done')"
 
 
-def submit(cluster: Cluster, name: str, program: str, *wishes: str) -> None:
+def submit(cluster: Cluster, name: str, program: str, *wishes: str) -> str:
     wanted = ("--image", ATHANOR, "--cpu", HALF, *wishes)
     command = ("python", "-c", textwrap.dedent(program))
-    cluster.athanor("submit", "generic", "--name", name, *wanted, "--", *command)
+    return cluster.athanor("submit", "generic", "--name", name, *wanted, "--", *command)
 
 
 def pods(cluster: Cluster, job: str) -> list[dict[str, Any]]:
@@ -118,18 +126,48 @@ def test_ranks_on_two_nodes_find_each_other_and_leave_their_logs(cluster: Cluste
     cluster.until(lambda: heard in cluster.athanor("logs", "pair", fails=None))
 
 
-def test_the_leading_container_is_killed_and_the_other_replica_leads(cluster: Cluster) -> None:
+def test_code_comes_along_and_progress_is_heard(cluster: Cluster) -> None:
+    code = cluster.folder / "code"
+    code.mkdir()
+    (code / "main.py").write_text(textwrap.dedent(STEPS))
+    wishes = ("--image", ATHANOR, "--code", str(code))
+    cluster.athanor("submit", "generic", "--name", "brought", *wishes, "--", "python", "main.py")
+    said = "jsonpath={.status.progress}"
+    told = cluster.until(lambda: cluster.kubectl("get", "trainingjob", "brought", "-o", said))
+    assert json.loads(told)["step"] == 3
+    cluster.athanor("wait", "brought", "--for", "succeeded", "--timeout", "2m")
+    assert "works in: /athanor/code" in cluster.athanor("logs", "brought")
+
+
+def test_who_outgrows_its_memory_is_not_tried_again(cluster: Cluster) -> None:
+    wishes = ("--restart", "ExitCode", "--retry-on", "137", "--dry-run", "-o", "json")
+    wanted = json.loads(submit(cluster, "greedy", GREED, *wishes))
+    (container,) = wanted["spec"]["roles"][0]["template"]["spec"]["containers"]
+    container["resources"]["limits"] = {"memory": "64Mi"}
+    cluster.kubectl("create", "-f", "-", text=json.dumps(wanted))
+    cluster.athanor("wait", "greedy", "--for", "finished", "--timeout", "2m", fails=None)
+    assert cluster.get("trainingjob", "greedy")["status"]["phase"] == "Failed"
+    assert "OOMKilled" in cluster.athanor("why", "greedy")
+    (pod,) = pods(cluster, "greedy")
+    ended = pod["status"]["containerStatuses"][0]["state"]["terminated"]
+    assert ended["reason"] == "OOMKilled"
+    assert pod["metadata"]["labels"]["athanor.dev/rank-attempt"] == "0"
+
+
+def test_the_leading_container_is_killed_and_work_goes_on(cluster: Cluster) -> None:
     (before,) = [pod for pod in ours(cluster) if pod["metadata"]["name"] == leader(cluster)]
     state = before["status"]["containerStatuses"][0]
     container = state["containerID"].removeprefix("containerd://")
     cluster.nodes[before["spec"]["nodeName"]].ctr("tasks", "kill", "-s", "SIGKILL", container)
     submit(cluster, "after", DONE)
     cluster.athanor("wait", "after", "--for", "succeeded", "--timeout", "2m")
-    cluster.until(
-        lambda: {pod["status"]["containerStatuses"][0]["ready"] for pod in ours(cluster)} == {True}
-    )
-    counts = [pod["status"]["containerStatuses"][0]["restartCount"] for pod in ours(cluster)]
-    assert sorted(counts) == [state["restartCount"], state["restartCount"] + 1]
+
+    def started_again() -> bool:
+        now = [pod["status"]["containerStatuses"][0] for pod in ours(cluster)]
+        counts = sorted(each["restartCount"] for each in now)
+        return counts == [0, 1] and all(each["ready"] for each in now)
+
+    cluster.until(started_again)
 
 
 def test_who_is_preempted_is_evicted_whole_and_comes_back(cluster: Cluster) -> None:
@@ -138,18 +176,21 @@ def test_who_is_preempted_is_evicted_whole_and_comes_back(cluster: Cluster) -> N
     submit(cluster, "high", DONE, "--workers", "2", "--priority", "high")
 
     def evicted() -> bool:
+        there = cluster.get("pods", "-l", "athanor.dev/job in (low, high)")["items"]
+        active = [pod for pod in there if pod["status"]["phase"] in ("Pending", "Running")]
+        jobs = {pod["metadata"]["labels"]["athanor.dev/job"] for pod in active}
+        assert jobs != {"low", "high"}, "nobody starts where somebody still is"
         found = [
             [c["reason"] for c in pod["status"]["conditions"] if c["type"] == "DisruptionTarget"]
-            for pod in pods(cluster, "low")
+            for pod in active
         ]
         return found == [["EvictionByEvictionAPI"]] * 2
 
     cluster.until(evicted)
-    assert "told to go" in cluster.athanor("logs", "low")
-    assert pods(cluster, "high") == [], "nobody starts where somebody still is"
+    cluster.until(lambda: "told to go" in cluster.athanor("logs", "low", fails=None))
     cluster.athanor("wait", "high", "--for", "succeeded", "--timeout", "1m")
     cluster.until(lambda: phases(cluster, "low") == ["Running"] * 2)
-    assert "works 1" in cluster.athanor("logs", "low")
+    cluster.until(lambda: "works 1" in cluster.athanor("logs", "low", fails=None))
     cluster.athanor("delete", "low", "--yes")
     cluster.until(lambda: not pods(cluster, "low"))
 
