@@ -33,7 +33,7 @@ except ImportError:  # outside of Athanor
     progress = None
 
 TOLD_TO_GO = 143
-"""The exit code of whoever ended by SIGTERM; 0 would say that the training is over."""
+"""The exit code of whoever ended by SIGTERM."""
 
 
 def new_model(seed: int, hidden: int) -> dict[str, np.ndarray]:

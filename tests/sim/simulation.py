@@ -106,7 +106,7 @@ class Simulation:
         refused = "OutOfcpu" if 0.12 <= fate < 0.14 else ""
         return Life(
             starts=dice.uniform(0.1, 3), runs=dice.uniform(3, 60), exit_code=code,
-            refused=refused, goes=dice.uniform(0.05, 5),
+            refused=refused, goes=dice.uniform(0.05, 5), leaves=dice.choice([None, None, 0, 143]),
         )  # fmt: skip
 
 

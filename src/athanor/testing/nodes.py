@@ -36,7 +36,8 @@ class Life(Struct, frozen=True):
     """How one pod lives: seconds until it runs, seconds it runs, and how it ends.
 
     `runs` None: until it is deleted. `refused`: the node's reason not to start it (OutOfcpu).
-    `goes` is how long it takes to stop once it is deleted.
+    `goes` is how long it takes to stop once it is deleted, `leaves` the exit code it has then
+    (None: nobody hears of it).
     """
 
     starts: float = 0.2
@@ -45,6 +46,7 @@ class Life(Struct, frozen=True):
     reason: str = ""
     refused: str = ""
     goes: float = 0.1
+    leaves: int | None = None
     progress: str = ""
 
 
@@ -182,11 +184,14 @@ class SimulatedNode:
         await self._report(pod, _ended(pod, code, reason, message, rfc3339(self._clock.now())))
 
     async def _stop(self, pod: Pod) -> None:
-        await asyncio.sleep(self._script(pod).goes)
+        life = self._script(pod)
+        await asyncio.sleep(life.goes)
         player = self._players.pop(pod.metadata.uid, None)
         if player is not None:
             player.cancel()
-        self.alive.pop(key_of(pod), None)
+        if self.alive.pop(key_of(pod), None) is not None and life.leaves is not None:
+            await self._end(pod, life.leaves, "", "")
+            await asyncio.sleep(0.5)  # a kubelet clears away before it confirms
         call = calls.delete(
             PODS, pod.metadata.name, pod.metadata.namespace, uid=pod.metadata.uid, grace_seconds=0
         )

@@ -17,6 +17,7 @@ from athanor.api.core import ContainerStateTerminated, ContainerStatus, Pod
 from athanor.api.ends import NODE_FAULTS, RankFailure
 from athanor.api.placement import unpack
 from athanor.api.scheduling import Gang
+from athanor.kit.times import parse_rfc3339
 
 PLATFORM_REASONS = NODE_FAULTS | {
     "Preempting", "Preempted", "ContainerStatusUnknown", "PodDeleted",
@@ -162,9 +163,9 @@ def view(place: Place, pod: Pod | None, lost_nodes: frozenset[str], attempt: int
         why = f"node {place.node} does not answer"
         return RankView(place, "displaced", None, _platform(place, attempt, "NodeLost", why))
     phase = pod.status.phase
-    if phase == "Succeeded":
+    if phase == "Succeeded" and not _cut_off(pod):
         return RankView(place, "succeeded", pod)
-    if phase == "Failed":
+    if phase in ("Failed", "Succeeded"):
         failure = failure_of(place, pod, attempt)
         return RankView(place, "displaced" if failure.platform else "failed", pod, failure)
     if pod.spec.node_name in lost_nodes:
@@ -178,6 +179,19 @@ def view(place: Place, pod: Pod | None, lost_nodes: frozenset[str], attempt: int
         return RankView(place, "waiting", pod)
     ready = any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions)
     return RankView(place, "ready" if ready else "running", pod)
+
+
+def _cut_off(pod: Pod) -> bool:
+    """Whether it ended after it was told to go: exit code 0 says then that it left in good order,
+    as programs do that catch SIGTERM, and nothing of its work being done.
+    """
+    meta = pod.metadata
+    states = [status.state.terminated for status in pod.status.container_statuses]
+    ends = [state.finished_at for state in states if state is not None and state.finished_at]
+    if meta.deletion_timestamp is None or not ends:
+        return False
+    told = parse_rfc3339(meta.deletion_timestamp) - (meta.deletion_grace_period_seconds or 0)
+    return parse_rfc3339(max(ends)) >= told
 
 
 def failure_of(place: Place, pod: Pod, attempt: int) -> RankFailure:
@@ -199,6 +213,8 @@ def failure_of(place: Place, pod: Pod, attempt: int) -> RankFailure:
     )
     if disrupted and not status.reason:
         reason, message = disrupted[0].reason or "Disrupted", disrupted[0].message
+    elif status.phase == "Succeeded":
+        reason, message = "PodDeleted", "the pod was deleted while it ran"
     return RankFailure(
         pod_set=place.pod_set,
         rank=place.rank,

@@ -389,6 +389,23 @@ def test_an_eviction_asks_for_checkpoints_and_waits_until_the_deadline() -> None
     live(main, checkpoint={"enabled": True, "graceSeconds": 30})
 
 
+@pytest.mark.parametrize("code", [0, 143])
+def test_programs_that_leave_in_good_order_are_not_done(code: int) -> None:
+    async def main(bed: lab.Lab) -> None:
+        await bed.until(Gang, "g", phase("Running"))
+        await bed.patch(Gang, "g", {"spec": {"suspend": True}})
+        await bed.until(Gang, "g", phase("Suspended"))
+        await bed.patch(Gang, "g", {"spec": {"suspend": False}})
+        await bed.until(Gang, "g", phase("Pending"))
+        await admit(bed, "node-0", "node-1")
+        await bed.until(Gang, "g", phase("Running"))
+        await bed.client(calls.delete(of(Pod), "g-worker-1", "default"))  # somebody drains its node
+        found = await bed.until(Gang, "g", phase("Pending"))
+        assert found.status.evictions == 2
+
+    live(main, lambda _: Life(goes=2, leaves=code))
+
+
 def test_an_eviction_goes_on_as_soon_as_all_have_saved() -> None:
     saved = '{"step": 5, "lastCheckpointStep": %d, "lastCheckpointTime": "%s"}'
 

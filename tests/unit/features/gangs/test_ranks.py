@@ -54,6 +54,22 @@ def test_a_rank_by_its_pod(state: str, found: Pod | None) -> None:
     assert view(PLACE, found, frozenset(), 0).state == state
 
 
+@pytest.mark.parametrize(
+    ("finished", "state"),
+    [("07:59:29", "succeeded"), ("07:59:30", "displaced"), ("07:59:41", "displaced")],
+)
+def test_who_ends_well_after_it_was_told_to_go_is_not_done(finished: str, state: str) -> None:
+    """It goes at 08:00:00 at the latest, and was told so half a minute before."""
+    [main] = ended(0, "Completed")
+    main["state"]["terminated"]["finishedAt"] = f"2027-01-15T{finished}Z"
+    found = pod("Succeeded", deleted=True, containerStatuses=[main])
+    meta = msgspec.structs.replace(found.metadata, deletion_grace_period_seconds=30)
+    seen = view(PLACE, msgspec.structs.replace(found, metadata=meta), frozenset(), 0)
+    assert seen.state == state
+    if seen.failure is not None:
+        assert (seen.failure.reason, seen.failure.platform) == ("PodDeleted", True)
+
+
 def test_ranks_of_a_lost_node_are_displaced() -> None:
     lost = frozenset({"node-1"})
     for found in (None, pod("Pending"), pod("Running")):
