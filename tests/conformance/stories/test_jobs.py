@@ -275,9 +275,23 @@ def test_follow_while_it_runs(story: Teller) -> None:
     assert sorted(said) == sorted(f"[worker-{r}] {i}" for r in (0, 1) for i in (1, 2, 3))
 
 
+PEERS = """
+import os, socket, time
+first = socket.gethostbyname('peers-worker-0.peers'), int(os.environ['ATHANOR_PORT'])
+if os.environ['ATHANOR_RANK'] == '0':
+    socket.create_server(first).accept()  # whoever has ended has no name any more
+while os.environ['ATHANOR_RANK'] == '1':
+    try:
+        socket.create_connection(first)
+        break
+    except ConnectionError:
+        time.sleep(0.1)
+print(first[0])
+"""
+
+
 def test_names_of_ranks_resolve(story: Teller) -> None:
-    answer = "import socket; print(socket.gethostbyname('peers-worker-0.peers'))"
-    job(story, "peers", "--workers", "2", command=f'python -c "{answer}"')
+    job(story, "peers", "--workers", "2", command=f'python -c "{PEERS}"')
     story.athanor("wait", "peers", "--timeout", "3m", fails=None)
     said = story.athanor("logs", "peers").splitlines()
     assert len(said) == 2 and len({line.split("] ")[1] for line in said}) == 1, said
