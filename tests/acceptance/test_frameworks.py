@@ -102,7 +102,9 @@ def test_a_rank_of_an_example_that_fails_does_not_wait_for_the_others(
         ) as other:  # fmt: skip
             done = _ended(program, {**failing, **told, "JAX_PROCESS_ID": "0"})
             other.kill()
-    assert done.returncode != 0 and "FileNotFoundError" in done.stderr, done.stderr
+    assert done.returncode != 0, done.stderr
+    if framework == "jax":  # mpiexec may end before it has passed on what the rank wrote
+        assert "FileNotFoundError" in done.stderr
 
 
 def _ended(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
