@@ -139,8 +139,8 @@ def _keep_running(
     """Every rank has its pod; what is of an older run, or ended by a fault, goes first."""
     done = write.succeeded_before(gang)
     present = {pod.metadata.name for pod in observed.pods}
-    leaving = _leaving(gang, s)
-    yield from (_delete(pod) for pod in s.old if _standing(pod) and pod not in leaving)
+    leaving, replaced = _leaving(gang, s)
+    yield from (_delete(pod) for pod in replaced if _standing(pod))
     yield from evict.evicting(gang, leaving, False, now)
     yield from consumers.plan(observed.consumers, now)
     if gang.spec.adopts:
@@ -161,12 +161,15 @@ def _keep_running(
             yield Create(PODS, manifests.pod(gang, place, len(s.ranks)))
 
 
-def _leaving(gang: Gang, s: Situation) -> list[Pod]:
-    """Pods of ranks that go because others need their room: they are asked for a checkpoint."""
+def _leaving(gang: Gang, s: Situation) -> tuple[list[Pod], list[Pod]]:
+    """Of the old pods those whose ranks go because others need their room, which are asked for a
+    checkpoint, and those of earlier runs.
+    """
     if gang.status.admission is None or gang.status.admission.shrink is None:
-        return []
+        return [], s.old
     stay = {name_of(gang, view.place.pod_set, view.place.rank) for view in s.ranks}
-    return [pod for pod in s.old if pod.metadata.name not in stay]
+    leaving = [pod for pod in s.old if pod.metadata.name not in stay]
+    return leaving, [pod for pod in s.old if pod.metadata.name in stay]
 
 
 def _bound(gang: Gang, s: Situation) -> Iterator[Action]:
@@ -217,7 +220,7 @@ def _again(gang: Gang, observed: Observed, s: Situation, now: float) -> float | 
     if status.phase == "Evicting" or (status.phase, status.reason) == ("Restarting", RESIZED):
         moments += evict.moments(gang, observed.pods, now)
     elif status.phase in WORKING:
-        moments += evict.moments(gang, _leaving(gang, s), now)
+        moments += evict.moments(gang, _leaving(gang, s)[0], now)
     told = status.progress
     if told is not None and told.updated_at and write.progress(observed.pods) != told:
         moments.append(parse_rfc3339(told.updated_at) + write.PROGRESS_EVERY)

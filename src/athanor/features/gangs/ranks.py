@@ -183,7 +183,7 @@ def view(place: Place, pod: Pod | None, lost_nodes: frozenset[str], attempt: int
 
 def _cut_off(pod: Pod) -> bool:
     """Whether it ended after it was told to go: exit code 0 says then that it left in good order,
-    as programs do that catch SIGTERM, and nothing of its work being done.
+    as programs do that catch SIGTERM, not that its work is done.
     """
     meta = pod.metadata
     states = [status.state.terminated for status in pod.status.container_statuses]
