@@ -20,10 +20,11 @@ from athanor.features.scheduling.allotments import INDEX, PODS
 from athanor.features.scheduling.core.snapshot import Policy
 from athanor.features.scheduling.matters import (
     gangs_matter,
+    held_pods_matter,
     nobody,
     nodes_matter,
-    own_pods_aside,
     spec_matters,
+    use_matters,
     whole,
 )
 from athanor.features.scheduling.observe import Observed, Observer
@@ -36,6 +37,8 @@ SETTLE = 0.01
 """Seconds between the first change and the look: changes come in flocks."""
 REST = 2.0
 """At most a third of the time goes into looks while changes keep coming."""
+HELD = 1.0
+"""Seconds from a change of a pod to the look where its gang holds what it uses: few wait for it."""
 
 
 def controller(
@@ -60,7 +63,8 @@ def controller(
             Watch(Pool, spec_matters),
             Watch(Reservation, spec_matters),
             Watch(Node, nodes_matter),
-            Watch(Pod, own_pods_aside, {PODS: INDEX}),
+            Watch(Pod, use_matters, {PODS: INDEX}),
+            Watch(Pod, held_pods_matter, settle=HELD),
             Watch(PriorityClass, whole),
             Watch(PersistentVolumeClaim, spec_matters),
             Watch(PersistentVolume, whole),

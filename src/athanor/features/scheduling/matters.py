@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from athanor.api import labels
 from athanor.api.core import ConfigMap, Node, Pod
 from athanor.api.scheduling import Gang
 from athanor.features.scheduling import gangs
+from athanor.features.scheduling.foreign import ENDED
 from athanor.runtime.cache import Changed, Key, World
 
 KEY = Key("", "cluster")
@@ -32,16 +34,34 @@ def spec_matters(change: Changed[Any], world: World) -> Iterable[Key]:
     return (KEY,)
 
 
-def own_pods_aside(change: Changed[Pod], world: World) -> Iterable[Key]:
-    """Pods concern the scheduler when what they use appears or ends, not each time they report."""
+def use_matters(change: Changed[Pod], world: World) -> Iterable[Key]:
+    """Pods concern the scheduler when they begin or end to use a node, not each time they report.
+
+    Those of a gang that holds something are aside: the gang holds what they use.
+    """
     before, after = change
-    if before is not None and after is not None and _place(before) == _place(after):
+    if _used(before) == _used(after) or _held(change.newest, world):
         return ()
     return (KEY,)
 
 
-def _place(pod: Pod) -> tuple[str, bool]:
-    return pod.spec.node_name, pod.status.phase in ("Succeeded", "Failed")
+def held_pods_matter(change: Changed[Pod], world: World) -> Iterable[Key]:
+    """Pods of a gang that holds something come, end or go: neighbours and quotas may wait."""
+    before, after = change
+    if before is not None and after is not None and _used(before) == _used(after):
+        return ()
+    return (KEY,) if _held(change.newest, world) else ()
+
+
+def _used(pod: Pod | None) -> str:
+    """The node that a pod uses something of, or ""."""
+    return "" if pod is None or pod.status.phase in ENDED else pod.spec.node_name
+
+
+def _held(pod: Pod, world: World) -> bool:
+    name = pod.metadata.labels.get(labels.GANG)
+    gang = world.cache(Gang).get(Key(pod.metadata.namespace, name)) if name is not None else None
+    return gang is not None and gangs.holds(gang)
 
 
 def nodes_matter(change: Changed[Node], world: World) -> Iterable[Key]:

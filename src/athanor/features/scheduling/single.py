@@ -24,7 +24,7 @@ from athanor.features.scheduling.matters import (
     KEY,
     gangs_matter,
     nodes_matter,
-    own_pods_aside,
+    use_matters,
 )
 from athanor.features.scheduling.near import Wishes
 from athanor.kit.quantity import QuantityError
@@ -96,7 +96,7 @@ def pods_matter(change: Changed[Pod], world: World) -> Iterable[Key]:
     """A pod that waits, or any pod that comes or ends while one waits."""
     if change.after is not None and change.before is None and any(nodeless(change.after)):
         return (KEY,)
-    return own_pods_aside(change, world) if _somebody_waits(world) else ()
+    return use_matters(change, world) if _somebody_waits(world) else ()
 
 
 def gangs_free(change: Changed[Gang], world: World) -> Iterable[Key]:
