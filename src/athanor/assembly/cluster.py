@@ -27,7 +27,7 @@ from athanor.kit import memory
 from athanor.kit.clock import Clock, SystemClock
 from athanor.kit.exchange import Exchange
 from athanor.kit.http import HttpServer
-from athanor.kit.telemetry import Gauge, Registry
+from athanor.kit.telemetry import CONTENT_TYPE, Gauge, Registry
 from athanor.runtime.lease import RETRY, Elector
 from athanor.runtime.manager import Manager
 
@@ -104,6 +104,7 @@ class Replica:
             await self._manager.run()
         finally:
             self._manager = None
+            self._meters.resign()
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
@@ -115,11 +116,16 @@ class Replica:
         secret = await shared_secret(self._client, self._seat.namespace)
         return Gateway(url=self._seat.gateway, secret=secret)
 
+    def told(self) -> bytes:
+        """Its metrics, and while it leads those of its controllers, in Prometheus' text format."""
+        loops = self._manager.metrics() if self._manager is not None else ""
+        return self.metrics.text() + loops.encode()
+
     async def answer(self, exchange: Exchange) -> None:
         """What probes and Prometheus ask."""
         respond = partial(exchange.respond, content_type=_TEXT, headers={})
         if exchange.path == "/metrics":
-            await respond(200, self.metrics.text())
+            await exchange.respond(200, self.told(), content_type=CONTENT_TYPE, headers={})
         elif exchange.path == "/livez" or (exchange.path == "/readyz" and self.ready):
             await respond(200, b"ok")
         elif exchange.path == "/readyz":

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
+from athanor.api.scheduling import Queue
 from athanor.assembly.cluster import LAPTOP_ONLY, Replica, Seat
 from athanor.assembly.controllers import all_controllers
 from athanor.kit import memory
@@ -18,6 +19,12 @@ from athanor.testing import lab, virtual
 
 def test_what_a_cluster_has_itself_is_named_as_the_controllers_are() -> None:
     assert {one.name for one in all_controllers()} >= LAPTOP_ONLY
+
+
+def samples(replica: Replica) -> set[str]:
+    """What a replica publishes, without the values."""
+    lines = replica.told().decode().splitlines()
+    return {line.rpartition(" ")[0] for line in lines if not line.startswith("#")}
 
 
 @pytest.fixture
@@ -53,3 +60,24 @@ def test_a_lost_lease_leaves_no_caches_behind(monkeypatch: pytest.MonkeyPatch) -
 
     virtual.run(main)
     assert left == [False]
+
+
+@pytest.mark.usefixtures("collection")
+def test_who_leads_publishes_what_its_controllers_count_and_who_stands_by_does_not() -> None:
+    async def main() -> None:
+        async with lab.server() as bed:
+            replica = Replica(bed.client, Seat(identity="a", namespace="default"), bed.clock)
+            assert samples(replica) == {"athanor_leader"}
+            await bed.create({"metadata": {"name": "q"}, "spec": {}}, Queue)
+            running = asyncio.ensure_future(replica.run())
+            await asyncio.sleep(60)
+            queues = 'athanor_gangs_waiting{queue="q"}'
+            errors = 'athanor_errors_total{controller="training"}'
+            assert samples(replica) >= {queues, errors, "athanor_watch_troubles_total"}
+            assert "athanor_leader 1" in replica.told().decode()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            assert not samples(replica) & {queues, errors, "athanor_watch_troubles_total"}
+            assert "athanor_leader 0" in replica.told().decode()
+
+    virtual.run(main)

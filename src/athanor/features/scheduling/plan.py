@@ -90,7 +90,7 @@ class Planner:
         decisions, self.memo = cycle(seen.snapshot, self.policy, now, self.memo, self.meters.enter)
         decisions = allotments.keep(seen.rooms, seen.gangs, seen.snapshot, decisions)
         decisions = given.keep(seen.given, seen.gangs, seen.snapshot, decisions)
-        self.meters.decided(seen.snapshot, decisions, spent)
+        self.meters.decided(seen, decisions, spent)
         s = seen.snapshot
         self.past = Past(now, s.queues.names, s.pools.names, s.resources, decisions.decayed)
         self.latest = seen, decisions

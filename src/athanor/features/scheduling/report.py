@@ -260,9 +260,14 @@ def _conditions(seen: Observed, queue: Queue, running: int, now: float) -> list[
     return set_condition(found, drained, rfc3339(now))
 
 
+def is_physical(resource: str) -> bool:
+    """Whether a pool has it; the rest is worked out from it, or runs short on single nodes only."""
+    derived = resource == UNITS or resource.endswith((PLAIN, MEMORY))
+    return not derived and not resource.startswith(COUNTED)
+
+
 def _physical(amounts: Amounts) -> Amounts:
-    """Without what is only counted."""
-    return {n: a for n, a in amounts.items() if n != UNITS and not n.endswith(MEMORY)}
+    return {name: amount for name, amount in amounts.items() if is_physical(name)}
 
 
 def _kept(seen: Observed, pool: Pool, count: int, now: float) -> list[Condition]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from athanor.features.scheduling.core.snapshot import UNSET, Decisions, GangState, Snapshot
-from athanor.features.scheduling.core.table import Bools, Smalls
+from athanor.features.scheduling.core.table import Bools, Ints, Smalls
 from athanor.features.scheduling.core.why import NAMES, Code
 
 
@@ -70,3 +70,27 @@ def lines_of(s: Snapshot, decisions: Decisions) -> tuple[list[list[int]], list[i
     known = s.gangs.queue[s.gangs.queue != UNSET]
     running = np.bincount(known, minlength=count) - size
     return [part.tolist() for part in parts], running.tolist()
+
+
+def longest_waits(s: Snapshot, decisions: Decisions) -> dict[tuple[int, str], float]:
+    """By queue and first reason, the most seconds that a waiting gang has not run in its life."""
+    waits = decisions.now - s.gangs.created - s.gangs.attained
+    found: dict[tuple[int, str], float] = {}
+    for g in np.flatnonzero((decisions.reasons != UNSET) & (s.gangs.queue != UNSET)).tolist():
+        reasons = decisions.why(g)
+        if reasons:
+            key = int(s.gangs.queue[g]), reasons[0].code
+            found[key] = max(found.get(key, 0.0), float(waits[g]))
+    return found
+
+
+def rights_of(s: Snapshot) -> dict[str, Ints]:
+    """What queues may use as they say it themselves; UNSET where a queue sets no limit."""
+    said = s.queues
+    deserved = np.where(said.deserved == UNSET, said.guaranteed, said.deserved)
+    return {"guaranteed": said.guaranteed, "deserved": deserved, "limit": said.limit}
+
+
+def others(amounts: Ints, nothing: int) -> list[tuple[int, ...]]:
+    """Where something else than `nothing` stands."""
+    return [tuple(place) for place in np.argwhere(amounts != nothing).tolist()]
