@@ -59,7 +59,8 @@ def pools_of(state: State, gang: int) -> list[int]:
 def open_pools(state: State, gang: int, pools: list[int]) -> list[int]:
     """Those of the pools whose turn has come: a pool is left only after its spill time."""
     queue = int(state.snapshot.gangs.queue[gang])
-    waited = state.time - float(state.snapshot.gangs.created[gang])
+    # whoever dated the gang may have a faster clock
+    waited = max(state.time - float(state.snapshot.gangs.created[gang]), 0.0)
     found: list[int] = []
     needed = 0.0
     for pool in pools:

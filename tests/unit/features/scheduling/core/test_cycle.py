@@ -109,6 +109,11 @@ def test_priority_then_age_within_a_queue() -> None:
     assert d.line.tolist() == [2, 0, 1]
 
 
+def test_a_gang_that_a_faster_clock_dated_starts_at_once() -> None:
+    s = world([node("a", 1)], [r.QueueRow("q")], [gang("new", "q", created=NOW + 60)])
+    assert started(s, decide(s)) == {"new": ["a"]}
+
+
 def test_strict_queues_wait_behind_their_head_best_effort_ones_pass() -> None:
     gangs = [gang("big", "q", 1, 8, created=NOW - 20), gang("small", "q")]
     busy = running("busy", "other", 4)
