@@ -166,6 +166,60 @@ _BEAM = """
             volumeMounts: [{name: v, mountPath: /r}]
           - {name: side, image: j}
 """
+_JOB = f"""
+  completions: 3
+  parallelism: 2
+  completionMode: Indexed
+  backoffLimit: 2
+  backoffLimitPerIndex: 1
+  maxFailedIndexes: 1
+  activeDeadlineSeconds: 60
+  ttlSecondsAfterFinished: 9
+  suspend: true
+  managedBy: kueue.x-k8s.io/multikueue
+  manualSelector: true
+  selector: {{matchLabels: {{controller-uid: u}}}}
+  podReplacementPolicy: TerminatingOrFailed
+  podFailurePolicy:
+    rules:
+    - {{action: Ignore, onPodConditions: [{{type: DisruptionTarget, status: "True"}}]}}
+    - {{action: Count, onExitCodes: {{containerName: main, operator: In, values: [4]}}}}
+    - {{action: FailJob, onExitCodes: {{operator: NotIn, values: [3, 42]}}}}
+    - {{action: FailIndex, onExitCodes: {{operator: NotIn, values: [5]}}}}
+    - {{action: FailJob, onPodConditions: [{{type: ConfigIssue, status: "True"}}]}}
+  successPolicy:
+    rules:
+    - {{succeededIndexes: "0,2"}}
+    - {{succeededIndexes: "0-2", succeededCount: 1}}
+    - {{succeededCount: 2}}
+  template:{_POD}"""
+_QUEUE = f"""
+  completionMode: NonIndexed
+  parallelism: 4
+  podReplacementPolicy: Failed
+  template:{_POD.replace("restartPolicy: OnFailure", "restartPolicy: Never")}
+            subdomain: x
+"""
+_CRON = """
+  schedule: "30 2 * * 1-5"
+  timeZone: Europe/Berlin
+  concurrencyPolicy: Forbid
+  startingDeadlineSeconds: 60
+  successfulJobsHistoryLimit: 5
+  failedJobsHistoryLimit: 2
+  suspend: true
+  jobTemplate:
+"""
+
+
+def _batch(kind: str, spec: str) -> str:
+    return f"apiVersion: batch/v1\nkind: {kind}{_META}spec:{spec}\nstatus: {{active: 1}}\n"
+
+
+def _indented(spec: str) -> str:
+    return "".join(f"  {line}\n" for line in spec.splitlines() if line)
+
+
 _ELASTIC = """
   nprocPerNode: "2"
   elasticPolicy:
@@ -266,6 +320,13 @@ spec:
     "BeamJob plain": _t9k(
         "BeamJob", _BEAM.replace("args: [-m, w]", "args: [--runner=x]"),
         "\n  runPolicy: {cleanUpCluster: true}\n",
+    ),
+    "Job": _batch("Job", _JOB),
+    "Job of a queue": _batch("Job", _QUEUE),
+    "CronJob": _batch(
+        "CronJob",
+        _CRON + "    metadata: {labels: {l: m}, finalizers: [f]}\n    spec:\n"
+        + _indented(_indented(_JOB)),
     ),
     "ColossalAIJob 2024": _t9k(
         "ColossalAIJob",

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
-from athanor.cli import files, show
+from athanor.cli import files, makers, show
 from athanor.cli.failures import FAILED
 from athanor.cli.verb import verb
 from athanor.cli.world import World
 
+if TYPE_CHECKING:
+    from athanor.api.meta import JSON
+
 EXAMPLES = """\
 athanor import pytorchjob.yaml > job.yaml
 athanor import pytorchjob.yaml --submit
-athanor import - --strict < t9k.yaml"""
+athanor import - --strict < t9k.yaml
+kubectl get cronjob nightly -o yaml | athanor import - --submit"""
 
 
 @verb(namespace=True, output=True, examples=EXAMPLES)
@@ -22,7 +27,7 @@ athanor import - --strict < t9k.yaml"""
 @click.option("--submit", is_flag=True, help="Create the jobs instead of printing them.")
 @click.option("--strict", is_flag=True, help="Fail when anything would be lost.")
 def command(world: World, file: str, submit: bool, strict: bool) -> int:
-    """Turn jobs of Kubeflow and T9k into ours.
+    """Turn jobs of Kubernetes, Kubeflow and T9k into ours.
 
     Prints the objects; what could not be taken over is listed on standard error.
     """
@@ -44,7 +49,7 @@ def command(world: World, file: str, submit: bool, strict: bool) -> int:
             show.note(f"{name}: {said}")
         lost = lost or bool(made.lost or made.notes)
         if submit and not (strict and lost):
-            show.created(world, world.client.submit(made.manifest))
+            _create(world, made.manifest)
         elif not submit:
             if world.output in ("table", "wide"):
                 world.output = "yaml"
@@ -52,6 +57,14 @@ def command(world: World, file: str, submit: bool, strict: bool) -> int:
                 show.line("---")
             show.document(world, made.manifest)
     return FAILED if strict and lost else 0
+
+
+def _create(world: World, manifest: JSON) -> None:
+    kind = makers.kind_of(manifest["kind"])
+    made = world.client.create(kind, manifest)
+    if not show.document(world, made):
+        meta = made["metadata"]
+        show.line(f"{kind.singular} {meta['name']} created in namespace {meta['namespace']}")
 
 
 def _read(file: str) -> Iterator[dict[str, object]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct
 
 from athanor.api.meta import JSON
-from athanor.sdk.foreign import kubeflow, t9k, t9k_beam, t9k_mpi
+from athanor.sdk.foreign import batch, batch_cron, kubeflow, t9k, t9k_beam, t9k_mpi
 from athanor.sdk.foreign.given import Given
 
 Reader = Callable[[Given, str], JSON]
@@ -21,6 +21,8 @@ READERS: Mapping[tuple[str, str], Reader] = {
     ("batch.tensorstack.dev", "MPIJob"): t9k_mpi.read,
     ("batch.tensorstack.dev", "ColossalAIJob"): t9k.colossal,
     ("batch.tensorstack.dev", "BeamJob"): t9k_beam.read,
+    ("batch", "Job"): batch.job,
+    ("batch", "CronJob"): batch_cron.cron,
 }
 """(API group, kind) → how it is read."""
 
@@ -34,7 +36,7 @@ class Converted(Struct, frozen=True):
 
 
 def convert(manifest: JSON) -> Converted:
-    """A foreign job as a TrainingJob. Raises ValueError with the kinds that are known."""
+    """A foreign job as ours, a TrainingJob or a Cron. Raises ValueError with the known kinds."""
     group = str(manifest.get("apiVersion", "")).partition("/")[0]
     kind = str(manifest.get("kind", ""))
     reader = READERS.get((group, kind))
