@@ -108,6 +108,9 @@ class Http:
                 "ServiceUnavailable", f"the stream from {self._target.server} broke: {error}"
             ) from error
         finally:
+            connection = answer.connection  # None when the answer has come whole
+            if connection is not None and connection.transport is not None:
+                connection.transport.abort()  # a server that hangs would not let TLS take leave
             answer.close()
 
 
