@@ -32,6 +32,10 @@ TEMPLATES = {
     URL: "{{ .Values.gatewayUrl | quote }}",
     STORAGE: "{{ .Values.storage | quote }}",
 }
+OPTIONAL = {
+    ("ConfigMap", "athanor-dashboard"): "(.Values.monitoring).dashboard",
+    ("PrometheusRule", "athanor"): "(.Values.monitoring).rules",
+}
 KEEP = {"helm.sh/resource-policy": "keep"}
 SCHEMA = {
     "$schema": "http://json-schema.org/draft-07/schema#",
@@ -47,6 +51,11 @@ SCHEMA = {
             "pattern": "^[0-9.]*[1-9][0-9.]*(k|[MGTPE]|[KMGTPE]i)?$",
         },
         "apiPort": {"type": "integer", "minimum": 1, "maximum": 65535},
+        "monitoring": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {"dashboard": {"type": "boolean"}, "rules": {"type": "boolean"}},
+        },
         "global": {"type": "object"},
     },
 }
@@ -61,11 +70,21 @@ class Plain(yaml.SafeDumper):
         return True
 
 
+def _whole(dumper: yaml.SafeDumper, said: str) -> yaml.ScalarNode:
+    """Text of several lines as it is."""
+    style = "|" if "\n" in said else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", said, style=style)
+
+
+Plain.add_representer(str, _whole)
+
+
 def chart() -> dict[str, str]:
     """File name → text of the chart; the namespace is the release's own."""
     wishes = Wishes(
         image=IMAGE, namespace=NAMESPACE, replicas=REPLICAS, pull_policy=PULL,
         version=version("athanor"), gateway_url=URL, storage=STORAGE, api_port=API_PORT,
+        dashboard=True, rules=True,
     )  # fmt: skip
     about = {
         "apiVersion": "v2", "name": "athanor", "version": version("athanor"),
@@ -75,6 +94,7 @@ def chart() -> dict[str, str]:
     values = {
         "image": "athanor:latest", "pullPolicy": "IfNotPresent", "replicas": 2,
         "gatewayUrl": "", "storage": "20Gi", "apiPort": 6443,
+        "monitoring": {"dashboard": False, "rules": False},
     }  # fmt: skip
     files = {
         "Chart.yaml": HEAD + text(about), "values.yaml": HEAD + text(values),
@@ -87,12 +107,14 @@ def chart() -> dict[str, str]:
         if apply.stays(manifest):
             manifest["metadata"]["annotations"] = KEEP
         name = f"templates/{kind}-{manifest['metadata']['name'].replace(':', '-')}.yaml"
-        body = text(manifest)
+        body = text(manifest).replace("{{", '{{ "{{" }}')  # what Grafana and Prometheus fill in
         for found, template in TEMPLATES.items():
             body = body.replace(found, template)
+        when = OPTIONAL.get((manifest["kind"], manifest["metadata"]["name"]), "")
         if manifest["apiVersion"] == submitter.VERSION:
-            served = f'.Capabilities.APIVersions.Has "{submitter.VERSION}/{manifest["kind"]}"'
-            body = f"{{{{- if {served} }}}}\n{body}{{{{- end }}}}\n"
+            when = f'.Capabilities.APIVersions.Has "{submitter.VERSION}/{manifest["kind"]}"'
+        if when:
+            body = f"{{{{- if {when} }}}}\n{body}{{{{- end }}}}\n"
         files[name] = HEAD + body
     return files
 

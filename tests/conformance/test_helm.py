@@ -34,11 +34,13 @@ WISHES = [
     {"image": "registry.example:5000/team/athanor@sha256:" + "0" * 64, "replicas": "3"},
     {"pullPolicy": "Always", "gatewayUrl": "https://a.example/x?y=1#z", "storage": "1.5Ti"},
     {"apiPort": "16443"},
+    {"monitoring.dashboard": "true", "monitoring.rules": "true"},
 ]
 """Values, as helm is told them."""
 FLAGS = {
     "image": "--image", "replicas": "--replicas", "pullPolicy": "--pull-policy",
     "gatewayUrl": "--gateway-url", "storage": "--storage", "apiPort": "--api-port",
+    "monitoring.dashboard": "--dashboard", "monitoring.rules": "--rules",
 }  # fmt: skip
 
 
@@ -102,7 +104,10 @@ def test_the_templates_are_what_install_prints(tmp_path: Path, values: dict[str,
         "template", "athanor", str(CHART), "--namespace", "elsewhere", "--include-crds", *told,
         *(word for kind in NEWER for word in ("--api-versions", kind)),
     )  # fmt: skip
-    words = [word for name, value in values.items() for word in (FLAGS[name], value)]
+    words = [
+        word for name, value in values.items()
+        for word in (FLAGS[name], value) if word != "true"
+    ]  # fmt: skip
     printed = shell.athanor("install", "--dry-run", "--in", "elsewhere", *words)
     wanted = objects(printed)
     del wanted["Namespace", "", "elsewhere"]  # helm's own: --create-namespace
@@ -115,7 +120,7 @@ def test_the_templates_are_what_install_prints(tmp_path: Path, values: dict[str,
 @pytest.mark.parametrize(
     ("value", "said"),
     [("replicas=0", "replicas"), ("storage=lots", "storage"), ("pullPolicy=Often", "pullPolicy"),
-     ("apiPort=0", "apiPort"), ("imagee=x", "imagee")],
+     ("apiPort=0", "apiPort"), ("monitoring.rules=perhaps", "rules"), ("imagee=x", "imagee")],
 )  # fmt: skip
 def test_wrong_values_are_refused_by_name(tmp_path: Path, value: str, said: str) -> None:
     refused = Shell(tmp_path).helm("template", str(CHART), "--set", value, fails=True)

@@ -50,6 +50,22 @@ spec:
   scheduling: {queue: default}
 """
 
+RULES = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: prometheusrules.monitoring.coreos.com}
+spec:
+  group: monitoring.coreos.com
+  scope: Namespaced
+  names: {kind: PrometheusRule, plural: prometheusrules, singular: prometheusrule}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+"""
+"""What the Prometheus operator brings, without its schema."""
+
 pytestmark = pytest.mark.skipif("kube" not in worlds.wanted(), reason="world kube: no binary")
 
 
@@ -297,6 +313,27 @@ def test_removing_keeps_the_data_unless_told_otherwise(cluster: Cluster) -> None
     assert "kept" in cluster.kubectl("get", "trainingjobs"), "upgrading loses nothing"
     cluster.athanor("uninstall", "--delete-data", "--yes")
     assert "athanor.dev" not in cluster.kubectl("get", "crds")
+
+
+def test_a_dashboard_and_alert_rules_come_when_they_are_asked_for(cluster: Cluster) -> None:
+    board = ("-n", HOME, "get", "configmap", "-l", "grafana_dashboard=1", "-o", "name")
+    rules = ("-n", HOME, "get", "prometheusrules", "-o", "name")
+    wanted = ("install", "--image", "athanor:test", "--wait", "0", "--dashboard", "--rules")
+    said = cluster.athanor(*wanted)
+    assert "configmap/athanor-dashboard created" in said
+    assert "athanor left out: the Prometheus operator is not installed" in said
+    cluster.kubectl("create", "-f", "-", stdin=RULES)
+    kind = "crd/prometheusrules.monitoring.coreos.com"
+    cluster.kubectl("wait", "--for=condition=Established", kind)
+    cluster.kubectl(*rules)  # waits until they can be stored
+    cluster.athanor(*wanted)
+    assert cluster.kubectl(*rules).strip() == "prometheusrule.monitoring.coreos.com/athanor"
+    said = cluster.athanor("uninstall", "--yes")
+    assert "prometheusrule.monitoring.coreos.com/athanor deleted" in said
+    assert "configmap/athanor-dashboard deleted" in said
+    cluster.kubectl("delete", kind)
+    cluster.athanor("install", "--image", "athanor:test", "--wait", "0")
+    assert cluster.kubectl(*board) == ""
 
 
 def test_an_older_version_is_not_put_over_a_newer_one(cluster: Cluster) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -27,13 +28,22 @@ def samples(replica: Replica) -> set[str]:
     return {line.rpartition(" ")[0] for line in lines if not line.startswith("#")}
 
 
+@contextmanager
+def restored() -> Iterator[None]:
+    """What a replica does to the garbage collection of its process is undone."""
+    often = gc.get_threshold()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*often)
+
+
 @pytest.fixture
 def collection() -> Iterator[None]:
     """What these tests do to the process is undone."""
-    often = gc.get_threshold()
-    yield
-    gc.unfreeze()
-    gc.set_threshold(*often)
+    with restored():
+        yield
 
 
 @pytest.mark.usefixtures("collection")

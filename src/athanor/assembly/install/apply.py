@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from athanor.api.meta import GROUP, JSON
 from athanor.api.registry import Resource, by_kind
 from athanor.assembly import aggregated
-from athanor.assembly.install import submitter
+from athanor.assembly.install import monitoring, submitter
 from athanor.assembly.install.manifests import manifests
 from athanor.assembly.install.parts import Wishes
 from athanor.client.http import Http
@@ -35,12 +35,18 @@ _OTHERS = {
     ("apps/v1", "Deployment"): "deployments",
     ("policy/v1", "PodDisruptionBudget"): "poddisruptionbudgets",
     ("networking.k8s.io/v1", "NetworkPolicy"): "networkpolicies",
+    (monitoring.VERSION, "PrometheusRule"): "prometheusrules",
 }
 _NEWER = {
     (submitter.VERSION, "MutatingAdmissionPolicy"): "mutatingadmissionpolicies",
     (submitter.VERSION, "MutatingAdmissionPolicyBinding"): "mutatingadmissionpolicybindings",
 }
-"""Cluster-wide kinds that older servers do not have; those are installed on without them."""
+"""Cluster-wide kinds."""
+_MAY_LACK = {
+    **dict.fromkeys(_NEWER, "this Kubernetes is older than 1.36"),
+    (monitoring.VERSION, "PrometheusRule"): "the Prometheus operator is not installed",
+}
+"""Kinds that a server may not have, and why; it is installed on without them."""
 
 
 class Refused(Exception):
@@ -86,7 +92,8 @@ async def install(client: Client, wishes: Wishes, told: Told, *, downgrade: bool
     await _check(client, wishes, downgrade=downgrade)
     for manifest in manifests(wishes):
         if not await _served(client, manifest):
-            told(title(manifest), "left out: this Kubernetes is older than 1.36")
+            why = _MAY_LACK[manifest["apiVersion"], manifest["kind"]]
+            told(title(manifest), f"left out: {why}")
             continue
         told(title(manifest), await _apply(client, manifest))
         if manifest["kind"] == "CustomResourceDefinition":
@@ -119,7 +126,7 @@ def _number(version: str) -> tuple[int, ...]:
 
 
 async def _served(client: Client, manifest: JSON) -> bool:
-    if (manifest["apiVersion"], manifest["kind"]) not in _NEWER:
+    if (manifest["apiVersion"], manifest["kind"]) not in _MAY_LACK:
         return True
     try:
         await client(calls.raw("GET", resource_of(manifest).path(None)))

@@ -12,7 +12,7 @@ from athanor.api import crd
 from athanor.api.meta import API_VERSION, JSON
 from athanor.assembly import classes, rights
 from athanor.assembly.aggregated import VISIBILITY
-from athanor.assembly.install import gateway, submitter
+from athanor.assembly.install import gateway, monitoring, submitter
 from athanor.assembly.install.parts import (
     CONFINED,
     LABEL,
@@ -47,6 +47,7 @@ def manifests(wishes: Wishes) -> list[JSON]:
         *_defaults(),
         *_guards(wishes),
         *gateway.manifests(wishes),
+        *monitoring.manifests(wishes),
         _deployment(wishes),
     ]
     for manifest in made:

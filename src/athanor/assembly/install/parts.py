@@ -28,7 +28,10 @@ CONFINED: JSON = {
 
 
 class Wishes(Struct, frozen=True, kw_only=True):
-    """What may differ between installations. `api_port`: where the API server itself listens."""
+    """What may differ between installations. `api_port`: where the API server itself listens.
+
+    `dashboard` for Grafana, alert `rules` for the Prometheus operator: see `monitoring`.
+    """
 
     image: str
     namespace: str = "athanor-system"
@@ -38,6 +41,8 @@ class Wishes(Struct, frozen=True, kw_only=True):
     gateway_url: str = ""
     storage: str = "20Gi"
     api_port: int = 6443
+    dashboard: bool = False
+    rules: bool = False
 
 
 def way_out(wishes: Wishes) -> list[JSON]:

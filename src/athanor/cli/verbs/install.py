@@ -50,6 +50,8 @@ athanor install --image registry.example/athanor:1.1   # again: an upgrade"""
     type=click.IntRange(1, 65535),
     help="Where the API server itself listens (microk8s: 16443): the NetworkPolicies let it pass.",
 )
+@click.option("--dashboard", is_flag=True, help="Also a dashboard, for Grafana's sidecar.")
+@click.option("--rules", is_flag=True, help="Also alert rules for the Prometheus operator.")
 @click.option("--dry-run", is_flag=True, help="Print the objects instead; needs no server.")
 @click.option("--downgrade", is_flag=True, help="Go back to an older version than is installed.")
 @click.option("--wait", "within", default=120, metavar="S", show_default=True,

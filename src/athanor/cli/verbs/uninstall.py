@@ -30,9 +30,11 @@ def command(world: World, home: str, delete_data: bool, yes: bool) -> None:
         what = "the controllers AND every job, queue and result" if delete_data else "controllers"
         confirm(f"remove {what} from the cluster?")
 
+    wishes = Wishes(image="", namespace=home, dashboard=True, rules=True)
+
     async def work() -> None:
         async with apply.connected(world.kubeconfig, world.context) as client:
-            await apply.uninstall(client, Wishes(image="", namespace=home), told, data=delete_data)
+            await apply.uninstall(client, wishes, told, data=delete_data)
 
     try:
         loop.run(work())
