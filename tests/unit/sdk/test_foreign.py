@@ -390,6 +390,15 @@ def test_a_beamjob_is_a_cluster_and_a_role_that_submits() -> None:
     assert spec["runPolicy"] == {"backoffLimit": 4, "cleanPods": "None"}
     assert spec["processesPerReplica"] == 2
     assert made.lost == []
+    assert submit["restartPolicy"] == "OnFailure"
+
+
+def test_a_beamjob_that_submits_in_a_new_pod_each_time_does_so_here() -> None:
+    text = T9K_BEAM.replace("restartPolicy: OnFailure", "restartPolicy: Never")
+    made = read(text.replace("backoffLimit: 4", "completions: 1"))
+    assert made.manifest["spec"]["roles"][2]["restartPolicy"] == "OnFailure"
+    assert made.manifest["spec"]["runPolicy"]["backoffLimit"] == 6
+    assert not any("restartPolicy" in note for note in made.notes)
 
 
 def batch_job(**spec: object) -> Converted:

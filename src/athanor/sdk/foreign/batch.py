@@ -31,9 +31,7 @@ def job(given: Given, kind: str) -> JSON:
     spec = given.part("spec")
     ranks, paused = _ranks(spec)
     name = spec.take("template.spec.subdomain")
-    own = spec.take("template.spec.restartPolicy", "Never")
-    if own != "Never":
-        spec.note("template.spec.restartPolicy", f"{own}: a rank that fails gets a new pod")
+    renewed(spec)
     policy: JSON = {"backoffLimit": _retries(spec, ranks)}
     for field in ("activeDeadlineSeconds", "ttlSecondsAfterFinished"):
         if (value := spec.number(field)) is not None:
@@ -59,6 +57,13 @@ def job(given: Given, kind: str) -> JSON:
     else:
         made["spec"]["service"] = False
     return made
+
+
+def renewed(spec: Given) -> None:
+    """The pods' own restart policy: a Job tries again under either, by other means."""
+    own = spec.take("template.spec.restartPolicy", "Never")
+    if own != "Never":
+        spec.note("template.spec.restartPolicy", f"{own}: a rank that fails gets a new pod")
 
 
 def _ranks(spec: Given) -> tuple[int, bool]:
@@ -94,28 +99,23 @@ def _is_indexed(spec: Given) -> bool:
 
 
 def _told(spec: Given, template: JSON) -> JSON:
-    """A template whose containers know their index; what is malformed is left to the server."""
-    pod = template["spec"]
-    told = {
-        field: [_container(one) for one in pod[field]]
-        for field in ("initContainers", "containers") if isinstance(pod.get(field), list)
-    }  # fmt: skip
-    template = {**template, "spec": {**pod, **told}}
+    """A template whose containers know their index."""
+    template = shape.each_container(template, _container)
     if INDEXED in str(template):
         spec.note("template", f"pods have no {INDEXED}; their containers have {INDEX['name']}")
     return template
 
 
 def _container(given: JSON) -> JSON:
-    env = given.get("env") or [] if isinstance(given, dict) else None
-    if not isinstance(env, list):
+    told = shape.with_env(given, [INDEX])
+    if told is given:
         return given
     own = [
         {"name": one.get("name"), "value": INDEX["value"]}
         if isinstance(one, dict) and INDEXED in str(one.get("valueFrom")) else one
-        for one in env
+        for one in told["env"]
     ]  # fmt: skip
-    return {**given, "env": [INDEX, *own]}
+    return {**told, "env": own}
 
 
 def _unlabelled(template: JSON) -> JSON:

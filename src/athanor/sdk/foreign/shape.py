@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 
 from athanor.api.meta import API_VERSION, JSON
 from athanor.sdk.foreign.given import Given
@@ -134,3 +135,24 @@ def instead(part: Given, one: JSON, command: list[str] | None, name: str = "") -
             where = f"template.spec.containers[{all_.index(main)}].{field}"
             part.note(where, f"{shlex.join(map(str, said))}: {now}, there as here")
     return {**one, "template": with_command(template, command, name)}
+
+
+def each_container(template: JSON, change: Callable[[JSON], JSON]) -> JSON:
+    """A template whose containers, and those before them, are changed.
+
+    What is malformed is left to the server, which names it.
+    """
+    pod = template["spec"]
+    changed = {
+        field: [change(one) if isinstance(one, dict) else one for one in pod[field]]
+        for field in ("initContainers", "containers") if isinstance(pod.get(field), list)
+    }  # fmt: skip
+    return {**template, "spec": {**pod, **changed}}
+
+
+def with_env(container: JSON, env: list[JSON]) -> JSON:
+    """A container that is told variables before its own."""
+    own = container.get("env") or []
+    if not env or not isinstance(own, list):
+        return container
+    return {**container, "env": [*map(dict, env), *own]}

@@ -7,7 +7,7 @@ the submitting pod, whose end is the job's.
 from __future__ import annotations
 
 from athanor.api.meta import JSON
-from athanor.sdk.foreign import shape, t9k
+from athanor.sdk.foreign import batch, shape, t9k
 from athanor.sdk.foreign.given import Given
 
 SUBMIT = "submit"
@@ -90,8 +90,9 @@ def _submit(job: Given, spec: JSON) -> JSON:
             job.note(name, f"{value}: spec.runPolicy.{name} holds")
         else:
             spec["runPolicy"] = {**spec["runPolicy"], name: value}
-    policy = job.take("template.spec.restartPolicy", "Never")
-    one = shape.role(job, SUBMIT, policy)
+    spec["runPolicy"] = {"backoffLimit": batch.RETRIES, **spec["runPolicy"]}
+    batch.renewed(job)
+    one = shape.role(job, SUBMIT, "OnFailure")
     main = shape.container(one["template"])
     where = "template.spec.containers[0].args"
     words = shape.words(one["template"])
