@@ -166,3 +166,38 @@ def test_ray(console: Console, venv: str) -> None:
     accuracy = re.search(r"best alpha \S+ accuracy (0\.\d+)", log)
     assert accuracy is not None
     assert float(accuracy[1]) > 0.85
+
+
+RAYJOB = """
+apiVersion: ray.io/v1
+kind: RayJob
+metadata: {{name: imported}}
+spec:
+  entrypoint: python train_ray.py && echo "tag $TAG"
+  runtimeEnvYAML: "env_vars: {{TAG: told}}"
+  shutdownAfterJobFinishes: true
+  rayClusterSpec:
+    headGroupSpec:
+      rayStartParams: &small {{num-cpus: "1", object-store-memory: "80000000"}}
+      template: &pod
+        spec:
+          containers:
+          - name: ray
+            image: venv://{venv}
+            workingDir: {folder}
+            resources: {{requests: {{cpu: 500m}}}}
+    workerGroupSpecs:
+    - {{groupName: small, replicas: 1, minReplicas: 1, maxReplicas: 1, rayStartParams: *small,
+       template: *pod}}
+"""
+
+
+def test_a_rayjob_of_kuberay_runs_as_it_is(console: Console, venv: str) -> None:
+    shutil.copy(EXAMPLES / "train_ray.py", console.project)
+    (console.project / "rayjob.yaml").write_text(RAYJOB.format(venv=venv, folder=console.project))
+    console.run("import", "rayjob.yaml", "--submit", "--strict")
+    said = console.run("wait", "imported", "--timeout", "600s", code=None, seconds=630)
+    log = console.run("logs", "imported")
+    assert "imported is Succeeded" in said, said + log + console.run("why", "imported")
+    assert "8 fits on 2 nodes of 2" in log
+    assert "tag told" in log

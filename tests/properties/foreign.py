@@ -212,6 +212,122 @@ _CRON = """
 """
 
 
+_RAY = f"""
+  entrypoint: python t.py
+  entrypointNumCpus: 0.5
+  entrypointNumGpus: 1
+  entrypointResources: '{{"a": 1}}'
+  runtimeEnvYAML: "working_dir: https://x/y.zip\\npip: [requests]\\nenv_vars:\\n  A: c"
+  jobId: j
+  metadata: {{k: v}}
+  submissionMode: HTTPMode
+  submitterConfig: {{backoffLimit: 3}}
+  submitterPodTemplate: {{spec: {{containers: [{{name: s, image: i}}]}}}}
+  clusterSelector: {{ray.io/cluster: c}}
+  managedBy: ray.io/kuberay-operator
+  deletionStrategy: {{onSuccess: {{policy: DeleteCluster}}, onFailure: {{policy: DeleteNone}}}}
+  activeDeadlineSeconds: 60
+  preRunningDeadlineSeconds: 30
+  backoffLimit: 2
+  ttlSecondsAfterFinished: 9
+  shutdownAfterJobFinishes: true
+  suspend: true
+  rayClusterSpec:
+    rayVersion: 2.52.0
+    enableInTreeAutoscaling: true
+    suspend: false
+    managedBy: ray.io/kuberay-operator
+    upgradeStrategy: {{type: Recreate}}
+    authOptions: {{mode: token}}
+    autoscalerOptions: {{idleTimeoutSeconds: 60, upscalingMode: Default, image: a}}
+    headServiceAnnotations: {{a: b}}
+    gcsFaultToleranceOptions: {{redisAddress: r, redisPassword: {{value: p}}}}
+    historyServerOptions: {{collectorOptions: {{image: c}}}}
+    networkPolicy: {{mode: DenyAll, head: {{ingressRules: [{{ports: [{{port: 1}}]}}]}}}}
+    tlsOptions: {{enabled: true}}
+    headGroupSpec:
+      serviceType: ClusterIP
+      enableIngress: true
+      ingressOptions: {{host: h}}
+      headService: {{metadata: {{name: s}}}}
+      labels: {{l: m}}
+      resources: {{custom: "3", odd: word}}
+      rayStartParams:
+        {{dashboard-host: 0.0.0.0, num-cpus: "0", num-gpus: "1", object-store-memory: "100",
+         memory: 1Gi, resources: '"{{\\"tag\\": 1}}"', labels: l=m, temp-dir: /tmp}}
+      template:{_POD}
+    workerGroupSpecs:
+    - groupName: Small-Group
+      replicas: 2
+      minReplicas: 0
+      maxReplicas: 5
+      numOfHosts: 2
+      idleTimeoutSeconds: 60
+      priority: 1
+      suspend: true
+      scaleStrategy: {{workersToDelete: [a]}}
+      labels: {{l: m}}
+      resources: {{CPU: "3"}}
+      rayStartParams: {{num-cpus: "2"}}
+      template:{_POD}
+    - groupName: big
+      replicas: 3
+      minReplicas: 3
+      maxReplicas: 4
+      template:{_POD}"""
+_RAY_FIXED = f"""
+  entrypoint: python t.py
+  submissionMode: InteractiveMode
+  shutdownAfterJobFinishes: false
+  runtimeEnvYAML: "pip: {{packages: [requests], pip_check: true}}\\nenv_vars:\\n  A: c"
+  rayClusterSpec:
+    enableInTreeAutoscaling: false
+    headGroupSpec:
+      template:{_POD}
+    workerGroupSpecs:
+    - {{groupName: w, replicas: 2, minReplicas: 1, maxReplicas: 4}}"""
+_VOLCANO = f"""
+  schedulerName: volcano
+  minAvailable: 3
+  minSuccess: 2
+  queue: q
+  priorityClassName: high
+  maxRetry: 5
+  ttlSecondsAfterFinished: 9
+  runningEstimate: 1h30m0s
+  networkTopology: {{mode: hard, highestTierAllowed: 2}}
+  plugins:
+    PLUGINS
+    svc: [--publish-not-ready-addresses=true]
+    ssh: [--no-root]
+    env: []
+    other: [--x]
+  volumes:
+  - {{mountPath: /in, volumeClaimName: c}}
+  - {{mountPath: /out, volumeClaim: {{accessModes: [ReadWriteOnce], storageClassName: s}}}}
+  policies:
+  - {{event: PodEvicted, action: RestartJob}}
+  - {{events: [PodFailed, PodPending], action: AbortJob, timeout: 10m}}
+  tasks:
+  - name: boss
+    replicas: 1
+    minAvailable: 1
+    policies: [{{event: TaskCompleted, action: CompleteJob}}]
+    template:{_POD.replace("[python, t.py]", "[cat, /etc/volcano/w.host]")}
+            hostname: x
+  - name: w
+    replicas: 4
+    minAvailable: 2
+    maxRetry: 2
+    topologyPolicy: best-effort
+    dependsOn: {{name: [boss], iteration: any}}
+    partitionPolicy: {{totalPartitions: 2, partitionSize: 2, networkTopology: {{mode: soft}}}}
+    policies:
+    - {{exitCode: 3, action: RestartJob}}
+    - {{event: "*", action: RestartTask}}
+    template:{_POD.replace("[python, t.py]", "[/usr/sbin/sshd, -D]")}"""
+
+
 def _batch(kind: str, spec: str) -> str:
     return f"apiVersion: batch/v1\nkind: {kind}{_META}spec:{spec}\nstatus: {{active: 1}}\n"
 
@@ -328,6 +444,17 @@ spec:
         _CRON + "    metadata: {labels: {l: m}, finalizers: [f]}\n    spec:\n"
         + _indented(_indented(_JOB)),
     ),
+    "RayJob": f"apiVersion: ray.io/v1\nkind: RayJob{_META}spec:{_RAY}\n",
+    "RayJob of a fixed size": f"apiVersion: ray.io/v1\nkind: RayJob{_META}spec:{_RAY_FIXED}\n",
+    **{
+        f"Volcano Job {name}": f"apiVersion: batch.volcano.sh/v1alpha1\nkind: Job{_META}"
+        f"spec:{_VOLCANO.replace('PLUGINS', plugins)}\nstatus: {{running: 1}}\n"
+        for name, plugins in {
+            "generic": "hcclrank: []", "mpi": "mpi: [--master=boss, --worker=w, --port=22]",
+            "pytorch": "pytorch: [--master=boss, --worker=w]",
+            "tensorflow": "tensorflow: [--chief=boss, --worker, w]",
+        }.items()
+    },
     "ColossalAIJob 2024": _t9k(
         "ColossalAIJob",
         "  ssh: {authMountPath: /root/.ssh, sshdPath: /s}\n"

@@ -46,7 +46,9 @@ VERBS: dict[str, Verb] = {
         "attach", _JOBS, "Follow what a running rank prints from now on, and pass input on."
     ),
     "cp": Verb("cp", _JOBS, "Copy a file or folder to or from a rank of a job."),
-    "import": Verb("import_", _JOBS, "Turn jobs of Kubernetes, Kubeflow and T9k into ours."),
+    "import": Verb(
+        "import_", _JOBS, "Turn jobs of Kubernetes, Kubeflow, Ray, Volcano, T9k into ours."
+    ),
     "debug": Verb("debug", _JOBS, "Start a copy of a job whose ranks wait; let them run."),
     "prune": Verb(
         "prune", _JOBS, "Delete jobs that finished a while ago, with their pods and logs."

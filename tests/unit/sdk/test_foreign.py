@@ -225,9 +225,93 @@ spec:
     metadata: {{labels: {{team: x}}}}
     spec: {{managedBy: somebody/else, template: {POD.replace("X", "Never")}}}
 """
+RAY = """
+apiVersion: ray.io/v1
+kind: RayJob
+metadata: {name: a}
+spec:
+  entrypoint: python t.py --lr 1 && echo done
+  runtimeEnvYAML: |
+    pip: [requests]
+    env_vars: {LEVEL: 3}
+    working_dir: https://x/y.zip
+  activeDeadlineSeconds: 60
+  preRunningDeadlineSeconds: 30
+  ttlSecondsAfterFinished: 0
+  shutdownAfterJobFinishes: true
+  rayClusterSpec:
+    rayVersion: 2.52.0
+    enableInTreeAutoscaling: true
+    headGroupSpec:
+      rayStartParams: {num-cpus: "0", dashboard-host: 0.0.0.0, resources: '"{\\"tag\\": 1}"'}
+      template: {spec: {containers: [{name: h, image: i, env: [{name: LEVEL, value: "1"}]}]}}
+    workerGroupSpecs:
+    - groupName: Small
+      replicas: 2
+      minReplicas: 1
+      maxReplicas: 4
+      numOfHosts: 2
+      rayStartParams: {}
+      template: {spec: {containers: [{name: w, image: i, args: [sleep]}, {name: side, image: j}]}}
+    - {groupName: big, minReplicas: 3, maxReplicas: 5, resources: {GPU: "2", memory: 1Ki},
+       template: {spec: {containers: [{name: w, image: i}]}}}
+"""
+VOLCANO = f"""
+apiVersion: batch.volcano.sh/v1alpha1
+kind: Job
+metadata: {{name: a}}
+spec:
+  schedulerName: volcano
+  minAvailable: 3
+  minSuccess: 1
+  queue: q
+  priorityClassName: high
+  maxRetry: 5
+  ttlSecondsAfterFinished: 9
+  runningEstimate: 1h30m0s
+  plugins: {{svc: [], env: []}}
+  volumes:
+  - {{mountPath: /in, volumeClaimName: data}}
+  - {{mountPath: /out, volumeClaim: {{storageClassName: s}}}}
+  policies: [{{event: PodEvicted, action: RestartJob}}, {{event: PodFailed, action: AbortJob}}]
+  tasks:
+  - name: lead
+    replicas: 1
+    policies: [{{event: TaskCompleted, action: CompleteJob}}]
+    template: {POD.replace("X", "Never")}
+  - name: work-er
+    replicas: 2
+    policies: [{{exitCode: 3, action: RestartTask}}]
+    template: {POD.replace("X", "Never")}
+"""
+VOLCANO_MPI = f"""
+apiVersion: batch.volcano.sh/v1alpha1
+kind: Job
+metadata: {{name: a}}
+spec:
+  minAvailable: 2
+  plugins: {{mpi: [--master=boss, --worker, w, --port=22], svc: [], ssh: []}}
+  tasks:
+  - {{name: boss, replicas: 1, template: {POD.replace("X", "OnFailure")}}}
+  - name: w
+    replicas: 2
+    template: {{spec: {{containers: [{{name: w, image: i, command: [/usr/sbin/sshd, -D]}}]}}}}
+"""
+VOLCANO_TORCH = f"""
+apiVersion: batch.volcano.sh/v1alpha1
+kind: Job
+metadata: {{name: a}}
+spec:
+  plugins: {{pytorch: [--master=boss]}}
+  policies: [{{event: PodFailed, action: RestartJob}}]
+  tasks:
+  - {{name: worker, replicas: 2, template: {POD.replace("X", "OnFailure")}}}
+  - {{name: boss, replicas: 1, template: {POD.replace("X", "OnFailure")}}}
+"""
 EVERY = (
     KUBEFLOW, TF, MPI, TRAIN, T9K_TORCH, T9K_GENERIC, T9K_DEEPSPEED, T9K_MPI, T9K_MPI_2025,
-    T9K_BOARD, T9K_COLOSSAL, T9K_BEAM, JOB, CRON,
+    T9K_BOARD, T9K_COLOSSAL, T9K_BEAM, JOB, CRON, RAY,
+    VOLCANO, VOLCANO_MPI, VOLCANO_TORCH,
 )  # fmt: skip
 
 
@@ -487,6 +571,149 @@ def test_a_cronjob_is_a_cron_of_its_job() -> None:
     assert command(template["spec"]["roles"][0]) == ["python", "t.py"]
     assert made.lost == ["spec.jobTemplate.spec.managedBy: somebody/else"]
     assert not made.notes
+
+
+def variables(role: JSON) -> dict[str, str]:
+    return {one["name"]: one["value"] for one in container(role).get("env", [])}
+
+
+def test_a_rayjob_is_a_head_that_runs_the_entrypoint_and_its_groups() -> None:
+    made = read(RAY)
+    spec = made.manifest["spec"]
+    head, small, big = spec["roles"]
+    assert (spec["framework"], spec["environment"]) == ("ray", {"requirements": ["requests"]})
+    assert command(head) == ["sh", "-c", "python t.py --lr 1 && echo done"]
+    assert variables(head) == {
+        "RAY_CPUS": "0", "RAY_OVERRIDE_RESOURCES": '{"tag": 1}', "LEVEL": "3",
+    }  # fmt: skip
+    assert command(small) == command(big) == []
+    assert "args" not in container(small)
+    assert variables(small) == {"LEVEL": "3"}
+    assert variables(big)["RAY_OVERRIDE_RESOURCES"] == '{"GPU": 2, "memory": 1024}'
+    assert [(one["name"], one.get("replicas", 1)) for one in spec["roles"]] == [
+        ("head", 1), ("small", 8), ("big", 3),
+    ]  # fmt: skip
+    assert spec["elastic"] == {"min": 2, "max": 8, "role": "small"}
+    assert made.lost == ["spec.runtimeEnvYAML.working_dir: https://x/y.zip"]
+    groups = "spec.rayClusterSpec.workerGroupSpecs"
+    assert [note.split(": ")[0] for note in made.notes] == [
+        "spec.rayClusterSpec.headGroupSpec.rayStartParams.dashboard-host",
+        "spec.rayClusterSpec.headGroupSpec.template.spec.containers[0].env",
+        "spec.rayClusterSpec.enableInTreeAutoscaling",
+        f"{groups}[0].numOfHosts",
+        f"{groups}[0].replicas",
+        f"{groups}[0].template.spec.containers[0].args",
+        f"{groups}[1].maxReplicas",
+        "spec.rayClusterSpec.rayVersion",
+    ]
+
+
+def test_a_rayjob_tries_its_entrypoint_once_unless_it_says_more() -> None:
+    """There it is 0 unless said, and workers that fail are never counted."""
+    once = read(RAY).manifest["spec"]
+    assert once["runPolicy"] == {"activeDeadlineSeconds": 60, "startingDeadlineSeconds": 30}
+    assert [one["restartPolicy"] for one in once["roles"]] == ["Never", "OnFailure", "OnFailure"]
+    often = read(RAY.replace("ttlSecondsAfterFinished: 0", "backoffLimit: 2")).manifest["spec"]
+    assert often["runPolicy"]["backoffLimit"] == 2
+    assert often["roles"][0]["restartPolicy"] == "OnFailure"
+
+
+@pytest.mark.parametrize("said", ["submissionMode: InteractiveMode", "entrypoint: ''"])
+def test_a_head_that_is_given_nothing_to_run_waits(said: str) -> None:
+    entrypoint = "entrypoint: python t.py --lr 1 && echo done"
+    kept = said if said.startswith("entrypoint") else f"{entrypoint}\n  {said}"
+    made = read(RAY.replace(entrypoint, kept))
+    assert command(made.manifest["spec"]["roles"][0]) == ["sleep", "infinity"]
+    assert any(note.startswith("spec.entrypoint: ") for note in made.notes)
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "word"])
+def test_a_runtime_environment_that_cannot_be_read_is_refused(text: str) -> None:
+    spec = {"runtimeEnvYAML": text}
+    with pytest.raises(ValueError, match="spec.runtimeEnvYAML"):
+        convert({"apiVersion": "ray.io/v1", "kind": "RayJob", "spec": spec})
+
+
+def test_a_volcano_job_is_generic_and_knows_its_hosts() -> None:
+    made = read(VOLCANO)
+    spec = made.manifest["spec"]
+    lead, worker = spec["roles"]
+    assert (spec["framework"], "service" in spec) == ("generic", False)
+    assert [one["restartPolicy"] for one in (lead, worker)] == ["Never", "ExitCode"]
+    assert spec["runPolicy"] == {
+        "backoffLimit": 5, "ttlSecondsAfterFinished": 9, "retryableExitCodes": [3],
+    }  # fmt: skip
+    assert spec["successRules"] == [{"ranks": {"lead": []}}]
+    assert spec["scheduling"] == {
+        "queue": "q", "priorityClassName": "high", "estimatedRuntimeSeconds": 5400,
+    }  # fmt: skip
+    told = variables(worker)
+    assert told["VC_TASK_INDEX"] == "$(ATHANOR_RANK)"
+    assert told["VC_WORK_ER_NUM"] == "2"
+    assert told["VC_WORK_ER_HOSTS"].split(",")[1] == "$(ATHANOR_JOB)-work-er-1.$(ATHANOR_JOB)"
+    assert container(lead)["volumeMounts"] == [{"name": "claim-0", "mountPath": "/in"}]
+    assert lead["template"]["spec"]["volumes"] == [
+        {"name": "claim-0", "persistentVolumeClaim": {"claimName": "data"}}
+    ]
+    assert made.lost == [
+        "spec.minSuccess: 1",
+        "spec.volumes[1].mountPath: /out",
+        "spec.volumes[1].volumeClaim.storageClassName: s",
+    ]
+    assert [note.split(": ")[0] for note in made.notes] == [
+        "spec.policies[0]",
+        "spec.tasks[1].policies[0]",
+        "spec.tasks[1].template.spec.restartPolicy",
+        "spec.schedulerName",
+    ]
+
+
+def test_a_volcano_job_whose_pods_have_no_names_has_no_service() -> None:
+    made = read(VOLCANO.replace("svc: [], ", "")).manifest["spec"]
+    assert made["service"] is False
+    assert "VC_LEAD_HOSTS" not in variables(made["roles"][0])
+
+
+def test_a_volcano_job_of_mpi_has_a_launcher() -> None:
+    made = read(VOLCANO_MPI)
+    spec = made.manifest["spec"]
+    launcher, worker = spec["roles"]
+    assert (spec["framework"], launcher["name"], worker["name"]) == ("mpi", "launcher", "worker")
+    assert variables(launcher)["MPI_HOST"].startswith("$(ATHANOR_JOB)-worker-0.")
+    assert "MPI_HOST" not in variables(worker)
+    assert command(worker) == []
+    assert any(note.startswith("spec.minAvailable: ") for note in made.notes)
+    assert not made.lost
+
+
+def test_a_volcano_job_of_pytorch_has_its_master_first() -> None:
+    spec = read(VOLCANO_TORCH).manifest["spec"]
+    assert [one["name"] for one in spec["roles"]] == ["master", "worker"]
+    assert [one["restartPolicy"] for one in spec["roles"]] == ["OnFailure", "OnFailure"]
+    assert "successRules" not in spec
+
+
+@pytest.mark.parametrize(
+    ("policy", "restarts", "told"),
+    [
+        ("{event: PodFailed, action: RestartPod}", "OnFailure", False),
+        ("{event: PodFailed, action: RestartJob}", "OnFailure", True),
+        ("{event: '*', action: TerminateJob}", "Never", True),
+        ("{event: PodFailed, action: CompleteJob}", "OnFailure", True),
+        ("{event: Unknown, action: RestartJob}", "OnFailure", True),
+        ("{exitCode: 3, action: AbortJob}", "OnFailure", True),
+        ("{events: [PodFailed, PodEvicted], action: RestartPod}", "OnFailure", True),
+    ],
+)
+def test_a_policy_of_volcano_holds_or_is_told(policy: str, restarts: str, told: bool) -> None:
+    made = read(f"""
+apiVersion: batch.volcano.sh/v1alpha1
+kind: Job
+spec: {{policies: [{policy}], tasks: [{{replicas: 2, template: {POD.replace("X", "OnFailure")}}}]}}
+""")
+    (role,) = made.manifest["spec"]["roles"]
+    assert (role["name"], role["replicas"], role["restartPolicy"]) == ("default0", 2, restarts)
+    assert any(note.startswith("spec.policies[0]: ") for note in made.notes) == told
 
 
 @pytest.mark.parametrize(("when", "field"), [("@every 1h", "schedule"), ("@daily", "timeZone")])

@@ -27,7 +27,7 @@ kubectl get cronjob nightly -o yaml | athanor import - --submit"""
 @click.option("--submit", is_flag=True, help="Create the jobs instead of printing them.")
 @click.option("--strict", is_flag=True, help="Fail when anything would be lost.")
 def command(world: World, file: str, submit: bool, strict: bool) -> int:
-    """Turn jobs of Kubernetes, Kubeflow and T9k into ours.
+    """Turn jobs of Kubernetes, Kubeflow, Ray, Volcano, T9k into ours.
 
     Prints the objects; what could not be taken over is listed on standard error.
     """

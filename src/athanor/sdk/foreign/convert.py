@@ -7,7 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct
 
 from athanor.api.meta import JSON
-from athanor.sdk.foreign import batch, batch_cron, kubeflow, t9k, t9k_beam, t9k_mpi
+from athanor.sdk.foreign import (
+    batch,
+    batch_cron,
+    kubeflow,
+    kuberay,
+    t9k,
+    t9k_beam,
+    t9k_mpi,
+    volcano,
+)
 from athanor.sdk.foreign.given import Given
 
 Reader = Callable[[Given, str], JSON]
@@ -23,6 +32,8 @@ READERS: Mapping[tuple[str, str], Reader] = {
     ("batch.tensorstack.dev", "BeamJob"): t9k_beam.read,
     ("batch", "Job"): batch.job,
     ("batch", "CronJob"): batch_cron.cron,
+    ("ray.io", "RayJob"): kuberay.job,
+    ("batch.volcano.sh", "Job"): volcano.job,
 }
 """(API group, kind) → how it is read."""
 
