@@ -201,3 +201,49 @@ def test_a_rayjob_of_kuberay_runs_as_it_is(console: Console, venv: str) -> None:
     assert "imported is Succeeded" in said, said + log + console.run("why", "imported")
     assert "8 fits on 2 nodes of 2" in log
     assert "tag told" in log
+
+
+VOLCANO = """
+apiVersion: batch.volcano.sh/v1alpha1
+kind: Job
+metadata: {{name: moved}}
+spec:
+  minAvailable: 3
+  plugins: {{mpi: [--master=boss, --worker=hand], env: [], svc: []}}
+  tasks:
+  - name: boss
+    replicas: 1
+    policies: [{{event: TaskCompleted, action: CompleteJob}}]
+    template:
+      spec:
+        containers:
+        - name: main
+          image: venv://{venv}
+          workingDir: {folder}
+          command: [sh, -c, 'mpiexec -hosts $MPI_HOST -n $VC_HAND_NUM python add.py']
+  - name: hand
+    replicas: 2
+    template:
+      spec:
+        containers:
+        - name: main
+          image: venv://{venv}
+          workingDir: {folder}
+          command: [/usr/sbin/sshd, -D]
+"""
+
+
+def test_a_volcano_job_of_mpi_starts_processes_without_its_sshd(
+    console: Console, venv: str
+) -> None:
+    (console.project / "add.py").write_text(
+        "from mpi4py import MPI\nworld = MPI.COMM_WORLD\n"
+        "print('sum', world.allreduce(world.rank + 1), 'of', world.size, flush=True)\n"
+    )
+    (console.project / "volcano.yaml").write_text(VOLCANO.format(venv=venv, folder=console.project))
+    told = console.run("import", "volcano.yaml", "--submit")
+    assert "the role is called launcher" in told
+    said = console.run("wait", "moved", "--timeout", "120s", code=None, seconds=150)
+    log = console.run("logs", "moved")
+    assert "moved is Succeeded" in said, said + log + console.run("why", "moved")
+    assert log.count("sum 3 of 2") == 2
