@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -35,8 +36,21 @@ class Invariants:
 
     def written(self, served: Any, old: JSON | None, new: JSON | None) -> None:
         """One write: an object before and after. What is broken is kept: nobody may catch it."""
-        try:
+        with self._keeping():
             self._check(served, old, new)
+
+    def listed(self, gangs: Iterable[tuple[JSON | None, JSON]]) -> None:
+        """Gangs as a list tells them, before and after: of one moment, what was missed and all."""
+        for old, new in gangs:
+            with self._keeping():
+                self._gang(old, new)
+        with self._keeping():
+            self._check_capacity()
+
+    @contextmanager
+    def _keeping(self) -> Iterator[None]:
+        try:
+            yield
         except AssertionError as wrong:
             self.broken.append(str(wrong))
 
@@ -46,6 +60,7 @@ class Invariants:
             self._job(msgspec.convert(old, TrainingJob), msgspec.convert(new, TrainingJob))
         elif kind == "Gang":
             self._gang(old, new)
+            self._check_capacity()
         elif kind == "Pod" and new is not None:
             self._pod()
             self._run(new, made=old is None)
@@ -75,7 +90,6 @@ class Invariants:
             return
         self._places[after.metadata.uid] = after.status.admission.generation
         self._holding[name] = _cpus(after)
-        self._check_capacity()
 
     def _check_capacity(self) -> None:
         total: Counter[str] = Counter()

@@ -33,13 +33,13 @@ def job(phase: str, retries: int = 0) -> JSON:
     return {"metadata": {"name": "j"}, "spec": {"runPolicy": {"backoffLimit": 1}}, "status": status}
 
 
-def gang(phase: str, count: int = 1) -> JSON:
+def gang(phase: str, count: int = 1, name: str = "g") -> JSON:
     asks = {"resources": {"requests": {"cpu": "2"}}}
     sets = [{"name": "w", "count": count, "template": {"spec": {"containers": [asks]}}}]
     placement = {"podSet": "w", "count": count, "nodes": [{"prefix": "n", "each": count}]}
     admission = {"queue": "q", "pool": "p", "placements": [placement]}
     return {
-        "metadata": {"name": "g"}, "spec": {"podSets": sets},
+        "metadata": {"name": name}, "spec": {"podSets": sets},
         "status": {"phase": phase, "admission": admission},
     }  # fmt: skip
 
@@ -56,6 +56,15 @@ def gang(phase: str, count: int = 1) -> JSON:
 )
 def test_a_broken_rule_is_told(kind: str, old: JSON | None, new: JSON, words: str) -> None:
     assert any(words in told for told in written(kind, old, new))
+
+
+def test_what_a_list_tells_is_of_one_moment() -> None:
+    rules, one, other = Invariants(4, {}), gang("Running", 2, "one"), gang("Running", 2, "other")
+    rules.written(Served("Gang"), None, one)
+    rules.listed([(None, other), (one, gang("Succeeded", 2, "one"))])
+    assert not rules.broken
+    rules.listed([(None, gang("Running", 1, "third"))])
+    assert rules.broken == ["n has 4 CPUs, 6 are given away"]
 
 
 def test_what_is_right_is_not_told() -> None:

@@ -106,14 +106,23 @@ class Gangs(Watcher[Whole]):
         self._known[f"{value.metadata.uid}/new"] = manifest
         return value
 
+    def replace(self, values: list[Whole], revision: str) -> None:
+        """A list is of one moment: several gangs may have changed while nobody heard of it."""
+        self._invariants.listed([self._moved(value) for value in values])
+
     def saw(self, value: Whole, deleted: bool) -> None:
         """One gang changed."""
-        uid = value.metadata.uid
-        new, old = self._known.pop(f"{uid}/new"), self._known.get(uid)
+        old, new = self._moved(value)
         served = SimpleNamespace(resource=GANGS)
         self._invariants.written(served, old, None if deleted else new)
+
+    def _moved(self, value: Whole) -> tuple[JSON | None, JSON]:
+        """The gang before and after."""
+        uid = value.metadata.uid
+        new, old = self._known.pop(f"{uid}/new"), self._known.get(uid)
         self.phases[value.metadata.name] = (new.get("status") or {}).get("phase", "Pending")
         self._known[uid] = new
+        return old, new
 
 
 class Trial:
