@@ -121,6 +121,8 @@ class Door:
                     following = asyncio.ensure_future(anext(chunks, None))
         finally:
             following.cancel()
+            if answer.connection is not None and answer.connection.transport is not None:
+                answer.connection.transport.abort()  # TLS could not take leave of what is not read
         return _cut(request)
 
 
