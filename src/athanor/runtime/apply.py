@@ -3,6 +3,7 @@
 That a thing exists already (create), is gone already (patch, replace, delete) or has a successor
 (delete by uid) is as good as done; who keeps the object is told that it is gone, for a watch that
 is cut off does not. A conflict, and every other refusal, goes up: the controller plans again.
+A write that got no answer, or a server's error, may have happened all the same: it is in doubt.
 Neighbours of one sort in a plan (a gang's Service and pods) go out together.
 """
 
@@ -48,13 +49,41 @@ class Answers(Protocol):
         """The server has no object of this name; the one with this uid was known before."""
 
 
-async def apply(client: Client, plan: Plan, recorder: Recorder, answers: Answers) -> None:
-    """Carry the plan out. Raises the first ApiError of the first group that has one."""
+Place = tuple[Resource, str, str]
+"""An object by its namespace ("" for none) and name."""
+
+
+async def apply(
+    client: Client, plan: Plan, recorder: Recorder, answers: Answers, doubts: set[Place]
+) -> None:
+    """Carry the plan out. Raises the first ApiError of the first group that has one.
+
+    Known objects that may or may not have been changed are added to `doubts`.
+    """
     for group in _groups(plan.actions):
         if len(group) == 1:
-            await _one(client, group[0], recorder, answers)
+            await _one(client, group[0], recorder, answers, doubts)
         else:
-            await _together([_one(client, action, recorder, answers) for action in group])
+            await _together([_one(client, one, recorder, answers, doubts) for one in group])
+
+
+async def settle(client: Client, answers: Answers, doubts: set[Place]) -> None:
+    """Ask how the objects in doubt are now. Raises ApiError; what is not answered stays in doubt.
+
+    Who plans without would guess: room that was given away would be given away again.
+    """
+    for place in list(doubts):
+        resource, namespace, name = place
+        held = answers.held(*place)
+        try:
+            answer = await client(calls.raw("GET", resource.path(namespace or None, name)))
+        except ApiError as problem:
+            if problem.reason != "NotFound":
+                raise
+            answers.gone(*place, held)
+        else:
+            answers.wrote(resource, answer)
+        doubts.discard(place)
 
 
 def _groups(actions: Sequence[Action]) -> Iterator[list[Action]]:
@@ -81,7 +110,9 @@ async def _together(work: Sequence[Awaitable[None]]) -> None:
             raise outcome
 
 
-async def _one(client: Client, action: Action, recorder: Recorder, answers: Answers) -> None:
+async def _one(
+    client: Client, action: Action, recorder: Recorder, answers: Answers, doubts: set[Place]
+) -> None:
     match action:
         case Create(resource, manifest):
             call, forgiven = calls.create(resource, manifest), {"AlreadyExists"}
@@ -107,8 +138,10 @@ async def _one(client: Client, action: Action, recorder: Recorder, answers: Answ
         answer = await client(call)
     except ApiError as problem:
         if isinstance(action, Evict) and action.insists and problem.reason not in forgiven:
-            await _one(client, _overruling(action), recorder, answers)
+            await _one(client, _overruling(action), recorder, answers, doubts)
             return
+        if problem.code >= 500 and held:
+            doubts.add(place)
         if problem.reason not in forgiven:
             raise
         if problem.reason == "NotFound" and held and problem.name == name:

@@ -16,7 +16,7 @@ from athanor.api.meta import JSON, Object
 from athanor.api.registry import Resource
 from athanor.client.protocol import Client
 from athanor.kit.clock import Clock
-from athanor.runtime.apply import Answers, apply
+from athanor.runtime.apply import Answers, Place, apply, settle
 from athanor.runtime.cache import Cache, Caches, Changed, Key
 from athanor.runtime.controller import Controller, Watch
 from athanor.runtime.events import Recorder
@@ -72,6 +72,7 @@ class Loop:
         self._answers = answers
         self._world = _Seen(caches)
         self._recorder = Recorder(f"athanor-{controller.name}", clock)
+        self._doubts: set[Place] = set()
         self._news = asyncio.Event()
         self._rested = 0.0
 
@@ -128,6 +129,8 @@ class Loop:
             self._news.set()
 
     async def _round(self, key: Key) -> float | None:
+        if self._doubts:
+            await settle(self._client, self._answers, self._doubts)
         began = self._clock.monotonic()
         observed = self.controller.observe(self._world, key)
         self.measures.runs += 1
@@ -138,7 +141,7 @@ class Loop:
         self._rested = planned + (planned - began) * self.controller.rest
         self.measures.planning_seconds += planned - began
         self.measures.actions += len(plan.actions)
-        await apply(self._client, plan, self._recorder, self._answers)
+        await apply(self._client, plan, self._recorder, self._answers, self._doubts)
         self.measures.applying_seconds += self._clock.monotonic() - planned
         return plan.again_after
 

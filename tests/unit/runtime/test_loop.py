@@ -164,6 +164,52 @@ def test_a_status_is_replaced_as_it_was_decided() -> None:
     virtual.run(main)
 
 
+def test_nothing_is_planned_before_the_fate_of_an_unanswered_write_is_known() -> None:
+    looks: list[dict[str, str]] = []
+    asked: list[str] = []
+
+    def plan(seen: Any, now: float) -> Plan:
+        held, _ = seen
+        if held.metadata.name != "a":
+            return Plan()
+        looks.append(dict(held.data))
+        if held.data.get("n"):
+            return Plan()
+        return Plan((
+            Patch(resource=MAPS, name="a", namespace="default", body={"data": {"n": "1"}}),
+        ))  # fmt: skip
+
+    async def silent() -> AsyncGenerator[bytes, None]:
+        await asyncio.get_running_loop().create_future()
+        yield b""
+
+    def losing(handle: Handle) -> Handle:
+        """Watches say nothing. The answer to the write is lost, and those to two questions."""
+
+        async def answer(request: Request) -> Answer:
+            answered = await handle(request)
+            if isinstance(answered, Stream) and "configmaps" in request.path:
+                return Stream(chunks=silent(), status=answered.status)
+            if request.path.endswith("/configmaps/a"):
+                asked.append(request.method)
+                if len(asked) <= 3:
+                    raise ApiError("ServiceUnavailable", "the answer was lost")
+            return answered
+
+        return answer
+
+    async def main() -> None:
+        async with lab.server() as bed:
+            await bed.create(config("a"), ConfigMap)
+            running = Running(bed, plan, losing)
+            await asyncio.sleep(60)
+            assert looks[0] == {} and looks[1:] and all(look == {"n": "1"} for look in looks[1:])
+            assert asked == ["PATCH", "GET", "GET", "GET"]
+            await running.stop()
+
+    virtual.run(main)
+
+
 def test_a_write_that_finds_nothing_ends_what_a_cut_off_watch_still_shows() -> None:
     looks: list[str] = []
 
