@@ -72,18 +72,21 @@ async def settle(client: Client, answers: Answers, doubts: set[Place]) -> None:
 
     Who plans without would guess: room that was given away would be given away again.
     """
-    for place in list(doubts):
-        resource, namespace, name = place
-        held = answers.held(*place)
-        try:
-            answer = await client(calls.raw("GET", resource.path(namespace or None, name)))
-        except ApiError as problem:
-            if problem.reason != "NotFound":
-                raise
-            answers.gone(*place, held)
-        else:
-            answers.wrote(resource, answer)
-        doubts.discard(place)
+    await _together([_ask(client, answers, doubts, place) for place in list(doubts)])
+
+
+async def _ask(client: Client, answers: Answers, doubts: set[Place], place: Place) -> None:
+    resource, namespace, name = place
+    held = answers.held(*place)
+    try:
+        answer = await client(calls.raw("GET", resource.path(namespace or None, name)))
+    except ApiError as problem:
+        if problem.reason != "NotFound":
+            raise
+        answers.gone(*place, held)
+    else:
+        answers.wrote(resource, answer)
+    doubts.discard(place)
 
 
 def _groups(actions: Sequence[Action]) -> Iterator[list[Action]]:
