@@ -147,8 +147,12 @@ def test_jupyterlab_in_a_browser(console: Console) -> None:
         return ran.stdout
 
     assert browse("work").strip() == "42"
-    done = status(console, "lab")["activity"]
-    assert isinstance(done, dict) and done.get("web")
+
+    def told() -> bool | None:
+        done = status(console, "lab").get("activity")
+        return True if isinstance(done, dict) and done.get("web") else None
+
+    console.until(told)
     phase(console, "lab", "Stopped", seconds=180)
     found = status(console, "lab")
     assert found["reason"] == "Idle" and "nobody has used it" in str(found["message"])
