@@ -20,7 +20,7 @@ EXPERIMENTS: dict[str, tuple[Measure, str, dict[str, int]]] = {
     "pods": (pods.measure, "pods of gangs, beside Jobs and kube-scheduler",
              {"nodes": 5000, "gangs": 1000, "size": 10}),
     "life": (life.measure, "one large job from submission to removal, beside a batch Job",
-             {"pods": 5000}),
+             {"pods": 5000, "rounds": 3}),
     "topology": (topology.measure, "gangs of 64 that need a rack, half the cluster taken",
                  {"nodes": 5000, "gangs": 100}),
     "scale": (scale.measure, "the controllers in a large cluster",

@@ -19,10 +19,9 @@ from athanor.features.gangs import foreign
 from athanor.features.gangs import observe as gangs
 from athanor.features.gangs.states import PHASES as GANG_PHASES
 from athanor.features.scheduling import apply as scheduling
-from athanor.features.scheduling.allotments import INDEX, PODS
 from athanor.features.training import observe as training
 from athanor.features.training.states import PHASES as JOB_PHASES
-from athanor.runtime.cache import Caches, Key, Refusal
+from athanor.runtime.cache import PODS_OF_GANG, Caches, Key, Refusal, pods_of_gang
 from athanor.testing.world import Objects
 from athanor.wire.status import ApiError
 
@@ -401,7 +400,7 @@ def caches_of(objects: Objects, views: Iterable[type[Object]] = SCHEDULED) -> Qu
     """Caches filled with the objects, as a controller would have them."""
     caches = Quiet()
     for view in views:
-        caches.want(view, {PODS: INDEX} if view is Pod else {})
+        caches.want(view, {PODS_OF_GANG: pods_of_gang} if view is Pod else {})
         found = [
             msgspec.convert(o, view) for k, o in sorted(objects.items()) if k[0] == of(view).name
         ]

@@ -112,7 +112,7 @@ class Invariants:
             (owner,) = meta["ownerReferences"]
             which = (labels.POD_SET, labels.RANK, labels.ATTEMPT, labels.RANK_ATTEMPT)
             places = self._places.get(owner["uid"], 0)
-            self._runs[uid] = (owner["uid"], places, *(told[label] for label in which))
+            self._runs[uid] = (owner["uid"], places, *(told.get(label, "0") for label in which))
         run, phase = self._runs[uid], status.get("phase")
         if phase == "Running":
             by = self._ended.get(run, uid)

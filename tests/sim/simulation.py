@@ -100,7 +100,7 @@ class Simulation:
         """How a pod lives, the same whenever it is asked for."""
         told = pod.metadata.labels
         dice = random.Random(f"{self.seed}/{pod.metadata.name}/{told[labels.ATTEMPT]}"
-                             f"/{told[labels.RANK_ATTEMPT]}")  # fmt: skip
+                             f"/{told.get(labels.RANK_ATTEMPT, 0)}")  # fmt: skip
         fate = dice.random()
         code = 1 if fate < 0.08 else 137 if fate < 0.12 else 0
         refused = "OutOfcpu" if 0.12 <= fate < 0.14 else ""

@@ -15,6 +15,7 @@ RANK = f"{GROUP}/rank"
 ATTEMPT = f"{GROUP}/attempt"
 """Which run of the gang: its owner's attempt plus how often it lost its admission."""
 RANK_ATTEMPT = f"{GROUP}/rank-attempt"
+"""How often its rank has started again alone; pods of ranks that have not are without."""
 JOB = f"{GROUP}/job"
 
 CRON = f"{GROUP}/cron"

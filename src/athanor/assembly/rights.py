@@ -58,6 +58,7 @@ def controllers() -> list[Right]:
         Right(GROUP, _ours(namespaced=True), f"{MAKE} update", "kinds that are made of others"),
         Right(GROUP, _each(every, "finalizers"), "update", "owner references that block deletion"),
         Right("", "pods services", f"{READ} {MAKE}", "an admitted Gang becomes pods and a name"),
+        Right("", "pods", "deletecollection", "a finished job cleans up"),
         Right("", "pods/binding", "create", "pods of others (schedulerName: athanor) are bound"),
         Right("", "pods/eviction", "create", "preemption honours disruption budgets"),
         Right("", "pods/status", "patch", "why a pod of others waits; pods of a dead node"),

@@ -23,6 +23,7 @@ from athanor.runtime.plan import (
     Bind,
     Create,
     Delete,
+    DeleteCollection,
     Evict,
     Patch,
     Plan,
@@ -32,7 +33,7 @@ from athanor.runtime.plan import (
 from athanor.wire import calls
 from athanor.wire.status import ApiError
 
-TOGETHER = 32
+TOGETHER = 64
 """How many requests of one plan are under way at once."""
 
 
@@ -131,10 +132,13 @@ async def _one(
                 forgiven.add("TooManyRequests")  # a budget: who plans says when to ask again
         case Bind():
             call, forgiven = _bind(action), {"NotFound", "Conflict"}
+        case DeleteCollection():
+            call = calls.delete_collection(action.resource, action.namespace, labels=action.labels)
+            forgiven = set()
         case Record():
             await recorder.record(client, action)
             return
-    name = "" if isinstance(action, Create) else action.name
+    name = "" if isinstance(action, Create | DeleteCollection) else action.name
     place = action.resource, getattr(action, "namespace", None) or "", name
     held = answers.held(*place) if name else ""
     try:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
-from weakref import WeakSet
+from weakref import ReferenceType, ref
 
 from msgspec import Struct
 
+from athanor.api.labels import GANG
 from athanor.api.meta import Object
 from athanor.wire.selector import parse_labels
 from athanor.wire.status import ApiError
@@ -89,7 +90,7 @@ class Cache(Generic[O]):
         self._objects: dict[Key, O] = {}
         self._indexes = dict(indexes or {})
         self._found: dict[str, dict[str, dict[Key, None]]] = {name: {} for name in self._indexes}
-        self._news: WeakSet[News] = WeakSet()
+        self._news: list[ReferenceType[News]] = []
         self._seen = 0
         self.synced = False
 
@@ -116,7 +117,7 @@ class Cache(Generic[O]):
     def follow(self) -> News:
         """What changes from now on, for as long as it is kept; it begins with all there is."""
         news = News(self._objects)
-        self._news.add(news)
+        self._news.append(ref(news, self._news.remove))
         return news
 
     def by(self, index: str, value: str) -> list[O]:
@@ -177,8 +178,9 @@ class Cache(Generic[O]):
         if value is not None:
             for trim in self._trims:
                 value = trim(value)
-        for news in self._news:
-            news.add(key)
+        for reference in self._news:
+            if news := reference():
+                news.add(key)
         if held is not None:
             self._forget(key, held)
         if value is None:
@@ -217,6 +219,11 @@ def by_label(label: str) -> Index[Object]:
         return () if found is None else (f"{value.metadata.namespace}/{found}",)
 
     return index
+
+
+PODS_OF_GANG = "pods-of-gang"
+pods_of_gang = by_label(GANG)
+"""Index: the pods of a gang; all controllers that look them up share it by its name."""
 
 
 class World(Protocol):

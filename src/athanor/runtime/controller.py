@@ -43,8 +43,9 @@ class Controller(Struct, Generic[T], frozen=True, kw_only=True):
     """One loop. `observe` reads caches only and gives None when there is nothing to look at.
 
     `plan(observed, now)` is pure; `now` is in seconds since the epoch. `settle` is the least of
-    all its watches'. After a look that took t seconds, changes wait `rest` × t: what looks cost
-    stays a part of the time, and the more there is to look at, the more is looked at together.
+    all its watches'. After a look at a key that took t seconds, changes that settle wait
+    `rest` × t while more of them come: what looks cost stays a part of the time, and the more there
+    is to look at, the more is looked at together.
     """
 
     name: str

@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 O = TypeVar("O", bound=Object)  # noqa: E741 - O for object
 
 
+QUIET = 0.1
+"""Seconds without a change after which a key rests no longer: what came was the last of it."""
+
+
 class Measures(Struct, kw_only=True):
     """What a loop counted since it started; seconds are of the loop's clock."""
 
@@ -74,15 +78,20 @@ class Loop:
         self._recorder = Recorder(f"athanor-{controller.name}", clock)
         self._doubts: set[Place] = set()
         self._news = asyncio.Event()
-        self._rested = 0.0
+        self._rested: dict[Key, float] = {}
+        self._heard: dict[Key, float] = {}
+        self._urgent: set[Key] = set()
 
     def changed(self, watch: Watch[Any], change: Changed[Any]) -> None:
         """A watched object changed: the keys it concerns get in line."""
         settle = max(self.controller.settle, watch.settle)
         for key in watch.keys(change, self._world):
             if settle:
-                self.queue.add_at(key, max(self._clock.monotonic() + settle, self._rested))
+                now = self._clock.monotonic()
+                self._heard[key] = now
+                self.queue.add_at(key, now + settle)
             else:
+                self._urgent.add(key)
                 self.queue.add(key)
         self._news.set()
 
@@ -113,6 +122,12 @@ class Loop:
 
     async def _work(self, key: Key) -> None:
         try:
+            due = self._due(key)
+            if due > self._clock.monotonic():
+                self.queue.add_at(key, due)
+                return
+            self._heard.pop(key, None)
+            self._urgent.discard(key)
             again = await self._round(key)
             self._world.problems.pop(key, None)
             self.queue.forget(key)
@@ -128,6 +143,13 @@ class Loop:
             self.queue.done(key)
             self._news.set()
 
+    def _due(self, key: Key) -> float:
+        """When a key in line may be looked at: after its rest, or once its changes have ceased."""
+        heard = self._heard.get(key)
+        if heard is None or key in self._urgent:
+            return 0.0
+        return min(self._rested.get(key, 0.0), heard + QUIET)
+
     async def _round(self, key: Key) -> float | None:
         if self._doubts:
             await settle(self._client, self._answers, self._doubts)
@@ -135,10 +157,12 @@ class Loop:
         observed = self.controller.observe(self._world, key)
         self.measures.runs += 1
         if observed is None:
+            self._rested.pop(key, None)
             return None
         plan = self.controller.plan(observed, self._clock.now())
         planned = self._clock.monotonic()
-        self._rested = planned + (planned - began) * self.controller.rest
+        if self.controller.rest:
+            self._rested[key] = planned + (planned - began) * self.controller.rest
         self.measures.planning_seconds += planned - began
         self.measures.actions += len(plan.actions)
         await apply(self._client, plan, self._recorder, self._answers, self._doubts)

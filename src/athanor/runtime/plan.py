@@ -60,6 +60,16 @@ class Delete(Struct, frozen=True, kw_only=True):
     propagation: Propagation | None = None
 
 
+class DeleteCollection(Struct, frozen=True, kw_only=True):
+    """Delete all objects that a label selector fits, in one request. No uid keeps successors safe:
+    for what ends together with its names.
+    """
+
+    resource: Resource
+    namespace: str
+    labels: str
+
+
 class Evict(Struct, frozen=True, kw_only=True):
     """Ask a pod to leave, as `kubectl drain` does: its status says why it went, and disruption
     budgets are heard: that one refuses is no error, the plan says when to ask again. `insists`:
@@ -91,7 +101,7 @@ class Record(Struct, frozen=True, kw_only=True):
     message: str
 
 
-Action = Create | Patch | Replace | Delete | Evict | Bind | Record
+Action = Create | Patch | Replace | Delete | DeleteCollection | Evict | Bind | Record
 
 
 class Plan(Struct, frozen=True):

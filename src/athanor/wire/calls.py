@@ -27,6 +27,9 @@ PATCH_TYPES = {
     "apply": "application/apply-patch+yaml",
 }
 
+_NAMES_ONLY = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json"
+"""Accept: a list of objects without their specs and statuses, where the server can do that."""
+
 Propagation = Literal["Foreground", "Background", "Orphan"]
 
 
@@ -157,6 +160,13 @@ def delete(
     if propagation is not None:
         options["propagationPolicy"] = propagation
     return _json("DELETE", resource.path(namespace, name), options, ())
+
+
+def delete_collection(resource: Resource, namespace: str, *, labels: str) -> Call[JSON]:
+    """Delete what a selector fits; the answer names what there was."""
+    call = raw("DELETE", resource.path(namespace), (("labelSelector", labels),))
+    headers = {**call.request.headers, "accept": _NAMES_ONLY}
+    return Call(msgspec.structs.replace(call.request, headers=headers), call.decode)
 
 
 def log(

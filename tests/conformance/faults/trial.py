@@ -211,7 +211,7 @@ class Trial:
         job = told.get(labels.JOB, "")
         if job not in self.runs:
             return Life()  # the installation's own
-        first = told[labels.ATTEMPT] == told[labels.RANK_ATTEMPT] == "0"
+        first = told[labels.ATTEMPT] == "0" and labels.RANK_ATTEMPT not in told
         runs = self.runs[job]
         if job in self.fails and first and told[labels.RANK] == "0":
             self.failing[job] = pod.spec.node_name

@@ -13,6 +13,7 @@ from athanor.api.meta import JSON
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang
 from athanor.client.inproc import Handle
+from athanor.kit.clock import Clock
 from athanor.runtime.cache import Changed, Key, World
 from athanor.runtime.controller import Controller, Watch
 from athanor.runtime.manager import Manager
@@ -292,6 +293,62 @@ def test_a_plan_may_ask_to_look_again_and_a_broken_one_is_retried() -> None:
             assert gaps == [1, 30, 30]
             assert running.manager.loops[0].measures.errors == 1
             await running.stop()
+
+    virtual.run(main)
+
+
+class Slow:
+    """A clock on which whatever is looked at takes a second."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._took = clock, 0.0
+
+    def look(self) -> None:
+        self._took += 1.0
+
+    def now(self) -> float:
+        return self._clock.now() + self._took
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic() + self._took
+
+
+def test_what_takes_long_to_look_at_rests_while_changes_come_and_no_longer() -> None:
+    seen: list[str] = []
+
+    async def main() -> None:
+        async with lab.server() as bed:
+            clock = Slow(bed.clock)
+
+            def plan(held: Any, now: float) -> Plan:
+                if held[0].metadata.name == "a":
+                    clock.look()
+                    seen.append(held[0].data["n"])
+                return Plan()
+
+            controller = Controller(
+                name="test", watches=(Watch(ConfigMap, settle=0.02),), observe=observe, plan=plan,
+                rest=3,
+            )  # fmt: skip
+            manager = Manager(bed.connect(), [controller], clock, bed.dice.random)
+            task = asyncio.ensure_future(manager.run())
+            await bed.create(config("a", n="0"), ConfigMap)
+            await asyncio.sleep(1)
+
+            async def change(first: int, count: int) -> None:
+                for number in range(first, first + count):
+                    body = {"data": {"n": str(number)}}
+                    await bed.client(calls.patch(MAPS, "a", "default", body))
+                    await asyncio.sleep(0.05)
+
+            await change(1, 30)
+            assert seen == ["0"]
+            await asyncio.sleep(0.2)  # the rest is not over, but nothing comes any more
+            assert seen == ["0", "30"]
+            await change(31, 100)  # five seconds of them: longer than the rest
+            assert len(seen) == 3
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     virtual.run(main)
 

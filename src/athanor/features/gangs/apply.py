@@ -16,7 +16,6 @@ from athanor.features.gangs.consumers import MOUNTS, mounted_by
 from athanor.features.gangs.lean import lean
 from athanor.features.gangs.observe import (
     ADOPTS,
-    PODS_OF_GANG,
     PODS_ON_NODE,
     Observed,
     adopted_by,
@@ -28,13 +27,17 @@ from athanor.features.gangs.observe import (
     gangs_with,
     node_of,
     observe,
-    pods_of_gang,
 )
 from athanor.features.gangs.plan import plan
+from athanor.runtime.cache import PODS_OF_GANG, pods_of_gang
 from athanor.runtime.controller import Controller, Watch
 
 SETTLE = 0.02
 """Seconds between a pod's change and the look at its gang: a gang's pods change in flocks."""
+REST = 16
+"""How many times as long as the last look at a gang took its pods' changes wait: most of a second
+where thousands of ranks start and end one by one, nothing that is felt where there are a few.
+"""
 
 
 def controller() -> Controller[Observed]:
@@ -52,6 +55,7 @@ def controller() -> Controller[Observed]:
         ),
         observe=observe,
         plan=plan,
+        rest=REST,
     )
 
 

@@ -35,7 +35,7 @@ def evicting(gang: Gang, pods: Sequence[Pod], broken: bool, now: float) -> Itera
         return
     admission = gang.status.admission
     told = admission.evict if admission is not None and not broken else None
-    whole = len(standing) == len(pods) and not _lacks(gang, pods)
+    whole = told is not None and len(standing) == len(pods) and not _lacks(gang, pods)
     for pod in standing:
         meta = pod.metadata
         if told is None:

@@ -20,17 +20,15 @@ from athanor.api.placement import unpack
 from athanor.api.scheduling import Gang
 from athanor.features.gangs import consumers
 from athanor.features.gangs.consumers import MOUNTS, Consumer
+from athanor.features.gangs.states import FINISHED
 from athanor.kit.times import parse_rfc3339
-from athanor.runtime.cache import Changed, Key, Refusal, World, by_label, key_of, refusal
+from athanor.runtime.cache import PODS_OF_GANG, Changed, Key, Refusal, World, key_of, refusal
 
-PODS_OF_GANG = "gang"
 PODS_ON_NODE = "node"
 ADOPTS = "adopts"
 
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 _LONG_AGO = "1970-01-01T00:00:00Z"
-
-pods_of_gang = by_label(labels.GANG)
 
 
 class Observed(Struct, frozen=True, kw_only=True):
@@ -70,36 +68,20 @@ def observe(world: World, key: Key) -> Observed | None:
         key=lambda pod: pod.metadata.name,
     )
     nodes = world.cache(Node)
-    silent: dict[str, float] = {}
-    gone: set[str] = set()
-    shut: set[str] = set()
-    cordoned: set[str] = set()
-    for pod in pods:
-        name = pod.spec.node_name
-        if not name:
-            continue  # a pod of others that waits
-        node = nodes.get(Key("", name))
-        if node is None:
-            gone.add(name)
-            created = parse_rfc3339(pod.metadata.creation_timestamp or _LONG_AGO)
-            silent[name] = max(created, silent.get(name, 0.0))
-        elif (since := _silent_since(node)) > 0:
-            silent[name] = since
-        if node is not None and any(taint.key == OUT_OF_SERVICE for taint in node.spec.taints):
-            shut.add(name)
-    for name in _nodes_of(gang):
-        node = nodes.get(Key("", name))
-        if node is not None and (since := _silent_since(node)) > 0:
-            silent[name] = since
-        if node is not None and node.spec.unschedulable:
-            cordoned.add(name)
+    used = {pod.spec.node_name for pod in pods} - {""}  # without: a pod of others that waits
+    given = _nodes_of(gang)
+    known = {n: node for n in used | given if (node := nodes.get(Key("", n))) is not None}
+    gone = used - known.keys()
     return Observed(
         gang=gang,
         pods=tuple(pods),
-        silent=silent,
+        silent={
+            **_last_seen(pods, gone),
+            **{name: since for name, node in known.items() if (since := _silent_since(node)) > 0},
+        },
         gone=frozenset(gone),
-        shut=frozenset(shut),
-        cordoned=frozenset(cordoned),
+        shut=frozenset(name for name in used & known.keys() if _is_shut(known[name])),
+        cordoned=frozenset(n for n in given & known.keys() if known[n].spec.unschedulable),
         has_service=world.cache(Service).get(key) is not None,
         consumers=consumers.observe(world, gang),
         refusal=refusal(world, key),
@@ -107,11 +89,16 @@ def observe(world: World, key: Key) -> Observed | None:
 
 
 def gang_of(change: Changed[Pod] | Changed[Service], world: World) -> Iterable[Key]:
-    """The gang that a pod (or Service) names, or that has adopted it."""
+    """The gang that a pod (or Service) names, or that has adopted it. A gang that is over has
+    nothing to do about what is cleaned up.
+    """
     told = change.newest.metadata
     name = told.labels.get(labels.GANG)
     if name is not None:
-        return (Key(told.namespace, name),)
+        key = Key(told.namespace, name)
+        going = change.after is None or told.deletion_timestamp is not None
+        gang = world.cache(Gang).get(key) if going else None
+        return () if gang is not None and gang.status.phase in FINISHED else (key,)
     return [key_of(g) for g in world.cache(Gang).by(ADOPTS, f"{told.namespace}/{told.name}")]
 
 
@@ -150,11 +137,25 @@ def _gangs_of_class(name: str, world: World) -> Iterable[Key]:
 
 
 def gangs_matter(change: Changed[Gang], world: World) -> Iterable[Key]:
-    """A gang that is in line, and was, is the scheduler's business alone."""
+    """A gang that is in line, and was, is the scheduler's business alone. That its ranks were
+    counted again asks for nothing: whoever counted them has done what there was to do.
+    """
     before, after = change
     if after is not None and _in_line(after) and (before is None or _in_line(before)):
         return ()
+    if before is not None and after is not None and _stands(before) == _stands(after):
+        return ()
     return (key_of(change.newest),)
+
+
+def _stands(gang: Gang) -> tuple[object, ...]:
+    """What a plan acts on, besides pods and nodes."""
+    meta, status = gang.metadata, gang.status
+    return (
+        meta.uid, meta.generation, meta.deletion_timestamp, meta.labels, meta.annotations,
+        status.phase, status.admission, status.attempt, status.evictions, status.resizes,
+        status.generation, status.failures, status.observed_generation,
+    )  # fmt: skip
 
 
 def _in_line(gang: Gang) -> bool:
@@ -176,7 +177,7 @@ def adopted_by(gang: Object) -> Iterable[str]:
 
 def gangs_on(change: Changed[Node], world: World) -> Iterable[Key]:
     """The gangs with pods on a node whose readiness has changed."""
-    if _stand(change.before) == _stand(change.after):
+    if _answer(change.before) == _answer(change.after):
         return ()
     pods = world.cache(Pod).by(PODS_ON_NODE, change.newest.metadata.name)
     return {
@@ -191,18 +192,32 @@ def node_of(pod: Object) -> Iterable[str]:
     return (pod.spec.node_name,) if isinstance(pod, Pod) else ()
 
 
+def _last_seen(pods: Iterable[Pod], gone: set[str]) -> dict[str, float]:
+    """When the last pod of each node that is gone was made."""
+    seen: dict[str, float] = {}
+    for pod in pods if gone else ():
+        name = pod.spec.node_name
+        if name in gone:
+            created = parse_rfc3339(pod.metadata.creation_timestamp or _LONG_AGO)
+            seen[name] = max(created, seen.get(name, 0.0))
+    return seen
+
+
 def _nodes_of(gang: Gang) -> set[str]:
     admission = gang.status.admission
     placements = admission.placements if admission is not None else []
     return {name for placement in placements for name in unpack(placement.nodes)}
 
 
-def _stand(node: Node | None) -> tuple[bool, bool]:
+def _answer(node: Node | None) -> tuple[bool, bool]:
     """Whether a node answers, and whether it is declared off."""
     if node is None:
         return False, True
-    off = any(taint.key == OUT_OF_SERVICE for taint in node.spec.taints)
-    return _silent_since(node) == 0, off
+    return _silent_since(node) == 0, _is_shut(node)
+
+
+def _is_shut(node: Node) -> bool:
+    return any(taint.key == OUT_OF_SERVICE for taint in node.spec.taints)
 
 
 def _silent_since(node: Node) -> float:

@@ -57,7 +57,7 @@ def pod(gang: Gang, place: Place, size: int) -> JSON:
                 labels.POD_SET: place.pod_set,
                 labels.RANK: str(place.rank),
                 labels.ATTEMPT: str(run),
-                labels.RANK_ATTEMPT: str(attempt),
+                **({labels.RANK_ATTEMPT: str(attempt)} if attempt else {}),
             },
             "annotations": annotations,
             "ownerReferences": [_owner(gang)],
@@ -84,13 +84,12 @@ def _spec(gang: Gang, given: JSON, place: Place, name: str, env: list[JSON]) -> 
     spec: JSON = {
         **given,
         "nodeName": place.node,
-        "hostname": name,
         "restartPolicy": given.get("restartPolicy", "Never"),
     }
     if (grace := grace_of(gang, place.pod_set)) is not None:
         spec["terminationGracePeriodSeconds"] = grace
     if gang.spec.service:
-        spec["subdomain"] = gang.metadata.name
+        spec |= {"hostname": name, "subdomain": gang.metadata.name}
     if gang.spec.priority_class_name and "priorityClassName" not in spec:
         spec["priorityClassName"] = gang.spec.priority_class_name
     for field in ("initContainers", "containers"):
@@ -102,7 +101,7 @@ def _spec(gang: Gang, given: JSON, place: Place, name: str, env: list[JSON]) -> 
 def _env(gang: Gang, place: Place, size: int) -> list[JSON]:
     """What every container of a rank is told first, so that its own variables can refer to it."""
     said = {
-        "ATHANOR_PORT": DEFAULT_PORT,
+        **({"ATHANOR_PORT": DEFAULT_PORT} if gang.spec.service else {}),
         "ATHANOR_JOB": gang.metadata.labels.get(labels.JOB, gang.metadata.name),
         "ATHANOR_ROLE": place.pod_set,
         "ATHANOR_RANK": str(place.rank),

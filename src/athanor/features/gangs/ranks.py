@@ -186,9 +186,11 @@ def _cut_off(pod: Pod) -> bool:
     as programs do that catch SIGTERM, not that its work is done.
     """
     meta = pod.metadata
+    if meta.deletion_timestamp is None:
+        return False
     states = [status.state.terminated for status in pod.status.container_statuses]
     ends = [state.finished_at for state in states if state is not None and state.finished_at]
-    if meta.deletion_timestamp is None or not ends:
+    if not ends:
         return False
     told = parse_rfc3339(meta.deletion_timestamp) - (meta.deletion_grace_period_seconds or 0)
     return parse_rfc3339(max(ends)) >= told

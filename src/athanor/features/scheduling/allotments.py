@@ -24,12 +24,10 @@ from athanor.features.scheduling.core.snapshot import Admit, Decisions, Move, Pl
 from athanor.features.scheduling.core.why import Code
 from athanor.features.scheduling.gangs import Refused, holds, key_of
 from athanor.kit.quantity import Quantity, parse
-from athanor.runtime.cache import Cache, Key, World, by_label
+from athanor.runtime.cache import PODS_OF_GANG, Cache, Key, World
 from athanor.wire import rations
 
 One = TypeVar("One", Admit, Move)
-PODS = "pods-of-a-gang"
-INDEX = by_label(labels.GANG)
 Counts = Mapping[str, int]
 """Pods by the name of their pod set."""
 
@@ -86,7 +84,7 @@ class Allotments:
             made = Room(dict(quotas), dict(ranges), {n: _left(q) for n, q in quotas.items()})
             for gang in gangs:
                 if holds(gang):
-                    made = _after(gang, _missing(gang, pods.by(PODS, key_of(gang))), made)
+                    made = _after(gang, _missing(gang, pods.by(PODS_OF_GANG, key_of(gang))), made)
             rooms[namespace] = made
         self.rooms = rooms
         return rooms.get(namespace)

@@ -16,7 +16,6 @@ from athanor.api.core import (
 )
 from athanor.api.scheduling import Gang, Pool, Queue, Reservation
 from athanor.features.scheduling import record, single
-from athanor.features.scheduling.allotments import INDEX, PODS
 from athanor.features.scheduling.core.snapshot import Policy
 from athanor.features.scheduling.matters import (
     gangs_matter,
@@ -29,7 +28,7 @@ from athanor.features.scheduling.matters import (
 )
 from athanor.features.scheduling.observe import Observed, Observer
 from athanor.features.scheduling.plan import Planner
-from athanor.runtime.cache import Key, World
+from athanor.runtime.cache import PODS_OF_GANG, Key, World, pods_of_gang
 from athanor.runtime.controller import Controller, Watch
 from athanor.runtime.plan import Plan
 
@@ -63,7 +62,7 @@ def controller(
             Watch(Pool, spec_matters),
             Watch(Reservation, spec_matters),
             Watch(Node, nodes_matter),
-            Watch(Pod, use_matters, {PODS: INDEX}),
+            Watch(Pod, use_matters, {PODS_OF_GANG: pods_of_gang}),
             Watch(Pod, held_pods_matter, settle=HELD),
             Watch(PriorityClass, whole),
             Watch(PersistentVolumeClaim, spec_matters),

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 
 from athanor.api import labels
-from athanor.api.core import PersistentVolumeClaim
+from athanor.api.core import PersistentVolumeClaim, Pod
 from athanor.api.meta import JSON, ObjectMeta, to_manifest
 from athanor.api.registry import Resource, of
 from athanor.api.scheduling import DEFAULT_QUEUE, Gang
@@ -28,6 +28,7 @@ from athanor.runtime.plan import (
     Action,
     Create,
     Delete,
+    DeleteCollection,
     Patch,
     Plan,
     Record,
@@ -36,13 +37,16 @@ from athanor.runtime.plan import (
     merged,
 )
 
-JOBS, GANGS, CLAIMS = of(TrainingJob), of(Gang), of(PersistentVolumeClaim)
+JOBS, GANGS, PODS, CLAIMS = of(TrainingJob), of(Gang), of(Pod), of(PersistentVolumeClaim)
 
 FOLLOWED = (
     "suspend", "queue", "priorityClassName", "preemptible", "pools", "maxRuntimeSeconds",
     "estimatedRuntimeSeconds", "checkpoint",
 )  # fmt: skip
 """Fields of the Gang that follow the job when it changes."""
+TOGETHER = 50
+"""How many pods one request deletes: the server takes one after the other, requests side by side.
+"""
 
 
 def plan(observed: Observed, now: float, defaults: Defaults) -> Plan:
@@ -197,16 +201,34 @@ def _after(observed: Observed, now: float) -> Plan:
         actions += _write(job, last)
     again: float | None = None
     if policy.clean_pods == "All" and gang is not None:
-        actions.append(_delete(GANGS, gang.metadata))
+        actions += [*_pods_gone(observed), _delete(GANGS, gang.metadata)]
     elif policy.clean_pods == "Unfinished" and gang is not None and _goes_on(gang):
         verdict = {"phase": job.status.phase, "reason": job.status.reason}
         actions.append(_guarded(gang, {"spec": {"outcome": verdict}}))
     if policy.ttl_seconds_after_finished is not None and job.status.finished_at is not None:
         gone = parse_rfc3339(job.status.finished_at) + policy.ttl_seconds_after_finished
         if now >= gone:
-            return Plan((_delete(JOBS, job.metadata),))
+            return Plan((*_pods_gone(observed), _delete(JOBS, job.metadata)))
         again = gone - now
     return Plan(tuple(actions), again)
+
+
+def _pods_gone(observed: Observed) -> Iterator[DeleteCollection]:
+    """The deletion of all pods of a finished Gang, before its own: the garbage collector would ask
+    the server about each of them first, and then for its end.
+    """
+    ranks: dict[str, list[str]] = {}
+    for pod in observed.pods if observed.own is not None else ():
+        told = pod.metadata.labels
+        if pod.metadata.deletion_timestamp is None and labels.POD_SET in told:
+            ranks.setdefault(told[labels.POD_SET], []).append(told.get(labels.RANK, ""))
+    meta = observed.job.metadata
+    for pod_set, numbers in ranks.items():
+        named = f"{labels.GANG}={meta.name},{labels.POD_SET}={pod_set}"
+        for first in range(0, len(numbers), TOGETHER):
+            some = ",".join(numbers[first : first + TOGETHER])
+            fits = f"{named},{labels.RANK} in ({some})"
+            yield DeleteCollection(resource=PODS, namespace=meta.namespace, labels=fits)
 
 
 def _write(job: TrainingJob, status: TrainingJobStatus) -> Iterator[Action]:

@@ -242,7 +242,7 @@ def test_a_restart_in_place_keeps_the_admission_and_never_doubles_a_rank() -> No
 
 def test_a_rank_restarts_alone() -> None:
     def script(pod: Pod) -> Life:
-        first = pod.metadata.labels[labels.RANK_ATTEMPT] == "0"
+        first = labels.RANK_ATTEMPT not in pod.metadata.labels
         return Life(runs=5, exit_code=1) if first and pod.metadata.name.endswith("1") else Life()
 
     async def main(bed: lab.Lab) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from athanor.api import labels
 from athanor.api.core import ConfigMap, Pod
-from athanor.api.meta import JSON
+from athanor.api.meta import API_VERSION, JSON
 from athanor.api.scheduling import Gang, Pool, Queue
 from athanor.api.training import TrainingJob
 from athanor.features.gangs import apply as gangs
@@ -21,8 +21,10 @@ from athanor.features.training.build import Defaults
 from athanor.features.training.observe import Observed
 from athanor.features.training.plan import plan
 from athanor.kit.times import rfc3339
+from athanor.runtime.plan import Delete, DeleteCollection
 from athanor.testing import lab, virtual
 from athanor.testing.nodes import Life
+from athanor.wire.selector import parse_labels
 from athanor.wire.status import ApiError
 
 Main = Callable[[lab.Lab], Coroutine[Any, Any, None]]
@@ -57,7 +59,7 @@ def phase(*wanted: str) -> Callable[[TrainingJob], bool]:
 def first_fails(times: int, code: int = 1) -> Callable[[Pod], Life]:
     def script(pod: Pod) -> Life:
         told = pod.metadata.labels
-        attempt = int(told[labels.ATTEMPT]) + int(told[labels.RANK_ATTEMPT])
+        attempt = int(told[labels.ATTEMPT]) + int(told.get(labels.RANK_ATTEMPT, "0"))
         failing = attempt < times and told[labels.RANK] == "1"
         return Life(runs=5, exit_code=code) if failing else Life(runs=30)
 
@@ -168,6 +170,31 @@ def test_clean_all_removes_the_pods_of_a_finished_job() -> None:
         assert (await bed.get(TrainingJob, "t")).status.phase == "Succeeded"
 
     live(main)
+
+
+def test_many_pods_of_a_finished_job_are_deleted_by_few_requests() -> None:
+    owner = {"apiVersion": API_VERSION, "kind": "TrainingJob", "name": "t", "uid": "j"}
+    gang = {"metadata": {"name": "t", "namespace": "default", "uid": "g",
+                         "ownerReferences": [owner]},
+            "status": {"phase": "Succeeded"}}  # fmt: skip
+    over = job(runPolicy={"cleanPods": "All"}) | {"status": {"phase": "Succeeded"}}
+    over["metadata"]["uid"] = "j"
+    pods = [
+        {"metadata": {"name": f"t-worker-{rank}", "namespace": "default", "labels": {
+            labels.GANG: "t", labels.POD_SET: "worker", labels.RANK: str(rank)}}}
+        for rank in range(120)
+    ]  # fmt: skip
+    observed = Observed(
+        job=msgspec.convert(over, TrainingJob), gang=msgspec.convert(gang, Gang),
+        pods=tuple(msgspec.convert(pod, Pod) for pod in pods),
+    )  # fmt: skip
+    *first, last = plan(observed, 0.0, Defaults()).actions
+    assert isinstance(last, Delete) and last.resource.kind == "Gang"
+    asked = [parse_labels(one.labels) for one in first if isinstance(one, DeleteCollection)]
+    assert len(asked) == len(first) == 3
+    for pod in pods:
+        assert sum(one.matches(pod["metadata"]["labels"]) for one in asked) == 1
+    assert not any(one.matches({labels.GANG: "u", labels.RANK: "0"}) for one in asked)
 
 
 def test_a_job_that_runs_too_long_fails() -> None:
