@@ -24,8 +24,6 @@ from athanor.wire.status import ApiError
 SPACE = "default"
 PODS = of(core.Pod)
 TOGETHER = 64
-PROTOBUF = "application/vnd.kubernetes.protobuf"
-PROTOBUF = "application/vnd.kubernetes.protobuf"
 
 
 class Seen(Protocol):
@@ -128,17 +126,6 @@ class PodPart(Base, frozen=True):
     status: _Status = _Status()
 
 
-def _as_kubelets_do(call: calls.Call[JSON]) -> calls.Call[JSON]:
-    """The call, answered in protobuf: JSON of a whole pod would cost the server more than it does
-    in a cluster. Nobody reads the answer.
-    """
-    headers = {
-        **call.request.headers,
-        "accept": f"{PROTOBUF},application/json",
-    }
-    return calls.Call(msgspec.structs.replace(call.request, headers=headers), lambda _: {})
-
-
 class Kubelets(Watcher[PodPart]):
     """Counts the pods of one namespace; plays their kubelets when told to (`run`, `ends`)."""
 
@@ -193,10 +180,8 @@ class Kubelets(Watcher[PodPart]):
             else:
                 ready = {"type": "Ready", "status": str(step == "Running")}
                 status = {"status": {"phase": step, "conditions": [ready]}}
-                call = calls.patch(
-                    PODS, meta.name, SPACE, status, type_="strategic", subresource="status"
-                )
-            await forgiving(self.client(_as_kubelets_do(call)))
+                call = calls.patch(PODS, meta.name, SPACE, status, subresource="status")
+            await forgiving(self.client(call))
 
     async def until(self, holds: Callable[[], bool], within: float = 900.0) -> None:
         """Wait for what is counted. Raises TimeoutError."""

@@ -3,7 +3,7 @@
 `python -m bench.cluster life [--pods 5000] [--rounds 3] [--no-peer]`, both sides in turns, each on
 planes of its own. Ours: a generic TrainingJob that cleans up after itself (`cleanPods: All`).
 Peer: a batch Job of the same pods with kube-scheduler, cleaned up by its deletion. Neither has a
-Service. Simulated kubelets write Running and Succeeded, and confirm deletions, for both.
+Service. Simulated kubelets write Running and Succeeded for both, without what real ones ask before.
 """
 
 from __future__ import annotations

@@ -178,7 +178,7 @@ class Cache(Generic[O]):
         if value is not None:
             for trim in self._trims:
                 value = trim(value)
-        for reference in self._news:
+        for reference in tuple(self._news):  # one may go meanwhile
             if news := reference():
                 news.add(key)
         if held is not None:

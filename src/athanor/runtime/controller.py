@@ -44,8 +44,8 @@ class Controller(Struct, Generic[T], frozen=True, kw_only=True):
 
     `plan(observed, now)` is pure; `now` is in seconds since the epoch. `settle` is the least of
     all its watches'. After a look at a key that took t seconds, changes that settle wait
-    `rest` × t while more of them come: what looks cost stays a part of the time, and the more there
-    is to look at, the more is looked at together.
+    `rest` × t while more of them come, `longest_rest` seconds at most: what looks cost stays a part
+    of the time, and the more there is to look at, the more is looked at together.
     """
 
     name: str
@@ -54,4 +54,5 @@ class Controller(Struct, Generic[T], frozen=True, kw_only=True):
     plan: Callable[[T, float], Plan]
     settle: float = 0.0
     rest: float = 0.0
+    longest_rest: float = 60.0
     together: int = 16

@@ -28,8 +28,10 @@ log = logging.getLogger(__name__)
 O = TypeVar("O", bound=Object)  # noqa: E741 - O for object
 
 
-QUIET = 0.1
-"""Seconds without a change after which a key rests no longer: what came was the last of it."""
+QUIET, SILENCE = 0.1, 2.0
+"""Seconds without a change after which a key rests no longer, for what came was the last of it; and
+so many times as long as its last look took: changes that come one by one have their price, too.
+"""
 
 
 class Measures(Struct, kw_only=True):
@@ -78,9 +80,10 @@ class Loop:
         self._recorder = Recorder(f"athanor-{controller.name}", clock)
         self._doubts: set[Place] = set()
         self._news = asyncio.Event()
-        self._rested: dict[Key, float] = {}
-        self._heard: dict[Key, float] = {}
-        self._urgent: set[Key] = set()
+        self._took: dict[Key, tuple[float, float]] = {}  # until when the last look went, how long
+        self._heard: dict[Key, float] = {}  # the last change that settles, of keys in line
+        self._urgent: set[Key] = set()  # keys in line for another change
+        self._again: dict[Key, float] = {}  # when the last plan asked for the next look
 
     def changed(self, watch: Watch[Any], change: Changed[Any]) -> None:
         """A watched object changed: the keys it concerns get in line."""
@@ -127,12 +130,14 @@ class Loop:
                 self.queue.add_at(key, due)
                 return
             self._heard.pop(key, None)
+            self._again.pop(key, None)
             self._urgent.discard(key)
             again = await self._round(key)
             self._world.problems.pop(key, None)
             self.queue.forget(key)
             if again is not None:
-                self.queue.add_at(key, self._clock.monotonic() + again)
+                self._again[key] = self._clock.monotonic() + again
+                self.queue.add_at(key, self._again[key])
         except ApiError as problem:
             self._failed(key, problem)
         except Exception:
@@ -145,10 +150,12 @@ class Loop:
 
     def _due(self, key: Key) -> float:
         """When a key in line may be looked at: after its rest, or once its changes have ceased."""
-        heard = self._heard.get(key)
+        heard, (last, took) = self._heard.get(key), self._took.get(key, (0.0, 0.0))
         if heard is None or key in self._urgent:
             return 0.0
-        return min(self._rested.get(key, 0.0), heard + QUIET)
+        rested = last + min(took * self.controller.rest, self.controller.longest_rest)
+        silent = heard + max(QUIET, took * SILENCE)
+        return min(rested, silent, self._again.get(key, rested))
 
     async def _round(self, key: Key) -> float | None:
         if self._doubts:
@@ -157,12 +164,12 @@ class Loop:
         observed = self.controller.observe(self._world, key)
         self.measures.runs += 1
         if observed is None:
-            self._rested.pop(key, None)
+            self._took.pop(key, None)
             return None
         plan = self.controller.plan(observed, self._clock.now())
         planned = self._clock.monotonic()
         if self.controller.rest:
-            self._rested[key] = planned + (planned - began) * self.controller.rest
+            self._took[key] = planned, planned - began
         self.measures.planning_seconds += planned - began
         self.measures.actions += len(plan.actions)
         await apply(self._client, plan, self._recorder, self._answers, self._doubts)

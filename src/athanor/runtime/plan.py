@@ -61,13 +61,15 @@ class Delete(Struct, frozen=True, kw_only=True):
 
 
 class DeleteCollection(Struct, frozen=True, kw_only=True):
-    """Delete all objects that a label selector fits, in one request. No uid keeps successors safe:
-    for what ends together with its names.
+    """Delete what selectors of labels and fields fit, in one request. It saves many of them, to the
+    garbage collector for one: whoever refuses it leaves it to that, and no uid keeps successors
+    safe: the fields have to.
     """
 
     resource: Resource
     namespace: str
     labels: str
+    fields: str
 
 
 class Evict(Struct, frozen=True, kw_only=True):

@@ -162,9 +162,17 @@ def delete(
     return _json("DELETE", resource.path(namespace, name), options, ())
 
 
-def delete_collection(resource: Resource, namespace: str, *, labels: str) -> Call[JSON]:
-    """Delete what a selector fits; the answer names what there was."""
-    call = raw("DELETE", resource.path(namespace), (("labelSelector", labels),))
+def delete_collection(
+    resource: Resource, namespace: str, *, labels: str, fields: str = ""
+) -> Call[JSON]:
+    """Delete what selectors fit; the answer names what there was.
+
+    Raises ValueError without labels: that would be all there is.
+    """
+    if not labels:
+        raise ValueError(f"labels='': say which {resource.name} to delete")
+    query = _query(labelSelector=labels, fieldSelector=fields)
+    call = raw("DELETE", resource.path(namespace), query)
     headers = {**call.request.headers, "accept": _NAMES_ONLY}
     return Call(msgspec.structs.replace(call.request, headers=headers), call.decode)
 

@@ -20,6 +20,7 @@ from athanor.runtime.manager import Manager
 from athanor.runtime.plan import (
     Create,
     Delete,
+    DeleteCollection,
     Patch,
     Plan,
     Record,
@@ -250,6 +251,51 @@ def test_a_write_that_finds_nothing_ends_what_a_cut_off_watch_still_shows() -> N
     virtual.run(main)
 
 
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_collection_that_is_refused_is_left_to_what_comes_after_it(allowed: bool) -> None:
+    asked: list[Request] = []
+
+    def wrap(handle: Handle) -> Handle:
+        async def wrapped(request: Request) -> Answer:
+            if request.method == "DELETE" and request.path == MAPS.path("default"):
+                asked.append(request)
+                if not allowed:
+                    raise ApiError("Forbidden", "an older role")
+            return await handle(request)
+
+        return wrapped
+
+    def plan(seen: Any, now: float) -> Plan:
+        if seen[0].metadata.name != "a":
+            return Plan()
+        fields = "metadata.name!=c"
+        return Plan((
+            DeleteCollection(resource=MAPS, namespace="default", labels="end=yes", fields=fields),
+            Delete(resource=MAPS, name="a", namespace="default"),
+        ))  # fmt: skip
+
+    async def main() -> None:
+        async with lab.server() as bed:
+            for name in ("b", "c", "d"):
+                made = config(name)
+                made["metadata"]["labels"] = {"end": "no" if name == "d" else "yes"}
+                await bed.create(made, ConfigMap)
+            running = Running(bed, plan, wrap)
+            await bed.create(config("a"), ConfigMap)
+            await asyncio.sleep(1)
+            left = {m.metadata.name for m in await bed.list(ConfigMap, "default")}
+            assert left & {"a", "b", "c", "d"} == ({"c", "d"} if allowed else {"b", "c", "d"})
+            assert len(asked) == 1
+            await running.stop()
+
+    virtual.run(main)
+
+
+def test_no_collection_is_deleted_without_labels() -> None:
+    with pytest.raises(ValueError, match="labels=''"):
+        calls.delete_collection(MAPS, "default", labels="")
+
+
 def test_a_refusal_is_an_observation() -> None:
     seen_problems: list[str] = []
 
@@ -328,7 +374,7 @@ def test_what_takes_long_to_look_at_rests_while_changes_come_and_no_longer() -> 
 
             controller = Controller(
                 name="test", watches=(Watch(ConfigMap, settle=0.02),), observe=observe, plan=plan,
-                rest=3,
+                rest=16, longest_rest=8.0,
             )  # fmt: skip
             manager = Manager(bed.connect(), [controller], clock, bed.dice.random)
             task = asyncio.ensure_future(manager.run())
@@ -343,9 +389,9 @@ def test_what_takes_long_to_look_at_rests_while_changes_come_and_no_longer() -> 
 
             await change(1, 30)
             assert seen == ["0"]
-            await asyncio.sleep(0.2)  # the rest is not over, but nothing comes any more
+            await asyncio.sleep(2.1)  # the rest is not over, but nothing comes any more
             assert seen == ["0", "30"]
-            await change(31, 100)  # five seconds of them: longer than the rest
+            await change(31, 200)  # ten seconds of them: longer than the rest
             assert len(seen) == 3
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

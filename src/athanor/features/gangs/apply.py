@@ -34,9 +34,10 @@ from athanor.runtime.controller import Controller, Watch
 
 SETTLE = 0.02
 """Seconds between a pod's change and the look at its gang: a gang's pods change in flocks."""
-REST = 16
-"""How many times as long as the last look at a gang took its pods' changes wait: most of a second
-where thousands of ranks start and end one by one, nothing that is felt where there are a few.
+REST, LONGEST_REST = 32, 2.0
+"""How many times as long as the last look at a gang took its pods' changes wait, and seconds they
+wait at most: most of a second where thousands of ranks start and end one by one, nothing that is
+felt where there are a few.
 """
 
 
@@ -56,6 +57,7 @@ def controller() -> Controller[Observed]:
         observe=observe,
         plan=plan,
         rest=REST,
+        longest_rest=LONGEST_REST,
     )
 
 

@@ -20,6 +20,7 @@ from athanor.api.placement import unpack
 from athanor.api.scheduling import Gang
 from athanor.features.gangs import consumers
 from athanor.features.gangs.consumers import MOUNTS, Consumer
+from athanor.features.gangs.ranks import is_alive
 from athanor.features.gangs.states import FINISHED
 from athanor.kit.times import parse_rfc3339
 from athanor.runtime.cache import PODS_OF_GANG, Changed, Key, Refusal, World, key_of, refusal
@@ -96,10 +97,17 @@ def gang_of(change: Changed[Pod] | Changed[Service], world: World) -> Iterable[K
     name = told.labels.get(labels.GANG)
     if name is not None:
         key = Key(told.namespace, name)
-        going = change.after is None or told.deletion_timestamp is not None
-        gang = world.cache(Gang).get(key) if going else None
+        gang = world.cache(Gang).get(key) if _leaves(change.after) else None
         return () if gang is not None and gang.status.phase in FINISHED else (key,)
     return [key_of(g) for g in world.cache(Gang).by(ADOPTS, f"{told.namespace}/{told.name}")]
+
+
+def _leaves(after: Pod | Service | None) -> bool:
+    """Whether it is gone, or is a pod that has ended and goes."""
+    if after is None:
+        return True
+    going = after.metadata.deletion_timestamp is not None
+    return going and isinstance(after, Pod) and not is_alive(after)
 
 
 def gangs_with(change: Changed[PersistentVolumeClaim], world: World) -> Iterable[Key]:

@@ -36,6 +36,8 @@ def pod(gang: Gang, place: Place, size: int) -> JSON:
     pod_set = _set(gang, place.pod_set)
     template = pod_set.template
     given = template.get("metadata") or {}
+    own_labels = {**(given.get("labels") or {})}
+    own_labels.pop(labels.RANK_ATTEMPT, None)  # of a pod that the template was copied from
     name = pod_name(gang.metadata.name, place.pod_set, place.rank)
     attempt = gang.spec.rank_attempts.get(rank_name(place.pod_set, place.rank), 0)
     run = run_of(gang)
@@ -52,7 +54,7 @@ def pod(gang: Gang, place: Place, size: int) -> JSON:
             "name": name,
             "namespace": gang.metadata.namespace,
             "labels": {
-                **(given.get("labels") or {}),
+                **own_labels,
                 **_labels(gang),
                 labels.POD_SET: place.pod_set,
                 labels.RANK: str(place.rank),

@@ -143,16 +143,16 @@ def is_current(gang: Gang, pod: Pod, run: int) -> bool:
     """Whether a pod belongs to this run, and to its rank's present attempt."""
     if gang.spec.adopts:
         return any(pod.metadata.name in names for names in gang.spec.adopts.values())
-    told = pod.metadata.labels
+    meta = pod.metadata
+    told = meta.labels
     if told.get(labels.ATTEMPT) != str(run):
         return False
     attempts, wanted = gang.spec.rank_attempts, 0
     if attempts:
         rank = rank_name(told.get(labels.POD_SET, ""), _number(told.get(labels.RANK, "")))
         wanted = attempts.get(rank, 0)
-    return told.get(labels.RANK_ATTEMPT, "0") == str(wanted) and any(
-        owner.uid == gang.metadata.uid for owner in pod.metadata.owner_references
-    )
+    owners = [owner.uid for owner in meta.owner_references]
+    return told.get(labels.RANK_ATTEMPT, "0") == str(wanted) and gang.metadata.uid in owners
 
 
 def view(place: Place, pod: Pod | None, lost_nodes: frozenset[str], attempt: int) -> RankView:

@@ -44,6 +44,8 @@ FOLLOWED = (
     "estimatedRuntimeSeconds", "checkpoint",
 )  # fmt: skip
 """Fields of the Gang that follow the job when it changes."""
+ENDED = "status.phase!=Pending,status.phase!=Running,status.phase!=Unknown"
+"""Selects pods of which nothing runs: never those of a job of the same name that came after."""
 TOGETHER = 50
 """How many pods one request deletes: the server takes one after the other, requests side by side.
 """
@@ -214,13 +216,15 @@ def _after(observed: Observed, now: float) -> Plan:
 
 
 def _pods_gone(observed: Observed) -> Iterator[DeleteCollection]:
-    """The deletion of all pods of a finished Gang, before its own: the garbage collector would ask
-    the server about each of them first, and then for its end.
+    """The deletion of the ended pods of a finished Gang, before its own: the garbage collector
+    would ask the server about each of them first, and then for its end.
     """
+    gang = observed.own
     ranks: dict[str, list[str]] = {}
-    for pod in observed.pods if observed.own is not None else ():
-        told = pod.metadata.labels
-        if pod.metadata.deletion_timestamp is None and labels.POD_SET in told:
+    for pod in observed.pods if gang is not None else ():
+        told, owners = pod.metadata.labels, pod.metadata.owner_references
+        mine = gang is not None and any(owner.uid == gang.metadata.uid for owner in owners)
+        if mine and pod.status.phase in FINISHED and labels.POD_SET in told:
             ranks.setdefault(told[labels.POD_SET], []).append(told.get(labels.RANK, ""))
     meta = observed.job.metadata
     for pod_set, numbers in ranks.items():
@@ -228,7 +232,9 @@ def _pods_gone(observed: Observed) -> Iterator[DeleteCollection]:
         for first in range(0, len(numbers), TOGETHER):
             some = ",".join(numbers[first : first + TOGETHER])
             fits = f"{named},{labels.RANK} in ({some})"
-            yield DeleteCollection(resource=PODS, namespace=meta.namespace, labels=fits)
+            yield DeleteCollection(
+                resource=PODS, namespace=meta.namespace, labels=fits, fields=ENDED
+            )  # fmt: skip
 
 
 def _write(job: TrainingJob, status: TrainingJobStatus) -> Iterator[Action]:

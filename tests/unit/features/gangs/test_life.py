@@ -190,7 +190,10 @@ def test_pods_that_need_no_names_get_no_service() -> None:
     async def main(bed: lab.Lab) -> None:
         await bed.until(Gang, "g", phase("Running"))
         assert await bed.list(Service, "default") == []
-        assert [p.spec.subdomain for p in await bed.list(Pod, "default")] == ["", ""]
+        for pod in await bed.list(Pod, "default"):
+            assert (pod.spec.hostname, pod.spec.subdomain) == ("", "")
+            told = [e["name"] for e in pod.spec.containers[0].env]
+            assert "ATHANOR_RANK" in told and "ATHANOR_PORT" not in told
 
     live(main, service=False)
 

@@ -181,12 +181,18 @@ def test_many_pods_of_a_finished_job_are_deleted_by_few_requests() -> None:
     over["metadata"]["uid"] = "j"
     pods = [
         {"metadata": {"name": f"t-worker-{rank}", "namespace": "default", "labels": {
-            labels.GANG: "t", labels.POD_SET: "worker", labels.RANK: str(rank)}}}
+            labels.GANG: "t", labels.POD_SET: "worker", labels.RANK: str(rank)},
+            "ownerReferences": [owner | {"kind": "Gang", "uid": "g"}]},
+         "status": {"phase": "Succeeded"}}
         for rank in range(120)
     ]  # fmt: skip
+    others = [
+        pods[0] | {"status": {"phase": "Running"}},
+        pods[0] | {"metadata": pods[0]["metadata"] | {"ownerReferences": []}},
+    ]
     observed = Observed(
         job=msgspec.convert(over, TrainingJob), gang=msgspec.convert(gang, Gang),
-        pods=tuple(msgspec.convert(pod, Pod) for pod in pods),
+        pods=tuple(msgspec.convert(pod, Pod) for pod in [*others, *pods]),
     )  # fmt: skip
     *first, last = plan(observed, 0.0, Defaults()).actions
     assert isinstance(last, Delete) and last.resource.kind == "Gang"

@@ -1,8 +1,8 @@
 """What a framework's module is told about a job, and what it answers.
 
-Values may use what every rank is told first (see `athanor.features.gangs.pods`): ATHANOR_PORT,
-ATHANOR_RANK (within its role), ATHANOR_INDEX and ATHANOR_SIZE (within the job), as `$(NAME)`:
-Kubernetes expands it.
+Values may use what every rank is told first (see `athanor.features.gangs.pods`): ATHANOR_PORT
+(where there is a Service), ATHANOR_RANK (within its role), ATHANOR_INDEX and ATHANOR_SIZE (within
+the job), as `$(NAME)`: Kubernetes expands it.
 """
 
 from __future__ import annotations
