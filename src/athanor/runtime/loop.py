@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 O = TypeVar("O", bound=Object)  # noqa: E741 - O for object
 
 
-QUIET, SILENCE = 0.1, 2.0
+QUIET, SILENCE = 0.05, 2.0
 """Seconds without a change after which a key rests no longer, for what came was the last of it; and
 so many times as long as its last look took: changes that come one by one have their price, too.
 """
