@@ -219,14 +219,15 @@ def _pods_gone(observed: Observed) -> Iterator[DeleteCollection]:
     """The deletion of the ended pods of a finished Gang, before its own: the garbage collector
     would ask the server about each of them first, and then for its end.
     """
-    gang = observed.own
+    gang, meta = observed.own, observed.job.metadata
+    if gang is None:
+        return
     ranks: dict[str, list[str]] = {}
-    for pod in observed.pods if gang is not None else ():
+    for pod in observed.pods:
         told, owners = pod.metadata.labels, pod.metadata.owner_references
-        mine = gang is not None and any(owner.uid == gang.metadata.uid for owner in owners)
-        if mine and pod.status.phase in FINISHED and labels.POD_SET in told:
-            ranks.setdefault(told[labels.POD_SET], []).append(told.get(labels.RANK, ""))
-    meta = observed.job.metadata
+        mine = any(owner.uid == gang.metadata.uid for owner in owners)
+        if mine and pod.status.phase in FINISHED and told.keys() >= {labels.POD_SET, labels.RANK}:
+            ranks.setdefault(told[labels.POD_SET], []).append(told[labels.RANK])
     for pod_set, numbers in ranks.items():
         named = f"{labels.GANG}={meta.name},{labels.POD_SET}={pod_set}"
         for first in range(0, len(numbers), TOGETHER):
