@@ -190,7 +190,9 @@ def _failed(s: Situation) -> bool:
 
 
 def _all_succeeded(s: Situation) -> bool:
-    return bool(s.ranks) and all(view.state == "succeeded" for view in s.ranks)
+    """A rank that has to go, and is none of the gang's any more, may still save its work."""
+    done = bool(s.ranks) and all(view.state == "succeeded" for view in s.ranks)
+    return done and not s.alive
 
 
 def _known(
