@@ -69,6 +69,8 @@ def gang_specs(draw: st.DrawFn) -> JSON:
         spec["outcome"] = draw(outcomes())
     if draw(maybe):
         spec["maxRuntimeSeconds"] = draw(st.integers(1, 120))
+    if draw(maybe):
+        spec["maxStartSeconds"] = draw(st.integers(1, 120))
     if ranks and draw(maybe):
         spec["rankAttempts"] = {draw(st.sampled_from(ranks)): 1}
     return spec

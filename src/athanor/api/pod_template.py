@@ -9,8 +9,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from athanor.api.amounts import QUANTITY
 from athanor.api.meta import JSON
-from athanor.api.scheduling import QUANTITY
 
 _OPEN: JSON = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 _WORDS: JSON = {

@@ -9,7 +9,7 @@ in the write that puts the phase back to Pending (or Suspended): whoever sees
 an admission knows that its capacity is used, unless the phase is Succeeded or Failed, which are
 written only when no pod of the gang is alive. Later changes only add fields.
 
-Amounts of a resource are Kubernetes quantities ("8", "500m", "64Gi"); durations are whole seconds.
+Durations are whole seconds.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from athanor.api.amounts import Amount, Amounts, Name, Time
 from athanor.api.ends import PastRun, RankFailure
 from athanor.api.meta import JSON, Base, Condition, Object, ObjectReference
 from athanor.api.numbers import NonNegative, Number, Positive
@@ -28,31 +29,6 @@ PRIORITY = "athanor-"
 """How the names of our PriorityClasses begin; people leave it out."""
 MAX_GRACE = 600
 """Seconds that a gang may take for its checkpoint, and its pods to end, where no queue says any."""
-
-QUANTITY = (
-    r"^\+?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
-    r"(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"
-)
-"""The pattern of Kubernetes' quantities, without those below zero: here nothing is owed."""
-
-Amount = Annotated[
-    str | int,
-    Meta(
-        extra_json_schema={
-            "x-kubernetes-int-or-string": True, "minimum": 0, "maxLength": 32,
-            "pattern": QUANTITY,
-        }
-    ),
-]  # fmt: skip
-"""A quantity; people write plain numbers too, and custom resources keep them as they are."""
-
-Amounts = Annotated[dict[str, Amount], Meta(max_length=32)]
-"""Resource name → quantity."""
-
-Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
-"""RFC 3339 in UTC."""
-
-Name = Annotated[str, Meta(min_length=1, max_length=63, pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
 
 
 # --- Gang -------------------------------------------------------------------------------------
@@ -137,7 +113,8 @@ class GangSpec(Base, frozen=True, kw_only=True):
     share one domain of the level `within`; pod sets may need smaller ones inside it. `adopts` names
     pods that exist already, a set's in the order of its ranks: they are bound, none is made.
     `service`: ranks find each other as `{pod}.{gang}`, by a headless Service; work whose pods never
-    talk to each other spares the cluster its endpoints.
+    talk to each other spares the cluster its endpoints. A gang of which `maxStartSeconds` after its
+    admission not all ranks have started gives its places back (Kueue's `waitForPodsReady`).
     """
 
     pod_sets: Annotated[list[PodSet], Meta(min_length=1, max_length=64)] = field(
@@ -148,6 +125,7 @@ class GangSpec(Base, frozen=True, kw_only=True):
     preemptible: bool | None = None
     pools: list[str] = field(default_factory=list)
     max_runtime_seconds: Positive | None = None
+    max_start_seconds: Positive | None = None
     estimated_runtime_seconds: Positive | None = None
     checkpoint: CheckpointPolicy | None = None
     suspend: bool = False
@@ -218,8 +196,8 @@ class Admission(Base, frozen=True, kw_only=True):
     """The scheduler's decision that a gang runs, and where.
 
     `generation` grows each time the placements of a running gang change (it grew, shrank, or ranks
-    were replaced), last at `changedAt`. `maxRuntimeSeconds` is the queue's, where that is nearer,
-    `maxGraceSeconds` the queue's, where it has one.
+    were replaced), last at `changedAt`. `maxRuntimeSeconds` and `maxStartSeconds` are the queue's,
+    where they are nearer, `maxGraceSeconds` the queue's, where it has one.
     """
 
     queue: str
@@ -232,6 +210,7 @@ class Admission(Base, frozen=True, kw_only=True):
     generation: NonNegative = 0
     shrink: Shrink | None = None
     max_runtime_seconds: Positive | None = None
+    max_start_seconds: Positive | None = None
     max_grace_seconds: NonNegative | None = None
 
 
@@ -282,7 +261,8 @@ class GangStatus(Base, frozen=True, kw_only=True):
 
     `ready` is for people: running pods of wanted ones, as in "3/4". `generation` is that of the
     admission whose placements the pods follow, `resizes` how often that meant a new start. `runs`
-    are those that evictions ended: the first and the last few.
+    are those that evictions ended: the first and the last few. Before `retryAt` it is not
+    admitted: it did not start in time.
     """
 
     observed_generation: int = 0
@@ -297,6 +277,7 @@ class GangStatus(Base, frozen=True, kw_only=True):
     ready: str = ""
     failures: list[RankFailure] = field(default_factory=list)
     progress: Progress | None = None
+    retry_at: str | None = None
     started_at: str | None = None
     finished_at: str | None = None
     evictions: NonNegative = 0
@@ -369,6 +350,7 @@ class QueueSpec(Base, frozen=True, kw_only=True):
     namespace_selector: JSON | None = None
     user_limit: Amounts = field(default_factory=dict)
     max_runtime_seconds: Positive | None = None
+    max_start_seconds: Positive | None = None
     budget: Budget | None = None
     state: Literal["Open", "Hold", "Drain", "Closed"] = "Open"
 

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from athanor.api.amounts import Amount
 from athanor.api.meta import JSON, Base, Condition, Object
 from athanor.api.numbers import NonNegative, Number, Positive
-from athanor.api.scheduling import Amount
 from athanor.api.templates import ObjectTemplate
 
 ParameterName = Annotated[

@@ -10,11 +10,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from athanor.api.amounts import Name
 from athanor.api.ends import RankFailure
 from athanor.api.meta import Base, Condition, Object
 from athanor.api.numbers import NonNegative, Positive
 from athanor.api.pod_template import Template
-from athanor.api.scheduling import CheckpointPolicy, Gpu, Name, PodCounts, Progress, Topology
+from athanor.api.scheduling import CheckpointPolicy, Gpu, PodCounts, Progress, Topology
 
 Framework = Literal[
     "pytorch", "tensorflow", "jax", "mpi", "horovod", "deepspeed", "xgboost", "lightgbm",
@@ -86,6 +87,7 @@ class Scheduling(Base, frozen=True, kw_only=True):
     preemptible: bool | None = None
     pools: list[str] = field(default_factory=list)
     max_runtime_seconds: Positive | None = None
+    max_start_seconds: Positive | None = None
     estimated_runtime_seconds: Positive | None = None
 
 

@@ -10,10 +10,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from athanor.api.amounts import Amount
 from athanor.api.crons import ScheduleText, TimeZone
 from athanor.api.meta import JSON, Base, Condition, Object
 from athanor.api.numbers import NonNegative
-from athanor.api.scheduling import Amount, Gpu
+from athanor.api.scheduling import Gpu
 from athanor.api.training import Scheduling
 
 Words = Annotated[list[str], Meta(max_length=256)]

@@ -60,6 +60,7 @@ class Submission(Struct, frozen=True, kw_only=True):
     checkpoint_dir: str = ""
     checkpoint_grace: int | None = None
     max_runtime: int | None = None
+    max_start: int | None = None
     estimated_runtime: int | None = None
     deadline: int | None = None
     retries: int = 3
@@ -130,6 +131,7 @@ class Wishes(TypedDict, total=False):
     checkpoint_dir: str
     checkpoint_grace: int
     max_runtime: int
+    max_start: int
     estimated_runtime: int
     deadline: int
     retries: int

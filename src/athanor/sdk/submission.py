@@ -63,6 +63,7 @@ def training_job(asked: Submission) -> TrainingJob:
             priority_class_name=asked.priority,
             pools=list(asked.pools),
             max_runtime_seconds=asked.max_runtime,
+            max_start_seconds=asked.max_start,
             estimated_runtime_seconds=asked.estimated_runtime,
         ),
     )

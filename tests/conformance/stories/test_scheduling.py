@@ -172,6 +172,19 @@ def test_who_ends_in_time_passes_a_blocked_head(story: Teller) -> None:
     waits(story, "long", "ReservedForOthers")
 
 
+def test_who_does_not_start_makes_room(story: Teller) -> None:
+    pool = story.nodes("a")
+    team = story.queue("team", "--pool", pool, "--max-start", "3s")
+    story.lives("stuck", starts=3600)
+    story.submit("stuck", "--queue", team, "--cpu", "8")
+    story.reaches("trainingjob", "stuck", "Starting")
+    story.submit("next", "--queue", team, "--cpu", "8")
+    running(story, "next")
+    said = waits(story, "stuck", "BacksOff")
+    assert "1 of 1 ranks did not start in time" in said and "tried again at 20" in said
+    assert said in story.athanor("why", "stuck")
+
+
 def test_a_reservation_keeps_nodes_for_a_queue(story: Teller) -> None:
     pool = story.nodes("a")
     team, demo = story.queue("team", "--pool", pool), story.queue("demo", "--pool", pool)

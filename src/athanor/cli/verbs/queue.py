@@ -118,6 +118,8 @@ def _options(function: Verb) -> Verb:
                      help="How long its work is safe after it started."),
         click.option("--max-runtime", callback=makers.seconds, metavar="TIME",
                      help="Nothing in it runs longer."),
+        click.option("--max-start", callback=makers.seconds, metavar="TIME",
+                     help="Who has not started by then gives its places back."),
         click.option("--max-grace", callback=makers.seconds, metavar="TIME",
                      help="How long its work may ask others to wait for a checkpoint."),
         click.option("--user-limit", multiple=True, callback=shared.amounts,
@@ -240,6 +242,8 @@ def _spec(wishes: Mapping[str, object]) -> JSON:
         spec["preemption"] = kept
     if wishes["max_runtime"] is not None:
         spec["maxRuntimeSeconds"] = wishes["max_runtime"]
+    if wishes["max_start"] is not None:
+        spec["maxStartSeconds"] = wishes["max_start"]
     if isinstance(limit := wishes["user_limit"], dict) and limit:
         spec["userLimit"] = {k: None if v == "none" else v for k, v in limit.items()}
     if isinstance(budget := wishes["budget"], str):

@@ -59,6 +59,7 @@ athanor submit xgboost --workers 2 -- python train.py --dry-run -o yaml > job.ya
 @click.option("--checkpoint-dir", default="", metavar="DIR", help="Where checkpoints land.")
 @click.option("--checkpoint-grace", metavar="TIME", help="Time to write one when asked.")
 @click.option("--max-runtime", metavar="TIME", help="Longest run, for instance 2h30m.")
+@click.option("--max-start", metavar="TIME", help="Give places back if not started by then.")
 @click.option("--estimate", metavar="TIME", help="How long it will probably run.")
 @click.option("--deadline", metavar="TIME", help="Fail when not done so long after its start.")
 @click.option("--retries", default=3, show_default=True, help="Restarts after a failure.")
@@ -174,6 +175,7 @@ def _submission(world: World, asked: dict[str, Any]) -> Submission:
 
     spans = {
         "checkpoint_grace": "checkpoint_grace", "max_runtime": "max_runtime",
+        "max_start": "max_start",
         "estimate": "estimated_runtime", "deadline": "deadline", "keep": "ttl", "grace": "grace",
     }  # fmt: skip
     spans["starting_deadline"] = "starting_deadline"

@@ -37,6 +37,7 @@ class Situation(Struct, frozen=True, kw_only=True):
     ranks: list[RankView]
     done: set[tuple[str, int]]
     overran: bool
+    late: bool
     invalid: bool
     blocked: bool
 
@@ -80,6 +81,7 @@ class Situation(Struct, frozen=True, kw_only=True):
             admission is None
             or admission.evict is not None
             or self.gang.spec.suspend
+            or self.late
             or bool(self.displaced)
         )
 
@@ -95,13 +97,16 @@ def look(observed: Observed, now: float) -> Situation:
         name for name, since in observed.silent.items() if now - since >= LOST_AFTER
     )
     current, old = sorted_by_run(gang, observed.pods, run_of(gang))
+    ranks = [_known(gang, view, done, observed.cordoned) for view in views(gang, current, lost)]
+    start_by = starts_by(gang)
     return Situation(
         gang=gang,
         pods=observed.pods,
         old=old,
-        ranks=[_known(gang, view, done, observed.cordoned) for view in views(gang, current, lost)],
+        ranks=ranks,
         done=done,
         overran=bool(started and limit and now - parse_rfc3339(started) >= limit),
+        late=start_by is not None and now >= start_by and not _up(ranks),
         invalid=refusal is not None and refusal.final,
         blocked=refusal is not None and refusal.reason == "Forbidden",
     )
@@ -117,6 +122,17 @@ def longest(gang: Gang) -> int | None:
     admission = gang.status.admission
     queue = admission.max_runtime_seconds if admission is not None else None
     return min((said for said in (gang.spec.max_runtime_seconds, queue) if said), default=None)
+
+
+def starts_by(gang: Gang) -> float | None:
+    """By when all ranks of a gang that never ran in this admission have to have started."""
+    admission, status = gang.status.admission, gang.status
+    if admission is None or status.started_at or status.phase not in ("Admitted", "Starting"):
+        return None
+    limits = [said for said in (gang.spec.max_start_seconds, admission.max_start_seconds) if said]
+    if not limits or not admission.admitted_at:
+        return None
+    return parse_rfc3339(admission.admitted_at) + min(limits)
 
 
 def judge(s: Situation) -> Event:
@@ -177,8 +193,11 @@ def _working(s: Situation) -> Event:
         return "succeeded"
     if s.blocked:
         return "blocked"
-    up = all(v.state in ("running", "ready", "succeeded", "failed") for v in s.ranks)
-    return "running" if up else "starting"
+    return "running" if _up(s.ranks) else "starting"
+
+
+def _up(ranks: Sequence[RankView]) -> bool:
+    return all(view.state in ("running", "ready", "succeeded", "failed") for view in ranks)
 
 
 def _failed(s: Situation) -> bool:

@@ -19,7 +19,14 @@ from athanor.api.scheduling import Gang, GangStatus
 from athanor.features.gangs import consumers, evict
 from athanor.features.gangs import pods as manifests
 from athanor.features.gangs import status as write
-from athanor.features.gangs.judge import LOST_AFTER, Situation, judge, longest, look
+from athanor.features.gangs.judge import (
+    LOST_AFTER,
+    Situation,
+    judge,
+    longest,
+    look,
+    starts_by,
+)
 from athanor.features.gangs.observe import Observed
 from athanor.features.gangs.ranks import is_alive, name_of
 from athanor.features.gangs.states import PHASES, WORKING, move
@@ -213,6 +220,10 @@ def _again(gang: Gang, observed: Observed, s: Situation, now: float) -> float | 
     status, limit = gang.status, longest(gang)
     if status.phase == "Starting":
         moments.append(_grown_up(gang))
+    if (start_by := starts_by(gang)) is not None:
+        moments.append(start_by)
+    if status.retry_at is not None:
+        moments.append(parse_rfc3339(status.retry_at))
     if status.phase in WORKING:
         moments += consumers.moments(observed.consumers)
     if status.phase in WORKING and status.started_at and limit:

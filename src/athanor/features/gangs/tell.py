@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 import msgspec
 
 from athanor.api.ends import PastRun
@@ -10,12 +12,23 @@ from athanor.api.scheduling import Admission, Gang, GangPhase, GangStatus, PodCo
 from athanor.features.gangs import status as write
 from athanor.features.gangs.judge import Situation, first_words, is_live, longest
 from athanor.features.gangs.observe import OUT_OF_SERVICE, Observed
-from athanor.features.gangs.ranks import is_alive, run_of, sorted_by_run, stuck, views
+from athanor.features.gangs.ranks import (
+    is_alive,
+    name_of,
+    run_of,
+    sorted_by_run,
+    stuck,
+    views,
+)
 from athanor.features.gangs.states import FINISHED, WAITING, WORKING, Event
 from athanor.kit.times import parse_rfc3339, rfc3339
 
 RESIZED = "Resized"
 """The reason of a gang that starts again at another size, after a checkpoint."""
+NOT_STARTED = "NotStarted"
+"""The reason of a gang that gave its places back because some of its ranks did not start."""
+FIRST_PAUSE, LONGEST_PAUSE = 60.0, 3600.0
+"""Seconds until such a gang is tried again: twice as long each time in a row."""
 MOST_RUNS = 8
 """So many runs that evictions ended are told: the first and the last ones."""
 
@@ -42,11 +55,23 @@ def tell(
             status, admission=None, evictions=old.evictions + 1, started_at=None,
             ran_seconds=old.ran_seconds + _ran(old.admission, now), runs=past_runs(old, now),
         )  # fmt: skip
+    status = msgspec.structs.replace(status, retry_at=_retry_at(status, now, released=released))
     status = _ranks_told(s, observed, status, fresh=fresh, released=released)
     status = _times_told(status, moved, now)
     reason, message = _words(s, observed, event, status)
     conditions = write.conditions(s.gang, phase, reason, message, now)
     return msgspec.structs.replace(status, reason=reason, message=message, conditions=conditions)
+
+
+def _retry_at(status: GangStatus, now: float, *, released: bool) -> str | None:
+    """When a gang that did not start is tried again; None: now."""
+    if status.phase != "Pending":
+        return None
+    if not released:
+        at = status.retry_at
+        return at if at is not None and now < parse_rfc3339(at) else None
+    times = len(list(takewhile(lambda run: run.reason == NOT_STARTED, reversed(status.runs))))
+    return rfc3339(now + min(FIRST_PAUSE * 2 ** (times - 1), LONGEST_PAUSE)) if times else None
 
 
 def _ran(admission: Admission | None, now: float) -> int:
@@ -171,12 +196,26 @@ def _words(s: Situation, observed: Observed, event: Event, status: GangStatus) -
         admission = status.admission
         if admission is not None and admission.evict is not None:
             return admission.evict.reason, admission.evict.message
-        return ("Suspended", "") if spec.suspend else first_words(s.displaced)
+        if spec.suspend or s.displaced:
+            return ("Suspended", "") if spec.suspend else first_words(s.displaced)
+        return NOT_STARTED, _not_started(s, observed)
     if phase in ("Pending", "Failed"):
         return s.gang.status.reason, s.gang.status.message
     if phase in ("Starting", "Admitted"):
         return stuck(s.pods) or ("", "")
     return "", ""
+
+
+def _not_started(s: Situation, observed: Observed) -> str:
+    """How many ranks kept the gang from its start, and what is said of them."""
+    late = [view for view in s.ranks if view.state in ("absent", "waiting")]
+    told = f"{len(late)} of {len(s.ranks)} ranks did not start in time"
+    if observed.refusal is not None:
+        return f"{told}: {observed.refusal.message}"
+    if why := stuck(s.pods):
+        return f"{told}: {why[0]}: {why[1]}"
+    names = [name_of(s.gang, view.place.pod_set, view.place.rank) for view in late[:1]]
+    return f"{told}, {''.join(names)} among them"
 
 
 def _resized(s: Situation) -> tuple[str, str]:

@@ -260,6 +260,14 @@ def priority_of(gang: Gang, priorities: Mapping[str, PriorityClass]) -> Priority
     return next((c for c in priorities.values() if c.global_default), None)
 
 
+def backs_off(gang: Gang) -> Refused | None:
+    """The refusal of a gang that did not start in time, until it is tried again."""
+    until = gang.status.retry_at
+    if until is None:
+        return None
+    return Refused(Code.BACKS_OFF, f"{gang.status.message}; it is tried again at {until}")
+
+
 def unknown_priority(gang: Gang, priorities: Mapping[str, PriorityClass]) -> Refused | None:
     """The refusal of a gang that names a PriorityClass nobody made."""
     name = gang.spec.priority_class_name

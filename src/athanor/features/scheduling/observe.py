@@ -303,7 +303,9 @@ class _Kept:
         """One gang as it is now."""
         self.gangs[name] = gang
         wish = self.wishes.put(name, self.allotments.filled(gang))
-        refusal = self.tenants.refusal(gang, wish.read) or self.barred.get(name)
+        refusal = (
+            self.tenants.refusal(gang, wish.read) or self.barred.get(name) or gangs.backs_off(gang)
+        )
         if refusal is not None:
             self.refused[name] = refusal
         if gang.status.failures:

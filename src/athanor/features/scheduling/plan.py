@@ -137,8 +137,7 @@ def _admit(seen: Observed, one: Admit, now: float) -> Replace:
     placements = [_placement(seen, placed) for placed in one.placed]
     # names of pod sets are the class's: equal asks have equal names
     queue = s.queues.names[int(s.gangs.queue[one.gang])]
-    longest = queues.longest(queue, seen.queues)
-    own = gang.spec.max_runtime_seconds
+    spec = gang.spec
     most = queues.most_grace(queue, seen.queues)
     admission = Admission(
         queue=queue,
@@ -146,7 +145,8 @@ def _admit(seen: Observed, one: Admit, now: float) -> Replace:
         placements=placements,
         admitted_at=rfc3339(now),
         expected_end=rfc3339(one.expected_end) if one.expected_end == one.expected_end else None,
-        max_runtime_seconds=longest if longest and (own is None or longest < own) else None,
+        max_runtime_seconds=_nearer(queues.longest(queue, seen.queues), spec.max_runtime_seconds),
+        max_start_seconds=_nearer(queues.longest_start(queue, seen.queues), spec.max_start_seconds),
         max_grace_seconds=most[0] if most else None,
     )
     status = msgspec.structs.replace(
@@ -155,6 +155,11 @@ def _admit(seen: Observed, one: Admit, now: float) -> Replace:
         failures=[], ready=gangs.unready(gang),
     )  # fmt: skip
     return _decided(gang, to_manifest(status))
+
+
+def _nearer(limit: int | None, own: int | None) -> int | None:
+    """The queue's limit where the gang's own is not nearer."""
+    return limit if limit and (own is None or limit < own) else None
 
 
 def _decided(gang: Gang, status: JSON) -> Replace:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from athanor.api.scheduling import Amounts, Pool, PoolQuota, Queue
+from athanor.api.amounts import Amounts
+from athanor.api.scheduling import Pool, PoolQuota, Queue
 from athanor.features.scheduling import nodes
 from athanor.features.scheduling.core.rows import NAN, QueueRow, QuotaRow
 from athanor.features.scheduling.core.snapshot import UNITS, Consent, QueueState
@@ -245,5 +246,13 @@ def most_grace(name: str, by_name: Mapping[str, Queue]) -> tuple[int, str] | Non
 
 def longest(name: str, by_name: Mapping[str, Queue]) -> int | None:
     """The nearest limit of the running time from the queue up, in seconds."""
-    said = [q.spec.max_runtime_seconds for q in above(name, by_name)]
+    return _least(q.spec.max_runtime_seconds for q in above(name, by_name))
+
+
+def longest_start(name: str, by_name: Mapping[str, Queue]) -> int | None:
+    """The nearest limit of the time until all ranks have started, in seconds."""
+    return _least(q.spec.max_start_seconds for q in above(name, by_name))
+
+
+def _least(said: Iterable[int | None]) -> int | None:
     return min((seconds for seconds in said if seconds), default=None)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from athanor.api.amounts import Amounts
 from athanor.api.meta import JSON, Condition, set_condition, to_manifest
 from athanor.api.registry import of
-from athanor.api.scheduling import Amounts, Pool, PoolUse, Queue, QueueTop
+from athanor.api.scheduling import Pool, PoolUse, Queue, QueueTop
 from athanor.features.scheduling import budgets
 from athanor.features.scheduling.allowance import Allowance
 from athanor.features.scheduling.budgets import Spent

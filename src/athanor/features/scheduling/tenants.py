@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from athanor.api import labels
+from athanor.api.amounts import Amounts
 from athanor.api.core import Namespace, PriorityClass
 from athanor.api.meta import Object
-from athanor.api.scheduling import DEFAULT_QUEUE, MAX_GRACE, Amounts, Gang, Pool, Queue
+from athanor.api.scheduling import DEFAULT_QUEUE, MAX_GRACE, Gang, Pool, Queue
 from athanor.features.scheduling import gangs, queues, rates
 from athanor.features.scheduling.core.rows import NodeRow, PoolRow, QueueRow
 from athanor.features.scheduling.core.why import Code

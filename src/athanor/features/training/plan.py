@@ -41,7 +41,7 @@ JOBS, GANGS, PODS, CLAIMS = of(TrainingJob), of(Gang), of(Pod), of(PersistentVol
 
 FOLLOWED = (
     "suspend", "queue", "priorityClassName", "preemptible", "pools", "maxRuntimeSeconds",
-    "estimatedRuntimeSeconds", "checkpoint",
+    "maxStartSeconds", "estimatedRuntimeSeconds", "checkpoint",
 )  # fmt: skip
 """Fields of the Gang that follow the job when it changes."""
 ENDED = "status.phase!=Pending,status.phase!=Running,status.phase!=Unknown"

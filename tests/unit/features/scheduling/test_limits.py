@@ -107,6 +107,58 @@ def test_a_queues_running_time_ends_gangs() -> None:
     run(main)
 
 
+def test_who_does_not_start_makes_room_and_is_tried_again_after_longer_and_longer() -> None:
+    """A wrong image, say: without an end to it the devices would be held for good."""
+    tries: dict[str, float] = {}
+
+    async def main() -> None:
+        def script(pod: Pod) -> Life:
+            if pod.metadata.name.startswith("next"):
+                return Life(runs=30)
+            tries.setdefault(pod.metadata.uid, lab.clock.now())
+            return Life(starts=1e9 if len(tries) < 3 else 1)
+
+        async with cluster([gangs(), scheduling()], nodes={"node-0": NODE}, script=script) as lab:
+            await tree(lab, {"name": "team", "maxStartSeconds": 100})
+            await lab.create(gang("x", 8), Gang)
+            told = await lab.until(Gang, "x", lambda g: g.status.admission is not None)
+            assert told.status.admission is not None
+            assert told.status.admission.max_start_seconds == 100
+            await lab.create(gang("next", 8), Gang)
+            await lab.until(Gang, "next", lambda g: g.status.phase == "Running", within=120)
+            said = await reason(lab, "x", "BacksOff")
+            assert "1 of 1 ranks did not start in time, x-worker-0 among them" in said
+            found = await lab.get(Gang, "x")
+            assert (found.status.reason, found.status.evictions) == ("NotStarted", 1)
+            assert found.status.failures == [] and found.status.retry_at is not None
+            assert said.endswith(f"it is tried again at {found.status.retry_at}")
+            found = await lab.until(Gang, "x", lambda g: g.status.phase == "Running", within=600)
+            assert found.status.evictions == 2 and found.status.retry_at is None
+            first, second, third = tries.values()
+            assert 158 < second - first < 170 and 218 < third - second < 230
+            assert [run.reason for run in found.status.runs] == ["NotStarted", "NotStarted"]
+
+    run(main)
+
+
+def test_a_nearer_limit_of_ones_own_counts_and_suspending_ends_the_wait() -> None:
+    async def main() -> None:
+        def script(pod: Pod) -> Life:
+            return Life(starts=1e9)
+
+        async with cluster([gangs(), scheduling()], nodes={"node-0": NODE}, script=script) as lab:
+            await tree(lab, {"name": "team", "maxStartSeconds": 1000})
+            await lab.create(gang("x", 8, maxStartSeconds=10), Gang)
+            await reason(lab, "x", "BacksOff")
+            await lab.patch(Gang, "x", {"spec": {"suspend": True}})
+            await lab.until(Gang, "x", lambda g: g.status.phase == "Suspended")
+            await lab.patch(Gang, "x", {"spec": {"suspend": False}})
+            told = await lab.until(Gang, "x", lambda g: g.status.admission is not None, within=5)
+            assert told.status.retry_at is None
+
+    run(main)
+
+
 def test_a_checkpoint_may_take_as_long_as_the_queues_say() -> None:
     async def main() -> None:
         async with cluster([gangs(), scheduling()], nodes={"node-0": NODE}) as lab:

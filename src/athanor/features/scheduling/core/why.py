@@ -38,6 +38,7 @@ class Code(IntEnum):
     BEHIND_HEAD = 22
     WAITS_FOR_POOL = 23
     NOT_PROVEN = 24
+    BACKS_OFF = 25
 
 
 NAMES: dict[Code, str] = {
@@ -91,6 +92,7 @@ WAYS: dict[str, str] = {
         Code.RESERVED_FOR_OTHERS: "a short limit on its running time lets it pass those promised",
         Code.BEHIND_HEAD: "nothing to do: the queue goes in order",
         Code.WAITS_FOR_POOL: "ask for the other pool by name, or wait",
+        Code.BACKS_OFF: "mend what kept its ranks from starting, then suspend and resume it",
         Code.NOT_PROVEN: "wait: the search for a place ended before it was done",
     }.items()
 }
