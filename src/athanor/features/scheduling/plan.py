@@ -35,7 +35,9 @@ from athanor.features.scheduling.core.snapshot import (
     Placed,
     Policy,
     Shrink,
+    Snapshot,
 )
+from athanor.features.scheduling.core.start import spill_times
 from athanor.features.scheduling.distrust import Distrust
 from athanor.features.scheduling.fleet import Fleets
 from athanor.features.scheduling.metrics import Meters
@@ -51,6 +53,8 @@ GANGS = of(Gang)
 WORKING = ("Admitted", "Starting", "Running", "Restarting")
 LOOK_AGAIN = 30.0
 """Seconds after which waiting gangs are looked at again: time alone may let them pass."""
+SPILLS_APART = 1.0
+"""Seconds from one look to the next where only more pools open to who waits."""
 
 
 class Planner:
@@ -126,9 +130,18 @@ def _moments(
         yield LOOK_AGAIN
     elif seen.snapshot.queues.names:
         yield SAVE_EVERY * 5
+    if waiting and (spill := _next_spill(seen.snapshot, decisions)) is not None:
+        yield spill
     change = reservations.next_change(seen.reservations, decisions.now)
     if change is not None:
         yield change + 0.05
+
+
+def _next_spill(s: Snapshot, decisions: Decisions) -> float | None:
+    """Seconds until somebody in line may use one more pool; many of them share a look."""
+    times = s.gangs.created[decisions.line][:, None] + spill_times(s.queues)
+    ahead = times[times > decisions.now]
+    return max(float(ahead.min()) - decisions.now, SPILLS_APART) if ahead.size else None
 
 
 def _admit(seen: Observed, one: Admit, now: float) -> Replace:

@@ -176,6 +176,27 @@ def test_wrong_gangs_and_queues_are_told_so() -> None:
     run(main)
 
 
+def test_the_next_pool_opens_when_its_time_has_come() -> None:
+    async def main() -> None:
+        async with cluster([gangs(), scheduling()], nodes=2) as lab:
+            for i, pool in enumerate(("own", "cloud")):
+                node = {"metadata": {"labels": {"sort": pool}}}
+                await lab.patch(Node, f"node-{i}", node, namespace=None)
+                chosen = {"nodeSelector": {"sort": pool}, "exclusive": False}
+                await lab.create({"metadata": {"name": pool}, "spec": chosen}, Pool)
+            pools = [{"pool": "own", "spillAfterSeconds": 7}, {"pool": "cloud"}]
+            await lab.create({"metadata": {"name": "team"}, "spec": {"pools": pools}}, Queue)
+            await lab.create(gang("first", 1, "8", "team"), Gang)
+            await lab.until(Gang, "first", lambda g: g.status.phase == "Running")
+            await lab.create(gang("second", 1, "8", "team"), Gang)
+            began = lab.clock.monotonic()
+            found = await lab.until(Gang, "second", lambda g: g.status.admission is not None)
+            assert found.status.admission is not None and found.status.admission.pool == "cloud"
+            assert 6 < lab.clock.monotonic() - began < 9
+
+    run(main)
+
+
 def test_priority_preempts_within_a_queue() -> None:
     async def main() -> None:
         async with cluster([gangs(), scheduling()]) as lab:

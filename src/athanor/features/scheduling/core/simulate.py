@@ -30,6 +30,7 @@ from athanor.features.scheduling.core.snapshot import (
     Running,
     Snapshot,
 )
+from athanor.features.scheduling.core.start import spill_times
 from athanor.features.scheduling.core.table import Floats, Ints, frozen, smalls
 
 POINTS = 2000
@@ -209,8 +210,7 @@ class _Run:
         """
         queues, gangs = self.ground.queues, self.ground.gangs
         waits = [self.policy.reserve_after]
-        spills = queues.spill_after[np.isfinite(queues.spill_after) & (queues.spill_after > 0)]
-        waits += np.unique(spills).tolist() + ([float(spills.sum())] if len(spills) else [])
+        waits += spill_times(queues).tolist()
         since = gangs.created[self.waiting] if self.waiting else np.zeros(0)
         found = [since + wait for wait in waits]
         if self.waiting and self.held and queues.min_runtime.any():

@@ -14,10 +14,10 @@ from athanor.features.scheduling.core import place, rights
 from athanor.features.scheduling.core.ledger import Ledger
 from athanor.features.scheduling.core.quota import Refusal
 from athanor.features.scheduling.core.seat import seat
-from athanor.features.scheduling.core.snapshot import UNSET
+from athanor.features.scheduling.core.snapshot import UNSET, Queues
 from athanor.features.scheduling.core.spots import Spots
 from athanor.features.scheduling.core.state import Ask, State
-from athanor.features.scheduling.core.table import Ints
+from athanor.features.scheduling.core.table import Floats, Ints
 from athanor.features.scheduling.core.why import Code
 
 
@@ -69,6 +69,12 @@ def open_pools(state: State, gang: int, pools: list[int]) -> list[int]:
         found.append(pool)
         needed += float(state.snapshot.queues.spill_after[queue, pool])
     return found
+
+
+def spill_times(queues: Queues) -> Floats:
+    """So many seconds in line may open another pool to a gang of some queue."""
+    times = queues.spill_after[np.isfinite(queues.spill_after) & (queues.spill_after > 0)]
+    return np.unique([*times, times.sum()]) if len(times) else times
 
 
 def start(state: State, gang: int, pools: list[int]) -> Started | list[Barred]:
