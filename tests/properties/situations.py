@@ -21,7 +21,8 @@ from athanor.features.gangs.states import PHASES as GANG_PHASES
 from athanor.features.scheduling import apply as scheduling
 from athanor.features.training import observe as training
 from athanor.features.training.states import PHASES as JOB_PHASES
-from athanor.runtime.cache import PODS_OF_GANG, Caches, Key, Refusal, pods_of_gang
+from athanor.runtime.cache import Caches, Key, Refusal
+from athanor.runtime.indexes import PODS_OF_GANG, pods_of_gang
 from athanor.testing.world import Objects
 from athanor.wire.status import ApiError
 

@@ -12,7 +12,6 @@ from weakref import ReferenceType, ref
 
 from msgspec import Struct
 
-from athanor.api.labels import GANG
 from athanor.api.meta import Object
 from athanor.wire.selector import parse_labels
 from athanor.wire.status import ApiError
@@ -219,11 +218,6 @@ def by_label(label: str) -> Index[Object]:
         return () if found is None else (f"{value.metadata.namespace}/{found}",)
 
     return index
-
-
-PODS_OF_GANG = "pods-of-gang"
-pods_of_gang = by_label(GANG)
-"""Index: the pods of a gang; all controllers that look them up share it by its name."""
 
 
 class World(Protocol):

@@ -29,8 +29,8 @@ from athanor.features.gangs.observe import (
     observe,
 )
 from athanor.features.gangs.plan import plan
-from athanor.runtime.cache import PODS_OF_GANG, pods_of_gang
 from athanor.runtime.controller import Controller, Watch
+from athanor.runtime.indexes import PODS_OF_GANG, pods_of_gang
 
 SETTLE = 0.02
 """Seconds between a pod's change and the look at its gang: a gang's pods change in flocks."""

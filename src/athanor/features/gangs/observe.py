@@ -23,7 +23,8 @@ from athanor.features.gangs.consumers import MOUNTS, Consumer
 from athanor.features.gangs.ranks import is_alive
 from athanor.features.gangs.states import FINISHED
 from athanor.kit.times import parse_rfc3339
-from athanor.runtime.cache import PODS_OF_GANG, Changed, Key, Refusal, World, key_of, refusal
+from athanor.runtime.cache import Changed, Key, Refusal, World, key_of, refusal
+from athanor.runtime.indexes import PODS_OF_GANG
 
 PODS_ON_NODE = "node"
 ADOPTS = "adopts"

@@ -24,7 +24,8 @@ from athanor.features.scheduling.core.snapshot import Admit, Decisions, Move, Pl
 from athanor.features.scheduling.core.why import Code
 from athanor.features.scheduling.gangs import Refused, holds, key_of
 from athanor.kit.quantity import Quantity, parse
-from athanor.runtime.cache import PODS_OF_GANG, Cache, Key, World
+from athanor.runtime.cache import Cache, Key, World
+from athanor.runtime.indexes import PODS_OF_GANG
 from athanor.wire import rations
 
 One = TypeVar("One", Admit, Move)

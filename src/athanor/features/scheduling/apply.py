@@ -28,8 +28,9 @@ from athanor.features.scheduling.matters import (
 )
 from athanor.features.scheduling.observe import Observed, Observer
 from athanor.features.scheduling.plan import Planner
-from athanor.runtime.cache import PODS_OF_GANG, Key, World, pods_of_gang
+from athanor.runtime.cache import Key, World
 from athanor.runtime.controller import Controller, Watch
+from athanor.runtime.indexes import PODS_OF_GANG, pods_of_gang
 from athanor.runtime.plan import Plan
 
 SETTLE = 0.01

@@ -10,8 +10,9 @@ from athanor.api.training import TrainingJob
 from athanor.features.training.build import Defaults
 from athanor.features.training.observe import Observed, job_of, observe
 from athanor.features.training.plan import plan
-from athanor.runtime.cache import PODS_OF_GANG, Changed, Key, World, pods_of_gang
+from athanor.runtime.cache import Changed, Key, World
 from athanor.runtime.controller import Controller, Watch
+from athanor.runtime.indexes import PODS_OF_GANG, pods_of_gang
 
 
 def controller(defaults: Defaults | None = None) -> Controller[Observed]:

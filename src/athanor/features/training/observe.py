@@ -10,7 +10,8 @@ from athanor.api.core import PersistentVolumeClaim, Pod
 from athanor.api.scheduling import Gang
 from athanor.api.training import TrainingJob
 from athanor.features.training.states import FINISHED
-from athanor.runtime.cache import PODS_OF_GANG, Changed, Key, Refusal, World, refusal
+from athanor.runtime.cache import Changed, Key, Refusal, World, refusal
+from athanor.runtime.indexes import PODS_OF_GANG
 
 
 class Observed(Struct, frozen=True, kw_only=True):
