@@ -220,8 +220,6 @@ NOTES: Mapping[str, Mapping[str, str]] = {
     "QueueTop": {
         "reason": "Why it waits, as a code.",
         "priority": "Its priority.",
-        "since": "Since when it waits.",
-        "asks": "What all of its pods ask for.",
     },
     "BudgetUse": {
         "since": "Start of the period.",

@@ -364,12 +364,12 @@ class PoolUse(Base, frozen=True, kw_only=True):
 
 
 class QueueTop(Base, frozen=True, kw_only=True):
-    """One of the first in line. Whose it is, only the visibility API tells those who may know."""
+    """One of the first in line. Whose it is, and what it asks for, only the visibility API tells
+    those who may know.
+    """
 
     reason: str = ""
     priority: int = 0
-    since: str = ""
-    asks: Amounts = field(default_factory=dict)
 
 
 class BudgetUse(Base, frozen=True, kw_only=True):

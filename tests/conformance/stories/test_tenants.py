@@ -43,6 +43,11 @@ def test_what_is_others_is_neither_seen_nor_guessed(story: Teller) -> None:
     for path in ("podlogs", "bundles/sha256-0"):
         raw = f"/apis/gateway.athanor.dev/v1alpha1/namespaces/{there}/{path}"
         assert "orbidden" in ann.kubectl("get", "--raw", raw, fails=True)
+    ben.submit("waits", "--queue", team, "--cpu", "2.875", "--memory", "77Mi")
+    line = ann.until(lambda: ann.get("queue", team)["status"].get("top"))
+    assert [set(one) <= {"reason", "priority"} for one in line] == [True], line
+    told = json.dumps(ann.get("queue", team))
+    assert "2875m" not in told and "77Mi" not in told and "waits" not in told
     assert "orbidden" in ann.athanor("simulate", fails=True)
     assert "orbidden" in ann.kubectl("get", "gangs", "-A", fails=True)
 

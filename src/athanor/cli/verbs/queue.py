@@ -330,8 +330,7 @@ def _details(queue: Queue) -> None:
         if condition.status == "False":
             show.line(f"{condition.reason}: {condition.message}")
     for place, one in enumerate(status.top, 1):
-        asks = _said(one.asks)
-        show.line(f"  {place}. waits since {one.since}: {one.reason}; asks for {asks}")
+        show.line(f"  {place}. waits, priority {one.priority}: {one.reason}")
 
 
 def _rows(queue: Queue, *, wide: bool) -> list[list[str]]:

@@ -223,17 +223,9 @@ def _first_code(decisions: Decisions, g: int) -> str:
 
 
 def _top(seen: Observed, decisions: Decisions, g: int) -> QueueTop:
-    """One in line, without its name: everybody may read queues."""
-    s = seen.snapshot
-    klass = int(s.gangs.klass[g])
-    rows = slice(int(s.classes.first[klass]), int(s.classes.first[klass + 1]))
-    asked = s.pod_sets.count[rows] @ s.shapes.request[s.pod_sets.shape[rows]]
-    return QueueTop(
-        reason=_first_code(decisions, g),
-        priority=int(s.gangs.priority[g]),
-        since=rfc3339(float(s.gangs.created[g])),
-        asks=_amounts(s, seen.devices, asked.tolist()),
-    )
+    """One in line, neither its name nor its shape and age: everybody may read queues."""
+    priority = int(seen.snapshot.gangs.priority[g])
+    return QueueTop(reason=_first_code(decisions, g), priority=priority)
 
 
 def _conditions(seen: Observed, queue: Queue, running: int, now: float) -> list[Condition]:
