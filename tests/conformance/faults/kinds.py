@@ -137,4 +137,4 @@ FAULTS: Mapping[str, Fault] = {
     "node parted": node_parted,
 }
 SKEWED = 60.0
-"""Seconds between the clocks of the replicas, in every second round of all faults."""
+"""Seconds between the clocks of the replicas, in every second trial."""
