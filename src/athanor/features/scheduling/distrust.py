@@ -1,7 +1,8 @@
 """Nodes that turned a gang's pods away, or lost them: back-off, twice as long each time.
 
 A node may refuse a pod that the scheduler thought would fit (`OutOfcpu`: others placed pods there
-meanwhile). Without a pause the same gang would go to the same node again and again.
+meanwhile). Without a pause the same gang would go to the same node again and again. All that goes
+wrong while a node is left alone is one trouble: a node that falls silent loses every gang it has.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from athanor.features.scheduling.core.table import floats
 
 FIRST_PAUSE = 60.0
 LONGEST_PAUSE = 3600.0
+FORGIVEN = 3600.0
+"""Seconds after a pause in which nothing may go wrong for the next one to be short again."""
 BLAMES = frozenset({"UnexpectedAdmissionError", "NodeAffinity", "NodeLost", "Evicted"})
 """Reasons of failed pods that speak against the node, besides every "OutOf…"."""
 
@@ -29,18 +32,24 @@ class Distrust:
         self._blamed: set[tuple[str, int, str]] = set()
 
     def learn(self, gangs: Iterable[Gang], now: float) -> None:
-        """Take note of failures that are a node's fault."""
-        for gang in gangs:
-            run = gang.status.attempt + gang.status.evictions
-            for failure in gang.status.failures:
-                key = gang.metadata.uid, run, failure.node
-                if not _blames_node(failure) or key in self._blamed:
-                    continue
-                self._blamed.add(key)
-                times = self._times.get(failure.node, 0)
-                self._times[failure.node] = times + 1
-                pause = min(FIRST_PAUSE * 2.0 ** min(times, 16), LONGEST_PAUSE)
-                self.until[failure.node] = max(self.until.get(failure.node, 0.0), now + pause)
+        """Take note of failures that are a node's fault; `gangs` are all that have any."""
+        told = {
+            (gang.metadata.uid, gang.status.attempt + gang.status.evictions, failure.node)
+            for gang in gangs
+            for failure in gang.status.failures
+            if _blames_node(failure)
+        }
+        for node in {node for _, _, node in told - self._blamed}:
+            self._blame(node, now)
+        self._blamed = told
+
+    def _blame(self, node: str, now: float) -> None:
+        until = self.until.get(node, 0.0)
+        if now < until:
+            return
+        times = self._times.get(node, 0) if now < until + FORGIVEN else 0
+        self._times[node] = times + 1
+        self.until[node] = now + min(FIRST_PAUSE * 2.0 ** min(times, 16), LONGEST_PAUSE)
 
     def mark(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot with `retry_at` of the nodes that are left alone."""
