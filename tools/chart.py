@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from athanor.assembly.install import apply, submitter
+from athanor.assembly.install import remove, submitter
 from athanor.assembly.install.manifests import manifests
 from athanor.assembly.install.parts import Wishes
 
@@ -23,6 +23,7 @@ CHART = Path(__file__).parent.parent / "deploy" / "helm" / "athanor"
 HEAD = "# Written by `make crds` from src/athanor/assembly/install. Do not edit.\n"
 IMAGE, NAMESPACE, REPLICAS, PULL = "image-of-the-values", "namespace-of-the-release", 77777, "Pull"
 URL, STORAGE, API_PORT = "url-of-the-values", "storage-of-the-values", 88888
+CPU, MEMORY, MOST = "cpu-of-the-values", "memory-of-the-values", "limit-of-the-values"
 TEMPLATES = {
     IMAGE: "{{ .Values.image | quote }}",
     NAMESPACE: "{{ .Release.Namespace }}",
@@ -31,12 +32,29 @@ TEMPLATES = {
     f"imagePullPolicy: {PULL}": "imagePullPolicy: {{ .Values.pullPolicy }}",
     URL: "{{ .Values.gatewayUrl | quote }}",
     STORAGE: "{{ .Values.storage | quote }}",
+    CPU: "{{ .Values.resources.requests.cpu | quote }}",
+    MEMORY: "{{ .Values.resources.requests.memory | quote }}",
+    MOST: "{{ .Values.resources.limits.memory | quote }}",
+    f"pull_policy: {PULL}": "pull_policy: {{ .Values.pullPolicy }}",
+    "dashboard: 'true'": "dashboard: '{{ (.Values.monitoring).dashboard | default false }}'",
+    "rules: 'true'": "rules: '{{ (.Values.monitoring).rules | default false }}'",
 }
 OPTIONAL = {
     ("ConfigMap", "athanor-dashboard"): "(.Values.monitoring).dashboard",
     ("PrometheusRule", "athanor"): "(.Values.monitoring).rules",
 }
 KEEP = {"helm.sh/resource-policy": "keep"}
+SIZE = {
+    "type": ["string", "integer"], "pattern": "^[0-9.]*[1-9][0-9.]*(k|[MGTPE]|[KMGTPE]i)?$",
+}  # fmt: skip
+AMOUNT = {"type": ["string", "number"], "pattern": "^[0-9.]*[1-9][0-9.]*m?$"}
+
+
+def _closed(**properties: dict[str, Any]) -> dict[str, Any]:
+    """An object that has these properties and no others."""
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
 SCHEMA = {
     "$schema": "http://json-schema.org/draft-07/schema#",
     "type": "object",
@@ -46,16 +64,12 @@ SCHEMA = {
         "pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
         "replicas": {"type": "integer", "minimum": 1, "maximum": 9},
         "gatewayUrl": {"type": "string", "pattern": "^(https://.+)?$"},
-        "storage": {
-            "type": ["string", "integer"],
-            "pattern": "^[0-9.]*[1-9][0-9.]*(k|[MGTPE]|[KMGTPE]i)?$",
-        },
+        "storage": SIZE,
         "apiPort": {"type": "integer", "minimum": 1, "maximum": 65535},
-        "monitoring": {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {"dashboard": {"type": "boolean"}, "rules": {"type": "boolean"}},
-        },
+        "resources": _closed(
+            requests=_closed(cpu=AMOUNT, memory=SIZE), limits=_closed(memory=SIZE)
+        ),
+        "monitoring": _closed(dashboard={"type": "boolean"}, rules={"type": "boolean"}),
         "global": {"type": "object"},
     },
 }
@@ -84,7 +98,7 @@ def chart() -> dict[str, str]:
     wishes = Wishes(
         image=IMAGE, namespace=NAMESPACE, replicas=REPLICAS, pull_policy=PULL,
         version=version("athanor"), gateway_url=URL, storage=STORAGE, api_port=API_PORT,
-        dashboard=True, rules=True,
+        cpu=CPU, memory=MEMORY, memory_limit=MOST, dashboard=True, rules=True,
     )  # fmt: skip
     about = {
         "apiVersion": "v2", "name": "athanor", "version": version("athanor"),
@@ -94,6 +108,7 @@ def chart() -> dict[str, str]:
     values = {
         "image": "athanor:latest", "pullPolicy": "IfNotPresent", "replicas": 2,
         "gatewayUrl": "", "storage": "20Gi", "apiPort": 6443,
+        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
         "monitoring": {"dashboard": False, "rules": False},
     }  # fmt: skip
     files = {
@@ -104,7 +119,7 @@ def chart() -> dict[str, str]:
         kind = manifest["kind"].lower()
         if kind in ("namespace", "customresourcedefinition"):
             continue
-        if apply.stays(manifest):
+        if remove.stays(manifest):
             manifest["metadata"]["annotations"] = KEEP
         name = f"templates/{kind}-{manifest['metadata']['name'].replace(':', '-')}.yaml"
         body = text(manifest).replace("{{", '{{ "{{" }}')  # what Grafana and Prometheus fill in

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.environments import installed
-from tests.conformance import worlds
+from tests.conformance import installation, worlds
 from tests.conformance.kube import plane as kube
 
 _numbers = itertools.count()
@@ -57,6 +57,13 @@ def _of_world(
         return
     with ours() as path:
         yield path
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[installation.Cluster]:
+    """A control plane of the module's own with two simulated nodes, to install on."""
+    with installation.running(tmp_path_factory.mktemp("install")) as made:
+        yield made
 
 
 @pytest.fixture

@@ -34,12 +34,19 @@ WISHES = [
     {"image": "registry.example:5000/team/athanor@sha256:" + "0" * 64, "replicas": "3"},
     {"pullPolicy": "Always", "gatewayUrl": "https://a.example/x?y=1#z", "storage": "1.5Ti"},
     {"apiPort": "16443"},
+    {
+        "resources.requests.cpu": "2",
+        "resources.requests.memory": "768Mi",
+        "resources.limits.memory": "2Gi",
+    },
     {"monitoring.dashboard": "true", "monitoring.rules": "true"},
 ]
 """Values, as helm is told them."""
 FLAGS = {
     "image": "--image", "replicas": "--replicas", "pullPolicy": "--pull-policy",
     "gatewayUrl": "--gateway-url", "storage": "--storage", "apiPort": "--api-port",
+    "resources.requests.cpu": "--cpu", "resources.requests.memory": "--memory",
+    "resources.limits.memory": "--memory-limit",
     "monitoring.dashboard": "--dashboard", "monitoring.rules": "--rules",
 }  # fmt: skip
 
@@ -120,7 +127,9 @@ def test_the_templates_are_what_install_prints(tmp_path: Path, values: dict[str,
 @pytest.mark.parametrize(
     ("value", "said"),
     [("replicas=0", "replicas"), ("storage=lots", "storage"), ("pullPolicy=Often", "pullPolicy"),
-     ("apiPort=0", "apiPort"), ("monitoring.rules=perhaps", "rules"), ("imagee=x", "imagee")],
+     ("apiPort=0", "apiPort"), ("resources.requests.memory=much", "memory"),
+     ("resources.requests.gpu=1", "gpu"),
+     ("monitoring.rules=perhaps", "rules"), ("imagee=x", "imagee")],
 )  # fmt: skip
 def test_wrong_values_are_refused_by_name(tmp_path: Path, value: str, said: str) -> None:
     refused = Shell(tmp_path).helm("template", str(CHART), "--set", value, fails=True)
@@ -159,6 +168,7 @@ def test_a_release_lives(cluster: Shell) -> None:
     cluster.helm("uninstall", "athanor", "--namespace", HOME)
     assert not cluster.kubectl("-n", HOME, "get", "deployments,services,roles", "-o", "name")
     left = cluster.kubectl("get", "trainingjob,queue,pool,priorityclass", "-o", "name")
+    assert "athanor-gateway" in cluster.kubectl("-n", HOME, "get", "pvc", "-o", "name")
     for name in ("trainingjob.athanor.dev/kept", "queue.athanor.dev/default",
                  "pool.athanor.dev/default", "athanor-high"):  # fmt: skip
         assert name in left, "what people made and changed stays, as with athanor uninstall"

@@ -7,7 +7,7 @@ import asyncio
 import click
 import pytest
 
-from athanor.assembly.install import apply
+from athanor.assembly.install import apply, objects, remove
 from athanor.assembly.install.manifests import manifests
 from athanor.assembly.install.parts import Wishes
 from athanor.cli.root import root
@@ -21,15 +21,15 @@ def test_a_laptop_keeps_its_own_rights_when_somebody_uninstalls() -> None:
     async def main() -> None:
         async with lab.server() as world:
             ours = next(m for m in manifests(WISHES) if m["metadata"]["name"] == "athanor:pods")
-            kind = apply.resource_of(ours)
+            kind = objects.resource_of(ours)
             await world.client(calls.create(kind, ours))
             said: list[str] = []
-            with pytest.raises(apply.Refused, match="athanor down"):
-                await apply.uninstall(
+            with pytest.raises(objects.Refused, match="athanor down"):
+                await remove.uninstall(
                     world.client, WISHES, lambda what, _: said.append(what), data=True
                 )
-            with pytest.raises(apply.Refused, match="athanor up"):
-                await apply.install(world.client, WISHES, lambda what, _: said.append(what))
+            with pytest.raises(objects.Refused, match="athanor up"):
+                await apply.plan(world.client, WISHES.namespace, {})
             assert said == []
             await world.client(calls.raw("GET", kind.path(None, "athanor:pods")))
 
@@ -59,7 +59,7 @@ def test_a_definition_that_kubernetes_forgot_while_it_was_deleted_is_brought_bac
         async with lab.server() as world:
             held = next(m for m in manifests(WISHES) if m["kind"] == "CustomResourceDefinition")
             held["metadata"]["finalizers"] = ["example.com/forgetful"]
-            kind, name = apply.resource_of(held), held["metadata"]["name"]
+            kind, name = objects.resource_of(held), held["metadata"]["name"]
             await world.client(calls.create(kind, held))
             failed = {"type": "Terminating", "status": "True", "reason": "InstanceDeletionFailed",
                       "message": "storage is (re)initializing",
@@ -78,7 +78,7 @@ def test_a_definition_that_kubernetes_forgot_while_it_was_deleted_is_brought_bac
 
             async with asyncio.timeout(30), asyncio.TaskGroup() as both:
                 both.create_task(forgetful())
-                both.create_task(apply.gone(world.client, held))
+                both.create_task(remove.gone(world.client, held))
 
     virtual.run(main)
 
@@ -89,6 +89,7 @@ def test_a_definition_that_kubernetes_forgot_while_it_was_deleted_is_brought_bac
         (["--storage", "lots"], "--storage 'lots' is no quantity"),
         (["--storage", "-1Gi"], "write a size above 0"),
         (["--gateway-url", "athanor.example"], "write https://"),
+        (["--memory-limit", "0"], "--memory-limit 0: write a size above 0"),
     ],
 )
 def test_what_the_cluster_would_find_wrong_later_is_refused_at_once(

@@ -12,7 +12,7 @@ from athanor.api import crd
 from athanor.api.meta import API_VERSION, JSON
 from athanor.assembly import classes, rights
 from athanor.assembly.aggregated import VISIBILITY
-from athanor.assembly.install import gateway, monitoring, submitter
+from athanor.assembly.install import gateway, monitoring, submitter, wished
 from athanor.assembly.install.parts import (
     CONFINED,
     LABEL,
@@ -40,6 +40,7 @@ def manifests(wishes: Wishes) -> list[JSON]:
     """Every object, in the order in which they are needed."""
     made = [
         _namespace(wishes),
+        wished.manifest(wishes),
         *definitions(),
         *submitter.manifests(wishes),
         *_people(),
@@ -194,8 +195,8 @@ def _container(wishes: Wishes) -> JSON:
         "livenessProbe": {**_probe("/livez"), "initialDelaySeconds": 10, "periodSeconds": 10},
         "readinessProbe": {**_probe("/readyz"), "periodSeconds": 5},
         "resources": {
-            "requests": {"cpu": "100m", "memory": "128Mi"},
-            "limits": {"memory": "1Gi"},
+            "requests": {"cpu": wishes.cpu, "memory": wishes.memory},
+            "limits": {"memory": wishes.memory_limit},
         },
         "securityContext": CONFINED,
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],

@@ -30,10 +30,11 @@ CONFINED: JSON = {
 class Wishes(Struct, frozen=True, kw_only=True):
     """What may differ between installations. `api_port`: where the API server itself listens.
 
+    `cpu`, `memory`: what each of the controllers requests; it may not use more than `memory_limit`.
     `dashboard` for Grafana, alert `rules` for the Prometheus operator: see `monitoring`.
     """
 
-    image: str
+    image: str = "athanor:latest"
     namespace: str = "athanor-system"
     replicas: int = 2
     pull_policy: str = "IfNotPresent"
@@ -41,6 +42,9 @@ class Wishes(Struct, frozen=True, kw_only=True):
     gateway_url: str = ""
     storage: str = "20Gi"
     api_port: int = 6443
+    cpu: str = "100m"
+    memory: str = "128Mi"
+    memory_limit: str = "1Gi"
     dashboard: bool = False
     rules: bool = False
 
