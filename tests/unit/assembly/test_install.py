@@ -7,7 +7,7 @@ import asyncio
 import click
 import pytest
 
-from athanor.assembly.install import apply, objects, remove
+from athanor.assembly.install import apply, objects, remove, wished
 from athanor.assembly.install.manifests import manifests
 from athanor.assembly.install.parts import Wishes
 from athanor.cli.root import root
@@ -97,3 +97,32 @@ def test_what_the_cluster_would_find_wrong_later_is_refused_at_once(
 ) -> None:
     with pytest.raises(click.UsageError, match=said):
         root(["install", "--dry-run", *words], "athanor", standalone_mode=False)
+
+
+def test_what_is_remembered_is_what_was_wished_and_what_is_said_wins() -> None:
+    wishes = Wishes(image="x:1", namespace="here", version="1.0", replicas=3, rules=True,
+                    gateway_url="https://a.example", memory="768Mi")  # fmt: skip
+    data = wished.manifest(wishes)["data"]
+    assert set(data) == {*Wishes.__struct_fields__} - {"namespace", "version"}
+    home = {"namespace": "here", "version": "1.0"}
+    assert wished.resolve(home, data) == wishes
+    said = {**home, "replicas": 1, "rules": False, "gateway_url": ""}
+    changed = wished.resolve(said, {**data, "of_a_newer_version": "1"})
+    assert (changed.replicas, changed.rules, changed.gateway_url) == (1, False, "")
+    assert (changed.image, changed.memory) == ("x:1", "768Mi")
+    assert wished.resolve(home, {}) == Wishes(namespace="here", version="1.0")
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        ({"replicas": "many"}, "configmap/athanor-install .*replicas"),
+        ({"memory": "lots"}, "configmap/athanor-install .*'lots' is no quantity"),
+        ({"memory": "2Gi"}, "--memory 2Gi is above --memory-limit 1Gi"),
+    ],
+)
+def test_what_somebody_wrote_into_the_memory_is_refused_where_it_is_wrong(
+    kept: dict[str, str], said: str
+) -> None:
+    with pytest.raises(objects.Refused, match=said):
+        wished.resolve({}, kept)

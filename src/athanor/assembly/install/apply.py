@@ -179,7 +179,9 @@ async def _established(client: Client, manifest: JSON) -> None:
         if found is not None and _holds(found, "Established"):
             return
         await asyncio.sleep(0.1)
-    raise Refused(f"{title(manifest)} was not established within 30 s; its conditions say why")
+    raise ApiError(
+        "Timeout", f"{title(manifest)} was not established within 30 s; its conditions say why"
+    )
 
 
 def _holds(found: JSON, wanted: str) -> bool:
