@@ -102,6 +102,18 @@ def test_the_namespace_of_somebody_else_stays_as_it_is(cluster: Cluster) -> None
     cluster.kubectl("delete", "namespace", "ml")
 
 
+def test_a_cluster_has_one_installation(cluster: Cluster) -> None:
+    """Rights and APIServices have no namespace: a second one would take them from the first."""
+    cluster.athanor("install", "--in", "own", "--image", "athanor:test", "--wait", "0")
+    rights = ("get", "clusterrolebinding", "athanor:controllers", "-o", "json")
+    before = cluster.kubectl(*rights)
+    for words in (("install", "--image", "x", "--wait", "0"), ("uninstall", "--yes")):
+        refused = cluster.athanor(words[0], "--in", "other", *words[1:], fails=True)
+        assert "this one's is in namespace own: say --in own" in refused
+        assert cluster.kubectl(*rights) == before
+    cluster.athanor("uninstall", "--in", "own", "--delete-data", "--yes")
+
+
 def test_a_namespace_that_install_made_goes_with_the_data(cluster: Cluster) -> None:
     claim = ("-n", "own", "get", "pvc", "athanor-gateway", "-o", "jsonpath={.metadata.uid}")
     cluster.athanor("install", "--in", "own", "--image", "athanor:test", "--wait", "0")

@@ -64,10 +64,11 @@ async def plan(
 ) -> tuple[Wishes, list[Step]]:
     """What an installation with these wishes (names of `Wishes`) is here. Writes nothing.
 
-    Raises Refused when the server is no cluster, has a newer installation, or one that cannot
-    become this.
+    Raises Refused when the server is no cluster, has a newer installation, one elsewhere, or
+    one that cannot become this.
     """
     await check_cluster(client, "`athanor up` is the installation")
+    await home.check(client, namespace)
     kept = await wished.remembered(client, namespace)
     wishes = wished.resolve({**said, "namespace": namespace}, kept)
     await _check_version(client, wishes, downgrade=downgrade)

@@ -30,12 +30,13 @@ async def uninstall(client: Client, wishes: Wishes, told: Told, *, data: bool) -
     """Remove it, the last made first. With `data` also what it keeps, and our kinds with every
     object of theirs.
 
-    Returns when all of it is gone. Raises Refused when the server is no cluster, or something stays
-    for 120 s.
+    Returns when all of it is gone. Raises Refused when the server is no cluster, the installation
+    is elsewhere, or something stays for 120 s.
     """
     await check_cluster(
         client, "`athanor down` ends the platform; its data directory is all there is"
     )
+    await home.check(client, wishes.namespace)
     going = [*reversed([m for m in manifests(wishes) if data or not stays(m)]), *_left_by(wishes)]
     for manifest in going:
         if manifest["kind"] == "Namespace":
