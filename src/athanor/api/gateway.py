@@ -31,6 +31,10 @@ UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NAME = re.compile(r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
+TAKE_CODE = ("trainingjobs", "workflows", "crons", "sweeps")
+"""Kinds whose objects name uploaded code."""
+_NAMED = re.compile(r"sha256:([0-9a-f]{64})")
+
 MARK = "podlog.json"
 """The file in a folder of logs that says whose they are: a PodLog."""
 
@@ -69,6 +73,11 @@ class PodReport(Object, frozen=True, kw_only=True):
 
     checkpoint_requested: str = ""
     checkpoint_by: str = ""
+
+
+def named(said: str) -> set[str]:
+    """The digests of the bundles that objects name, wherever they do; `said` is their JSON."""
+    return set(_NAMED.findall(said))
 
 
 def mark(pod: JSON) -> PodLog:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from athanor.api.gateway import TAKE_CODE, named
 from athanor.api.registry import find
 from athanor.assembly.layout import DataDir
+from athanor.gateway.bundles import unnamed
 from athanor.local.agent.claims import volume_of
 from athanor.local.agent.overlay import USED
 from athanor.sdk.client import Client
-
-TAKE_CODE = ("trainingjobs", "workflows", "crons", "sweeps")
-"""Kinds whose objects name uploaded code."""
 
 
 class Waste(NamedTuple):
@@ -56,7 +54,7 @@ def needed(client: Client) -> Needed:
             [volume_of(claim) for claim in claims]
             + [os.path.basename(v["spec"].get("hostPath", {}).get("path", "")) for v in volumes]
         ),
-        bundles=frozenset(re.findall(r"sha256:([0-9a-f]{64})", said)),
+        bundles=frozenset(named(said)),
     )
 
 
@@ -74,7 +72,10 @@ def find_waste(data: DataDir, keep: Needed, now: float, ages: Ages) -> list[Wast
         *_logs(data.node / "logs", keep.pods),
         *_folders("claim", _below(data.node / "claims"), keep.claims, ""),
         *_checkpoints(data.checkpoints, keep.jobs),
-        *_bundles(data.bundles, keep.bundles),
+        *(
+            Waste("uploaded code", path, _size(path))
+            for path in unnamed(data.bundles.glob("*/*"), keep.bundles)
+        ),
         *(Waste("rotated log", path, path.stat().st_size) for path in data.logs.glob("*.log.*")),
         *(Waste("replaced store", p, p.stat().st_size) for p in data.root.glob("*.replaced-*")),
     ]
@@ -135,14 +136,6 @@ def _checkpoints(folder: Path, keep: frozenset[str]) -> list[Waste]:
         waste
         for namespace in _below(folder)
         for waste in _folders("checkpoints", _below(namespace), keep, f"{namespace.name}/")
-    ]
-
-
-def _bundles(folder: Path, keep: frozenset[str]) -> list[Waste]:
-    return [
-        Waste("uploaded code", path, _size(path))
-        for path in folder.glob("*/*")
-        if path.name.partition(".")[0] not in keep
     ]
 
 

@@ -33,6 +33,7 @@ from athanor.gateway.bundles import Bundles
 from athanor.gateway.door import Door
 from athanor.gateway.proxy import Proxy
 from athanor.gateway.reports import Reports
+from athanor.gateway.unused import Unused
 from athanor.kit.clock import Clock
 from athanor.kit.exchange import Exchange, Peer
 from athanor.kit.http import HttpServer, server_tls
@@ -72,8 +73,8 @@ async def working(target: Target, clock: Clock, place: Place) -> AsyncIterator[P
         proxy = Proxy(client, forward, clock, place.secret, cache.get, folder)
         activities = Activities(client, clock, place.secret, proxy.road)
         proxy.notes = activities
-        archive = Archive(place.archive)
-        door = Door(archive, Bundles(place.bundles), Reports(client), clock, place.front)
+        archive, bundles = Archive(place.archive), Bundles(place.bundles)
+        door = Door(archive, bundles, Reports(client), clock, place.front)
 
         async def answer(exchange: Exchange) -> None:
             await (door if exchange.path.startswith(ROOT) else proxy).serve(exchange)
@@ -82,7 +83,10 @@ async def working(target: Target, clock: Clock, place: Place) -> AsyncIterator[P
             return {w.metadata.uid: w for w in cache if w.status.phase in ("Running", "Idle")}
 
         informer = Informer(client, Workspace, cache, lambda change: None, random.random)
-        jobs = (informer.run(), _roads(proxy, up), activities.run(up), archive.run())
+        unused = Unused(client, bundles, clock)
+        jobs = (
+            informer.run(), _roads(proxy, up), activities.run(up), archive.run(), unused.run()
+        )  # fmt: skip
         tasks = [asyncio.ensure_future(job) for job in jobs]
         try:
             yield Parts(client, proxy, answer)

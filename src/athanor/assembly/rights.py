@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from athanor.api.gateway import GROUP as GATEWAY
+from athanor.api.gateway import TAKE_CODE
 from athanor.api.meta import GROUP, JSON
 from athanor.api.registry import OURS
 from athanor.api.visibility import GROUP as VISIBILITY
@@ -131,6 +132,7 @@ def gateway() -> list[Right]:
     return [
         Right(GROUP, "workspaces", READ, "which workspaces there are"),
         Right(GROUP, "workspaces/status", "patch", "when they were used last"),
+        Right(GROUP, " ".join(TAKE_CODE), "list", "which uploaded code is still named"),
         Right("", "pods", "get", "how much a workspace's pod works"),
         Right("", "pods/status", "patch", "what a rank reports stands in an annotation of its pod"),
         Right("", "pods/portforward", "get create", "the road into a workspace's pod"),

@@ -51,6 +51,8 @@ class World(NamedTuple):
 
     server: ApiServer
     door: Door
+    bundles: Bundles
+    clock: FixedClock
 
     def client(self, user: str, pod: str = "", uid: str = "") -> Client:
         backends = {"localhost:443": behind(self.door.serve, aggregated.FRONT)}
@@ -75,19 +77,19 @@ ADA = {
 
 
 @asynccontextmanager
-async def world(root: Path) -> AsyncIterator[World]:
+async def world(root: Path, volume: int = 0) -> AsyncIterator[World]:
     clock, ids, store = FixedClock(1_796_000_000.0), SeededIds(0), Store.open(":memory:")
     auth = Auth(store, clock, b"k" * 32)
     server = ApiServer(store, clock=clock, ids=ids, authenticator=auth, authorizer=auth)
     server.core.observers.append(lambda s, old, new: auth.changed(s.key, old, new))
     await roles.reconcile(store, "2026-01-01T00:00:00Z", ids.uid, auth.changed)
     await roles.gather(store, auth.rbac, auth.changed)
-    bundles = Bundles(root / "bundles", largest=1000)
+    bundles = Bundles(root / "bundles", largest=1000, volume=volume)
     reports = Reports(Client(InProcess(server.handle, user=User(name="me", groups=MASTERS))))
     door = Door(
         Archive(root / "archive"), bundles, reports, clock, lambda p: p.name == aggregated.FRONT
     )
-    here = World(server, door)
+    here = World(server, door, bundles, clock)
     try:
         await bootstrap.ensure(here.client("admin"), [*bootstrap.manifests(), ADA])
         yield here
