@@ -15,6 +15,7 @@ import logging
 import random
 import secrets
 import signal
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -29,8 +30,8 @@ from athanor.client.protocol import Client
 from athanor.client.target import Target
 from athanor.gateway.collect import Collector
 from athanor.kit.clock import SystemClock
-from athanor.kit.http import HttpServer, server_tls
-from athanor.local.pki import Pki
+from athanor.kit.http import HttpServer
+from athanor.local.shown import Shown
 from athanor.wire import calls
 from athanor.wire.status import ApiError
 
@@ -84,8 +85,7 @@ async def serve(target: Target, seat: Seat) -> None:
     trusted = seat.data / "front.crt"
     trusted.write_text(known.authority)
     name = f"{GATEWAY.name}.{seat.namespace}.svc"
-    shown = Pki(seat.data / "pki", clock.now()).server([name], GATEWAY.name)
-    tls = server_tls(str(shown.certificate), str(shown.key), str(trusted))
+    shown = Shown(seat.data / "pki", clock, hosts=[name], name=GATEWAY.name, trusts=str(trusted))
     place = Place(
         secret=secret, archive=seat.data / "archive", bundles=seat.data / "bundles",
         scratch=seat.data / "folder", front=known.knows,
@@ -94,14 +94,16 @@ async def serve(target: Target, seat: Seat) -> None:
         parts.proxy.url = seat.url
         server = HttpServer(parts.answer)
         host, _, port = seat.listen.rpartition(":")
-        log.info("listens on port %d", await server.start(host.strip("[]"), int(port), tls))
-        authority = shown.authority.read_bytes()
-        await announce(parts.client, GATEWAY, seat.namespace, seat.port, authority)
+        log.info("listens on port %d", await server.start(host.strip("[]"), int(port), shown.tls))
+        tell = partial(announce, parts.client, GATEWAY, seat.namespace, seat.port)
+        await tell(shown.authority)
+        renewing = asyncio.ensure_future(shown.run(tell))
         collector = asyncio.ensure_future(
             Collector(parts.client, place.archive, random.random).run()
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, collector.cancel)
         await asyncio.gather(collector, return_exceptions=True)
-        await withdraw(parts.client, GATEWAY, authority)
+        renewing.cancel()
+        await withdraw(parts.client, GATEWAY, shown.authority)
         await server.close(1.0)

@@ -11,6 +11,7 @@ import asyncio
 import ipaddress
 import logging
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -24,8 +25,8 @@ from athanor.assembly.visibility import Door
 from athanor.client.protocol import Client
 from athanor.features.scheduling.plan import Planner
 from athanor.kit.clock import Clock
-from athanor.kit.http import HttpServer, server_tls
-from athanor.local.pki import Pki
+from athanor.kit.http import HttpServer
+from athanor.local.shown import Shown
 from athanor.wire import calls
 from athanor.wire.status import ApiError
 
@@ -60,21 +61,22 @@ async def _serve(client: Client, planner: Planner, clock: Clock, place: Place) -
     known = await front(client)
     with tempfile.TemporaryDirectory(prefix="athanor-visibility-") as folder:
         name = f"{VISIBILITY.name}.{place.namespace}.svc"
-        shown = Pki(Path(folder) / "pki", clock.now()).server([name], VISIBILITY.name)
         trusted = Path(folder) / "front.crt"
         trusted.write_text(known.authority)
-        tls = server_tls(str(shown.certificate), str(shown.key), str(trusted))
+        shown = Shown(
+            Path(folder) / "pki", clock, hosts=[name], name=VISIBILITY.name, trusts=str(trusted)
+        )
         server = HttpServer(Door(planner, known.knows).serve)
         host, _, port = place.listen.rpartition(":")
-        bound = await server.start(host.strip("[]"), int(port), tls)
-        authority = shown.authority.read_bytes()
+        bound = await server.start(host.strip("[]"), int(port), shown.tls)
+        tell = partial(announce, client, VISIBILITY, place.namespace, place.port)
         try:
             if place.address:
                 await _point(client, place, bound)
-            await announce(client, VISIBILITY, place.namespace, place.port, authority)
-            await asyncio.Event().wait()
+            await tell(shown.authority)
+            await shown.run(tell)
         finally:
-            await asyncio.shield(withdraw(client, VISIBILITY, authority))
+            await asyncio.shield(withdraw(client, VISIBILITY, shown.authority))
             await server.close(0.2)
 
 

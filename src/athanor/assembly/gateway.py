@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -36,8 +37,9 @@ from athanor.gateway.reports import Reports
 from athanor.gateway.unused import Unused
 from athanor.kit.clock import Clock
 from athanor.kit.exchange import Exchange, Peer
-from athanor.kit.http import HttpServer, server_tls
-from athanor.local.pki import Pki, write_private
+from athanor.kit.http import HttpServer
+from athanor.local.pki import write_private
+from athanor.local.shown import Shown
 from athanor.runtime.cache import Cache
 from athanor.runtime.informer import Informer
 
@@ -122,14 +124,16 @@ async def serving(data: DataDir, clock: Clock) -> AsyncIterator[Gateway]:
         scratch=data.run / "gateway.folder", front=_is_front,
     )  # fmt: skip
     async with working(load([data.kubeconfig("gateway")]).target(), clock, place) as parts:
-        server = HttpServer(parts.answer)
-        port = await _listen(server, data, clock)
+        server, shown = HttpServer(parts.answer), Shown(data.pki, clock)
+        port = await _listen(server, data, shown)
         parts.proxy.url = f"https://127.0.0.1:{port}"
+        tell = partial(announce, parts.client, GATEWAY, HOME, port)
+        renewing = asyncio.ensure_future(shown.run(tell))
         try:
-            authority = Pki(data.pki, clock.now()).authority.read_bytes()
-            await announce(parts.client, GATEWAY, HOME, port, authority)
+            await tell(shown.authority)
             yield Gateway(url=parts.proxy.url, secret=place.secret)
         finally:
+            renewing.cancel()
             await server.close(0.2)
 
 
@@ -150,15 +154,13 @@ def _secret(data: DataDir) -> str:
     return path.read_text(encoding="ascii")
 
 
-async def _listen(server: HttpServer, data: DataDir, clock: Clock) -> int:
+async def _listen(server: HttpServer, data: DataDir, shown: Shown) -> int:
     """Take the port of last time, or a free one."""
-    shown = Pki(data.pki, clock.now()).server()
-    tls = server_tls(str(shown.certificate), str(shown.key), str(shown.authority))
     file = data.run / "gateway.port"
     last = file.read_text(encoding="ascii") if file.exists() else "0"
     try:
-        port = await server.start("127.0.0.1", int(last), tls)
+        port = await server.start("127.0.0.1", int(last), shown.tls)
     except OSError:
-        port = await server.start("127.0.0.1", 0, tls)
+        port = await server.start("127.0.0.1", 0, shown.tls)
     write_private(file, str(port).encode())
     return port

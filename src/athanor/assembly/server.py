@@ -8,7 +8,6 @@ import json
 import logging
 import signal
 import socket
-import ssl
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +28,7 @@ from athanor.local.apiserver.handle import ApiServer
 from athanor.local.apiserver.http import ApiHttp
 from athanor.local.apiserver.observe import Observatory
 from athanor.local.pki import Pki
+from athanor.local.shown import Shown, nobody
 from athanor.local.store.model import StoreError
 from athanor.local.store.store import Store
 from athanor.wire.request import User
@@ -60,6 +60,7 @@ class Server:
         self.api.core.authority = self.pki.authority.read_text()
         self.api.follow(self.auth)
         self.http = self._http()
+        self._renewing: asyncio.Task[None] | None = None
         observatory.add_in_flight(self.http.in_flight, self.http.in_queue)
 
     async def open(self, sockets: Sequence[socket.socket]) -> None:
@@ -71,10 +72,14 @@ class Server:
         await bootstrap.ensure(
             Client(InProcess(self.api.handle, user=MYSELF)), bootstrap.manifests()
         )
-        await self.http.adopt(sockets, self._tls())
+        shown = Shown(self.data.pki, self.clock, hosts=_listen(self.data))
+        self._renewing = asyncio.ensure_future(shown.run(nobody))
+        await self.http.adopt(sockets, shown.tls)
 
     async def close(self) -> None:
         """End connections, finish what was accepted, close the store."""
+        if self._renewing is not None:
+            self._renewing.cancel()
         await self.http.close()
         await self.store.close()
         self.audit.close()
@@ -85,11 +90,6 @@ class Server:
             ca=self.pki.authority.read_text(), certificate=str(me.certificate), key=str(me.key)
         )
         return ApiHttp(self.api.handle, onward=onward)
-
-    def _tls(self) -> ssl.SSLContext:
-        names = _listen(self.data)
-        shown = self.pki.server(names)
-        return http.server_tls(str(shown.certificate), str(shown.key), str(self.pki.authority))
 
 
 def _listen(data: DataDir) -> list[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from athanor.assembly.aggregated import FRONT, HOME, VISIBILITY, announce
 from athanor.assembly.layout import DataDir
@@ -19,9 +20,9 @@ from athanor.features.scheduling.plan import Planner
 from athanor.features.scheduling.visibility import ROOT, Visibility
 from athanor.kit.clock import Clock
 from athanor.kit.exchange import Peer
-from athanor.kit.http import Exchange, HttpServer, server_tls
+from athanor.kit.http import Exchange, HttpServer
 from athanor.kit.telemetry import CONTENT_TYPE
-from athanor.local.pki import Pki
+from athanor.local.shown import Shown
 from athanor.wire.request import Request, Response
 from athanor.wire.status import ApiError
 
@@ -65,13 +66,14 @@ async def door(
     client: Client, planner: Planner, data: DataDir, clock: Clock
 ) -> AsyncIterator[None]:
     """Serve on a free port of loopback, and tell the API server."""
-    pki = Pki(data.pki, clock.now())
-    shown = pki.server(name=VISIBILITY.name)
-    tls = server_tls(str(shown.certificate), str(shown.key), str(shown.authority))
+    shown = Shown(data.pki, clock, name=VISIBILITY.name)
     server = HttpServer(Door(planner, lambda peer: peer.name == FRONT).serve)
-    port = await server.start("127.0.0.1", 0, tls)
+    port = await server.start("127.0.0.1", 0, shown.tls)
+    tell = partial(announce, client, VISIBILITY, HOME, port)
+    renewing = asyncio.ensure_future(shown.run(tell))
     try:
-        await announce(client, VISIBILITY, HOME, port, shown.authority.read_bytes())
+        await tell(shown.authority)
         yield
     finally:
+        renewing.cancel()
         await server.close(0.2)

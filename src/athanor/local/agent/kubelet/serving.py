@@ -2,7 +2,8 @@
 
 A node of a cluster asks with a CertificateSigningRequest (kubernetes.io/kubelet-serving), as
 kubelets with `serverTLSBootstrap` do; somebody has to approve it (`kubectl certificate approve`).
-Until then it shows one of its own, which API servers accept that do not verify kubelets.
+Until then it shows one of its own, which API servers accept that do not verify kubelets. Both are
+renewed in time.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from athanor.api.meta import JSON
-from athanor.kit.http import server_tls
 from athanor.local.agent.node import Node
-from athanor.local.pki import Pki, write_private
+from athanor.local.pki import write_private
+from athanor.local.shown import EVERY, Shown
 from athanor.wire import calls
 from athanor.wire.status import ApiError
 
@@ -39,35 +40,50 @@ class Serving:
         settings = node.settings
         joined = settings.joined
         # a cluster's nodes vouch for themselves with an authority of their own, never ours
-        self._pki = Pki(settings.data / "pki", node.clock.now())
-        mine = self._pki.server([settings.address], name=f"kubelet-{settings.name}")
-        asking = joined.client_ca if joined else str(self._pki.authority)
-        self.tls: ssl.SSLContext = server_tls(str(mine.certificate), str(mine.key), asking)
+        self._own = Shown(
+            settings.data / "pki", node.clock, hosts=[settings.address],
+            name=f"kubelet-{settings.name}", trusts=joined.client_ca if joined else "",
+        )  # fmt: skip
+        self.tls: ssl.SSLContext = self._own.tls
+        self._issued_until = 0.0  # the cluster's certificate that is shown ends then
         self._files = [settings.data / "pki" / f"serving.{end}" for end in ("crt", "key")]
 
     async def run(self) -> None:
-        """Get the cluster's certificate and renew it, until cancelled. Nothing to do at home."""
-        if self._node.settings.joined is None:
-            return
+        """Keep what is shown good, on a cluster by asking that for it, until cancelled."""
         while True:
             try:
-                pause = self._take() or await self._ask()
+                pause = await self.look()
             except (ApiError, OSError, ValueError) as error:
                 log.warning("serving certificate: %s", error)
                 pause = _LATER
             await asyncio.sleep(pause)
 
+    async def look(self) -> float:
+        """Do what is to be done now; returns the seconds until the next look.
+
+        Raises ApiError, OSError, ValueError.
+        """
+        joined = self._node.settings.joined is not None
+        if joined and (good := self._take()):
+            return good
+        if self._issued_until <= self._node.clock.now():
+            self._own.renew()
+        return await self._ask() if joined else EVERY
+
     def _take(self) -> float:
-        """Show the certificate that is there; returns the seconds it is good for, or 0."""
+        """Show the certificate that is there; returns for how many seconds there is no need of the
+        next one, or 0.
+        """
         certificate, key = self._files
         if not certificate.exists() or not key.exists():
             return 0.0
         begin, end, hosts = _minting().facts(certificate.read_bytes())
-        left = end - (end - begin) * _RENEW - self._node.clock.now()
-        if left <= 0 or self._node.settings.address not in hosts:
+        now = self._node.clock.now()
+        if end <= now or self._node.settings.address not in hosts:
             return 0.0
         self.tls.load_cert_chain(str(certificate), str(key))
-        return float(min(left, 86_400.0))
+        self._issued_until = end
+        return float(max(0.0, min(end - (end - begin) * _RENEW - now, 86_400.0)))
 
     async def _ask(self) -> float:
         """Request a certificate and wait for it; returns the seconds until the next look."""
