@@ -5,14 +5,18 @@ The tests build on each other: the first one installs.
 
 from __future__ import annotations
 
+import ensurepip
 import json
 import os
+import shutil
 import signal
 import textwrap
+from pathlib import Path
 from typing import Any
 
 from tests.nodes.cluster import Cluster
 from tests.nodes.images import ATHANOR
+from tests.wheels import wheel
 
 HOME = "athanor-system"
 LEADS = "app.kubernetes.io/component=athanor-controllers"
@@ -137,6 +141,26 @@ def test_code_comes_along_and_progress_is_heard(cluster: Cluster) -> None:
     assert json.loads(told)["step"] == 3
     cluster.athanor("wait", "brought", "--for", "succeeded", "--timeout", "2m")
     assert "works in: /athanor/code" in cluster.athanor("logs", "brought")
+
+
+def test_libraries_come_along_as_wheels_to_an_image_that_has_not_even_pip(
+    cluster: Cluster,
+) -> None:
+    folder, wheels = cluster.folder / "forge", cluster.folder / "wheels"
+    folder.mkdir()
+    (folder / "main.py").write_text("import hammer, os; print(hammer.WORD, os.getuid())")
+    (cluster.folder / "needs.txt").write_text("hammer==1.2\n")
+    wheel(wheels, "hammer", "1.2", "WORD = 'forged as'")
+    wishes = ("--image", ATHANOR, "--code", str(folder), "--wheels", str(wheels))
+    wishes += ("--requirements", str(cluster.folder / "needs.txt"), "--retries", "0")
+    cluster.athanor("submit", "generic", "--name", "bare", *wishes, "--", "python", "main.py")
+    cluster.athanor("wait", "bare", "--for", "finished", "--timeout", "2m", fails=None)
+    assert "there is no pip in this image" in cluster.athanor("why", "bare")
+    (pip,) = (Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")
+    shutil.copy(pip, wheels)
+    cluster.athanor("submit", "generic", "--name", "forged", *wishes, "--", "python", "main.py")
+    cluster.athanor("wait", "forged", "--for", "succeeded", "--timeout", "2m")
+    assert "forged as 65532" in cluster.athanor("logs", "forged")
 
 
 def test_who_outgrows_its_memory_is_not_tried_again(cluster: Cluster) -> None:

@@ -317,6 +317,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
     "Environment": {
         "interpreter": "An image, python:VERSION by the node's table, or the path of a venv.",
         "requirements": "pip requirements laid over it, cached by content hash.",
+        "wheels": "Folder of the code whose wheels are taken for them, and no index.",
     },
     "Code": {
         "directory": "Local directory.",

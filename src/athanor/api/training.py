@@ -95,11 +95,13 @@ class Environment(Base, frozen=True, kw_only=True):
     """Where the code finds its interpreter and libraries.
 
     `interpreter` is an image, `python:3.12` by the node's table, or the path of a venv;
-    `requirements` are pip requirements, laid over it and cached by content hash.
+    `requirements` are pip requirements, laid over it and cached by content hash; with `wheels`, a
+    folder of the code, they come from there alone.
     """
 
     interpreter: str = ""
     requirements: list[str] = field(default_factory=list)
+    wheels: str = ""
 
 
 BundleName = Annotated[str, Meta(pattern="^(sha256:[0-9a-f]{64})?$")]

@@ -33,7 +33,8 @@ class Submission(Struct, frozen=True, kw_only=True):
     `gpus` of one worker: a whole number, or a share such as "0.5". `image` is a container image,
     `python:3.12`, or empty; `venv` the path of a virtual environment. Without a `name` the server
     makes one up. `roles` are those beside the workers. With `min_workers` and `max_workers` the
-    workers come and go. `bundle` is code that was uploaded (see `athanor.sdk.code`). `data` are
+    workers come and go. `bundle` is code that was uploaded (see `athanor.sdk.code`), `wheels` the
+    folder in it that `requirements` are installed from. `data` are
     mounts, as in "claim:/path:ro". `success`: role → ranks whose success is the job's.
     """
 
@@ -55,6 +56,7 @@ class Submission(Struct, frozen=True, kw_only=True):
     image: str = ""
     venv: str = ""
     requirements: Sequence[str] = ()
+    wheels: str = ""
     directory: str = ""
     outputs: str = ""
     checkpoint_dir: str = ""
@@ -126,6 +128,7 @@ class Wishes(TypedDict, total=False):
     image: str
     venv: str
     requirements: Sequence[str]
+    wheels: str
     directory: str
     outputs: str
     checkpoint_dir: str

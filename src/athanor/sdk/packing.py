@@ -20,6 +20,8 @@ from athanor.sdk.ignore import Rule, ignored, rules
 
 LIMIT = LARGEST
 """Bytes of all files together."""
+WHEELS = ".athanor/wheels"
+"""Where wheels lie that came along with a folder."""
 NEVER = (".git", ".hg", ".svn", "__pycache__", ".ipynb_checkpoints")
 _NAMED = 5
 
@@ -34,16 +36,18 @@ class Item(NamedTuple):
     path: str
     size: int
     target: str = ""
+    source: str = ""  # the file, where it is not the one of that path in the folder
 
 
-def pack(folder: str, limit: int = LIMIT, *, outputs: str = "") -> Packed:
-    """Pack a folder, without what earlier jobs left below `outputs` (an absolute path).
+def pack(folder: str, limit: int = LIMIT, *, outputs: str = "", wheels: str = "") -> Packed:
+    """Pack a folder, without what earlier jobs left below `outputs` (an absolute path), and with
+    the wheels of another, as WHEELS.
 
     Raises NotPacked: it is too large, empty, or a link leads out of it.
     """
     if not os.path.isdir(folder):
         raise NotPacked(f"{folder} is no folder")
-    items = sorted(chosen(folder, outputs))
+    items = sorted([*chosen(folder, outputs), *(_wheels(wheels) if wheels else ())])
     _check(folder, items, limit)
     whole = io.BytesIO()
     # level 1: most of the size is gone, and nobody waits
@@ -66,6 +70,20 @@ def chosen(folder: str, outputs: str = "") -> Iterator[Item]:
     place = os.path.relpath(os.path.realpath(outputs), root) if outputs else ".."
     known = [] if place.split(os.sep)[0] in (".", "..") else rules(f"/{place}/", "")
     yield from _below(root, "", known)
+
+
+def _wheels(folder: str) -> Iterator[Item]:
+    if not os.path.isdir(folder):
+        raise NotPacked(f"{folder} is no folder")
+    names = [name for name in os.listdir(folder) if name.endswith(".whl")]
+    if not names:
+        raise NotPacked(
+            f"{folder} has no wheels: pip download -r FILE --only-binary :all: -d {folder} gets "
+            "them (--platform and --python-version for another machine's Python)"
+        )
+    for name in names:
+        source = os.path.join(folder, name)
+        yield Item(f"{WHEELS}/{name}", os.stat(source).st_size, source=source)
 
 
 def _below(root: str, base: str, known: list[Rule]) -> Iterator[Item]:
@@ -123,7 +141,7 @@ def _add(archive: tarfile.TarFile, folder: str, item: Item) -> None:
         told.type, told.linkname, told.mode = tarfile.SYMTYPE, item.target, 0o777
         archive.addfile(told)
         return
-    with open(os.path.join(folder, item.path), "rb") as file:
+    with open(item.source or os.path.join(folder, item.path), "rb") as file:
         found = os.fstat(file.fileno())
         told.size = found.st_size
         told.mode = 0o755 if found.st_mode & 0o100 else 0o644

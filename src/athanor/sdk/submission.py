@@ -103,7 +103,10 @@ def _tensorboard(asked: Submission) -> TensorBoard | None:
 def _environment(asked: Submission) -> Environment | None:
     if not asked.requirements:
         return None
-    return Environment(interpreter=asked.image or asked.venv, requirements=list(asked.requirements))
+    return Environment(
+        interpreter=asked.image or asked.venv, requirements=list(asked.requirements),
+        wheels=asked.wheels,
+    )  # fmt: skip
 
 
 def _checkpoints(asked: Submission) -> Checkpoints | None:
@@ -147,6 +150,10 @@ def _check(asked: Submission) -> None:
             _check_gpus(role.gpus)
     if asked.ref and not asked.git:
         raise ValueError("a ref needs the git repository it belongs to")
+    if asked.wheels and not (asked.requirements and (asked.bundle or asked.git)):
+        raise ValueError(
+            "wheels come along with the code, for the requirements: say those two, as well"
+        )
     if asked.bundle and asked.git:
         raise ValueError("uploaded code and a git repository were given; a job has one of them")
     if (asked.logdir or asked.tensorboard_image) and not asked.tensorboard:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.conformance.stories.teller import Teller
+from tests.wheels import wheel
 
 SMALL = ("--cpu", "100m", "--image", "host")
 TRAIN = """\
@@ -215,6 +216,26 @@ def test_code_goes_along_and_logs_stay_when_the_pods_are_gone(story: Teller) -> 
     story.athanor("delete", "along", "--yes")
     story.until(lambda: not story.get("pods", "-l", "athanor.dev/job=along")["items"])
     assert sorted(story.athanor("logs", "along").splitlines()) == lines
+
+
+def test_libraries_go_along_as_wheels_where_there_is_no_index(story: Teller) -> None:
+    (story.folder / "code").mkdir()
+    (story.folder / "code" / "job.py").write_text("import hammer; print(hammer.WORD)")
+    (story.folder / "needs.txt").write_text("hammer==1.2\n")
+    made = wheel(story.folder / "wheels", "hammer", "1.2", "WORD = 'forged'")
+    along = ("--workers", "2", "--code", "code", "--requirements", "needs.txt")
+    along += ("--wheels", "wheels")
+    run = ("--", "python", "job.py")
+    story.athanor("submit", "generic", "--name", "forged", *SMALL, *along, "--suspended", *run)
+    made.rename(made.with_name("anvil-1.2-py3-none-any.whl"))
+    story.athanor("resume", "forged")
+    story.athanor("wait", "forged", "--timeout", "4m")
+    lines = ["[worker-0] forged", "[worker-1] forged"]
+    assert sorted(story.athanor("logs", "forged").splitlines()) == lines
+    story.athanor("submit", "generic", "--name", "lost", *SMALL, *along, "--retries", "0", *run)
+    story.reaches("trainingjob", "lost", "Failed")
+    why = story.athanor("why", "lost")
+    assert "hammer" in why and "wheels come from" in why, why
 
 
 def test_an_agent_that_dies_loses_nothing(story: Teller) -> None:

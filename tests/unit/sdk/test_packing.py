@@ -99,3 +99,21 @@ def test_gitignore_leaves_out_what_git_leaves_out(
         words = ["git", "-C", name, "ls-files", "-z", "-co", "--exclude-standard"]
         said = subprocess.run(words, check=True, capture_output=True, text=True).stdout
         assert {item.path for item in packing.chosen(name)} == set(filter(None, said.split("\0")))
+
+
+def test_wheels_of_another_folder_come_along(tmp_path: Path) -> None:
+    code = write(tmp_path / "code", {"train.py": "x"})
+    wheels = write(tmp_path / "wheels", {"a-1-py3-none-any.whl": "w", "notes.txt": "-"})
+    packed = pack(str(code), wheels=str(wheels))
+    assert packed.name == pack(str(code), wheels=str(wheels)).name != pack(str(code)).name
+    target = tmp_path / "t"
+    target.mkdir()
+    assert fetch.unpack(io.BytesIO(packed.data), str(target)) == packed.files == 2
+    assert (target / packing.WHEELS / "a-1-py3-none-any.whl").read_text() == "w"
+    write(wheels, {"big-1-py3-none-any.whl": "x" * 5000})
+    with pytest.raises(NotPacked, match=r"largest are .athanor/wheels/big-1-py3-none-any.whl"):
+        pack(str(code), limit=4000, wheels=str(wheels))
+    with pytest.raises(NotPacked, match="has no wheels: pip download"):
+        pack(str(code), wheels=str(code))
+    with pytest.raises(NotPacked, match="nowhere is no folder"):
+        pack(str(code), wheels=str(tmp_path / "nowhere"))

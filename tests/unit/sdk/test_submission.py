@@ -64,6 +64,8 @@ def test_no_name_lets_the_server_make_one() -> None:
         ({"gpus": "-1"}, "gpus"),
         ({"gpus": "nan"}, "gpus"),
         ({"image": "python:3.12", "venv": "/v"}, "one of them"),
+        ({"wheels": "w", "requirements": ["numpy"]}, "wheels come along with the code"),
+        ({"wheels": "w", "git": "https://git.example/a.git"}, "wheels come along with the code"),
     ],
 )
 def test_wrong_wishes_are_refused_by_name(wrong: dict[str, object], says: str) -> None:
@@ -81,3 +83,9 @@ def test_amounts_may_be_numbers_and_commands_are_lists() -> None:
 def test_an_empty_tensorboard_is_a_wish() -> None:
     made = manifest(Submission(framework="generic", command=["x"], tensorboard=True))
     assert made["spec"]["tensorboard"] == {}
+
+
+def test_wheels_of_the_code_are_named_beside_the_requirements() -> None:
+    wishes: dict[str, object] = {"requirements": ["numpy"], "wheels": "vendor"}
+    environment = manifest(asked(git="https://git.example/a.git", **wishes))["spec"]["environment"]
+    assert (environment["requirements"], environment["wheels"]) == (["numpy"], "vendor")

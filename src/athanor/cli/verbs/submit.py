@@ -54,6 +54,7 @@ athanor submit xgboost --workers 2 -- python train.py --dry-run -o yaml > job.ya
 @click.option("--image", default="", help="Container image, python:3.12, or host.")
 @click.option("--venv", default=None, metavar="DIR", help="Virtual environment [yours].")
 @click.option("--requirements", default="", metavar="FILE", help="pip requirements laid over it.")
+@click.option("--wheels", default="", metavar="DIR", help="Upload its wheels, too, for these.")
 @click.option("--directory", default=None, metavar="DIR", help="Working directory [this one].")
 @click.option("--output-dir", default="", metavar="DIR", help="Where outputs land [outputs/NAME].")
 @click.option("--checkpoint-dir", default="", metavar="DIR", help="Where checkpoints land.")
@@ -147,9 +148,11 @@ def command(world: World, **asked: Any) -> int:
     dry, follow = asked.pop("dry_run"), asked.pop("follow")
     if asked["code"] and asked["git"]:
         raise click.UsageError("--code and --git: the code comes from one of them")
+    if asked["wheels"] and not (asked["code"] and asked["requirements"]):
+        raise click.UsageError("--wheels go with --code, for what --requirements names")
     if code := asked.pop("code"):
         outputs = asked["output_dir"] or os.path.join(asked["directory"] or "", "outputs")
-        asked["bundle"] = packed(world, code, os.path.abspath(outputs))
+        asked |= packed(world, code, os.path.abspath(outputs), _absolute(asked["wheels"]))
     submission = _submission(world, asked)
     try:
         wanted = manifest(submission)
@@ -225,11 +228,11 @@ def _submission(world: World, asked: dict[str, Any]) -> Submission:
     )
 
 
-def packed(world: World, source: str, outputs: str) -> str:
-    """The name of a folder's bundle, which the world uploads before anything is created.
+def packed(world: World, source: str, outputs: str, wheels: str = "") -> dict[str, str]:
+    """A folder's bundle, and where in it the `wheels` of another are, as a Submission has them.
 
-    Without what earlier jobs left in `outputs`. A repository's URL[@REF] is cloned here first, with
-    the rights that git has here.
+    The world uploads it before anything is created. Without what earlier jobs left in `outputs`. A
+    repository's URL[@REF] is cloned here first, with the rights that git has here.
     """
     import tempfile
 
@@ -242,11 +245,11 @@ def packed(world: World, source: str, outputs: str) -> str:
                 fetch.git(*_git(source, ""), folder)
             else:
                 folder = os.path.abspath(os.path.expanduser(source))
-            bundle = packing.pack(folder, outputs=outputs)
+            bundle = packing.pack(folder, outputs=outputs, wheels=wheels)
         except (packing.NotPacked, fetch.Failed) as wrong:
             raise click.UsageError(f"--code {source}: {wrong}") from None
     world.bundles.append(bundle)
-    return bundle.name
+    return {"bundle": bundle.name, "wheels": packing.WHEELS if wheels else ""}
 
 
 def _git(url: str, ref: str) -> tuple[str, str]:

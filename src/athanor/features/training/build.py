@@ -14,7 +14,7 @@ from athanor.api.meta import JSON, to_manifest
 from athanor.api.registry import of
 from athanor.api.scheduling import DEFAULT_QUEUE, Gang
 from athanor.api.training import Role, TrainingJob
-from athanor.features.training.code import MOUNT, fetching
+from athanor.features.training.code import MOUNT, Fetching, fetching
 from athanor.features.training.frameworks.registry import WIRES
 from athanor.features.training.frameworks.wiring import (
     FILES,
@@ -25,6 +25,7 @@ from athanor.features.training.frameworks.wiring import (
     started,
     words,
 )
+from athanor.features.training.packages import importing, installing
 from athanor.features.training.reshape import shape
 
 JOBS, GANGS = of(TrainingJob), of(Gang)
@@ -182,10 +183,20 @@ def _template(job: TrainingJob, role: Role, wiring: Wiring, defaults: Defaults) 
         spec.setdefault("serviceAccountName", files_name(job))
     env = [{"name": name, "value": value} for name, value in {**wiring.env, **places}.items()]
     first: JSON = next(iter(spec.get("containers") or []), {})
+    ahead: list[JSON] = []
     fetched = fetching(job.spec.code, defaults.image, first)
     if fetched is not None:
         volumes += fetched.volumes
         mounts.append(fetched.mount)
+        ahead.append(fetched.container)
+    annotations = {**(meta.get("annotations") or {})}
+    laid = _laid(job, _container(job, first, env, mounts), first, defaults)
+    if laid is not None:
+        volumes += laid.volumes
+        mounts.append(laid.mount)
+        ahead.append(laid.container)
+    elif job.spec.environment is not None and job.spec.environment.requirements:
+        annotations[labels.REQUIREMENTS] = "\n".join(job.spec.environment.requirements)
     for field in ("initContainers", "containers"):
         if field in spec:
             spec[field] = [
@@ -194,29 +205,46 @@ def _template(job: TrainingJob, role: Role, wiring: Wiring, defaults: Defaults) 
                 else _container(job, one, env, mounts)
                 for one in spec[field]
             ]
-    if fetched is not None:
-        spec["initContainers"] = [fetched.container, *(spec.get("initContainers") or [])]
+            if laid is not None:
+                spec[field] = [importing(one) for one in spec[field]]
+    if ahead:
+        spec["initContainers"] = [*ahead, *(spec.get("initContainers") or [])]
     if volumes:
         spec["volumes"] = [*(spec.get("volumes") or []), *volumes]
-    annotations = {**(meta.get("annotations") or {})}
-    environment = job.spec.environment
-    if environment is not None and environment.requirements:
-        annotations[labels.REQUIREMENTS] = "\n".join(environment.requirements)
     if job.spec.progress_pattern:
         annotations[labels.PROGRESS_PATTERN] = job.spec.progress_pattern
     return {**given, "metadata": {**meta, "annotations": annotations}, "spec": spec}
 
 
+def _laid(job: TrainingJob, first: JSON, own: JSON, defaults: Defaults) -> Fetching | None:
+    """What installs the requirements in the pod; None when there are none, or the node does it."""
+    asked = job.spec.environment
+    if asked is None or not asked.requirements:
+        return None
+    if defaults.checkpoint_root and not asked.wheels:
+        return None
+    place = _workplace(job)
+    wheels = f"{place}/{asked.wheels}" if place and asked.wheels else asked.wheels
+    return installing(asked.requirements, wheels, first, own)
+
+
+def _workplace(job: TrainingJob) -> str:
+    """Where the job's code lies, "" when the image has it."""
+    code = job.spec.code
+    if code is None:
+        return ""
+    return MOUNT if code.bundle or code.git else code.directory
+
+
 def _container(job: TrainingJob, given: JSON, env: list[JSON], mounts: list[JSON]) -> JSON:
     """A container with the wiring's variables first, so that its own win and may refer to them."""
     built: JSON = {**given, "env": [*env, *(given.get("env") or [])]}
-    environment, code = job.spec.environment, job.spec.code
+    environment = job.spec.environment
     if environment is not None and environment.interpreter and not given.get("image"):
         path = environment.interpreter.startswith("/")
         built["image"] = f"venv://{environment.interpreter}" if path else environment.interpreter
-    if code is not None and not given.get("workingDir"):
-        place = MOUNT if code.bundle or code.git else code.directory
-        built |= {"workingDir": place} if place else {}
+    if (place := _workplace(job)) and not given.get("workingDir"):
+        built["workingDir"] = place
     if mounts:
         built["volumeMounts"] = [*(given.get("volumeMounts") or []), *mounts]
     return built

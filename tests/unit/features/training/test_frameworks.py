@@ -135,7 +135,7 @@ def test_environment_and_code_fill_what_the_template_leaves_open() -> None:
         "environment": Environment(interpreter="/v", requirements=["numpy", "scipy"]),
         "code": Code(directory="/src"), "outputs": "/out",
     }  # fmt: skip
-    built = gang(job("jax", **spec), Defaults())
+    built = gang(job("jax", **spec), Defaults(checkpoint_root="/root/c"))
     found = container(built)
     assert (found["image"], found["workingDir"]) == ("venv:///v", "/src")
     annotations = built["spec"]["podSets"][1]["template"]["metadata"]["annotations"]
