@@ -7,11 +7,9 @@ group has started makes a Gang of its own. Pods whose maker says nothing start a
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-import msgspec
 from msgspec import Struct
 
 from athanor.api import labels
@@ -19,6 +17,7 @@ from athanor.api.core import Pod
 from athanor.api.meta import JSON, Object, to_manifest
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang
+from athanor.features.gangs.sorts import digest, sorts
 from athanor.features.gangs.unscheduled import told
 from athanor.kit.times import parse_rfc3339, rfc3339
 from athanor.runtime.cache import Changed, Key, Refusal, World, refusal
@@ -84,7 +83,7 @@ def name_of_group(pod: Pod) -> str:
     words = [one.name, *(told[key] for key in one.keys)] if one else ["pod", pod.metadata.name]
     text = "-".join(words).lower()
     plain = "".join(c if c.isalnum() and c.isascii() else "-" for c in text)
-    return f"{plain[:LONGEST].strip('-')}-{_digest(text)}"
+    return f"{plain[:LONGEST].strip('-')}-{digest(text)}"
 
 
 def grouped(pod: Object) -> Iterable[str]:
@@ -211,15 +210,13 @@ def _size(pods: Sequence[Pod]) -> int:
 
 def _gang(group: str, pods: Sequence[Pod], *, second: bool) -> JSON:
     """The Gang of these pods: a set for each sort of them."""
-    sorts: dict[str, list[Pod]] = {}
-    for pod in pods:
-        sorts.setdefault(_digest(_asks(pod)), []).append(pod)
+    found = sorts(pods)
     sets = [
-        {"name": f"sort-{digest}", "count": len(same), "template": _template(same[0])}
-        for digest, same in sorts.items()
+        {"name": f"sort-{sort}", "count": len(same), "template": _template(same[0])}
+        for sort, same in found.items()
     ]
     first = pods[0]
-    name = f"{group}-{_digest(''.join(p.metadata.uid for p in pods))}" if second else group
+    name = f"{group}-{digest(''.join(p.metadata.uid for p in pods))}" if second else group
     owner = next((o for o in first.metadata.owner_references if o.controller), None)
     return {
         "apiVersion": GANGS.api_version,
@@ -237,7 +234,7 @@ def _gang(group: str, pods: Sequence[Pod], *, second: bool) -> JSON:
         },
         "spec": {
             "podSets": sets,
-            "adopts": {f"sort-{d}": [p.metadata.name for p in same] for d, same in sorts.items()},
+            "adopts": {f"sort-{d}": [p.metadata.name for p in same] for d, same in found.items()},
             "queue": first.metadata.labels.get(labels.QUEUE, ""),
             "priorityClassName": first.spec.priority_class_name,
             "restart": "Rank",
@@ -252,28 +249,8 @@ def _template(pod: Pod) -> JSON:
     }
 
 
-def _asks(pod: Pod) -> str:
-    """All that decides where a pod may go."""
-    spec = to_manifest(pod.spec)
-    kept = {
-        name: spec.get(name)
-        for name in ("nodeSelector", "affinity", "tolerations", "topologySpreadConstraints",
-                     "hostNetwork", "overhead", "resources")
-    }  # fmt: skip
-    kept["containers"] = [
-        [c.get("resources"), c.get("ports"), c.get("restartPolicy")]
-        for field in ("containers", "initContainers") for c in spec.get(field) or []
-    ]  # fmt: skip
-    claims = [v.get("persistentVolumeClaim") for v in spec.get("volumes") or []]
-    return msgspec.json.encode([kept, claims], order="sorted").decode()
-
-
 def _delete(gang: Gang) -> Delete:
     return Delete(
         resource=GANGS, name=gang.metadata.name, namespace=gang.metadata.namespace,
         uid=gang.metadata.uid,
     )  # fmt: skip
-
-
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()

@@ -5,12 +5,14 @@ import asyncio
 import msgspec
 import pytest
 
-from athanor.api.core import Event, Pod, ResourceQuota
+from athanor.api.core import Event, Node, Pod, ResourceQuota
 from athanor.api.meta import JSON
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang, Pool, Queue
 from athanor.features.gangs.apply import adopter, controller
 from athanor.features.gangs.foreign import GROUPERS, Grouper, Observed, grouper_of, plan
+from athanor.features.gangs.sorts import sorts
+from athanor.features.nodes import apply as health
 from athanor.features.scheduling.apply import controller as scheduling
 from athanor.kit.times import parse_rfc3339, rfc3339
 from athanor.testing.lab import Lab, cluster
@@ -162,3 +164,106 @@ def test_pods_of_nobody_and_latecomers_have_gangs_of_their_own() -> None:
 def test_every_row_of_the_table_applies(row: Grouper) -> None:
     meta = {"name": "x", "labels": dict.fromkeys(row.keys, "v")}
     assert grouper_of(msgspec.convert({"metadata": meta}, Pod)) == row
+
+
+def test_a_pod_with_resource_claims_is_refused_with_its_group_whoever_comes_first() -> None:
+    async def main() -> None:
+        async with cluster([controller(), adopter(), scheduling()]) as lab:
+            await tree(lab)
+            claims = {"resourceClaims": [{"name": "gpu", "resourceClaimName": "none"}]}
+            for name, more in (("a-head", {}), ("b-worker", claims)):
+                box = {"name": "main", "image": "host", "resources": {"requests": {"cpu": "1"}}}
+                meta = {"name": name, "namespace": "default", "labels": {"ray.io/cluster": "c"}}
+                spec = {"schedulerName": "athanor", "containers": [box], **more}
+                await lab.create({"metadata": meta, "spec": spec}, Pod)
+            for name in ("a-head", "b-worker"):
+                found = await lab.until(Pod, name, lambda p: bool(p.status.conditions), within=60)
+                assert "spec.resourceClaims" in found.status.conditions[0].message
+                assert found.spec.node_name == ""
+
+    run(main)
+
+
+def labelled(name: str, spec: JSON | None = None, **of: str) -> Pod:
+    return msgspec.convert(
+        {"metadata": {"name": name, "labels": of}, "spec": spec or {}}, Pod, strict=False
+    )
+
+
+def test_labels_tell_pods_apart_where_a_selector_of_the_group_does() -> None:
+    def found(pods: list[Pod]) -> list[list[str]]:
+        return [[pod.metadata.name for pod in same] for same in sorts(pods).values()]
+
+    def indexed(spec: JSON) -> list[Pod]:
+        return [
+            labelled(f"p{i:03}", spec, index=str(i), role="head" if i == 0 else "worker")
+            for i in range(200)
+        ]
+
+    assert len(found(indexed({}))) == 1, "nobody selects"
+    heads = {"labelSelector": {"matchLabels": {"role": "head"}}, "topologyKey": "rack"}
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": [heads]}
+    liked = {"preferredDuringSchedulingIgnoredDuringExecution": [{"podAffinityTerm": heads}]}
+    spread = {**heads, "maxSkew": 1}
+    for spec in (
+        {"affinity": {"podAntiAffinity": required}}, {"affinity": {"podAffinity": required}},
+        {"affinity": {"podAffinity": liked}}, {"topologySpreadConstraints": [spread]},
+    ):  # fmt: skip
+        assert [len(same) for same in found(indexed(spec))] == [1, 199]
+    one = labelled("guard", {"affinity": {"podAntiAffinity": required}}, role="worker")
+    assert found([*indexed({})[:3], one]) == [["p000"], ["p001", "p002"], ["guard"]]
+    release = {"labelSelector": {}, "matchLabelKeys": ["release"], "topologyKey": "rack"}
+    spec = {"topologySpreadConstraints": [release]}
+    both = [labelled(n, spec, release=n[0], index=n) for n in ("a1", "a2", "b1")]
+    assert found(both) == [["a1", "a2"], ["b1"]]
+    wrong = {"labelSelector": {"matchExpressions": [{"key": "k", "operator": "Odd"}]}}
+    assert len(found(indexed({"topologySpreadConstraints": [wrong]}))) == 1
+
+
+def test_workers_keep_apart_although_their_head_comes_first() -> None:
+    """All have the same anti-affinity against workers, and the head is none."""
+
+    async def main() -> None:
+        parts = [controller(), adopter(), scheduling()]
+        async with cluster(parts, nodes=2) as lab:
+            await tree(lab)
+            term = {"labelSelector": {"matchLabels": {"role": "worker"}},
+                    "topologyKey": "kubernetes.io/hostname"}  # fmt: skip
+            apart = {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
+            box = {"name": "main", "image": "host", "resources": {"requests": {"cpu": "1"}}}
+            for name, role in (("a", "head"), ("b", "worker"), ("c", "worker")):
+                meta = {"name": name, "namespace": "default",
+                        "labels": {"ray.io/cluster": "c", "role": role}}  # fmt: skip
+                spec = {"schedulerName": "athanor", "containers": [box],
+                        "affinity": {"podAntiAffinity": apart}}  # fmt: skip
+                await lab.create({"metadata": meta, "spec": spec}, Pod)
+            assert {await placed(lab, "b"), await placed(lab, "c")} == {"node-0", "node-1"}
+
+    run(main)
+
+
+@pytest.mark.parametrize("how", ["silent", "off"])
+def test_a_gang_of_adopted_pods_hears_that_a_node_is_gone(how: str) -> None:
+    async def main() -> None:
+        parts = [controller(), adopter(), scheduling(), health.controller()]
+        async with cluster(parts, nodes=2) as lab:
+            await tree(lab)
+            for i in range(2):
+                await pod(lab, f"a-{i}", "5", labels={JOB: "a"})
+            assert {await placed(lab, f"a-{i}") for i in range(2)} == {"node-0", "node-1"}
+            name = (await lab.list(Gang))[0].metadata.name
+            await lab.until(Gang, name, lambda g: g.status.phase == "Running")
+            await lab.agents["node-1"].stop()
+            if how == "off":
+                taint = {"key": "node.kubernetes.io/out-of-service", "effect": "NoExecute"}
+                await lab.patch(Node, "node-1", {"spec": {"taints": [taint]}}, namespace=None)
+                async with asyncio.timeout(600):
+                    while await lab.list(Pod):
+                        await asyncio.sleep(1)
+            else:
+                found = await lab.until(Gang, name, lambda g: g.status.phase == "Evicting")
+                assert (found.status.reason, found.status.failures[0].node) == (
+                    "NodeLost", "node-1",
+                )  # fmt: skip
+
+    run(main)
