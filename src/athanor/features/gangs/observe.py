@@ -100,7 +100,13 @@ def gang_of(change: Changed[Pod] | Changed[Service], world: World) -> Iterable[K
         key = Key(told.namespace, name)
         gang = world.cache(Gang).get(key) if _leaves(change.after) else None
         return () if gang is not None and gang.status.phase in FINISHED else (key,)
-    return [key_of(g) for g in world.cache(Gang).by(ADOPTS, f"{told.namespace}/{told.name}")]
+    return _adopters(change.newest, world)
+
+
+def _adopters(one: Object, world: World) -> list[Key]:
+    """The gangs that have adopted a pod."""
+    name = f"{one.metadata.namespace}/{one.metadata.name}"
+    return [key_of(gang) for gang in world.cache(Gang).by(ADOPTS, name)]
 
 
 def _leaves(after: Pod | Service | None) -> bool:
@@ -185,15 +191,18 @@ def adopted_by(gang: Object) -> Iterable[str]:
 
 
 def gangs_on(change: Changed[Node], world: World) -> Iterable[Key]:
-    """The gangs with pods on a node whose readiness has changed."""
+    """The gangs with pods on a node whose readiness has changed, their own or adopted."""
     if _answer(change.before) == _answer(change.after):
         return ()
     pods = world.cache(Pod).by(PODS_ON_NODE, change.newest.metadata.name)
-    return {
-        Key(pod.metadata.namespace, name): None
-        for pod in pods
-        if (name := pod.metadata.labels.get(labels.GANG)) is not None
-    }
+    return dict.fromkeys(key for pod in pods for key in _gangs_of(pod, world))
+
+
+def _gangs_of(pod: Pod, world: World) -> Iterable[Key]:
+    """The gang whose rank a pod is, or those that have adopted it."""
+    told = pod.metadata
+    name = told.labels.get(labels.GANG)
+    return (Key(told.namespace, name),) if name is not None else _adopters(pod, world)
 
 
 def node_of(pod: Object) -> Iterable[str]:
