@@ -245,11 +245,20 @@ def test_what_a_user_may_hold(story: Teller) -> None:
 
 
 def test_shares_of_a_gpu(story: Teller) -> None:
-    pool = story.nodes("g", gpus="2")
+    pool = story.nodes("k", gpus="2")
     team = story.queue("team", "--pool", pool)
-    for name in ("x", "y", "z"):
-        story.submit(name, "--queue", team, "--cpu", "100m", "--gpus", "0.5")
+    share = ("--queue", team, "--cpu", "100m", "--gpus", "0.5")
+    story.submit("x", *share)
+    said = waits(story, "x", "NeverFits")  # a kubelet's device plugin knows whole ones only
+    assert "ask for whole devices" in said and said in story.why("x")
+    story.submit("both", "--queue", team, *ONE, "--gpus", "2")
+    running(story, "both")
+    story.nodes("g", gpus="2", **{"athanor.dev/gives-devices": "true"})
+    running(story, "x")
+    for name in ("y", "z"):
+        story.submit(name, *share)
         running(story, name)
+    assert story.placed("x") == story.placed("z") == ["g"]
     story.submit("whole", "--queue", team, *ONE, "--gpus", "1")
     assert "gpu" in waits(story, "whole", "NoCapacity")
     story.athanor("delete", "z", "--yes")

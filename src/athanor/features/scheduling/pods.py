@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from athanor.api.labels import GIVES_DEVICES
 from athanor.api.meta import JSON
 from athanor.api.scheduling import Gpu, PodSet
 from athanor.features.scheduling import near, nodes
@@ -45,7 +46,8 @@ Liked = tuple[tuple[int, Terms], ...]
 class Where(NamedTuple):
     """Which node classes a pod may use: all of `all_of`, one of `any_of` (if any).
 
-    `pods` is what other pods say of it (made-up labels), `volumes` what each volume says.
+    `pods` is what other pods say of it (made-up labels), `volumes` what each volume says;
+    `given`: the node's agent has to give the pod the devices that are chosen here.
     """
 
     all_of: tuple[Requirement, ...]
@@ -53,12 +55,14 @@ class Where(NamedTuple):
     tolerations: tuple[nodes.Toleration, ...]
     pods: tuple[Requirement, ...] = ()
     volumes: tuple[Terms, ...] = ()
+    given: bool = False
 
     @property
     def labels(self) -> set[str]:
         """The labels it asks for."""
         terms = [self.all_of, *self.any_of, *(term for group in self.volumes for term in group)]
-        return {label for term in terms for label, _, _ in term}
+        given = {GIVES_DEVICES} if self.given else set()
+        return {label for term in terms for label, _, _ in term} | given
 
 
 class PodNeed(NamedTuple):
@@ -117,6 +121,7 @@ def _need(pod_set: PodSet, devices: Collection[str], namespace: str) -> PodNeed:
     if gpu is not None and gpu.isolation and shape.kind and _shared(shape):
         least = CLASSES[CLASSES.index(gpu.isolation) :] if gpu.isolation in CLASSES else ()
         where = where._replace(all_of=(*where.all_of, (ISOLATION, "In", least)))
+    where = where._replace(given=_chosen(shape))
     shape = shape._replace(request=tuple(sorted(asked.items())))
     return PodNeed(shape, where, _liked(spec) + cached(namespace, wishes.claims), wishes)
 
@@ -134,6 +139,13 @@ def isolation(shapes: Shapes, k: int, offered: Sequence[str]) -> str:
 def _shared(shape: ShapeRow) -> bool:
     """Whether others may use the same device."""
     return not shape.slice_slots and (shape.milli < WHOLE or shape.mib > 0)
+
+
+def _chosen(shape: ShapeRow) -> bool:
+    """Whether it matters which of a node's devices a pod gets: a share or a slice that we cut, or
+    one by its id."""
+    cut = _shared(shape) or bool(shape.slice_slots)
+    return bool(shape.kind) and (cut or any(model.startswith("/") for model in shape.models))
 
 
 def requests(spec: JSON) -> dict[str, str]:
@@ -183,6 +195,8 @@ def _cause(where: Where, klass: NodeClass) -> Cause:
         return Cause.SELECTOR
     if where.any_of and not any(all(_holds(o, labels) for o in term) for term in where.any_of):
         return Cause.AFFINITY
+    if where.given and labels.get(GIVES_DEVICES) != "true":
+        return Cause.GIVEN_DEVICES
     return Cause.NONE
 
 

@@ -46,6 +46,7 @@ _WORDS = {
     Cause.AFFINITY: "node(s) didn't match Pod's node affinity/selector",
     Cause.OTHER_PODS: "node(s) didn't match pod affinity/anti-affinity rules",
     Cause.VOLUME: "node(s) had volume node affinity conflict",
+    Cause.GIVEN_DEVICES: "node(s) couldn't give a chosen device or a share of one",
 }
 
 

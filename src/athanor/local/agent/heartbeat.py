@@ -11,6 +11,7 @@ import shutil
 import socket
 
 from athanor.api import core, metrics
+from athanor.api.labels import GIVES_DEVICES
 from athanor.api.meta import JSON
 from athanor.api.registry import by_kind, of
 from athanor.client.protocol import Client
@@ -70,6 +71,7 @@ class Heartbeat:
                 platform.machine(), platform.machine()
             ),
             "athanor.dev/isolation": str(self._node.hello["isolation"]),
+            GIVES_DEVICES: "true",
             **self._node.devices.labels(),
         }
         joined = self._node.settings.joined

@@ -4,6 +4,7 @@ import pytest
 
 from athanor.api.claims import SELECTED_NODE
 from athanor.api.core import Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass
+from athanor.api.labels import GIVES_DEVICES
 from athanor.api.meta import JSON, Object
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang, Pool, Queue
@@ -273,8 +274,9 @@ def test_a_port_of_a_node_is_there_once() -> None:
 
 
 def gpus(**labels: str) -> World:
-    more = {GPU: "2"}
-    return World(more=more, labels={"nvidia.com/gpu.product": "A100", **labels})
+    """Nodes of our own agents."""
+    more, agent = {GPU: "2"}, {GIVES_DEVICES: "true", "nvidia.com/gpu.product": "A100"}
+    return World(more=more, labels={**agent, **labels})
 
 
 def test_devices_by_id_model_slice_and_isolation() -> None:
@@ -292,6 +294,44 @@ def test_devices_by_id_model_slice_and_isolation() -> None:
     world = gpus(**{"athanor.dev/gpu.isolation": "Memory"})
     world.gang(1, {}, {"milli": 500, "isolation": "Memory"})
     assert world.admission["placements"][0]["isolation"] == "Memory"
+
+
+@pytest.mark.parametrize("gpu", [
+    {"milli": 500}, {"memory": "8Gi"}, {"sliceProfile": "3g.40gb"}, {"uuids": ["GPU-a"]},
+])  # fmt: skip
+def test_what_is_chosen_of_devices_needs_an_agent_that_gives_it(gpu: JSON) -> None:
+    """A kubelet's device plugin chooses itself, and counts whole devices."""
+    told = {"athanor.dev/gpu.slices": "8", "nvidia.com/gpu.memory": "81920"}
+    world = World(more={GPU: "2"}, labels=told)
+    code, said = world.gang(1, {}, gpu)
+    assert code == "NeverFits"
+    assert "(4 cannot give a chosen device or a share of one)" in said
+    assert "ask for whole devices, or for what a device plugin reports" in said
+    meta = world.objects["nodes", "", "n2"]["metadata"]
+    meta["labels"] |= {GIVES_DEVICES: "true"}
+    meta["annotations"] = {"athanor.dev/device-ids": "GPU-a,GPU-b"}
+    assert world.gang(1, {}, gpu) == ["n2"]
+    tainted = {"key": "k", "effect": "NoSchedule"}
+    world.objects["nodes", "", "n2"]["spec"] = {"taints": [tainted]}
+    code, said = world.gang(1, {}, gpu)
+    assert code == "NodesExcluded" and "1 tainted" in said and "ask for whole devices" in said
+
+
+def test_whole_devices_go_anywhere() -> None:
+    world = World(more={GPU: "2"}, labels={"nvidia.com/gpu.product": "A100"})
+    asks: list[JSON] = [{}, {"milli": 1000}, {"models": ["A100"]}]
+    for gpu in asks:
+        assert len(world.gang(8, {}, {"resource": GPU, **gpu})) == 8
+
+
+def test_shares_spread_over_the_nodes_that_give_them() -> None:
+    world = World(more={GPU: "2"})
+    for name in ("n0", "n1"):
+        world.objects["nodes", "", name]["metadata"]["labels"][GIVES_DEVICES] = "true"
+    spread = {"labelSelector": MINE, "topologyKey": "kubernetes.io/hostname", "maxSkew": 1,
+              "whenUnsatisfiable": "DoNotSchedule"}  # fmt: skip
+    shares = {"topologySpreadConstraints": [spread]}
+    assert world.gang(4, shares, {"milli": 500}) == ["n0", "n0", "n1", "n1"]
 
 
 @pytest.mark.parametrize("name, have, asks, nodes", [

@@ -24,7 +24,13 @@ CAUSES = {
     Cause.AFFINITY: "outside the node affinity",
     Cause.OTHER_PODS: "excluded by pod (anti-)affinity",
     Cause.VOLUME: "out of reach of a volume",
+    Cause.GIVEN_DEVICES: "cannot give a chosen device or a share of one",
 }
+WHOLE_DEVICES = (
+    "only nodes of `athanor agent` give these: ask for whole devices, or for what a device plugin "
+    "reports as a resource of its own (MIG slices, HAMi's GPUs)"
+)
+"""The way out where kubelets hand out the devices."""
 
 
 class _Ground(NamedTuple):
@@ -167,6 +173,10 @@ class Explainer:
             **{f"nodes {cause}": count for cause, count in causes.items()},
             **{f"nodes lacking {resource}": count for resource, count in lacking},
         }  # fmt: skip
+        chosen = CAUSES[Cause.GIVEN_DEVICES]
+        if not possible and chosen in causes:
+            code = Code.NODES_EXCLUDED if len(causes) > 1 else Code.NEVER_FITS
+            return why(code, f"{text}; {WHOLE_DEVICES}", **details)
         if not possible and not causes:
             sort = one.shape.devices.kind, one.shape.models, one.shape.min_mib, pool
             if sort not in self.absent:

@@ -125,10 +125,12 @@ def _place_set(
 def _meant(ledger: Ledger, shape: Shape, pool: int) -> Bools:
     """The nodes a shape is meant for, whether they take it now or not: these make the domains.
 
-    As in Kubernetes, its node selector and affinity say which; taints and full nodes do not.
+    As in Kubernetes, its node selector and affinity say which; taints and full nodes do not. Nor
+    are those meant that cannot give the devices it asks for.
     """
+    others = Cause.SELECTOR, Cause.AFFINITY, Cause.GIVEN_DEVICES
     barred = np.array(shape.barred)[ledger.nodes.klass]
-    meant: Bools = (ledger.nodes.pool == pool) & ~np.isin(barred, (Cause.SELECTOR, Cause.AFFINITY))
+    meant: Bools = (ledger.nodes.pool == pool) & ~np.isin(barred, others)
     return meant
 
 

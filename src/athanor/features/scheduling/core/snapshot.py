@@ -174,6 +174,7 @@ class Cause(IntEnum):
     AFFINITY = 5
     OTHER_PODS = 6
     VOLUME = 7
+    GIVEN_DEVICES = 8
 
 
 @table
