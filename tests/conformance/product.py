@@ -199,12 +199,15 @@ def trusting(pki: Pki) -> list[str]:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[Cluster]:
-    """A control plane that knows an authority of ours. Raises plane.NotAvailable."""
+def cluster(folder: Path, *flags: str) -> Iterator[Cluster]:
+    """A control plane that knows an authority of ours; `flags` are those of `kubeplane all`.
+
+    Raises plane.NotAvailable.
+    """
     binary = plane.binary(build=False)
     pki = Pki(folder / "authority", SystemClock().now())
     with ExitStack() as stack:
-        admin = stack.enter_context(plane.running("--", *trusting(pki)))
+        admin = stack.enter_context(plane.running(*flags, "--", *trusting(pki)))
         with (folder / "signer.log").open("wb") as log:
             signer = subprocess.Popen(
                 [str(binary), "controller-manager", f"--kubeconfig={admin}", "--secure-port=0",

@@ -15,9 +15,11 @@ from msgspec import Struct
 
 from athanor.api import labels
 from athanor.api.core import Lease, Node, Pod
-from athanor.api.meta import JSON
+from athanor.api.meta import JSON, to_manifest
 from athanor.api.registry import of
 from athanor.client.protocol import Client
+from athanor.features.scheduling.nodes import amounts
+from athanor.features.scheduling.pods import requests
 from athanor.kit.clock import Clock
 from athanor.kit.times import rfc3339, rfc3339_micro
 from athanor.runtime.cache import Cache, Changed, Key, key_of
@@ -59,7 +61,10 @@ def forever(pod: Pod) -> Life:
 
 
 class SimulatedNode:
-    """One node and its agent. `kill` stops the agent dead; `run` again brings it back."""
+    """One node and its agent. `kill` stops the agent dead; `run` again brings it back.
+
+    `strict`: it refuses pods that it has no room for, in the words of a kubelet.
+    """
 
     def __init__(
         self,
@@ -71,6 +76,7 @@ class SimulatedNode:
         capacity: JSON | None = None,
         labels: JSON | None = None,
         dice: Callable[[], float] = lambda: 0.5,
+        strict: bool = False,
     ) -> None:
         self.name = name
         self._client = client
@@ -79,6 +85,8 @@ class SimulatedNode:
         self._capacity = capacity or {"cpu": "8", "memory": "32Gi", "pods": "110"}
         self._labels = {"kubernetes.io/hostname": name, **(labels or {})}
         self._dice = dice
+        self._room = amounts(self._capacity) if strict else {}
+        self._taken: dict[str, dict[str, int]] = {}
         self._players: dict[str, asyncio.Task[None]] = {}
         self.played: dict[str, int] = {}
         self.alive: dict[Key, str] = {}
@@ -96,6 +104,7 @@ class SimulatedNode:
                 tasks.create_task(informer.run())
         finally:
             self._players.clear()
+            self._taken.clear()
             self.alive.clear()
 
     async def _heartbeat(self) -> None:
@@ -141,6 +150,8 @@ class SimulatedNode:
         if pod.spec.node_name != self.name:
             return
         uid = pod.metadata.uid
+        if change.after is None or pod.status.phase in ("Succeeded", "Failed"):
+            self._taken.pop(uid, None)
         if change.after is None:
             player = self._players.pop(uid, None)
             if player is not None:
@@ -160,8 +171,8 @@ class SimulatedNode:
         if pod.status.phase == "Running":
             await self._end(pod, 137, "ContainerStatusUnknown", "its end was not seen")
             return
-        if life.refused:
-            await self._report(pod, {"phase": "Failed", "reason": life.refused,
+        if refused := life.refused or self._lacks(pod):
+            await self._report(pod, {"phase": "Failed", "reason": refused,
                                      "message": "the node refuses the pod"})  # fmt: skip
             return
         await asyncio.sleep(life.starts)
@@ -179,6 +190,16 @@ class SimulatedNode:
             await asyncio.sleep(life.runs)
             self.alive.pop(key_of(pod), None)
             await self._end(pod, life.exit_code, life.reason, "")
+
+    def _lacks(self, pod: Pod) -> str:
+        """Why there is no room for a pod beside those that have some; "" where it gets its own."""
+        wanted = amounts(requests(to_manifest(pod.spec))) if self._room else {}
+        for name, room in self._room.items():
+            used = sum(taken.get(name, 0) for taken in self._taken.values())
+            if wanted.get(name, 0) > room - used:
+                return f"OutOf{name}"
+        self._taken[pod.metadata.uid] = wanted
+        return ""
 
     async def _end(self, pod: Pod, code: int, reason: str, message: str) -> None:
         await self._report(pod, _ended(pod, code, reason, message, rfc3339(self._clock.now())))

@@ -68,10 +68,11 @@ class Simulated:
     """Nodes of the stories' own, in a thread: they play pods as the stories say.
 
     `lives` are by the beginnings of pods' names, the longest that fits; others run on and on.
+    `strict`: nodes refuse what they have no room for.
     """
 
-    def __init__(self, kubeconfig: Path) -> None:
-        self._kubeconfig = kubeconfig
+    def __init__(self, kubeconfig: Path, *, strict: bool = False) -> None:
+        self._kubeconfig, self._strict = kubeconfig, strict
         self.lives: dict[str, Life] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -108,7 +109,7 @@ class Simulated:
     async def _add(self, name: str, capacity: JSON, labels: JSON) -> None:
         node = SimulatedNode(
             Client(self._transport), name, SystemClock(), self._life,
-            capacity=capacity, labels=labels,
+            capacity=capacity, labels=labels, strict=self._strict,
         )  # fmt: skip
         self._tasks[name] = asyncio.ensure_future(node.run())
         await node.registered.wait()
@@ -120,7 +121,8 @@ class Simulated:
     async def _kill(self, name: str) -> None:
         task = self._tasks.pop(name)
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        with suppress(asyncio.CancelledError):
+            await task  # what a node died of comes to light here
 
     def remove(self, name: str) -> None:
         """Take it out of the cluster."""
@@ -174,6 +176,23 @@ def cluster(folder: Path, *more: str, address: str = "") -> Iterator[Place]:
 
         trust = folder / "kept" / "pki" / "ca.crt"  # an Ingress would show a certificate of its own
         yield Place("cluster", config, shared, node.name, restart, nodes, said, trust)
+
+
+@contextmanager
+def beside_kube(folder: Path) -> Iterator[Place]:
+    """A real control plane with kube-scheduler at work, too; all its nodes are simulated.
+
+    Our parts are processes: their Deployments would take room on the nodes.
+    """
+    shared = folder / "shared"
+    shared.mkdir()
+    with product.cluster(folder, "-scheduler") as made:
+        made.install()
+        none = ("scale", "deployment", "--all", "--replicas=0")
+        made.kubectl("-n", product.HOME, *none)
+        config = _context("cluster", made.admin, folder)
+        with Simulated(made.admin, strict=True) as nodes:
+            yield Place("cluster", config, shared, "", lambda: None, nodes, made.said)
 
 
 @contextmanager
