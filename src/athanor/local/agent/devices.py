@@ -210,6 +210,18 @@ class Devices:
             given += [self._found[resource][i] for i in held[resource]]
         return given
 
+    def share(self, pod: str, container: str, chosen: Sequence[str]) -> list[Device]:
+        """Show a container devices that its pod has a part of: that the parts of all suffice is
+        the scheduler's business. Raises NotEnough.
+        """
+        held = self._held.setdefault((pod, container), {})
+        for resource, devices in sorted(self._found.items()):
+            there = all(i in devices and devices[i].healthy for i in chosen)
+            if there or resource in held:
+                mine = held.setdefault(resource, tuple(chosen))
+                return [devices[i] for i in mine]
+        raise NotEnough(f"there is no healthy device {', '.join(chosen)} to share ({pod})")
+
     def restore(self, pod: str, container: str, held: Mapping[str, Sequence[str]]) -> None:
         """What a running container holds already."""
         self._held[pod, container] = {name: tuple(ids) for name, ids in held.items()}

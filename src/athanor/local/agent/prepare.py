@@ -323,16 +323,23 @@ class Preparation:
         )  # fmt: skip
 
     def _devices(self, container: JSON) -> list[Device]:
-        most = (container.get("resources") or {}).get("limits") or {}
-        known = set(self._node.devices.names())
-        wishes = {name: quantity.whole(text) for name, text in most.items() if name in known}
+        wishes = self._wishes(container)
         notes = self._pod["metadata"].get("annotations") or {}
         chosen = [part for part in notes.get(DEVICES, "").split(",") if part]
-        uid = self._pod["metadata"]["uid"]
+        uid, spec = self._pod["metadata"]["uid"], self._pod["spec"]
+        every = spec["containers"] + (spec.get("initContainers") or [])
         try:
+            if chosen and not any(map(self._wishes, every)):  # it has a share of them
+                return self._node.devices.share(uid, container["name"], chosen)
             return self._node.devices.assign(uid, container["name"], wishes, chosen)
         except NotEnough as error:
             raise Missing(str(error)) from None
+
+    def _wishes(self, container: JSON) -> dict[str, int]:
+        """How many whole devices a container asks for."""
+        most = (container.get("resources") or {}).get("limits") or {}
+        known = set(self._node.devices.names())
+        return {name: quantity.whole(text) for name, text in most.items() if name in known}
 
     def _ports(self) -> dict[str, str]:
         gang = gang_of(self._pod)

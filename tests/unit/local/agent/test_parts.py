@@ -52,6 +52,21 @@ def test_devices_are_given_once_and_again_after_release() -> None:
         Simulated("many")
 
 
+def test_shares_of_a_device_are_given_to_several() -> None:
+    devices = Devices([Simulated("2xA100")])
+    for pod in ("p", "q"):
+        given = devices.share(pod, "c", ["1"])
+        assert [d.id for d in given] == ["1"]
+        assert devices.environment(given)["CUDA_VISIBLE_DEVICES"] == "1"
+    assert devices.held("q", "c") == {GPU: ["1"]}
+    assert [d.id for d in devices.assign("r", "c", {GPU: 1}, [])] == ["0"], "no share is taken"
+    with pytest.raises(NotEnough):
+        devices.share("s", "c", ["2"])
+    for pod in ("p", "q"):
+        devices.release(pod)
+    assert [d.id for d in devices.assign("s", "c", {GPU: 1}, [])] == ["1"]
+
+
 def test_gangs_keep_their_ports(tmp_path: Path) -> None:
     blocks = PortBlocks(tmp_path / "ports.json")
     one, two = blocks.first_of("d/one"), blocks.first_of("d/two")
