@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from athanor.api.core import Node
+from athanor.api.labels import GIVES_DEVICES
 from athanor.api.registry import of
 from athanor.client.inproc import Handle
 from athanor.kit.times import rfc3339
@@ -65,6 +66,7 @@ def test_devices_that_are_gone_are_offered_no_more(tmp_path: Path) -> None:
             await Heartbeat(one, 1, one.client).register()
             offering = await world.get(Node, "n", None)
             assert offering.status.capacity[GPU] == offering.status.allocatable[GPU] == "8"
+            assert offering.metadata.labels[GIVES_DEVICES] == "true"
             await world.client(
                 calls.patch(of(Node), "n", None, {"metadata": {"labels": {"rack": "r1"}}})
             )
