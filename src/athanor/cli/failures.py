@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 DONE, FAILED, USAGE, NOT_FOUND, UNREACHABLE, TIMEOUT, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+NO_PATH = 404, "404 page not found"
+"""What a Kubernetes answers where it serves nothing."""
 
 
 class Failure(Exception):
@@ -29,8 +31,13 @@ class Failure(Exception):
         self.code = code
 
 
-def guard(command: Callable[[], object], args: Sequence[str]) -> int:
-    """Run `command`; print what went wrong; return the exit code."""
+def guard(
+    command: Callable[[], object], args: Sequence[str], cluster: Callable[[], str] = str
+) -> int:
+    """Run `command`; print what went wrong; return the exit code.
+
+    `cluster` names the server that was meant, for whoever forgot which one that is.
+    """
     try:
         code = command()
         sys.stdout.flush()
@@ -51,14 +58,15 @@ def guard(command: Callable[[], object], args: Sequence[str]) -> int:
     except Exception as error:  # the last resort names it, and how to see more
         if _loud(args):
             raise
-        return _known(error)
+        return _known(error, cluster)
     return code if isinstance(code, int) else DONE
 
 
 def each(things: Iterable[T], act: Callable[[T], object]) -> int:
     """Do something with each of them; where that is refused it is said, and the others follow.
 
-    Returns the exit code of the last that was refused. Without a server nothing follows.
+    Returns the exit code of the last that was refused. Without a server, or without Athanor on it,
+    nothing follows.
     """
     from athanor.client.target import Unreachable
     from athanor.wire.status import ApiError
@@ -70,8 +78,27 @@ def each(things: Iterable[T], act: Callable[[T], object]) -> int:
         except Unreachable:
             raise
         except ApiError as error:
+            if is_absent(error):
+                raise
             code = _refused(error)
     return code
+
+
+def is_absent(error: ApiError) -> bool:
+    """Whether a Kubernetes answered that has none of our kinds.
+
+    It does so without a Status: for the path of a group, or of a kind, that nobody has added.
+    """
+    return error.code == NO_PATH[0] and error.message == NO_PATH[1]
+
+
+def absent(cluster: str) -> Failure:
+    """Athanor is not on the server that was meant."""
+    named = f" (context {cluster})" if cluster else ""
+    return Failure(
+        f"Athanor is not installed on this cluster{named}",
+        hint="athanor install, see docs/cluster.md", code=UNREACHABLE,
+    )  # fmt: skip
 
 
 def _loud(args: Sequence[str]) -> bool:
@@ -89,10 +116,12 @@ def _usage(wrong: click.ClickException) -> int:
     return USAGE
 
 
-def _known(error: Exception) -> int:
+def _known(error: Exception, cluster: Callable[[], str]) -> int:
     from athanor.sdk.jobs import WaitTimeout
     from athanor.wire.status import ApiError
 
+    if isinstance(error, ApiError) and is_absent(error):
+        error = absent(cluster())
     if isinstance(error, Failure):
         _say(str(error))
         if error.hint:

@@ -96,5 +96,9 @@ def run() -> NoReturn:
 def invoke(args: list[str], world: World | None = None) -> int:
     """Run one command; returns its exit code."""
     from athanor.cli.failures import guard
+    from athanor.cli.world import World
 
-    return guard(lambda: root(args, "athanor", standalone_mode=False, obj=world), args)
+    world = world or World()
+    return guard(
+        lambda: root(args, "athanor", standalone_mode=False, obj=world), args, world.cluster
+    )

@@ -76,6 +76,12 @@ class World:
         default = os.path.expanduser("~/.kube/config")
         return default if os.path.exists(default) else ours
 
+    def cluster(self) -> str:
+        """The name of the kubeconfig's context that is meant."""
+        from athanor.client import kubeconfig
+
+        return self.context or kubeconfig.load(self.kubeconfig.split(os.pathsep)).current
+
     @property
     def client(self) -> Client:
         """The connection, made when it is first needed."""

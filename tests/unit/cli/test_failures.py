@@ -13,7 +13,7 @@ import pytest
 from athanor.cli import failures
 from athanor.cli.failures import Failure, guard
 from athanor.client.target import Unreachable
-from athanor.wire.status import ApiError
+from athanor.wire.status import ApiError, from_response
 
 
 def raiser(error: BaseException) -> Callable[[], object]:
@@ -49,6 +49,20 @@ def test_errors(
     assert says in said
     assert "Traceback" not in said
     assert said.startswith("error: ")
+
+
+def test_a_cluster_without_athanor_is_named_and_what_to_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bare = from_response(404, b"404 page not found\n")
+    assert guard(raiser(bare), [], lambda: "lab") == failures.UNREACHABLE
+    several = guard(lambda: failures.each(["a", "b"], lambda _: raiser(bare)()), [], lambda: "lab")
+    assert several == failures.UNREACHABLE
+    said = (
+        "error: Athanor is not installed on this cluster (context lab)\n"
+        "  try: athanor install, see docs/cluster.md\n"
+    )
+    assert capsys.readouterr().err == 2 * said
 
 
 def test_twice_verbose_shows_where() -> None:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from athanor.cli import overview, paint, show
-from athanor.cli.failures import UNREACHABLE
+from athanor.cli.failures import UNREACHABLE, is_absent
 from athanor.cli.verb import verb
 from athanor.cli.world import World
 
@@ -23,6 +23,8 @@ def command(world: World) -> int:
     try:
         said.update(overview.cluster(world))
     except ApiError as away:
+        if is_absent(away):
+            raise
         said["problem"] = away.message
     if world.output in ("json", "yaml"):
         show.document(world, said)
