@@ -199,7 +199,7 @@ def _after(gang: Gang, counts: Counts, room: Room) -> Room:
 def _refusal(gang: Gang, counts: Counts, room: Room) -> Refused | None:
     for pod, _ in _made(gang, counts, room):
         if wrong := rations.broken(pod, room.ranges.values()):
-            return Refused(Code.NAMESPACE_QUOTA, f"a LimitRange of its namespace: {wrong[0]}")
+            return Refused(Code.INVALID_REQUEST, f"a LimitRange of its namespace: {wrong[0]}")
     after = _after(gang, counts, room)
     for name, left in after.left.items():
         for what, amount in left.items():

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from athanor.api.meta import JSON, Base, ObjectMeta, to_manifest
-from athanor.api.scheduling import Gang, Reason
+from athanor.api.scheduling import Gang, Pool, Reason
 from athanor.api.visibility import (
     API_VERSION,
     GROUP,
@@ -33,8 +33,16 @@ from athanor.api.visibility import (
     Span,
 )
 from athanor.features.scheduling.core import position, whatif
+from athanor.features.scheduling.core.explain import CAUSES
 from athanor.features.scheduling.core.forecast import LEAST, Waits, features, start_interval
-from athanor.features.scheduling.core.snapshot import UNSET, Decisions, GangState, Snapshot, Why
+from athanor.features.scheduling.core.snapshot import (
+    UNSET,
+    Cause,
+    Decisions,
+    GangState,
+    Snapshot,
+    Why,
+)
 from athanor.features.scheduling.core.table import Floats
 from athanor.features.scheduling.core.why import NAMES, WAYS, Code
 from athanor.features.scheduling.observe import Observed
@@ -60,9 +68,12 @@ NEVER = {
     for code in (
         Code.INVALID_REQUEST, Code.QUEUE_NOT_FOUND, Code.QUEUE_INVALID, Code.NO_POOL,
         Code.NAMESPACE_NOT_ALLOWED, Code.QUEUE_CLOSED, Code.QUEUE_ON_HOLD, Code.NEVER_FITS,
+        Code.NODES_EXCLUDED,
     )
 }  # fmt: skip
 """Reasons that time alone does not take away."""
+OTHERS = f"nodes {CAUSES[Cause.OTHER_PODS]}"
+"""A number of NodesExcluded that says otherwise: those pods end."""
 
 
 class _Latest(NamedTuple):
@@ -168,7 +179,7 @@ class Visibility:
             told,
             position=at,
             reasons=reasons,
-            hints=_hints(reasons, at.queue if at else ""),
+            hints=_hints(reasons, at.queue if at else "", latest.seen.pools),
             holders=_holders(latest, row),
         )  # fmt: skip
 
@@ -178,8 +189,9 @@ class Visibility:
         s, decisions = latest.snapshot, latest.decisions
         if row is None or position.position(s, decisions, row) is None:
             return told
-        if any(why.code in NEVER for why in decisions.why(row)):
-            return msgspec.structs.replace(told, message="not before something is changed")
+        message = _unknown(decisions.why(row))
+        if message:
+            return msgspec.structs.replace(told, message=message)
         found = start_interval(s, self.planner.policy, decisions.now, row, self.waits)
         known = len(self.waits.waited)
         basis = f"from {known} past waits" if known >= LEAST else "from expected ends alone"
@@ -306,10 +318,32 @@ def _span(earliest: float, latest: float, now: float) -> Span:
     return Span(earliest=rfc3339(max(begin, now)), latest=rfc3339(-(-max(latest, now) // 60) * 60))
 
 
-def _hints(reasons: list[Reason], queue: str) -> list[str]:
+def _unknown(whys: tuple[Why, ...]) -> str:
+    """Why nobody can tell when a gang starts; "" if it starts when others end, as far as is known.
+
+    Each pool that was tried has its own reason, and one that time takes away is enough.
+    """
+    if any(why.code == NAMES[Code.NAMESPACE_QUOTA] for why in whys):
+        return "when its namespace has quota left"
+    lasting = [why.code in NEVER and OTHERS not in dict(why.details) for why in whys]
+    return "not before something is changed" if lasting and all(lasting) else ""
+
+
+def _hints(reasons: list[Reason], queue: str, pools: Mapping[str, Pool]) -> list[str]:
     """What helps against each sort of reason, once."""
-    ways = dict.fromkeys(WAYS[r.code] for r in reasons if r.code in WAYS)
+    ways = dict.fromkeys(_way(r, pools) for r in reasons if r.code in WAYS)
     return [way.replace("QUEUE", queue) if queue else way for way in ways]
+
+
+def _way(reason: Reason, pools: Mapping[str, Pool]) -> str:
+    """What helps against one reason: a pool without nodes is given some by their labels."""
+    pool = pools.get(str(reason.details.get("pool", "")))
+    if pool is None or reason.details.get("nodes") != 0:
+        return WAYS[reason.code]
+    wanted = " ".join(f"{key}={value}" for key, value in pool.spec.node_selector.items())
+    if not wanted:
+        return "kubectl get nodes: it takes every node that no other pool takes, and there is none"
+    return f"kubectl label node NAME {wanted}"
 
 
 def _holders(latest: _Latest, row: int) -> list[Holder]:

@@ -210,3 +210,51 @@ def test_who_has_to_go_hears_for_which_queue_not_for_whom() -> None:
             assert [word for word in SECRET if word in told] == []
 
     run(main)
+
+
+async def about(client: Client, name: str) -> tuple[JSON, JSON]:
+    """What is seen of one of Ann's gangs, and of when it starts."""
+    path = f"{ROOT}/namespaces/ann/gangs/{name}"
+    seen = await client(calls.raw("GET", path))
+    return seen, await client(calls.raw("GET", f"{path}/start"))
+
+
+def test_a_pool_without_nodes_is_given_some_by_the_labels_that_it_asks_for() -> None:
+    async def main() -> None:
+        async with world() as clients:
+            root = "/apis/athanor.dev/v1alpha1"
+            for kind, name, spec in (
+                ("Pool", "bare", {"nodeSelector": {"athanor.dev/pool": "bare", "tier": "a"}}),
+                ("Queue", "lonely", {"pools": [{"pool": "bare"}]}),
+            ):
+                made = {"apiVersion": "athanor.dev/v1alpha1", "kind": kind,
+                        "metadata": {"name": name}, "spec": spec}  # fmt: skip
+                path = f"{root}/{kind.lower()}s"
+                await clients["admin"](calls.raw("POST", path, body=made))
+            wanted = gang("mine", "ann", "4", queue="lonely")
+            await clients["ann"](calls.raw("POST", f"{root}/namespaces/ann/gangs", body=wanted))
+            await asyncio.sleep(2)
+            seen, start = await about(clients["ann"], "mine")
+            assert seen["reasons"][0]["message"] == "pool bare has no nodes"
+            assert seen["hints"] == ["kubectl label node NAME athanor.dev/pool=bare tier=a"]
+            assert start["message"] == "not before something is changed" and "half" not in start
+
+    run(main)
+
+
+def test_no_start_is_foretold_where_no_end_of_others_helps() -> None:
+    async def main() -> None:
+        async with world() as clients:
+            await busy(clients)
+            path = "/apis/athanor.dev/v1alpha1/namespaces/ann/gangs"
+            picky = gang("picky", "ann", "1")
+            picky["spec"]["podSets"][0]["template"]["spec"]["nodeSelector"] = {"zone": "none"}
+            await clients["ann"](calls.raw("POST", path, body=picky))
+            await asyncio.sleep(2)
+            seen, start = await about(clients["ann"], "picky")
+            assert seen["reasons"][0]["code"] == "NodesExcluded"
+            assert start["message"] == "not before something is changed" and "half" not in start
+            _, start = await about(clients["ann"], "mine")
+            assert "half" in start
+
+    run(main)

@@ -59,13 +59,19 @@ class Explainer:
 
     def barred(self, gang: int, tries: list[Barred]) -> tuple[Why, ...]:
         """One reason for each pool that was tried, each said once."""
-        found = [
-            self._refused(gang, b.pool, b.refusal) if b.refusal else self._no_place(gang, b)
-            for b in tries
-        ]
+        found = [self._one(gang, b) for b in tries]
         if not found:
             return (why(Code.NO_POOL, "its queue uses none of the pools it asks for"),)
         return tuple(dict.fromkeys(found))
+
+    def _one(self, gang: int, barred: Barred) -> Why:
+        s = self.state.snapshot
+        if not (s.nodes.pool == barred.pool).any():  # then numbers say nothing about the gang
+            where = s.pools.names[barred.pool]
+            return why(Code.NEVER_FITS, f"pool {where} has no nodes", pool=where, nodes=0)
+        if barred.refusal:
+            return self._refused(gang, barred.pool, barred.refusal)
+        return self._no_place(gang, barred)
 
     def _refused(self, gang: int, pool: int, no: Refusal) -> Why:
         s = self.state.snapshot

@@ -69,7 +69,7 @@ def amount(resource: str, value: int, devices: frozenset[str] | tuple[str, ...])
 WAYS: dict[str, str] = {
     NAMES[code]: text
     for code, text in {
-        Code.INVALID_REQUEST: "mend the request, then submit it again",
+        Code.INVALID_REQUEST: "ask for what is allowed: mend the request, then submit it again",
         Code.QUEUE_NOT_FOUND: "athanor queue list shows the queues there are",
         Code.QUEUE_INVALID: "athanor queue get QUEUE says what is wrong with it",
         Code.NAMESPACE_NOT_ALLOWED: "use a queue that admits this namespace",

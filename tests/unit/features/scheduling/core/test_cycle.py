@@ -90,6 +90,12 @@ def test_what_no_empty_pool_could_hold_never_fits() -> None:
     assert codes(s, d) == {"x": ["NeverFits"]}
 
 
+def test_a_pool_without_nodes_is_called_that() -> None:
+    s = world([], [r.QueueRow("q")], [gang("x", "q", 1, 9)])
+    d = decide(s)
+    assert [(w.code, w.message) for w in d.why(0)] == [("NeverFits", "pool p has no nodes")]
+
+
 def test_elastic_gangs_start_with_what_fits() -> None:
     s = world([node("a")], [r.QueueRow("q")], [gang("x", "q", ask=ask(12, 1, 2))])
     assert started(s, decide(s)) == {"x": ["a"] * 8}
