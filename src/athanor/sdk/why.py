@@ -128,7 +128,7 @@ def explain(
     up = any(counts.running for counts in job.status.pods)
     return Explanation(
         name=name, phase=phase, headline="it is running" if up else "no rank of it runs now",
-        facts=[*_counts(job), *_progress(job), *facts], hints=[*hints, f"athanor logs -f {name}"],
+        facts=[*_message(job), *_counts(job), *_progress(job), *facts], hints=[*hints, f"athanor logs -f {name}"],
     )  # fmt: skip
 
 
@@ -332,7 +332,7 @@ def _evicted(gang: Gang) -> list[str]:
 
 def _starting(job: TrainingJob, pods: Sequence[Pod], events: Sequence[Event]) -> Explanation:
     refused = job.status.reason == "PodsRefused"
-    facts = [f"its pods are refused: {job.status.message}"] if refused else []
+    facts = [f"its pods are refused: {job.status.message}"] if refused else _message(job)
     hints: list[str] = []
     for pod in pods:
         for status in pod.status.container_statuses:
@@ -346,6 +346,11 @@ def _starting(job: TrainingJob, pods: Sequence[Pod], events: Sequence[Event]) ->
         name=job.metadata.name, phase=job.status.phase, headline="its pods are being started",
         facts=facts + _warnings(events), hints=hints,
     )  # fmt: skip
+
+
+def _message(job: TrainingJob) -> list[str]:
+    """What its controller says of it: a node that does not answer, for instance."""
+    return [job.status.message] if job.status.message else []
 
 
 def _counts(job: TrainingJob) -> list[str]:

@@ -131,6 +131,12 @@ def test_a_starting_job_tells_that_its_pods_are_refused() -> None:
     assert said.facts == ["its pods are refused: no account"]
 
 
+@pytest.mark.parametrize("phase", ["Starting", "Running"])
+def test_what_the_controller_says_of_a_job_is_said(phase: str) -> None:
+    lost = "node n2 does not answer and may still run a-worker-0"
+    assert explain(job(phase=phase, message=lost), None, [], [], []).facts == [lost]
+
+
 def test_an_explanation_reads_as_it_is_printed() -> None:
     said = Explanation(name="a", phase="Failed", headline="b", facts=["c"], log=["d"], hints=["e"])
     assert str(said).splitlines() == ["a is Failed: b", "  c", "  last lines:", "    d", "  try: e"]
