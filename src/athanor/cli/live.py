@@ -96,6 +96,7 @@ def frame(
             for resource, amount in node["resources"].items()
         ]
         ready = "ready" if node["ready"] else "not ready"
+        ready += " (cordoned)" if node["cordoned"] else ""
         lines.append(f"node       {node['name']} {ready}, {node['pods']} pods; {', '.join(used)}")
     counts = ", ".join(f"{n} {phase}" for phase, n in sorted(said.get("jobs", {}).items()))
     lines += [f"jobs       {counts or 'none'}", f"last       {last}"]

@@ -101,6 +101,7 @@ def node_line(node: JSON, pods: list[JSON]) -> JSON:
         "name": name,
         "simulated": marks.get("athanor.dev/simulated-gpus") == "true",
         "ready": conditions.get("Ready") == "True",
+        "cordoned": bool(node.get("spec", {}).get("unschedulable")),
         "pods": running,
         "resources": {
             resource: {"asked": asked[resource] / NANO, "of": parse(amount).nano / NANO}
@@ -108,6 +109,12 @@ def node_line(node: JSON, pods: list[JSON]) -> JSON:
             if resource not in ("pods", "ephemeral-storage")
         },
     }
+
+
+def state(line: JSON) -> str:
+    """A node's state in kubectl's words."""
+    word = "Ready" if line["ready"] else "NotReady"
+    return f"{word},SchedulingDisabled" if line["cordoned"] else word
 
 
 def use(resource: str, asked: float, of: float, simulated: bool = False) -> str:

@@ -128,7 +128,8 @@ def explain(
     up = any(counts.running for counts in job.status.pods)
     return Explanation(
         name=name, phase=phase, headline="it is running" if up else "no rank of it runs now",
-        facts=[*_message(job), *_counts(job), *_progress(job), *facts], hints=[*hints, f"athanor logs -f {name}"],
+        facts=[*_message(job), *_counts(job), *_progress(job), *facts],
+        hints=[*hints, f"athanor logs -f {name}"],
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ PARTS = [
     {"name": "agent", "ready": False, "running": True},
 ]
 NODE = {
-    "name": "vm", "ready": True, "simulated": True, "pods": 1,
+    "name": "vm", "ready": True, "cordoned": False, "simulated": True, "pods": 1,
     "resources": {"cpu": {"asked": 0.5, "of": 2.0}, "nvidia.com/gpu": {"asked": 2, "of": 4}},
 }  # fmt: skip
 SAID = {"processes": PARTS, "nodes": [NODE], "jobs": {"Running": 1, "Queued": 2}}

@@ -57,6 +57,7 @@ def _print(world: World, said: JSON) -> None:
     show.line(f"server     {said['server']}, {said['kubeconfig']}")
     for node in said["nodes"]:
         state = "ready" if node["ready"] else paint.paint("not ready", paint.RED, sys.stdout)
+        state += ", cordoned" if node["cordoned"] else ""
         show.line(f"node       {node['name']}: {state}, {node['pods']} pods")
         for resource, amount in node["resources"].items():
             said_use = overview.use(resource, amount["asked"], amount["of"], node["simulated"])

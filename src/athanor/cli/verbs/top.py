@@ -161,8 +161,7 @@ def _nodes(world: World) -> None:
             f"{resource} {overview.use(resource, amount['asked'], amount['of'], line['simulated'])}"
             for resource, amount in line["resources"].items()
         ]
-        state = "Ready" if line["ready"] else "NotReady"
-        rows.append([line["name"], state, str(line["pods"]), ", ".join(shares)])
+        rows.append([line["name"], overview.state(line), str(line["pods"]), ", ".join(shares)])
     show.rows(["NODE", "STATUS", "PODS", "ASKED FOR"], rows)
 
 

@@ -18,7 +18,14 @@ from athanor.api.core import ConfigMap, Node
 from athanor.api.meta import JSON, to_manifest
 from athanor.features.scheduling.machines import Machine
 from athanor.features.scheduling.near import HOSTNAME
-from athanor.features.scheduling.nodes import COST, MEMORY_LABELS, MODEL_LABELS, NAME, SLICES
+from athanor.features.scheduling.nodes import (
+    COST,
+    MEMORY_LABELS,
+    MODEL_LABELS,
+    NAME,
+    SLICES,
+    is_closed,
+)
 from athanor.features.scheduling.observe import Observed
 from athanor.features.scheduling.record import LABEL, day_of, kept, name_of
 from athanor.runtime.plan import Action
@@ -83,8 +90,7 @@ def _told(seen: Observed, labels: frozenset[str]) -> str:
     count: Counter[tuple[str, str]] = Counter()
     for machine in seen.machines.values():
         node = machine.node
-        ready = next((c.status for c in node.status.conditions if c.type == "Ready"), "True")
-        if ready != "True" or node.spec.unschedulable:
+        if is_closed(node):
             continue
         has = {key: text for key, text in node.metadata.labels.items() if key in wanted}
         sort: JSON = {

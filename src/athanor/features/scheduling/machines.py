@@ -34,6 +34,7 @@ class Machines:
         self.offers: Mapping[str, Offered] = {}
         self.sharing: Mapping[str, str] = {}
         self.open: Mapping[str, int] = {}
+        self.closed: frozenset[str] = frozenset()
         self.changes = 0
         self.names = 0
 
@@ -67,6 +68,7 @@ class Machines:
         told = {n: one.node.metadata.labels.get(pods.ISOLATION, "") for n, one in found.items()}
         self.sharing = {name: text for name, text in told.items() if text}
         self.open = Counter(one.pool for one in found.values() if not nodes.is_ours(one.node))
+        self.closed = frozenset(n for n, one in found.items() if nodes.is_closed(one.node))
 
 
 def _alike(before: Node, after: Node) -> bool:

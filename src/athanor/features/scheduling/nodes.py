@@ -139,4 +139,10 @@ def is_ours(node: Node) -> bool:
     return any(taint.key == POOL and taint.effect == "NoSchedule" for taint in node.spec.taints)
 
 
+def is_closed(node: Node) -> bool:
+    """Whether it takes no pods now: it is not ready, or cordoned."""
+    ready = next((c.status for c in node.status.conditions if c.type == "Ready"), "True")
+    return ready != "True" or node.spec.unschedulable
+
+
 CORDON = Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule")

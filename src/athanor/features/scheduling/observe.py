@@ -67,7 +67,8 @@ class Observed(Struct, frozen=True, kw_only=True):
     what is written down of the past. `told[g]` is
     the number that `tellings` gives to the codes of the reasons that gang g's status says,
     `kinds[g]` that of its kinds in `paths`. `open[pool]` of its nodes take kube-scheduler's pods,
-    too. `labels` are those of nodes that somebody asks for.
+    too; nodes that are `closed` take none at all: not ready, or cordoned. `labels` are those of
+    nodes that somebody asks for.
     """
 
     snapshot: Snapshot
@@ -82,6 +83,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     namespaces: Mapping[str, Mapping[str, str]] = {}
     sharing: Mapping[str, str] = {}
     open: Mapping[str, int] = {}
+    closed: frozenset[str] = frozenset()
     meters: Mapping[str, Meter] = {}
     ended: Mapping[str, Meter] = {}
     reservations: tuple[Reservation, ...] = ()
@@ -212,6 +214,7 @@ class _Kept:
             namespaces=tenants.labels,
             sharing=machines.sharing,
             open=machines.open,
+            closed=machines.closed,
             meters=self.meters,
             ended=self._ended(world) if past is None else {},
             finished=self._over(world, is_first=past is None),

@@ -282,11 +282,11 @@ def _kept(seen: Observed, pool: Pool, count: int, now: float) -> list[Condition]
 
 
 def of_pools(seen: Observed, decisions: Decisions) -> Iterator[Patch]:
-    """Pool.status: how many nodes, what they have, what is free."""
+    """Pool.status: how many nodes, what they have, what gangs may still get of it."""
     s = seen.snapshot
     for p, name in enumerate(s.pools.names):
         pool = seen.pools[name]
-        count, capacity, free = in_pool(s, decisions, p)
+        count, capacity, free = in_pool(s, decisions, p, seen.closed)
         wanted: JSON = {
             "observedGeneration": pool.metadata.generation,
             "nodes": count,

@@ -64,6 +64,24 @@ def test_a_gang_is_admitted_runs_and_the_next_waits_with_a_reason() -> None:
     run(main)
 
 
+def test_what_is_idle_on_a_cordoned_node_is_not_free() -> None:
+    async def main() -> None:
+        async with cluster([gangs(), scheduling()], nodes=2) as lab:
+            await tree(lab)
+            await lab.create(gang("first", 3, "4"), Gang)  # two pods on node-0, one on node-1
+            await lab.until(Gang, "first", lambda g: g.status.phase == "Running")
+            for name, free in (("node-0", "4"), ("node-1", "0")):
+                await lab.patch(Node, name, {"spec": {"unschedulable": True}})
+                await lab.until(
+                    Pool, "default", lambda p, want=free: p.status.free.get("cpu", "0") == want
+                )
+                assert (await lab.get(Pool, "default", None)).status.capacity["cpu"] == "16"
+            await lab.patch(Node, "node-1", {"spec": {"unschedulable": False}})
+            await lab.until(Pool, "default", lambda p: p.status.free.get("cpu") == "4")
+
+    run(main)
+
+
 def test_a_pool_that_has_less_than_is_used_has_nothing_free() -> None:
     """A device plugin restarts, or others place pods there, too: the rest is told all the same."""
 

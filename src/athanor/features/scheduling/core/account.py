@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -46,15 +46,29 @@ def awaiting_first(decisions: Decisions, rows: Sequence[int]) -> list[int]:
     return found
 
 
-def in_pool(s: Snapshot, decisions: Decisions, p: int) -> tuple[int, list[int], list[int]]:
+def in_pool(
+    s: Snapshot, decisions: Decisions, p: int, closed: Collection[str] = ()
+) -> tuple[int, list[int], list[int]]:
     """How many nodes a pool has, what they have, and what is free, by resource.
 
     More may be used than there is: a device plugin has gone, or others place pods there, too.
+    Nothing is free on nodes that are `closed` to everybody now.
     """
     rows = np.flatnonzero(s.nodes.pool == p)
     capacity = s.nodes.capacity[rows].sum(axis=0)
     used = s.nodes.foreign[rows].sum(axis=0) + decisions.held_in_pool[p]
-    return len(rows), capacity.tolist(), np.maximum(capacity - used, 0).tolist()
+    left = capacity - used - _idle(s, [n for n in rows.tolist() if s.nodes.names[n] in closed]
+                                   if closed else [])  # fmt: skip
+    return len(rows), capacity.tolist(), np.maximum(left, 0).tolist()
+
+
+def _idle(s: Snapshot, rows: Sequence[int]) -> Ints:
+    """What nodes have beside what runs on them."""
+    there = np.isin(s.running.node, np.array(rows, dtype=np.int64))
+    shapes = s.pod_sets.shape[s.running.pod_set[there]]
+    used = s.nodes.foreign[rows].sum(axis=0) + s.shapes.request[shapes].sum(axis=0)
+    idle: Ints = s.nodes.capacity[rows].sum(axis=0) - used
+    return idle
 
 
 def lines_of(s: Snapshot, decisions: Decisions) -> tuple[list[list[int]], list[int]]:
