@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from athanor.sdk.listing import JobLine
 
 T = TypeVar("T")
+LEASE, NAMESPACE = "athanor-controllers", "athanor-system"
+"""The lease that the leading controllers of a cluster hold, and where `install` puts it."""
+APART = 60.0
+"""So many seconds a cluster's clock may be apart from ours."""
 HEAD = ["NAME", "FRAMEWORK", "PHASE", "RANKS", "QUEUE", "PROGRESS", "AGE"]
 
 
@@ -29,6 +33,18 @@ def widest(ask: Callable[[bool], T]) -> tuple[T, bool]:
         if refused.reason != "Forbidden":
             raise
         return ask(False), False
+
+
+def visible(ask: Callable[[], T]) -> T | None:
+    """What `ask` finds; None for those who may not see it."""
+    from athanor.wire.status import ApiError
+
+    try:
+        return ask()
+    except ApiError as refused:
+        if refused.reason != "Forbidden":
+            raise
+        return None
 
 
 def only_ours(world: World) -> None:
@@ -68,15 +84,46 @@ def cluster(world: World) -> JSON:
     client = world.client
     version = client.version().get("gitVersion", "?")
     jobs, _ = widest(lambda all_: client.job_lines(everywhere=all_))
-    nodes = client.list(node_kind, everywhere=True).get("items", [])
+    nodes = visible(lambda: client.list(node_kind, everywhere=True).get("items", []))
     pods, everybody = widest(lambda all_: client.list(pod_kind, everywhere=all_).get("items", []))
     return {
         "server": version,
         "kubeconfig": world.kubeconfig,
-        "nodes": [node_line(node, pods) for node in nodes],
+        "nodes": [node_line(node, pods) for node in nodes or []],
+        "nodesVisible": nodes is not None,
         "jobs": dict(Counter(job.status.phase for job in jobs)),
         "everybody": everybody,
     }
+
+
+def controllers(world: World) -> JSON | None:
+    """Which replica of a cluster's controllers leads ("" for none), and in which namespace.
+
+    None for those who may not see it.
+    """
+    from athanor.api.registry import find
+
+    kind = find("leases")
+    assert kind is not None
+    found = visible(
+        lambda: world.client.list(kind, everywhere=True, fields=f"metadata.name={LEASE}")
+    )
+    if found is None:
+        return None
+    items = found.get("items", [])
+    held = [one for one in items if _is_held(one["spec"], world.clock.now())]
+    where = (held or items)[0]["metadata"]["namespace"] if items else NAMESPACE
+    return {"namespace": where, "leader": held[0]["spec"]["holderIdentity"] if held else ""}
+
+
+def _is_held(lease: JSON, now: float) -> bool:
+    """Whether somebody renews it; its clock and ours may differ a little."""
+    from athanor.kit.times import parse_rfc3339
+
+    if not lease.get("holderIdentity") or not lease.get("renewTime"):
+        return False
+    silent = now - parse_rfc3339(lease["renewTime"])
+    return silent < float(lease["leaseDurationSeconds"]) + APART
 
 
 def node_line(node: JSON, pods: list[JSON]) -> JSON:

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import msgspec
 import pytest
 
+from athanor.api.meta import JSON
 from athanor.cli import overview
+from athanor.cli.root import invoke
+from athanor.cli.world import World
+from athanor.kit.clock import FixedClock
+from athanor.kit.times import rfc3339_micro
+from athanor.sdk.client import Client
+from athanor.sdk.drive import SyncDriver, SyncStream
+from athanor.wire.request import Request, Response
+from athanor.wire.status import ApiError
+
+NOW = 1_700_000_000.0
 
 
 @pytest.mark.parametrize(
@@ -21,3 +35,66 @@ def test_a_node_is_called_as_kubectl_calls_it(ready: str, cordoned: bool, said: 
         "status": {"conditions": [{"type": "Ready", "status": ready}]},
     }  # fmt: skip
     assert overview.state(overview.node_line(node, [])) == said
+
+
+class Cluster:
+    """An API server's answers by path; what is not among them is forbidden."""
+
+    def __init__(self, **lists: list[JSON]) -> None:
+        self.lists = lists
+
+    def send(self, request: Request) -> Response:
+        """A list, the version, or a refusal."""
+        last = request.path.rpartition("/")[2]
+        if last == "version":
+            return Response(body=b'{"gitVersion": "v1.36.3"}')
+        if last in self.lists:
+            return Response(body=msgspec.json.encode({"items": self.lists[last]}))
+        return ApiError("Forbidden", f"{last} is forbidden").response()
+
+    def stream(self, request: Request) -> SyncStream:
+        """Nothing is followed here."""
+        raise ApiError("Forbidden", request.path)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def status(tmp_path: Path, **lists: list[JSON]) -> int:
+    def connect(world: World) -> Client:
+        return Client(driver=SyncDriver(Cluster(**lists)), namespace="team")
+
+    words = ["--data", str(tmp_path), "--kubeconfig", str(tmp_path / "other"), "status"]
+    return invoke(words, World(connect, FixedClock(NOW)))
+
+
+def lease(namespace: str, holder: str, at: float) -> JSON:
+    spec = {"holderIdentity": holder, "leaseDurationSeconds": 15, "renewTime": rfc3339_micro(at)}
+    meta = {"name": "athanor-controllers", "namespace": namespace}
+    return {"metadata": meta, "spec": spec}
+
+
+def test_who_may_not_see_nodes_sees_the_rest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = {"metadata": {"name": "a", "namespace": "team"}, "status": {"phase": "Running"}}
+    assert status(tmp_path, trainingjobs=[job], pods=[]) == 0
+    told = capsys.readouterr()
+    assert "jobs       1 Running" in told.out and "leader" not in told.out
+    assert "you may not see the nodes" in told.out + told.err
+
+
+@pytest.mark.parametrize(
+    ("leases", "said"),
+    [
+        ([], "no controller leads: kubectl -n athanor-system get pods"),
+        ([lease("ml", "c-1", NOW - 5)], "c-1 of the controllers, in namespace ml"),
+        ([lease("ml", "c-1", NOW - 500)], "no controller leads: kubectl -n ml get pods"),
+        ([lease("ml", "", NOW - 5)], "no controller leads: kubectl -n ml get pods"),
+    ],
+)
+def test_a_clusters_status_tells_who_leads(
+    leases: list[JSON], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status(tmp_path, trainingjobs=[], pods=[], nodes=[], leases=leases) == 0
+    assert f"leader     {said}\n" in capsys.readouterr().out

@@ -22,6 +22,8 @@ def command(world: World) -> int:
     said = overview.parts(world)
     try:
         said.update(overview.cluster(world))
+        if not world.is_ours and (found := overview.controllers(world)) is not None:
+            said["controllers"] = found
     except ApiError as away:
         if is_absent(away):
             raise
@@ -55,6 +57,10 @@ def _print(world: World, said: JSON) -> None:
             show.note("  try: athanor up --detach")
         return
     show.line(f"server     {said['server']}, {said['kubeconfig']}")
+    if "controllers" in said:
+        _print_controllers(said["controllers"])
+    if not said["nodesVisible"]:
+        show.note("you may not see the nodes")
     for node in said["nodes"]:
         state = "ready" if node["ready"] else paint.paint("not ready", paint.RED, sys.stdout)
         state += ", cordoned" if node["cordoned"] else ""
@@ -66,3 +72,12 @@ def _print(world: World, said: JSON) -> None:
         overview.only_ours(world)
     jobs = ", ".join(f"{n} {phase}" for phase, n in sorted(said["jobs"].items())) or "none"
     show.line(f"jobs       {jobs}")
+
+
+def _print_controllers(found: JSON) -> None:
+    where = found["namespace"]
+    if found["leader"]:
+        show.line(f"leader     {found['leader']} of the controllers, in namespace {where}")
+        return
+    none = paint.paint("no controller leads", paint.RED, sys.stdout)
+    show.line(f"leader     {none}: kubectl -n {where} get pods")
