@@ -9,6 +9,7 @@ import pytest
 
 from athanor.api.meta import JSON
 from athanor.cli import overview
+from athanor.cli.failures import FAILED, USAGE
 from athanor.cli.root import invoke
 from athanor.cli.world import World
 from athanor.kit.clock import FixedClock
@@ -60,12 +61,12 @@ class Cluster:
         """Nothing is open."""
 
 
-def status(tmp_path: Path, **lists: list[JSON]) -> int:
+def athanor(tmp_path: Path, *words: str, **lists: list[JSON]) -> int:
     def connect(world: World) -> Client:
         return Client(driver=SyncDriver(Cluster(**lists)), namespace="team")
 
-    words = ["--data", str(tmp_path), "--kubeconfig", str(tmp_path / "other"), "status"]
-    return invoke(words, World(connect, FixedClock(NOW)))
+    where = ["--data", str(tmp_path), "--kubeconfig", str(tmp_path / "other")]
+    return invoke([*where, *words], World(connect, FixedClock(NOW)))
 
 
 def lease(namespace: str, holder: str, at: float) -> JSON:
@@ -78,7 +79,7 @@ def test_who_may_not_see_nodes_sees_the_rest(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job = {"metadata": {"name": "a", "namespace": "team"}, "status": {"phase": "Running"}}
-    assert status(tmp_path, trainingjobs=[job], pods=[]) == 0
+    assert athanor(tmp_path, "status", trainingjobs=[job], pods=[]) == 0
     told = capsys.readouterr()
     assert "jobs       1 Running" in told.out and "leader" not in told.out
     assert "you may not see the nodes" in told.out + told.err
@@ -96,5 +97,29 @@ def test_who_may_not_see_nodes_sees_the_rest(
 def test_a_clusters_status_tells_who_leads(
     leases: list[JSON], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert status(tmp_path, trainingjobs=[], pods=[], nodes=[], leases=leases) == 0
+    assert athanor(tmp_path, "status", trainingjobs=[], pods=[], nodes=[], leases=leases) == 0
     assert f"leader     {said}\n" in capsys.readouterr().out
+
+
+def test_a_gang_that_no_job_has_made_holds_hardware_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box = {"name": "main", "resources": {"requests": {"cpu": "2"}}}
+    sets = [{"name": "worker", "count": 3, "template": {"spec": {"containers": [box]}}}]
+    status = {"phase": "Running", "admission": {"queue": "q", "pool": "p"},
+              "startedAt": "2023-11-14T22:13:10Z"}  # fmt: skip
+    meta = {"name": "their-job", "namespace": "team"}
+    held = {"metadata": meta, "spec": {"podSets": sets}, "status": status}
+    waits = {"metadata": {"name": "waits", "namespace": "team"}, "status": {"phase": "Pending"}}
+    assert athanor(tmp_path, "top", trainingjobs=[], gangs=[held, waits]) == 0
+    _, line = capsys.readouterr().out.splitlines()
+    assert line.split() == ["team", "gang/their-job", "Running", "6", "cpu", "-", "10s"]
+
+
+def test_what_is_explained_may_be_named_with_its_kind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert athanor(tmp_path, "why", "pod/x") == USAGE
+    assert "kubectl describe pod/x" in capsys.readouterr().err
+    assert athanor(tmp_path, "why", "gang/x", gangs=[]) == FAILED
+    assert "error: x is forbidden" in capsys.readouterr().err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +15,7 @@ from athanor.cli.world import World
 
 if TYPE_CHECKING:
     from athanor.api.meta import JSON
+    from athanor.api.scheduling import Gang
     from athanor.api.training import TrainingJob
 
 EXAMPLES = """\
@@ -42,31 +43,57 @@ def command(world: World, what: str, name: str) -> None:
 
 
 def _jobs(world: World) -> None:
-    """Jobs that hold hardware, by what they asked for."""
+    """Jobs that hold hardware, by what they asked for; gangs that no job has made, too."""
+    from athanor.api.training import TrainingJob
+
     anybody = world.namespace is None
     found, everybody = overview.widest(
         lambda all_: world.client.list_jobs(everywhere=all_ and anybody)
     )
     jobs = [job for job in found if job.status.phase in ("Starting", "Running", "Restarting")]
+    gangs = _others(world, everywhere=everybody and anybody)
     if world.output in ("json", "yaml"):
-        show.document(world, _documents(jobs))
+        show.document(world, {"jobs": _documents(jobs), "gangs": _documents(gangs)})
         return
     if not everybody:
         overview.only_ours(world)
-    if not jobs:
+    if not jobs and not gangs:
         show.note("no job holds hardware")
         return
-    marked = any(_has_gpus(job) for job in jobs) and simulated(world)
+    holding: list[TrainingJob | Gang] = [*jobs, *gangs]
+    marked = any(_has_gpus(one) for one in holding) and simulated(world)
     rows = []
-    for job in jobs:
-        asked = _asked(job.spec.roles)
-        ran = show.age(world, job.status.started_at)
+    for one in holding:
+        ran = show.age(world, one.status.started_at)
+        holds = _asked(one).items()
+        name, progress = f"gang/{one.metadata.name}", "-"
+        if isinstance(one, TrainingJob):
+            name, progress = one.metadata.name, overview.progress(one)
         rows.append([
-            job.metadata.namespace, job.metadata.name, job.status.phase,
-            ", ".join(f"{n:g} {name}{mark(name, marked)}" for name, n in asked.items()) or "-",
-            overview.progress(job), ran,
+            one.metadata.namespace, name, one.status.phase,
+            ", ".join(f"{n:g} {what}{mark(what, marked)}" for what, n in holds) or "-",
+            progress, ran,
         ])  # fmt: skip
     show.rows(["NAMESPACE", "NAME", "PHASE", "HOLDS", "PROGRESS", "RUNNING"], rows)
+
+
+def _others(world: World, *, everywhere: bool) -> list[Gang]:
+    """Gangs that hold hardware and were made by no job: adopted pods', workspaces'."""
+    import msgspec
+
+    from athanor.api import labels
+    from athanor.api.scheduling import Gang
+    from athanor.cli.shared import kind_of
+
+    kind = kind_of("gangs")
+    found = overview.visible(
+        lambda: world.client.list(kind, everywhere=everywhere, labels=f"!{labels.JOB}")
+    )
+    gangs = [msgspec.convert(item, Gang) for item in (found or {}).get("items", [])]
+    return [
+        one for one in gangs
+        if one.status.admission is not None and one.status.phase not in ("Succeeded", "Failed")
+    ]  # fmt: skip
 
 
 def show_ranks(world: World, name: str) -> None:
@@ -108,34 +135,39 @@ def _size(amount: int | None) -> str:
     return "-" if amount is None else f"{amount / (1 << 20):.0f} MiB"
 
 
-def _documents(jobs: Sequence[TrainingJob]) -> JSON:
-    """The jobs that hold hardware, for programs."""
-    items = [
+def _documents(holding: Sequence[TrainingJob | Gang]) -> list[JSON]:
+    """Those that hold hardware, for programs."""
+    return [
         {
-            "namespace": job.metadata.namespace, "name": job.metadata.name,
-            "phase": job.status.phase, "holds": _asked(job.spec.roles),
-            "startedAt": job.status.started_at,
+            "namespace": one.metadata.namespace, "name": one.metadata.name,
+            "phase": one.status.phase, "holds": _asked(one),
+            "startedAt": one.status.started_at,
         }
-        for job in jobs
+        for one in holding
     ]  # fmt: skip
-    return {"jobs": items}
 
 
-def _has_gpus(job: TrainingJob) -> bool:
-    return any(name.endswith("/gpu") for name in _asked(job.spec.roles))
+def _has_gpus(one: TrainingJob | Gang) -> bool:
+    return any(name.endswith("/gpu") for name in _asked(one))
 
 
-def _asked(roles: Any) -> dict[str, float]:
+def _asked(one: TrainingJob | Gang) -> dict[str, float]:
+    from athanor.api.training import TrainingJob
     from athanor.kit.quantity import NANO, parse
 
+    parts = (
+        [(role.template, role.replicas) for role in one.spec.roles]
+        if isinstance(one, TrainingJob)
+        else [(pod_set.template, pod_set.count) for pod_set in one.spec.pod_sets]
+    )
     total: dict[str, float] = {}
-    for role in roles:
-        for container in role.template.get("spec", {}).get("containers", []):
+    for template, count in parts:
+        for container in template.get("spec", {}).get("containers", []):
             for name, amount in container.get("resources", {}).get("requests", {}).items():
                 scale = 1 << 30 if name == "memory" else 1
                 label = "GiB" if name == "memory" else name
                 each = parse(amount).nano / NANO / scale
-                total[label] = total.get(label, 0) + each * role.replicas
+                total[label] = total.get(label, 0) + each * count
     return total
 
 
