@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from athanor.api.meta import JSON, to_manifest
 from athanor.api.registry import of
-from athanor.api.scheduling import Gang, Reason
+from athanor.api.scheduling import Gang, Pool, Reason
 from athanor.features.scheduling.allowance import Allowance
 from athanor.features.scheduling.core.account import awaiting_first, untold, waiting
 from athanor.features.scheduling.core.snapshot import Decisions, Why
@@ -14,6 +16,8 @@ from athanor.features.scheduling.observe import Observed
 from athanor.runtime.plan import Patch
 
 GANGS = of(Gang)
+HINT = "hint"
+"""The detail of a reason that says what would help."""
 MOST_SENTENCES = 200
 """So many waiting gangs have the numbers in their reasons kept current; beyond, only the codes."""
 MOST_REASONS = 100
@@ -35,7 +39,7 @@ class Telling:
 
     def __call__(self, seen: Observed, decisions: Decisions) -> tuple[list[Patch], list[float]]:
         """The writes, and seconds until more may be written (none when all was)."""
-        said = [_said(why) for why in decisions.whys]
+        said = [[reason_of(one, seen.pools) for one in why] for why in decisions.whys]
         rows = awaiting_first(decisions, _news(seen, decisions, said))
         unread = [
             (name, [_refusal(why)]) for name, why in seen.unread.items()
@@ -88,5 +92,18 @@ def _refusal(refused: Refused) -> Reason:
     return Reason(code=NAMES[Code(refused.code)], message=refused.message)
 
 
-def _said(reasons: tuple[Why, ...]) -> list[Reason]:
-    return [Reason(code=w.code, message=w.message, details=dict(w.details)) for w in reasons]
+def reason_of(why: Why, pools: Mapping[str, Pool]) -> Reason:
+    """A reason of the core in the API's words, with a hint where the objects know a better one."""
+    details: JSON = dict(why.details)
+    pool = pools.get(str(details.get("pool", "")))
+    if pool is not None and why.code == NAMES[Code.NEVER_FITS] and details.get("nodes") == 0:
+        details[HINT] = _way_to_nodes(pool)
+    return Reason(code=why.code, message=why.message, details=details)
+
+
+def _way_to_nodes(pool: Pool) -> str:
+    """How a pool gets nodes: by their labels."""
+    wanted = " ".join(f"{key}={value}" for key, value in pool.spec.node_selector.items())
+    if not wanted:
+        return "kubectl get nodes: it takes every node that no other pool takes, and there is none"
+    return f"kubectl label node NAME {wanted}"

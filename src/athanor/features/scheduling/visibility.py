@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from athanor.api.meta import JSON, Base, ObjectMeta, to_manifest
-from athanor.api.scheduling import Gang, Pool, Reason
+from athanor.api.scheduling import Gang, Reason
 from athanor.api.visibility import (
     API_VERSION,
     GROUP,
@@ -47,6 +47,7 @@ from athanor.features.scheduling.core.table import Floats
 from athanor.features.scheduling.core.why import NAMES, WAYS, Code
 from athanor.features.scheduling.observe import Observed
 from athanor.features.scheduling.plan import Planner
+from athanor.features.scheduling.reasons import HINT, reason_of
 from athanor.features.scheduling.report import amount
 from athanor.kit.times import rfc3339
 from athanor.wire.request import Request, Response
@@ -165,12 +166,12 @@ class Visibility:
             evict = gang.status.admission.evict if gang.status.admission else None
             reasons = [Reason(code=evict.reason, message=evict.message)] if evict else []
             return msgspec.structs.replace(told, state="Leaving", reasons=reasons)
-        facts = [_reason(one) for one in position.here(s, decisions, row)]
+        facts = [reason_of(one, latest.seen.pools) for one in position.here(s, decisions, row)]
         return msgspec.structs.replace(told, state="Running", here=facts)
 
     def _waiting(self, latest: _Latest, told: GangVisibility, row: int) -> GangVisibility:
         s, decisions = latest.snapshot, latest.decisions
-        reasons = [_reason(one) for one in decisions.why(row)]
+        reasons = [reason_of(one, latest.seen.pools) for one in decisions.why(row)]
         found = position.position(s, decisions, row)
         at = found and Position(
             queue=s.queues.names[found.queue], place=found.place, waiting=found.waiting
@@ -179,7 +180,7 @@ class Visibility:
             told,
             position=at,
             reasons=reasons,
-            hints=_hints(reasons, at.queue if at else "", latest.seen.pools),
+            hints=_hints(reasons, at.queue if at else ""),
             holders=_holders(latest, row),
         )  # fmt: skip
 
@@ -285,7 +286,7 @@ class Visibility:
                 metadata=_meta(latest.seen.gangs[s.gangs.names[g]]), as_of=rfc3339(decisions.now),
                 state="Waiting",
                 position=places.get(g),
-                reasons=[_reason(one) for one in decisions.why(g)[:1]],
+                reasons=[reason_of(one, latest.seen.pools) for one in decisions.why(g)[:1]],
             )
             for g in rows
             if g not in started
@@ -308,10 +309,6 @@ def _meta(gang: Gang) -> ObjectMeta:
     )  # fmt: skip
 
 
-def _reason(one: Why) -> Reason:
-    return Reason(code=one.code, message=one.message, details=dict(one.details))
-
-
 def _span(earliest: float, latest: float, now: float) -> Span:
     """In whole minutes: what somebody else's work will take is told no closer."""
     begin = max(earliest, now) // 60 * 60
@@ -329,21 +326,10 @@ def _unknown(whys: tuple[Why, ...]) -> str:
     return "not before something is changed" if lasting and all(lasting) else ""
 
 
-def _hints(reasons: list[Reason], queue: str, pools: Mapping[str, Pool]) -> list[str]:
-    """What helps against each sort of reason, once."""
-    ways = dict.fromkeys(_way(r, pools) for r in reasons if r.code in WAYS)
+def _hints(reasons: list[Reason], queue: str) -> list[str]:
+    """What helps against each sort of reason, once; some reasons say it themselves."""
+    ways = dict.fromkeys(WAYS[r.code] for r in reasons if r.code in WAYS and HINT not in r.details)
     return [way.replace("QUEUE", queue) if queue else way for way in ways]
-
-
-def _way(reason: Reason, pools: Mapping[str, Pool]) -> str:
-    """What helps against one reason: a pool without nodes is given some by their labels."""
-    pool = pools.get(str(reason.details.get("pool", "")))
-    if pool is None or reason.details.get("nodes") != 0:
-        return WAYS[reason.code]
-    wanted = " ".join(f"{key}={value}" for key, value in pool.spec.node_selector.items())
-    if not wanted:
-        return "kubectl get nodes: it takes every node that no other pool takes, and there is none"
-    return f"kubectl label node NAME {wanted}"
 
 
 def _holders(latest: _Latest, row: int) -> list[Holder]:

@@ -236,7 +236,11 @@ def test_a_pool_without_nodes_is_given_some_by_the_labels_that_it_asks_for() -> 
             await asyncio.sleep(2)
             seen, start = await about(clients["ann"], "mine")
             assert seen["reasons"][0]["message"] == "pool bare has no nodes"
-            assert seen["hints"] == ["kubectl label node NAME athanor.dev/pool=bare tier=a"]
+            way = "kubectl label node NAME athanor.dev/pool=bare tier=a"
+            assert seen["reasons"][0]["details"]["hint"] == way and "hints" not in seen
+            path = f"{root}/namespaces/ann/gangs/mine"
+            there = (await clients["ann"](calls.raw("GET", path)))["status"]["reasons"]
+            assert there == seen["reasons"]  # where nobody serves visibility, it is known too
             assert start["message"] == "not before something is changed" and "half" not in start
 
     run(main)
