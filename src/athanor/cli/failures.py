@@ -1,7 +1,7 @@
 """What an error looks like to a person: one line, a hint, and an exit code that scripts can read.
 
-0 done, 1 failed or refused, 2 wrong usage, 3 no such thing, 4 no server answers, 5 not in time,
-130 interrupted. `-vv` shows where an error arose.
+0 done, 1 failed or refused, 2 wrong usage, 3 no such thing, 4 no server (with Athanor) answers,
+5 not in time, 130 interrupted. `-vv` shows where an error arose.
 """
 
 from __future__ import annotations

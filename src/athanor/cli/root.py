@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Every verb has --help with examples. Exit codes: 0 done, 1 failed or refused, 2 wrong usage,
-3 no such thing, 4 no server answers, 5 not in time, 130 interrupted."""
+3 no such thing, 4 no server (with Athanor) answers, 5 not in time, 130 interrupted."""
 
 
 class Root(click.Group):
