@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from athanor.api.processes import TAINT
 from athanor.assembly import processes, supervisor
 from athanor.assembly.start import Trouble, check_devices
 from athanor.client import kubeconfig
@@ -17,8 +18,6 @@ from athanor.local.agent import main as agents
 from athanor.local.agent.node import Joined, Settings
 
 PORT = 10250
-TAINT = {"key": "athanor.dev/processes", "effect": "NoSchedule"}
-"""On nodes that run processes, not images: only pods that say so in a toleration go there."""
 
 
 class Wishes(NamedTuple):

@@ -157,7 +157,7 @@ def cluster(folder: Path, *more: str, address: str = "") -> Iterator[Place]:
     """A real control plane with the product on it; `more` nodes than one, at an address."""
     shared = folder / "shared"
     shared.mkdir()
-    flags = ("--schedulable", "--label", f"{POOL}=default", "--allow-host-path", str(shared))
+    flags = ("--label", f"{POOL}=default", "--allow-host-path", str(shared))
     flags += ("--address", address) if address else ()
     with product.cluster(folder) as made, ExitStack() as stack:
         made.install()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from athanor.api import labels
+from athanor.api import labels, processes
 from athanor.api.meta import JSON
 from athanor.api.registry import of
 from athanor.api.scheduling import MAX_GRACE, Gang, PodSet
@@ -90,6 +90,8 @@ def _spec(gang: Gang, given: JSON, place: Place, name: str, env: list[JSON]) -> 
     }
     if (grace := grace_of(gang, place.pod_set)) is not None:
         spec["terminationGracePeriodSeconds"] = grace
+    if needed := processes.tolerations(given):
+        spec["tolerations"] = needed
     if gang.spec.service:
         spec |= {"hostname": name, "subdomain": gang.metadata.name}
     if gang.spec.priority_class_name and "priorityClassName" not in spec:

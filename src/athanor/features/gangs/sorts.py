@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from athanor.api import processes
 from athanor.api.core import Pod
 from athanor.api.meta import JSON, to_manifest
 from athanor.wire.selector import LabelSelector, from_object
@@ -55,6 +56,7 @@ def _asks(spec: JSON) -> list[object]:
         [c.get("resources"), c.get("ports"), c.get("restartPolicy")]
         for field in ("containers", "initContainers") for c in spec.get(field) or []
     ]  # fmt: skip
+    kept["processes"] = processes.needed(spec)
     volumes = spec.get("volumes") or []
     return [kept, [[v.get("persistentVolumeClaim"), v.get("ephemeral")] for v in volumes]]
 

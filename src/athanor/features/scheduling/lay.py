@@ -25,14 +25,15 @@ Marks = Mapping[str, Mapping[str, str]]
 
 
 class Lay(NamedTuple):
-    """The nodes as rows, what every need is to them, the domains and labels somebody asks for, and
-    the volumes that gangs may take."""
+    """The nodes as rows, what every need is to them, the domains and labels somebody asks for, the
+    volumes that gangs may take, and the taints of each node class by name."""
 
     machines: list[NodeRow]
     needs: Mapping[PodNeed, Sited]
     keys: tuple[str, ...]
     labels: tuple[str, ...]
     given: Given | None
+    taints: tuple[str, ...]
 
 
 class Layer:
@@ -69,6 +70,7 @@ class Layer:
         }
         of_node = self._classed(machines, wheres, marks)
         numbers = {klass: i for i, klass in enumerate(dict.fromkeys(of_node))}
+        taints = tuple(nodes.barring(klass) for klass in numbers)
         sited = self._answers(
             wheres, list(numbers), cluster, volumes, given, counted, matter=matter
         )
@@ -80,7 +82,7 @@ class Layer:
         wide = tuple(sorted({*levels, *keys}))
         made_up = marks if reached else {}
         rows = self._made((what, wide, counted), machines, of_node, numbers, foreign, made_up)
-        return Lay(rows, sites.with_models(sited, rows), keys, self._labels, given)
+        return Lay(rows, sites.with_models(sited, rows), keys, self._labels, given, taints)
 
     def _classed(
         self, machines: Mapping[str, Machine], wheres: Mapping[PodNeed, pods.Where], marks: Marks

@@ -134,6 +134,11 @@ POOL = "athanor.dev/pool"
 need not tolerate it."""
 
 
+def barring(klass: NodeClass) -> str:
+    """The keys, "a,b", of the taints that gangs must tolerate to go to the class's nodes."""
+    return ",".join(sorted({key for key, _, _ in klass.taints if key != POOL}))
+
+
 def is_ours(node: Node) -> bool:
     """Whether kube-scheduler places nothing there without being told."""
     return any(taint.key == POOL and taint.effect == "NoSchedule" for taint in node.spec.taints)

@@ -196,6 +196,7 @@ class _Kept:
                 reservations=self._reserved,
                 resources=("cpu", "memory", "pods"),
                 levels=lay.keys,
+                taints=lay.taints,
                 node_classes=max((row.klass for row in lay.machines), default=0) + 1,
             ),
             self._asked(lay),

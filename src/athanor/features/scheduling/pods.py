@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from athanor.api import processes
 from athanor.api.labels import GIVES_DEVICES
 from athanor.api.meta import JSON
 from athanor.api.scheduling import Gpu, PodSet
@@ -232,7 +233,7 @@ def _where(spec: JSON) -> Where:
         terms_of(required.get("nodeSelectorTerms") or []) if required else (),
         tuple(
             tuple(near.text(t.get(name) or "") for name in ("key", "operator", "value", "effect"))
-            for t in spec.get("tolerations") or ()
+            for t in processes.tolerations(spec)  # as the pods that gangs make
         ),
     )
 

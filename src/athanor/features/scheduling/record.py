@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from athanor.api import labels
+from athanor.api import labels, processes
 from athanor.api.core import ConfigMap
 from athanor.api.ends import PastRun
 from athanor.api.meta import JSON, to_manifest
@@ -252,6 +252,8 @@ def _pod_set(one: PodSet) -> PodSet:
     template: JSON = one.template
     spec: JSON = template.get("spec") or {}
     kept: JSON = {key: spec[key] for key in _POD if key in spec}
+    if needed := processes.tolerations(spec):
+        kept["tolerations"] = needed  # the images, which say so, are not kept
     for field in ("initContainers", "containers"):
         some = [{key: each[key] for key in _CONTAINER if key in each}
                 for each in spec.get(field) or []]  # fmt: skip

@@ -16,9 +16,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from athanor.api.processes import PYTHON
 from athanor.local.agent.plan.observed import Hold
-
-_PYTHON = re.compile(r"(?:docker\.io/)?(?:library/)?python:(\d+(?:\.\d+){0,2})(?:-[a-z0-9.-]+)?")
 
 NAMES = ("python", "python3")
 """What scripts call the interpreter."""
@@ -53,7 +52,7 @@ def resolve(image: str) -> Environment:
         return environment(Path(sys.executable))
     if image.startswith("venv://"):
         return _venv(image)
-    if found := _PYTHON.fullmatch(image):
+    if found := PYTHON.fullmatch(image):
         return _version(found[1])
     raise NoImage(
         "ErrImageNeverPull",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from athanor.api import processes
 from athanor.api.core import Event, Node, Pod, PriorityClass
 from athanor.api.meta import JSON
 from athanor.api.placement import unpack
@@ -120,6 +121,27 @@ def test_an_exclusive_pool_says_where_others_may_go_and_gangs_go_where_they_may_
             await lab.until(Gang, "both", lambda g: g.status.phase == "Running")
             await lab.patch(Pool, "default", {"spec": {"exclusive": False}}, namespace=None)
             await lab.until(Pool, "default", lambda p: told(p) == [])
+
+    run(main)
+
+
+def test_nodes_of_processes_are_for_gangs_that_only_they_can_run() -> None:
+    async def main() -> None:
+        async with cluster([gangs(), scheduling()], nodes=2) as lab:
+            await tree(lab)
+            for i in range(2):
+                taints = {"spec": {"taints": [processes.TAINT]}}
+                await lab.patch(Node, f"node-{i}", taints, namespace=None)
+            image = gang("image", 2, "8")
+            image["spec"]["podSets"][0]["template"]["spec"]["containers"][0]["image"] = "nginx:1.29"
+            await lab.create(image, Gang)
+            waits = await lab.until(Gang, "image", lambda g: bool(g.status.reasons))
+            assert waits.status.reasons[0].code == "NodesExcluded"
+            assert "(2 tainted: athanor.dev/processes)" in waits.status.reasons[0].message
+            await lab.create(gang("ours", 2, "8"), Gang)
+            await lab.until(Gang, "ours", lambda g: g.status.phase == "Running")
+            for pod in await lab.list(Pod, "default"):
+                assert "athanor.dev/processes" in [t.key for t in pod.spec.tolerations]
 
     run(main)
 

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from athanor.api import processes
 from athanor.api.core import Node, NodeSpec, NodeStatus, Pod, Taint
 from athanor.api.meta import JSON, Condition, ObjectMeta
 from athanor.api.scheduling import Gpu, PodSet
@@ -94,3 +95,17 @@ def test_classes_of_nodes_answer_with_causes() -> None:
     node_affinity = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
     far = need({"affinity": {"nodeAffinity": node_affinity}}).where
     assert pods.barred(far, classes)[0] == Cause.AFFINITY
+
+
+def test_what_only_nodes_of_processes_can_run_tolerates_their_taint() -> None:
+    node = Node(metadata=ObjectMeta(name="n"), spec=NodeSpec(taints=[Taint(**processes.TAINT)]))
+    classes = [nodes.class_of(node, [])]
+
+    def cause(*images: str) -> int:
+        made = [{**container(cpu="1"), "image": image} for image in images]
+        return pods.barred(need({"containers": made}).where, classes)[0]
+
+    assert cause("host") == cause("venv:///srv/env") == cause("host", "python:3.12") == Cause.NONE
+    assert cause("python:3.12") == cause("host", "nginx:1.29") == cause("nginx:1.29") == Cause.TAINT
+    asked = {"tolerations": [processes.TOLERATION], "containers": [container(cpu="1")]}
+    assert pods.barred(need(asked).where, classes) == (Cause.NONE,), "who says so goes there, too"

@@ -61,6 +61,7 @@ class Ground(TypedDict):
     device_kinds: tuple[str, ...]
     models: tuple[str, ...]
     levels: tuple[str, ...]
+    taints: tuple[str, ...]
     pools: Pools
     lifetimes: Lifetimes
     reservations: Reservations
@@ -74,6 +75,7 @@ def ground(rows: Rows, known: Numbers) -> Ground:
         device_kinds=tuple(known.kinds),
         models=tuple(known.models),
         levels=tuple(levels),
+        taints=tuple(rows.taints),
         pools=Pools(
             names=tuple(known.pools),
             levels=tuple(tuple(levels[x] for x in pool.levels) for pool in rows.pools),

@@ -150,7 +150,8 @@ class Builder:
             nodes=self._machines.table(rows.nodes, known),
             queues=_remembering(queues, known, past, bare),
             **self._kept(
-                "ground", (rows.pools, rows.reservations, known), lambda: ground(rows, known)
+                "ground", (rows.pools, rows.reservations, rows.taints, known),
+                lambda: ground(rows, known),
             ),
             **self._kept(
                 "wanted", (classes, known, rows.node_classes),

@@ -13,7 +13,7 @@ from athanor.features.scheduling.core.snapshot import UNSET, Cause, Why
 from athanor.features.scheduling.core.spots import SetAsk
 from athanor.features.scheduling.core.start import Barred
 from athanor.features.scheduling.core.state import Ask, State
-from athanor.features.scheduling.core.table import Ints
+from athanor.features.scheduling.core.table import Ints, Smalls
 from athanor.features.scheduling.core.why import Code, amount, why
 
 CAUSES = {
@@ -34,12 +34,13 @@ WHOLE_DEVICES = (
 
 
 class _Ground(NamedTuple):
-    """Nodes of a pool for some shapes: how many there are, why some are closed, how many are left
-    alone, what the eligible ones have free (a row a resource, least first), and in all (without
-    those)."""
+    """Nodes of a pool for some shapes: how many there are, why some are closed, the taints of those
+    that are closed by one, how many are left alone, what the eligible ones have free (a row a
+    resource, least first), and in all (without those)."""
 
     nodes: int
     causes: dict[str, int]
+    taints: str
     paused: int
     free: Ints
     total: list[int]
@@ -166,7 +167,8 @@ class Explainer:
         ground = self._ground(one.shape, pool)
         causes = ground.causes
         lacking = self._lacking(one.shape, ground)
-        told = [f"{count} {cause}" for cause, count in sorted(causes.items())]
+        named = {CAUSES[Cause.TAINT]: f": {ground.taints}"} if ground.taints else {}
+        told = [f"{count} {cause}{named.get(cause, '')}" for cause, count in sorted(causes.items())]
         paused = ground.paused
         told += [f"{paused} left alone for a while after failures"] if paused else []
         told += [f"{count} lack {resource}" for resource, count in lacking]
@@ -248,10 +250,17 @@ class Explainer:
             free = np.ascontiguousarray(ledger.free[eligible].T)
             known = self._grounds[key] = _Ground(
                 len(members), {CAUSES[c]: counted[c] for c in Cause if c and counted[c]},
-                int(closed.sum()), np.sort(free, axis=1),
+                self._taints(nodes.klass[members[barred == Cause.TAINT]]), int(closed.sum()),
+                np.sort(free, axis=1),
                 np.maximum(free[:, ~closed], 0).sum(axis=1).tolist(),
             )  # fmt: skip
         return known
+
+    def _taints(self, classes: Smalls) -> str:
+        """The names of the taints of these node classes; "" for none, and where nobody knows."""
+        names = self.state.snapshot.taints
+        keys = {key for c in np.unique(classes) for key in names[c].split(",")} if names else set()
+        return " and ".join(sorted(keys))
 
     def _lacking(self, shape: Shape, ground: _Ground) -> list[tuple[str, int]]:
         """How many of these nodes lack each resource for one pod."""

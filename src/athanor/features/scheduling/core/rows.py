@@ -203,7 +203,8 @@ class ReservationRow(NamedTuple):
 class Rows(NamedTuple):
     """Everything of a snapshot, as rows. The order of `nodes` breaks ties.
 
-    `levels` are domains that no pool's topology has.
+    `levels` are domains that no pool's topology has; `taints` what keeps pods off the nodes of each
+    class: "a,b".
     """
 
     pools: Sequence[PoolRow]
@@ -217,3 +218,4 @@ class Rows(NamedTuple):
     node_classes: int = 1
     lifetimes: Sequence[Sequence[float]] = ()
     levels: Sequence[str] = ()
+    taints: Sequence[str] = ()

@@ -342,6 +342,7 @@ class Snapshot:
     models: tuple[str, ...]
     levels: tuple[str, ...]
     users: tuple[str, ...]
+    taints: tuple[str, ...] = ()
     pools: Pools
     nodes: Nodes
     shapes: Shapes
@@ -409,7 +410,7 @@ class Snapshot:
         read: JSON = {
             f.name: _TABLES[f.name].from_json(said[f.name])
             if f.name in _TABLES
-            else tuple(said[f.name])
+            else tuple(said.get(f.name, ()))
             for f in fields(cls)
         }
         return cls(**read)
