@@ -169,3 +169,25 @@ def test_only_those_who_may_ask_the_node(cluster: Joined) -> None:
     cluster.kubectl("create", "clusterrolebinding", "reader",
                     "--clusterrole=system:kubelet-api-admin", "--user=reader")  # fmt: skip
     assert ask("reader") == 200
+
+
+def test_simulated_gpus_and_another_taint_with_a_nodes_own_rights(cluster: Joined) -> None:
+    node = cluster.there.node("pretends", "--simulate-gpus", "8xA100")
+    found = cluster.get("node", "pretends")
+    assert found["status"]["allocatable"]["nvidia.com/gpu"] == "8"
+    assert found["metadata"]["labels"]["athanor.dev/simulated-gpus"] == "true"
+    node.agent.kill()
+    node.agent.wait()
+    node.flags += ("--schedulable",)
+    node.start()  # NodeRestriction lets no node change its taints: it says who may
+    until(lambda: "kubectl taint node pretends athanor.dev/processes-" in node.said(), node.said)
+    cluster.kubectl("taint", "node", "pretends", "athanor.dev/processes-")
+
+
+def test_what_a_node_may_not_say_of_itself_is_told_once(cluster: Joined) -> None:
+    node = product.Node(cluster.there, "wishes", "--label", "node-role.kubernetes.io/gpu=")
+    try:
+        until(lambda: "refuses to register node wishes" in node.said(), node.said)
+        assert "node-role.kubernetes.io/gpu" in node.said()
+    finally:
+        node.end()

@@ -16,10 +16,8 @@ from typing import Protocol
 from msgspec import Struct
 
 GPU = "nvidia.com/gpu"
-LABELS = (
-    "nvidia.com/gpu.product", "nvidia.com/gpu.count", "nvidia.com/gpu.memory",
-    "athanor.dev/simulated-gpus", "node-role.kubernetes.io/simulated-gpus",
-)  # fmt: skip
+SIMULATED = "athanor.dev/simulated-gpus"
+LABELS = ("nvidia.com/gpu.product", "nvidia.com/gpu.count", "nvidia.com/gpu.memory", SIMULATED)
 """Every label of a node that devices may say something in."""
 
 
@@ -187,8 +185,7 @@ class Devices:
         if gpus[0].memory:
             said["nvidia.com/gpu.memory"] = str(gpus[0].memory >> 20)
         if gpus[0].simulated:
-            said["athanor.dev/simulated-gpus"] = "true"
-            said["node-role.kubernetes.io/simulated-gpus"] = ""  # `kubectl get nodes` shows roles
+            said[SIMULATED] = "true"
         return said
 
     def names(self) -> Iterable[str]:

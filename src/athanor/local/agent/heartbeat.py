@@ -9,14 +9,16 @@ import os
 import platform
 import shutil
 import socket
+from collections.abc import Sequence
 
 from athanor.api import core, metrics
 from athanor.api.labels import GIVES_DEVICES
 from athanor.api.meta import JSON
+from athanor.api.processes import TAINT
 from athanor.api.registry import by_kind, of
 from athanor.client.protocol import Client
 from athanor.kit.times import rfc3339, rfc3339_micro
-from athanor.local.agent.devices import LABELS
+from athanor.local.agent.devices import LABELS, SIMULATED
 from athanor.local.agent.node import Node
 from athanor.wire import calls
 from athanor.wire.status import ApiError
@@ -25,9 +27,14 @@ log = logging.getLogger(__name__)
 _LEASE_SECONDS = 40
 _BEAT = 10.0
 _AGAIN = 0.3
+_SELDOM = 60.0
+_REFUSALS = (400, 401, 403, 422)
+_REFUSED = "the cluster refuses to register node %s: %s; it is asked again, every minute at last"
 _SAY_AGAIN = 300.0
 """Seconds after which a status that did not change is written again (the kubelet's own habit)."""
 _NODES, _LEASES = of(core.Node), of(core.Lease)
+ROLE = "node-role.kubernetes.io/simulated-gpus"
+"""Shown by `kubectl get nodes`; in other people's clusters NodeRestriction forbids it to nodes."""
 LEASES = "kube-node-lease"
 _DECLARED = ["ExtendWebSocketsToKubelet"]
 """API servers from 1.36 on pass WebSockets on to nodes that say so, instead of speaking SPDY."""
@@ -75,7 +82,9 @@ class Heartbeat:
             **self._node.devices.labels(),
         }
         joined = self._node.settings.joined
-        if joined is not None:
+        if joined is None:
+            labels |= {ROLE: ""} if SIMULATED in labels else {}
+        else:
             labels |= joined.labels
         manifest: JSON = {
             "apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels},
@@ -86,9 +95,12 @@ class Heartbeat:
         except ApiError as error:
             if error.reason != "AlreadyExists":
                 raise
-            gone = dict.fromkeys(set(LABELS) - set(labels))
+            mine = LABELS if joined else (*LABELS, ROLE)
+            gone = dict.fromkeys(set(mine) - set(labels))
             body = {"metadata": {"labels": {**labels, **gone}}}
             known = await self._client(calls.patch(_NODES, name, None, body))
+            if joined is not None:
+                known = await self._tainted(known, joined.taints)
         self._reported = {}
         self._offered = frozenset((known.get("status") or {}).get("capacity") or ())
         self._since = {
@@ -100,6 +112,33 @@ class Heartbeat:
         await self._renew()
         if joined is None:
             await self._announce()
+
+    async def _tainted(self, known: JSON, wanted: Sequence[JSON]) -> JSON:
+        """Give a node that exists the taint it was started with, or take it away.
+
+        Only an administrator's kubeconfig may: NodeRestriction lets no node change its own taints.
+        """
+        name, key = self._node.settings.name, TAINT["key"]
+        taints: list[JSON] = (known.get("spec") or {}).get("taints") or []
+        if bool(wanted) == any(taint["key"] == key for taint in taints):
+            return known
+        others = [taint for taint in taints if taint["key"] != key]
+        version = known["metadata"]["resourceVersion"]
+        body = {
+            "metadata": {"resourceVersion": version}, "spec": {"taints": [*others, *wanted]},
+        }  # fmt: skip
+        try:
+            known = await self._client(calls.patch(_NODES, name, None, body))
+        except ApiError as error:
+            if error.code != 403:
+                raise
+            log.warning(
+                "node %s %s the taint %s, and a node may not change its own taints; an "
+                "administrator may: kubectl taint node %s %s%s",
+                name, "lacks" if wanted else "keeps", key,
+                name, key, f":{TAINT['effect']}" if wanted else "-",
+            )  # fmt: skip
+        return known
 
     async def _announce(self) -> None:
         """Tell the API server that metrics.k8s.io is answered here, where it has a place for it."""
@@ -122,6 +161,7 @@ class Heartbeat:
         """
         clock = self._node.clock
         beaten = clock.monotonic()
+        pause, refused = _AGAIN, ""
         while True:
             try:
                 if self.registered.is_set():
@@ -134,12 +174,18 @@ class Heartbeat:
                 else:
                     await self.register()
                     self.registered.set()
-                pause = _BEAT
+                pause, refused = _BEAT, ""
             except ApiError as error:
-                log.warning("heartbeat: %s", error)
                 if error.code == 404:
                     self.registered.clear()
-                pause = _AGAIN
+                if error.code in _REFUSALS and not self.registered.is_set():
+                    pause = min(2 * pause, _SELDOM) if refused else _AGAIN
+                    if refused != str(error):
+                        refused = str(error)
+                        log.error(_REFUSED, self._node.settings.name, refused)
+                else:
+                    log.warning("heartbeat: %s", error)
+                    pause = _AGAIN
             await asyncio.sleep(pause)
 
     async def report(self) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from athanor.api.core import Node
 from athanor.api.labels import GIVES_DEVICES
+from athanor.api.processes import TAINT
 from athanor.api.registry import of
 from athanor.client.inproc import Handle
 from athanor.kit.times import rfc3339
 from athanor.local.agent.devices import GPU, LABELS, Devices, Simulated
-from athanor.local.agent.heartbeat import Heartbeat
-from athanor.local.agent.node import Settings
+from athanor.local.agent.heartbeat import ROLE, Heartbeat
+from athanor.local.agent.node import Joined, Settings
 from athanor.testing import lab
 from athanor.testing.virtual import run
 from athanor.wire import calls
@@ -22,11 +26,11 @@ from athanor.wire.request import Answer, Request
 from athanor.wire.status import ApiError
 
 
-def node(world: lab.Lab, folder: Path, missing: list[str]) -> Any:
+def node(world: lab.Lab, folder: Path, missing: list[str], joined: Joined | None = None) -> Any:
     hello = {"isolation": "sandbox", "missing": missing, "cgroups": ["memory", "cpu", "pids"]}
     return SimpleNamespace(
-        settings=Settings(name="n", data=folder), client=world.client, clock=world.clock,
-        hello=hello, devices=Devices([]),
+        settings=Settings(name="n", data=folder, joined=joined), client=world.client,
+        clock=world.clock, hello=hello, devices=Devices([]),
     )  # fmt: skip
 
 
@@ -65,6 +69,7 @@ def test_devices_that_are_gone_are_offered_no_more(tmp_path: Path) -> None:
             one.devices = Devices([Simulated("8xA100")])
             await Heartbeat(one, 1, one.client).register()
             offering = await world.get(Node, "n", None)
+            assert ROLE in offering.metadata.labels
             assert offering.status.capacity[GPU] == offering.status.allocatable[GPU] == "8"
             assert offering.metadata.labels[GIVES_DEVICES] == "true"
             await world.client(
@@ -74,7 +79,7 @@ def test_devices_that_are_gone_are_offered_no_more(tmp_path: Path) -> None:
             await Heartbeat(two, 1, two.client).register()
             now = await world.get(Node, "n", None)
             assert GPU not in now.status.capacity and GPU not in now.status.allocatable
-            assert not set(LABELS) & set(now.metadata.labels)
+            assert not {*LABELS, ROLE} & set(now.metadata.labels)
             assert now.metadata.labels["rack"] == "r1"
 
     run(main)
@@ -106,6 +111,59 @@ def test_who_was_away_says_that_it_is_ready_again(tmp_path: Path) -> None:
             await asyncio.sleep(2)
             found = (await world.get(Node, "n", None)).status.conditions
             assert {c.type: c.status for c in found}["Ready"] == "True"
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+
+    run(main)
+
+
+def test_a_node_that_exists_gets_the_taint_it_is_started_with_and_loses_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with lab.server() as world:
+
+            async def start(*taints: dict[str, str]) -> list[str]:
+                one = node(world, tmp_path, [], Joined(client_ca="", taints=taints))
+                await Heartbeat(one, 1, one.client).register()
+                found = await world.get(Node, "n", None)
+                return [taint.key for taint in found.spec.taints]
+
+            assert await start(TAINT) == [TAINT["key"]]
+            theirs = {"key": "theirs", "effect": "NoSchedule"}
+            await world.patch(Node, "n", {"spec": {"taints": [theirs, TAINT]}}, namespace=None)
+            assert await start() == ["theirs"]
+            assert await start(TAINT) == ["theirs", TAINT["key"]]
+
+    run(main)
+
+
+def test_a_refused_node_asks_ever_more_rarely_and_says_so_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with lab.server() as world:
+            refused, asked = True, 0
+
+            def cut(handle: Handle) -> Handle:
+                async def gate(request: Request) -> Answer:
+                    nonlocal asked
+                    asked += 1
+                    if refused:
+                        raise ApiError("Forbidden", "not allowed to set this label")
+                    return await handle(request)
+
+                return gate
+
+            one = node(world, tmp_path, [])
+            beat = Heartbeat(one, 1, world.connect(cut))
+            beating = asyncio.ensure_future(beat.run())
+            await asyncio.sleep(600)
+            assert 5 < asked < 20
+            assert [r.levelno for r in caplog.records if "not allowed" in r.message] == [
+                logging.ERROR
+            ]
+            refused = False
+            await asyncio.sleep(61)
+            assert beat.registered.is_set()
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
 

@@ -37,7 +37,7 @@ def test_files_change_all_at_once(tmp_path: Path) -> None:
 def test_devices_are_given_once_and_again_after_release() -> None:
     devices = Devices([Simulated("4xA100")])
     assert devices.capacity() == {GPU: "4"} and devices.labels()["nvidia.com/gpu.product"] == "A100"
-    assert "node-role.kubernetes.io/simulated-gpus" in devices.labels()
+    assert devices.labels()["athanor.dev/simulated-gpus"] == "true"
     given = devices.assign("p", "c", {GPU: 2}, ["1", "3"])
     assert [d.id for d in given] == ["1", "3"]
     assert devices.assign("p", "c", {GPU: 2}, []) == given
