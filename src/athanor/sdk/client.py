@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
-from athanor.sdk import code, jobs, life, listing, logs, objects, usage, why
+from athanor.sdk import claims, code, jobs, life, listing, logs, objects, usage, why
 from athanor.sdk.drive import SyncDriver
 from athanor.sdk.jobs import Scope
 from athanor.sdk.steps import Op
@@ -93,6 +93,9 @@ class _Operations:
     suspend = Operation(jobs.suspend)
     resume = Operation(jobs.resume)
     delete_job = Operation(jobs.delete_job)
+    has_claims = Operation(claims.has_claims)
+    job_claims = Operation(claims.job_claims)
+    keep_data = Operation(claims.keep_data)
     restart = Operation(life.restart)
     resize = Operation(life.resize)
     prioritize = Operation(life.prioritize)

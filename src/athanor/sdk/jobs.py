@@ -134,7 +134,10 @@ def job(scope: Scope, name: str, *, namespace: str | None = None) -> Op[Training
 
 
 def delete_job(scope: Scope, name: str, *, namespace: str | None = None) -> Op[None]:
-    """Delete a training job with its gang and its pods. Raises ApiError(NotFound)."""
+    """Delete a training job with its gang, its pods and its claim (see `keep_data`).
+
+    Raises ApiError(NotFound).
+    """
     yield from ask(calls.delete(JOBS, name, namespace or scope.namespace, propagation="Background"))
 
 

@@ -96,6 +96,20 @@ def test_a_project_folder_and_its_environment_just_work(story: Teller) -> None:
     assert f"in       {story.folder}" in said and f"with     {story.venv}" in said
     story.athanor("wait", "own", "--timeout", "3m")
     assert story.athanor("logs", "own") == "[worker-0] of the project 0\n"
+    asks = story.athanor("delete", "own", fails=True)
+    if story.place.name == "laptop":
+        assert f"outputs  {story.folder}/outputs/own (" in said and "claim" not in asks
+        assert (story.folder / "outputs" / "own" / "model").read_text() == "of the project"
+        return
+    assert "outputs  claim own-checkpoints, folder outputs; in the pods" in said
+    assert "outputs and checkpoints in own-checkpoints (--keep-data leaves them)" in asks
+    kept = story.athanor("delete", "own", "--keep-data", "--yes")
+    assert "trainingjob own deleted; claim own-checkpoints stays" in kept
+    story.athanor("wait", "own", "--for", "deleted", "--timeout", "3m")
+    claim = story.get("pvc", "own-checkpoints")
+    assert "ownerReferences" not in claim["metadata"]
+    folder = story.place.shared / "volumes" / claim["metadata"]["uid"]
+    assert (folder / "outputs" / "model").read_text() == "of the project"
 
 
 def test_what_dry_run_prints_is_what_kubectl_applies(story: Teller) -> None:

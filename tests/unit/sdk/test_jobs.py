@@ -10,7 +10,7 @@ import pytest
 
 from athanor import AsyncClient
 from athanor.api import reach
-from athanor.api.core import Node
+from athanor.api.core import Node, PersistentVolumeClaim
 from athanor.api.scheduling import Gang
 from athanor.assembly import bootstrap
 from athanor.assembly.controllers import all_controllers
@@ -118,6 +118,28 @@ def test_waiting_for_a_job_that_is_deleted_ends() -> None:
             assert gone.metadata.name == "e"
             with pytest.raises(ApiError, match="not found"):
                 await client.wait("e")
+
+    virtual.run(main)
+
+
+def test_the_data_of_a_job_goes_with_it_unless_it_is_kept() -> None:
+    async def main() -> None:
+        async with lab.cluster(all_controllers()) as world:
+            client = await ready(world)
+            for name in ("taken", "kept"):
+                await client.submit(asked(name, outputs=f"/srv/outputs/{name}"))
+                await client.wait(name, until="running", timeout=60)
+            claims = {name: [f"{name}-checkpoints"] for name in ("taken", "kept")}
+            assert await client.job_claims() == claims
+            assert await client.keep_data("kept") == ["kept-checkpoints"]
+            assert await client.keep_data("kept") == []
+            assert await client.job_claims() == {"taken": ["taken-checkpoints"]}
+            for name in claims:
+                await client.delete_job(name)
+                await client.wait(name, until="deleted", timeout=60)
+            await asyncio.sleep(120)
+            left = await world.list(PersistentVolumeClaim, "default")
+            assert [claim.metadata.name for claim in left] == ["kept-checkpoints"]
 
     virtual.run(main)
 

@@ -167,7 +167,7 @@ def command(world: World, **asked: Any) -> int:
     sent = world.upload(submission.namespace)
     job = world.client.submit(submission)
     if not show.created(world, job):
-        _announce(submission, job.metadata.name, sent)
+        _announce(world, submission, job.metadata.name, sent)
     return _follow(world, job.metadata.name) if follow else DONE
 
 
@@ -323,8 +323,10 @@ def _venv(given: str | None) -> str:
     return sys.prefix if os.path.exists(os.path.join(sys.prefix, "bin", "python")) else ""
 
 
-def _announce(asked: Submission, name: str, sent: int) -> None:
+def _announce(world: World, asked: Submission, name: str, sent: int) -> None:
     import shlex
+
+    from athanor.sdk.claims import OUTPUTS, claim_of
 
     what = " ".join(shlex.join(asked.command).split())
     show.note(f"  runs     {what if len(what) < 80 else what[:79] + '…'}")
@@ -333,7 +335,10 @@ def _announce(asked: Submission, name: str, sent: int) -> None:
     workers = f"{asked.workers} × ({_each(asked)})"
     show.note(f"  on       {workers}, queue {asked.queue or 'default'}")
     if asked.outputs:
-        show.note(f"  outputs  {asked.outputs} ($ATHANOR_OUTPUT_DIR)")
+        place = asked.outputs
+        if world.client.has_claims():
+            place = f"claim {claim_of(name)}, folder {OUTPUTS}; in the pods {place}"
+        show.note(f"  outputs  {place} ($ATHANOR_OUTPUT_DIR)")
     if asked.tensorboard:
         show.note(f"  board    athanor workspace open {name}-tb")
     show.note(f"  follow   athanor logs -f {name}")
