@@ -16,7 +16,7 @@ from athanor.api.ends import is_node_bound
 from athanor.api.meta import to_manifest
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang, GangStatus
-from athanor.features.gangs import consumers, evict
+from athanor.features.gangs import consumers, evict, news
 from athanor.features.gangs import pods as manifests
 from athanor.features.gangs import status as write
 from athanor.features.gangs.judge import (
@@ -70,8 +70,7 @@ def plan(observed: Observed, now: float) -> Plan:
             break
     actions: list[Action] = [] if _can_wait(before, status, now) else [*_write(before, status)]
     actions += _forced(observed, list(_work(gang, observed, situation, now)), now)
-    if status.phase != before.status.phase:
-        actions += _news(before, status)
+    actions += news.news(before, status, observed.pods)
     return Plan(tuple(actions), _again(gang, observed, situation, now))
 
 
@@ -103,25 +102,6 @@ def _write(gang: Gang, status: GangStatus) -> Iterator[Patch | Replace]:
             resource=GANGS, name=meta.name, namespace=meta.namespace,
             body={"status": patch}, subresource="status",
         )  # fmt: skip
-
-
-def _news(gang: Gang, status: GangStatus) -> Iterator[Record]:
-    """What the status will not say for good: a gang that waits or runs says so itself, and since
-    when. That it was told to go is told once, when it has gone.
-    """
-    meta, was, phase = gang.metadata, gang.status, status.phase
-    evict = was.admission.evict if was.admission is not None else None
-    left = status.evictions > was.evictions and (evict is not None or was.phase != "Evicting")
-    if not left and (phase in ("Pending", "Running") or (phase == "Evicting" and evict)):
-        return
-    message = evict.message if left and evict is not None else status.message
-    bad = phase in ("Stopping", "Failed", "Evicting") and bool(status.failures)
-    yield Record(
-        about=head(GANGS, meta.namespace, meta.name, meta.uid),
-        type="Warning" if bad else "Normal",
-        reason="Evicted" if left else phase,
-        message=message or f"the gang is {phase.lower()}",
-    )
 
 
 def _work(gang: Gang, observed: Observed, s: Situation, now: float) -> Iterator[Action]:

@@ -204,6 +204,10 @@ def test_a_rank_for_which_there_is_only_the_node_that_refused_it_returns_the_gan
 
     async def main(bed: lab.Lab) -> None:
         await bed.until(Gang, "g", lambda g: bool(g.status.failures))
+        await asyncio.sleep(1)
+        told = {e.reason: e for e in await bed.list(Event, "default")}
+        assert told["RanksLost"].type == "Warning"
+        assert "worker-1 failed on node node-1" in told["RanksLost"].message
         again = {"status": {"admission": {"generation": 1}}}
         await bed.patch(Gang, "g", again, subresource="status")
         found = await bed.until(Gang, "g", lambda g: g.status.evictions == 1)

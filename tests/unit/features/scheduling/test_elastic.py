@@ -2,7 +2,7 @@
 
 import asyncio
 
-from athanor.api.core import Node, Pod
+from athanor.api.core import Event, Node, Pod
 from athanor.api.meta import JSON
 from athanor.api.placement import unpack
 from athanor.api.registry import of
@@ -46,6 +46,11 @@ async def runs(lab: Lab, name: str, ready: str) -> Gang:
     )
 
 
+async def told_of(lab: Lab, name: str) -> list[Event]:
+    await asyncio.sleep(5)
+    return [e for e in await lab.list(Event, "default") if e.involved_object.name == name]
+
+
 def test_a_live_gang_starts_small_grows_and_gives_back_before_anyone_is_preempted() -> None:
     def script(pod: Pod) -> Life:
         return Life(runs=40.0) if pod.metadata.name.startswith("first") else Life()
@@ -66,6 +71,9 @@ def test_a_live_gang_starts_small_grows_and_gives_back_before_anyone_is_preempte
             assert (size(left), left.status.evictions, late.status.evictions) == (2, 0, 0)
             assert left.status.admission is not None and left.status.admission.shrink is None
             assert left.status.admission.generation == 2 == left.status.generation
+            told = [(event.reason, event.message) for event in await told_of(lab, "stretch")]
+            assert ("Resized", "goes on with 4 ranks") in told
+            assert any(why == "Shrunk" and "goes on with 2 ranks: " in said for why, said in told)
             firsts = [p for p in await lab.list(Pod) if p.metadata.name == "stretch-worker-0"]
             assert firsts[0].metadata.labels["athanor.dev/attempt"] == "0"
 
@@ -123,6 +131,8 @@ def test_ranks_that_lose_their_node_take_a_spare() -> None:
             after = list(unpack(healed.status.admission.placements[0].nodes))
             assert before.count("node-0") == 4 == after.count("node-2")
             assert [b for b in before if b != "node-0"] == [a for a in after if a != "node-2"]
+            told = {event.reason: event for event in await told_of(lab, "big")}
+            assert "goes from node node-0 to node-2" in told["Replaced"].message
 
     run(main)
 
