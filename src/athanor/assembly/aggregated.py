@@ -69,6 +69,10 @@ def announcing(door: Door) -> JSON:
     }  # fmt: skip
 
 
+REMIND = 300.0
+"""Seconds after which it is written again: an APIService that somebody deleted is back by then."""
+
+
 async def announce(client: Client, door: Door, home: str, port: int, authority: bytes) -> None:
     """Write port and authority into the APIService, which is made where there is none."""
     resource = _resource()

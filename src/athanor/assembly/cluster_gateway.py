@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from athanor.api.core import Secret
 from athanor.api.registry import of
-from athanor.assembly.aggregated import GATEWAY, announce, withdraw
+from athanor.assembly.aggregated import GATEWAY, REMIND, announce, withdraw
 from athanor.assembly.front import front
 from athanor.assembly.gateway import Place, working
 from athanor.client.http import Http
@@ -97,7 +97,7 @@ async def serve(target: Target, seat: Seat) -> None:
         log.info("listens on port %d", await server.start(host.strip("[]"), int(port), shown.tls))
         tell = partial(announce, parts.client, GATEWAY, seat.namespace, seat.port)
         await tell(shown.authority)
-        renewing = asyncio.ensure_future(shown.run(tell))
+        renewing = asyncio.ensure_future(shown.run(tell, REMIND))
         collector = asyncio.ensure_future(
             Collector(parts.client, place.archive, random.random).run()
         )

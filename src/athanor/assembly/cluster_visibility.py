@@ -19,7 +19,7 @@ from msgspec import Struct
 from athanor.api.core import Service
 from athanor.api.meta import JSON
 from athanor.api.registry import by_kind
-from athanor.assembly.aggregated import VISIBILITY, announce, withdraw
+from athanor.assembly.aggregated import REMIND, VISIBILITY, announce, withdraw
 from athanor.assembly.front import front
 from athanor.assembly.visibility import Door
 from athanor.client.protocol import Client
@@ -74,7 +74,7 @@ async def _serve(client: Client, planner: Planner, clock: Clock, place: Place) -
             if place.address:
                 await _point(client, place, bound)
             await tell(shown.authority)
-            await shown.run(tell)
+            await shown.run(tell, REMIND)
         finally:
             await asyncio.shield(withdraw(client, VISIBILITY, shown.authority))
             await server.close(0.2)

@@ -18,9 +18,8 @@ from athanor.wire.status import ApiError
 
 log = logging.getLogger(__name__)
 
-EVERY = 300.0
-"""Seconds between two looks. A certificate is renewed weeks before its end, but whoever is told may
-have forgotten meanwhile: an APIService that somebody deleted is back by then."""
+EVERY = 43_200.0
+"""Seconds between two looks: a certificate is renewed weeks before its end."""
 
 
 class Shown:

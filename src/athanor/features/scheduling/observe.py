@@ -188,20 +188,8 @@ class _Kept:
         if rows != self._reserved:
             self._reserved = rows
         snapshot, told, kinds = self.builder.snapshot(
-            Rows(
-                pools=tenants.pool_rows(machines.devices, counted, lay.machines),
-                nodes=lay.machines,
-                queues=tenants.queue_rows(machines.devices),
-                lost=[row for name in sorted(self.lost) for row in self.lost[name]],
-                reservations=self._reserved,
-                resources=("cpu", "memory", "pods"),
-                levels=lay.keys,
-                taints=lay.taints,
-                node_classes=max((row.klass for row in lay.machines), default=0) + 1,
-            ),
-            self._asked(lay),
-            past, tenants.bare,
-        )  # fmt: skip
+            self._rows(lay, counted), self._asked(lay), past, tenants.bare
+        )
         return Observed(
             snapshot=snapshot,
             gangs=self.gangs,
@@ -230,6 +218,21 @@ class _Kept:
             tellings=self.tellings,
             kinds=kinds,
             paths=self.paths,
+        )
+
+    def _rows(self, lay: Lay, counted: frozenset[str]) -> Rows:
+        """All but the gangs, as rows."""
+        devices = self.machines.devices
+        return Rows(
+            pools=self.tenants.pool_rows(devices, counted, lay.machines),
+            nodes=lay.machines,
+            queues=self.tenants.queue_rows(devices),
+            lost=[row for name in sorted(self.lost) for row in self.lost[name]],
+            reservations=self._reserved,
+            resources=("cpu", "memory", "pods"),
+            levels=lay.keys,
+            taints=lay.taints,
+            node_classes=max((row.klass for row in lay.machines), default=0) + 1,
         )
 
     def _take(
