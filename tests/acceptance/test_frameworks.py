@@ -238,7 +238,8 @@ def test_a_volcano_job_of_mpi_starts_processes_without_its_sshd(
 ) -> None:
     (console.project / "add.py").write_text(
         "from mpi4py import MPI\nworld = MPI.COMM_WORLD\n"
-        "print('sum', world.allreduce(world.rank + 1), 'of', world.size, flush=True)\n"
+        "said = f'sum {world.allreduce(world.rank + 1)} of {world.size}\\n'\n"
+        "print(said, end='', flush=True)  # one write: those of several ranks may mix\n"
     )
     (console.project / "volcano.yaml").write_text(VOLCANO.format(venv=venv, folder=console.project))
     told = console.run("import", "volcano.yaml", "--submit")

@@ -127,7 +127,8 @@ for other in range(size):
             assert time.monotonic() < end
             time.sleep(0.1)
 time.sleep(1)  # the store goes with its first rank
-print("rank", rank, "of", size, "on", socket.gethostname(), "sum", total, flush=True)
+said = f"rank {rank} of {size} on {socket.gethostname()} sum {total}\\n"
+print(said, end="", flush=True)  # one write: those of several ranks may mix
 """
 
 
