@@ -256,35 +256,6 @@ def test_no_rank_starts_anew_before_its_silent_node_has_confirmed_its_end(
     cluster.athanor("delete", "moved", "--yes")
 
 
-def test_what_a_kubelet_refuses_goes_back_in_line(cluster: Cluster) -> None:
-    """While a kubelet is away, somebody's pod on its node is made larger than what was free."""
-    node = cluster.nodes["one"]
-    cluster.kubectl("cordon", "two")
-    os.kill(node.kubelet, signal.SIGKILL)
-    filler = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "filler"}}
-    asks = {"requests": {"cpu": "100m"}}
-    command = ["python", "-c", "import time; time.sleep(600)"]
-    main = {"name": "main", "image": ATHANOR, "command": command, "resources": asks}
-    spec = {"nodeName": "one", "containers": [main], "terminationGracePeriodSeconds": 1}
-    cluster.kubectl("create", "-f", "-", text=json.dumps({**filler, "spec": spec}))
-    submit(cluster, "big", DONE)
-    cluster.until(lambda: [pod["spec"]["nodeName"] for pod in pods(cluster, "big")] == ["one"])
-    main["resources"] = {"requests": {"cpu": HALF}}
-    more = json.dumps({"spec": {"containers": [main]}})
-    cluster.kubectl("patch", "pod", "filler", "--subresource=resize", "--patch", more)
-    node.start_kubelet()
-
-    cluster.until(lambda: cluster.get("gang", "big")["status"].get("evictions") == 1)
-    refusals = cluster.get("events", "--field-selector", "involvedObject.kind=Pod,reason=OutOfcpu")
-    assert [e["involvedObject"]["name"] for e in refusals["items"]] == ["big-worker-0"]
-    left_alone = "1 left alone for a while after failures"
-    cluster.until(lambda: left_alone in cluster.athanor("why", "big"))
-    cluster.kubectl("delete", "pod", "filler")
-    cluster.kubectl("uncordon", "two")
-    cluster.athanor("wait", "big", "--for", "succeeded", "--timeout", "2m")
-    cluster.athanor("delete", "big", "--yes")
-
-
 def test_what_is_removed_leaves_no_pod(cluster: Cluster) -> None:
     cluster.athanor("uninstall", "--delete-data", "--yes")
     cluster.until(lambda: cluster.get("pods", "-A")["items"] == [])
