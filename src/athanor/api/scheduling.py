@@ -5,9 +5,9 @@ writes what: a Gang's `spec` belongs to its owner (training, workspaces, …); `
 `status.reasons` to scheduling; the rest of the status to gangs. Two hand-overs, in one write each:
 scheduling puts a gang that it admits to Starting. And when a gang had to go (evicted,
 suspended, displaced by a node's fault) and its last pod is gone, gangs clears `admission` itself,
-in the write that puts the phase back to Pending (or Suspended): whoever sees
-an admission knows that its capacity is used, unless the phase is Succeeded or Failed, which are
-written only when no pod of the gang is alive. Later changes only add fields.
+in the write that puts the phase back to Pending (or Suspended): whoever sees an admission knows
+that its capacity is used, unless the phase is Succeeded or Failed, which are written only when no
+pod of the gang is alive. Later changes only add fields to specs.
 
 Durations are whole seconds.
 """

@@ -27,6 +27,10 @@ ExitCode = Annotated[int, Meta(ge=1, le=255)]
 RestartPolicy = Literal["Never", "OnFailure", "Always", "ExitCode"]
 
 
+OUTPUTS = "outputs"
+"""The folder of a job's claim that its outputs are in."""
+
+
 class Role(Base, frozen=True, kw_only=True):
     """`replicas` equal ranks of a job, for instance its workers."""
 
@@ -193,3 +197,8 @@ class TrainingJob(Object, frozen=True, kw_only=True):
 
     spec: TrainingJobSpec = field(default_factory=TrainingJobSpec)
     status: TrainingJobStatus = field(default_factory=TrainingJobStatus)
+
+
+def claim_of(job: str) -> str:
+    """The name of the claim that a job's outputs and checkpoints lie in, on a cluster."""
+    return f"{job}-checkpoints"

@@ -17,6 +17,7 @@ from msgspec import Struct
 from athanor.assembly.cluster_gateway import shared_secret
 from athanor.assembly.cluster_visibility import Place, serve
 from athanor.assembly.controllers import all_controllers
+from athanor.assembly.install.parts import LEASE
 from athanor.client.http import Http
 from athanor.client.protocol import Client
 from athanor.client.target import Target
@@ -33,7 +34,6 @@ from athanor.runtime.manager import Manager
 
 log = logging.getLogger(__name__)
 
-LEASE = "athanor-controllers"
 LAPTOP_ONLY = frozenset({"nodes", "single-pods"})
 """Controllers for what a cluster has its own: kube-controller-manager and kube-scheduler."""
 _TEXT = "text/plain; charset=utf-8"

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from athanor.sdk.listing import JobLine
 
 T = TypeVar("T")
-LEASE, NAMESPACE = "athanor-controllers", "athanor-system"
-"""The lease that the leading controllers of a cluster hold, and where `install` puts it."""
 APART = 60.0
 """So many seconds a cluster's clock may be apart from ours."""
 HEAD = ["NAME", "FRAMEWORK", "PHASE", "RANKS", "QUEUE", "PROGRESS", "AGE"]
@@ -102,6 +100,7 @@ def controllers(world: World) -> JSON | None:
     None for those who may not see it.
     """
     from athanor.api.registry import find
+    from athanor.assembly.install.parts import LEASE, Wishes
 
     kind = find("leases")
     assert kind is not None
@@ -112,7 +111,7 @@ def controllers(world: World) -> JSON | None:
         return None
     items = found.get("items", [])
     held = [one for one in items if _is_held(one["spec"], world.clock.now())]
-    where = (held or items)[0]["metadata"]["namespace"] if items else NAMESPACE
+    where = (held or items)[0]["metadata"]["namespace"] if items else Wishes().namespace
     return {"namespace": where, "leader": held[0]["spec"]["holderIdentity"] if held else ""}
 
 

@@ -14,16 +14,9 @@ from athanor.sdk.jobs import Scope
 from athanor.sdk.steps import Op, ask
 from athanor.wire import calls
 
-OUTPUTS = "outputs"
-"""The folder of a claim that outputs are in."""
 _CLAIMS, _JOB = of(PersistentVolumeClaim), of(TrainingJob)
 _OURS = "+athanor."
 """In the version of our own API server: there outputs are folders of the machine."""
-
-
-def claim_of(job: str) -> str:
-    """The name of a job's claim."""
-    return f"{job}-checkpoints"
 
 
 def has_claims(scope: Scope) -> Op[bool]:

@@ -28,7 +28,6 @@ from athanor.assembly.install.parts import (
 )
 
 NAME = "athanor-controllers"
-LEASE = "athanor-controllers"
 PORT = 8080
 """Where the controllers answer `/livez`, `/readyz` and `/metrics`."""
 ASKED = 8443

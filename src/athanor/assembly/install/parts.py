@@ -11,6 +11,8 @@ from athanor.assembly import rights
 from athanor.assembly.rights import Right
 
 RBAC = "rbac.authorization.k8s.io"
+LEASE = "athanor-controllers"
+"""The lease that the leading controllers hold, in the namespace of the installation."""
 LABEL = "app.kubernetes.io/"
 NOBODY: JSON = {
     "runAsNonRoot": True,

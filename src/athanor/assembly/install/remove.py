@@ -13,9 +13,9 @@ from athanor.api.meta import GROUP, JSON
 from athanor.api.registry import of
 from athanor.assembly import aggregated
 from athanor.assembly.install import home, wished
-from athanor.assembly.install.manifests import LEASE, manifests
+from athanor.assembly.install.manifests import manifests
 from athanor.assembly.install.objects import Refused, Told, check_cluster, find, resource_of, title
-from athanor.assembly.install.parts import Wishes, head
+from athanor.assembly.install.parts import LEASE, Wishes, head
 from athanor.client.protocol import Client
 from athanor.features.scheduling import record
 from athanor.wire import calls

@@ -326,7 +326,7 @@ def _venv(given: str | None) -> str:
 def _announce(world: World, asked: Submission, name: str, sent: int) -> None:
     import shlex
 
-    from athanor.sdk.claims import OUTPUTS, claim_of
+    from athanor.api.training import OUTPUTS, claim_of
 
     what = " ".join(shlex.join(asked.command).split())
     show.note(f"  runs     {what if len(what) < 80 else what[:79] + '…'}")

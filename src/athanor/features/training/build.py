@@ -13,7 +13,7 @@ from athanor.api import labels
 from athanor.api.meta import JSON, to_manifest
 from athanor.api.registry import of
 from athanor.api.scheduling import DEFAULT_QUEUE, Gang
-from athanor.api.training import Role, TrainingJob
+from athanor.api.training import OUTPUTS, Role, TrainingJob, claim_of
 from athanor.features.training.code import MOUNT, Fetching, fetching
 from athanor.features.training.frameworks.registry import WIRES
 from athanor.features.training.frameworks.wiring import (
@@ -31,8 +31,6 @@ from athanor.features.training.reshape import shape
 JOBS, GANGS = of(TrainingJob), of(Gang)
 
 CHECKPOINTS_MOUNT = "/athanor/checkpoints"
-OUTPUTS = "outputs"
-"""The folder of a claim that outputs go to."""
 LONGEST_POD_NAME = 63
 """A pod's name is its host name (RFC 1123)."""
 
@@ -132,7 +130,7 @@ def claim(job: TrainingJob, defaults: Defaults) -> JSON | None:
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
         "metadata": {
-            "name": _claim_name(job),
+            "name": claim_of(job.metadata.name),
             "namespace": job.metadata.namespace,
             "labels": {labels.JOB: job.metadata.name},
             "ownerReferences": [owner(job)],
@@ -303,8 +301,8 @@ def claimed(job: TrainingJob, place: str, defaults: Defaults) -> str:
     if claim(job, defaults) is None:
         return ""
     if place == job.spec.outputs:
-        return f"{_claim_name(job)}/{OUTPUTS}:{place}"
-    return f"{_claim_name(job)}:{place}" if place == CHECKPOINTS_MOUNT else ""
+        return f"{claim_of(job.metadata.name)}/{OUTPUTS}:{place}"
+    return f"{claim_of(job.metadata.name)}:{place}" if place == CHECKPOINTS_MOUNT else ""
 
 
 def _directory(job: TrainingJob, defaults: Defaults) -> str:
@@ -325,11 +323,7 @@ def _wants_claim(job: TrainingJob, defaults: Defaults) -> bool:
 
 
 def _claimed(job: TrainingJob) -> JSON:
-    return {"persistentVolumeClaim": {"claimName": _claim_name(job)}}
-
-
-def _claim_name(job: TrainingJob) -> str:
-    return f"{job.metadata.name}-checkpoints"
+    return {"persistentVolumeClaim": {"claimName": claim_of(job.metadata.name)}}
 
 
 def _host_path(name: str, path: str) -> JSON:

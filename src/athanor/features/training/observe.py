@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from athanor.api.core import PersistentVolumeClaim, Pod
 from athanor.api.scheduling import Gang
-from athanor.api.training import TrainingJob
+from athanor.api.training import TrainingJob, claim_of
 from athanor.features.training.states import FINISHED
 from athanor.runtime.cache import Changed, Key, Refusal, World, refusal
 from athanor.runtime.indexes import PODS_OF_GANG
@@ -41,7 +41,7 @@ def observe(world: World, key: Key) -> Observed | None:
     job = world.cache(TrainingJob).get(key)
     if job is None or job.metadata.deletion_timestamp is not None:
         return None
-    claim = Key(key.namespace, f"{key.name}-checkpoints")
+    claim = Key(key.namespace, claim_of(key.name))
     gang = world.cache(Gang).get(key)
     return Observed(
         job=job,

@@ -13,7 +13,7 @@ V reservations. A snapshot is also the file that `athanor simulate` reads and wr
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from enum import IntEnum
 
 import numpy as np
@@ -410,7 +410,7 @@ class Snapshot:
         read: JSON = {
             f.name: _TABLES[f.name].from_json(said[f.name])
             if f.name in _TABLES
-            else tuple(said.get(f.name, ()))
+            else tuple(said[f.name] if f.default is MISSING else said.get(f.name, f.default))
             for f in fields(cls)
         }
         return cls(**read)
