@@ -142,6 +142,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "succeeded": "Ranks that succeeded.",
         "failed": "Ranks that failed.",
         "succeededRanks": 'Ranges of ranks that succeeded and never run again, "0-3,7".',
+        "overRanks": "Such ranges of adopted pods that ended otherwise or are gone.",
     },
     "Progress": {
         "step": "Steps done.",

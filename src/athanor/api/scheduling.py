@@ -225,7 +225,8 @@ class Reason(Base, frozen=True, kw_only=True):
 class PodCounts(Base, frozen=True, kw_only=True):
     """How many pods of one set are in which state, in the current attempt.
 
-    `succeededRanks` is a list of ranges ("0-3,7"): a rank that succeeded never runs again.
+    `succeededRanks` is a list of ranges ("0-3,7"): a rank that succeeded never runs again. So is
+    `overRanks`, of adopted pods that ended in another way or are gone: they hold nothing.
     """
 
     pod_set: str
@@ -235,6 +236,7 @@ class PodCounts(Base, frozen=True, kw_only=True):
     succeeded: NonNegative = 0
     failed: NonNegative = 0
     succeeded_ranks: str = ""
+    over_ranks: str = ""
 
 
 class Progress(Base, frozen=True, kw_only=True):

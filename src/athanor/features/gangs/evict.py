@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from athanor.api import labels
+from athanor.api import adoption, labels
 from athanor.api.core import Pod
 from athanor.api.registry import of
 from athanor.api.scheduling import CheckpointPolicy, Gang, Progress
@@ -62,8 +62,9 @@ def moments(gang: Gang, pods: Sequence[Pod], now: float) -> list[float]:
 
 
 def _lacks(gang: Gang, pods: Sequence[Pod]) -> bool:
-    """Whether some rank that has not succeeded has no pod any more."""
-    done, there = succeeded_before(gang), {pod.metadata.name for pod in pods}
+    """Whether some rank that is not over has no pod any more."""
+    done = succeeded_before(gang) | adoption.over(gang)
+    there = {pod.metadata.name for pod in pods}
     return any(
         name_of(gang, one.pod_set, one.rank) not in there and (one.pod_set, one.rank) not in done
         for one in places(gang)

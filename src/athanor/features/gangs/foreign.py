@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from athanor.api import labels
+from athanor.api import adoption, labels
 from athanor.api.core import Pod
 from athanor.api.meta import JSON, Object, to_manifest
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang
+from athanor.features.gangs.ranks import is_alive
 from athanor.features.gangs.sorts import digest, sorts
 from athanor.features.gangs.unscheduled import told
 from athanor.kit.times import parse_rfc3339, rfc3339
@@ -131,6 +132,7 @@ def _order(pod: Pod) -> tuple[int, str, str]:
 def plan(seen: Observed, now: float) -> Plan:
     """A Gang for those that no Gang has adopted yet; the end of Gangs whose pods are gone."""
     present = {pod.metadata.name for pod in seen.pods}
+    past = {pod.metadata.name for pod in seen.pods if not is_alive(pod)}
     actions: list[Action] = []
     moments: list[float] = []
     taken: set[str] = set()
@@ -142,8 +144,8 @@ def plan(seen: Observed, now: float) -> Plan:
         moments.extend([pause] if pause is not None else [])
 
     for gang in seen.gangs:
-        names = {name for adopted in gang.spec.adopts.values() for name in adopted}
-        if not names & present:
+        names = set(adoption.adopted(gang))
+        if not (names & present or _ended(gang) & past):
             actions.append(_delete(gang))
         elif gang.status.admission is None and gang.status.phase == "Pending":
             open_ = gang
@@ -167,10 +169,16 @@ def plan(seen: Observed, now: float) -> Plan:
     elif free and open_ is None:
         if seen.refusal is not None and seen.refusal.lasting:
             tell(free, seen.refusal.message)
-        actions.append(Create(GANGS, _gang(seen.group, free, second=bool(taken))))
+        actions.append(Create(GANGS, _gang(seen.group, free, second=bool(seen.gangs))))
     elif free and open_ is not None:
-        actions += _joined(open_, _gang(seen.group, free, second=bool(taken)))
+        actions += _joined(open_, _gang(seen.group, free, second=True))
     return Plan(tuple(actions), min(moments, default=None))
+
+
+def _ended(gang: Gang) -> set[str]:
+    """The names of its ranks that are over: their pods may still be there."""
+    names = {name for mine in gang.spec.adopts.values() for name in mine}
+    return names - set(adoption.adopted(gang))
 
 
 def _joined(gang: Gang, wanted: JSON) -> Iterator[Patch]:

@@ -197,33 +197,36 @@ def _working(s: Situation) -> Event:
 
 
 def _up(ranks: Sequence[RankView]) -> bool:
-    return all(view.state in ("running", "ready", "succeeded", "failed") for view in ranks)
+    return all(view.state in ("running", "ready", "succeeded", "failed", "gone") for view in ranks)
 
 
 def _failed(s: Situation) -> bool:
     states = [view.state for view in s.ranks]
     if s.gang.spec.restart == "Gang":
         return "failed" in states
-    ended = all(state in ("succeeded", "failed") for state in states)
+    ended = all(state in ("succeeded", "failed", "gone") for state in states)
     return s.gang.spec.decides == "Gang" and ended and "failed" in states
 
 
 def _all_succeeded(s: Situation) -> bool:
-    """A rank that has to go, and is none of the gang's any more, may still save its work."""
-    done = bool(s.ranks) and all(view.state == "succeeded" for view in s.ranks)
-    return done and not s.alive
+    """A rank that has to go, and is none of the gang's any more, may still save its work. Pods of
+    others that are gone are their makers' business."""
+    states = {view.state for view in s.ranks}
+    return "succeeded" in states and states <= {"succeeded", "gone"} and not s.alive
 
 
 def _known(
     gang: Gang, view: RankView, done: set[tuple[str, int]], cordoned: frozenset[str]
 ) -> RankView:
     """A rank without a pod may have succeeded earlier, or have lost its pod."""
+    place = view.place
+    if view.pod is None and (place.pod_set, place.rank) in done:
+        return msgspec.structs.replace(view, state="succeeded", failure=None)
+    if view.pod is None and gang.spec.adopts:
+        return msgspec.structs.replace(view, state="gone", failure=None)
     if view.state != "absent":
         return view
-    place = view.place
-    if (place.pod_set, place.rank) in done:
-        return msgspec.structs.replace(view, state="succeeded")
-    if place.node in cordoned and is_live(gang) and not gang.spec.adopts:
+    if place.node in cordoned and is_live(gang):
         return msgspec.structs.replace(view, state="displaced", failure=driven_out(place))
     admission = gang.status.admission
     settled = admission is not None and admission.generation == gang.status.generation

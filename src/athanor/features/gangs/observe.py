@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from athanor.api import claims, labels
+from athanor.api import adoption, claims, labels
 from athanor.api.core import (
     Node,
     PersistentVolume,
@@ -39,8 +39,8 @@ class Observed(Struct, frozen=True, kw_only=True):
     `silent`: node → since when, in seconds since the epoch. A node that there is none of (`gone`)
     counts from its last pod on: caches of different kinds may lag behind each other. `shut` nodes
     are declared off by their taint out-of-service (KEP-2268): nothing runs there any more.
-    `cordoned` are those of its nodes that take no pods; `consumers` are for claims that wait to
-    be told a node.
+    `cordoned` are those of its nodes that take no pods, `giving` those that give pods the devices
+    chosen for them; `consumers` are for claims that wait to be told a node.
     """
 
     gang: Gang
@@ -49,6 +49,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     gone: frozenset[str] = frozenset()
     shut: frozenset[str] = frozenset()
     cordoned: frozenset[str] = frozenset()
+    giving: frozenset[str] = frozenset()
     has_service: bool = False
     consumers: tuple[Consumer, ...] = ()
     refusal: Refusal | None = None
@@ -59,16 +60,11 @@ def observe(world: World, key: Key) -> Observed | None:
     gang = world.cache(Gang).get(key)
     if gang is None or gang.metadata.deletion_timestamp is not None:
         return None
-    adopted = [
-        pod
-        for names in gang.spec.adopts.values()
-        for name in names
-        if (pod := world.cache(Pod).get(Key(key.namespace, name))) is not None
-    ]
     pods = sorted(
-        adopted or world.cache(Pod).by(PODS_OF_GANG, f"{key.namespace}/{key.name}"),
+        _adopted(gang, world) if gang.spec.adopts
+        else world.cache(Pod).by(PODS_OF_GANG, f"{key.namespace}/{key.name}"),
         key=lambda pod: pod.metadata.name,
-    )
+    )  # fmt: skip
     nodes = world.cache(Node)
     used = {pod.spec.node_name for pod in pods} - {""}  # without: a pod of others that waits
     given = _nodes_of(gang)
@@ -84,10 +80,22 @@ def observe(world: World, key: Key) -> Observed | None:
         gone=frozenset(gone),
         shut=frozenset(name for name in used & known.keys() if _is_shut(known[name])),
         cordoned=frozenset(n for n in given & known.keys() if known[n].spec.unschedulable),
+        giving=frozenset(name for name in given & known.keys() if _gives(known[name])),
         has_service=world.cache(Service).get(key) is not None,
         consumers=consumers.observe(world, gang),
         refusal=refusal(world, key),
     )
+
+
+def _adopted(gang: Gang, world: World) -> Iterator[Pod]:
+    """The pods of others that are its ranks. Another one of the name of a rank that is over is
+    none of them: it is adopted anew.
+    """
+    here = set(adoption.adopted(gang))
+    for name in (name for names in gang.spec.adopts.values() for name in names):
+        pod = world.cache(Pod).get(Key(gang.metadata.namespace, name))
+        if pod is not None and (name in here or not is_alive(pod)):
+            yield pod
 
 
 def gang_of(change: Changed[Pod] | Changed[Service], world: World) -> Iterable[Key]:
@@ -183,11 +191,10 @@ def _in_line(gang: Gang) -> bool:
 
 
 def adopted_by(gang: Object) -> Iterable[str]:
-    """Index: the pods of others that a gang has adopted."""
+    """Index: the pods of others that are ranks of a gang."""
     if not isinstance(gang, Gang):
         return ()
-    space = gang.metadata.namespace
-    return [f"{space}/{name}" for names in gang.spec.adopts.values() for name in names]
+    return [f"{gang.metadata.namespace}/{name}" for name in adoption.adopted(gang)]
 
 
 def gangs_on(change: Changed[Node], world: World) -> Iterable[Key]:
@@ -236,6 +243,10 @@ def _answer(node: Node | None) -> tuple[bool, bool]:
 
 def _is_shut(node: Node) -> bool:
     return any(taint.key == OUT_OF_SERVICE for taint in node.spec.taints)
+
+
+def _gives(node: Node) -> bool:
+    return node.metadata.labels.get(labels.GIVES_DEVICES) == "true"
 
 
 def _silent_since(node: Node) -> float:

@@ -145,7 +145,9 @@ def _keep_running(
             continue
         name = name_of(gang, place.pod_set, place.rank)
         if name not in present and (place.pod_set, place.rank) not in done:
-            yield Create(PODS, manifests.pod(gang, place, len(s.ranks)))
+            chosen = place.devices if place.node in observed.giving else ""  # kubelets choose
+            there = place._replace(devices=chosen)
+            yield Create(PODS, manifests.pod(gang, there, len(s.ranks)))
 
 
 def _leaving(gang: Gang, s: Situation) -> tuple[list[Pod], list[Pod]]:

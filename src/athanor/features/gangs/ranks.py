@@ -39,7 +39,10 @@ WAITING_BADLY = (
     "RunContainer",
 )
 
-State = Literal["absent", "waiting", "running", "ready", "succeeded", "failed", "displaced"]
+State = Literal[
+    "absent", "waiting", "running", "ready", "succeeded", "failed", "displaced", "gone",
+]  # fmt: skip
+"""Absent is who comes yet, gone a pod of others that was there: its maker sees to what is next."""
 
 
 class Place(NamedTuple):
@@ -258,6 +261,11 @@ def stuck(pods: Iterable[Pod]) -> tuple[str, str] | None:
 def is_alive(pod: Pod) -> bool:
     """Whether something of a pod may still run."""
     return pod.status.phase not in ("Succeeded", "Failed")
+
+
+def is_over(view: RankView) -> bool:
+    """Whether the rank of a pod of others has ended, or its pod has gone."""
+    return view.state == "gone" or (view.pod is not None and not is_alive(view.pod))
 
 
 def _platform(place: Place, attempt: int, reason: str, message: str) -> RankFailure:

@@ -10,8 +10,9 @@ from athanor.api import labels
 from athanor.api.core import Pod
 from athanor.api.ends import RankFailure
 from athanor.api.meta import Condition, set_condition
+from athanor.api.ranks import pack_ranks, unpack_ranks
 from athanor.api.scheduling import Gang, GangPhase, PodCounts, Progress
-from athanor.features.gangs.ranks import RankView
+from athanor.features.gangs.ranks import RankView, is_over
 from athanor.features.gangs.states import FINISHED
 from athanor.kit.times import parse_rfc3339, rfc3339
 
@@ -20,26 +21,6 @@ PROGRESS_EVERY = 2.0
 """Seconds between two writes that say nothing but how far the job is."""
 
 _progress = msgspec.json.Decoder(Progress)
-
-
-def pack_ranks(ranks: Sequence[int]) -> str:
-    """Sorted ranks as ranges: [0, 1, 2, 5] → "0-2,5"."""
-    parts: list[list[int]] = []
-    for rank in ranks:
-        if parts and parts[-1][-1] == rank - 1:
-            parts[-1] = [parts[-1][0], rank]
-        else:
-            parts.append([rank])
-    return ",".join(str(p[0]) if p[0] == p[-1] else f"{p[0]}-{p[-1]}" for p in parts)
-
-
-def unpack_ranks(text: str) -> set[int]:
-    """The ranks of `pack_ranks`."""
-    found: set[int] = set()
-    for part in filter(None, text.split(",")):
-        first, _, last = part.partition("-")
-        found.update(range(int(first), int(last or first) + 1))
-    return found
 
 
 def succeeded_before(gang: Gang) -> set[tuple[str, int]]:
@@ -60,6 +41,7 @@ def counts(gang: Gang, ranks: Sequence[RankView], done: set[tuple[str, int]]) ->
             continue
         succeeded = {v.place.rank for v in of_set if v.state == "succeeded"}
         succeeded |= {rank for pod_set, rank in done if pod_set == name}
+        over = {v.place.rank for v in of_set if gang.spec.adopts and is_over(v)} - succeeded
         states = [v.state for v in of_set if v.place.rank not in succeeded]
         found.append(
             PodCounts(
@@ -70,6 +52,7 @@ def counts(gang: Gang, ranks: Sequence[RankView], done: set[tuple[str, int]]) ->
                 succeeded=len(succeeded),
                 failed=sum(state in ("failed", "displaced") for state in states),
                 succeeded_ranks=pack_ranks(sorted(succeeded)),
+                over_ranks=pack_ranks(sorted(over)),
             )
         )
     return found

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from athanor.api import labels
+from athanor.api import adoption, labels
 from athanor.api.core import Container, Pod, ResourceRequirements
 from athanor.api.meta import JSON
 from athanor.api.scheduling import Gang
@@ -114,9 +114,8 @@ class Foreign:
 
 
 def adopted(gang: Gang) -> tuple[Key, ...]:
-    """The pods of others that a gang has adopted."""
-    space = gang.metadata.namespace
-    return tuple(Key(space, name) for names in gang.spec.adopts.values() for name in names)
+    """The pods of others that are ranks of a gang."""
+    return tuple(Key(gang.metadata.namespace, name) for name in adoption.adopted(gang))
 
 
 def uses(cache: Cache[Pod], all_gangs: Iterable[Gang]) -> dict[str, dict[str, int]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
 
-from athanor.api import claims
+from athanor.api import adoption, claims
 from athanor.api.core import PriorityClass
 from athanor.api.ends import is_node_bound
 from athanor.api.placement import unpack
@@ -298,12 +299,14 @@ def steady(gang: Gang) -> bool:
 
 
 def running(gang: Gang, nodes: Collection[str]) -> Iterator[RunningRow]:
-    """Every pod of an admitted gang; ranks that lost their node hold nothing."""
+    """Every pod of an admitted gang; ranks that lost their node hold nothing, nor do pods of others
+    that have ended or are gone.
+    """
     admission = gang.status.admission
     if admission is None:
         return
     names = [pod_set.name for pod_set in gang.spec.pod_sets]
-    gone = lost(gang, nodes)
+    gone = lost(gang, nodes) | {(names.index(s), r) for s, r in adoption.over(gang) if s in names}
     stay = admission.shrink.counts if admission.shrink is not None else {}
     for placement in admission.placements:
         if placement.pod_set not in names:
@@ -350,7 +353,8 @@ def meter(gang: Gang, needs: Sequence[PodNeed], rates: Mapping[str, float]) -> M
     each = {
         s.name: hourly(need.shape, rates) for s, need in zip(gang.spec.pod_sets, needs, strict=True)
     }
-    rate = sum(p.count * each.get(p.pod_set, 0.0) for p in admission.placements)
+    over = Counter(pod_set for pod_set, _ in adoption.over(gang))
+    rate = sum((p.count - over[p.pod_set]) * each.get(p.pod_set, 0.0) for p in admission.placements)
     ended = gang.status.finished_at if gang.status.phase in FINISHED else None
     started = parse_rfc3339(admission.admitted_at)
     return Meter(admission.queue, rate, started, parse_rfc3339(ended) if ended else None)

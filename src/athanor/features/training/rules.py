@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from athanor.api import labels
 from athanor.api.ends import RankFailure
-from athanor.api.scheduling import Gang, Outcome, PodCounts
+from athanor.api.ranks import unpack_ranks
+from athanor.api.scheduling import Gang, Outcome
 from athanor.api.training import RanksRule, Role, TrainingJob
 from athanor.features.training.exits import retryable
 from athanor.kit.times import parse_rfc3339
@@ -39,7 +40,7 @@ def verdict(job: TrainingJob, gang: Gang, now: float) -> Outcome | None:
         return overdue
     if gang.status.phase == "Stopping" and gang.status.reason in PERMANENT_GANG_REASONS:
         return Outcome(phase="Failed", reason=gang.status.reason, message=gang.status.message)
-    done = {count.pod_set: _ranks(count) for count in gang.status.pods}
+    done = {count.pod_set: unpack_ranks(count.succeeded_ranks) for count in gang.status.pods}
     if any(_holds(rule, job, done) for rule in job.spec.success_rules):
         return Outcome(phase="Succeeded", reason="SuccessRule", message="a success rule holds")
     failures = own_failures(gang)
@@ -151,14 +152,6 @@ def _holds(rule: RanksRule, job: TrainingJob, ranks: dict[str, set[int]]) -> boo
         if not needed or not needed <= ranks.get(name, set()):
             return False
     return bool(rule.ranks)
-
-
-def _ranks(count: PodCounts) -> set[int]:
-    found: set[int] = set()
-    for part in filter(None, count.succeeded_ranks.split(",")):
-        first, _, last = part.partition("-")
-        found.update(range(int(first), int(last or first) + 1))
-    return found
 
 
 def _due(failure: RankFailure, earlier: int) -> float:

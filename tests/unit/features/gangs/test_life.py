@@ -262,3 +262,20 @@ def test_pods_that_a_quota_refuses_are_told_and_tried_again() -> None:
             assert found.status.reason == ""
 
     virtual.run(main)
+
+
+def test_pods_name_their_devices_where_the_node_gives_them() -> None:
+    async def main() -> None:
+        async with lab.cluster([controller()], nodes=2) as bed:
+            giving = {"metadata": {"labels": {labels.GIVES_DEVICES: "true"}}}
+            await bed.patch(Node, "node-1", giving, namespace=None)
+            await bed.create(gang(), Gang)
+            found = [{"prefix": "node-0"}, {"prefix": "node-1"}]
+            placed = {"podSet": "worker", "count": 2, "nodes": found, "devices": ["3", "0,1"]}
+            admission = {"queue": "q", "pool": "p", "placements": [placed]}
+            await bed.patch(Gang, "g", {"status": {"admission": admission}}, subresource="status")
+            await bed.until(Gang, "g", phase("Running"))
+            told = [pod.metadata.annotations for pod in await bed.list(Pod)]
+            assert [said.get(labels.DEVICES) for said in told] == [None, "0,1"]
+
+    virtual.run(main)

@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import msgspec
-from hypothesis import given
-from hypothesis import strategies as st
 
 from athanor.api import labels
 from athanor.api.core import Pod
 from athanor.api.meta import ObjectMeta
 from athanor.api.scheduling import Progress
-from athanor.features.gangs.status import (
-    fresh_progress,
-    pack_ranks,
-    progress,
-    unpack_ranks,
-)
+from athanor.features.gangs.status import fresh_progress, progress
 
 NOW = 1_800_000_000.0
-
-
-@given(st.sets(st.integers(0, 200)))
-def test_ranks_are_packed_without_loss(ranks: set[int]) -> None:
-    assert unpack_ranks(pack_ranks(sorted(ranks))) == ranks
-
-
-def test_ranks_are_packed_tightly() -> None:
-    assert pack_ranks([0, 1, 2, 5, 7, 8]) == "0-2,5,7-8"
-    assert pack_ranks([]) == ""
 
 
 def saying(text: str | None) -> Pod:

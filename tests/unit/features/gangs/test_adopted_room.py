@@ -1,0 +1,107 @@
+"""What adopted pods held is free when they end or are gone, whoever comes after them."""
+
+import asyncio
+
+import pytest
+
+from athanor.api.core import Pod
+from athanor.api.registry import of
+from athanor.api.scheduling import Gang, Pool, Queue
+from athanor.features.gangs.apply import adopter, controller
+from athanor.features.scheduling.apply import controller as scheduling
+from athanor.testing.lab import Lab, cluster
+from athanor.testing.nodes import Life
+from athanor.testing.virtual import run
+from athanor.wire import calls
+from tests.unit.features.gangs.test_foreign import JOB, placed, pod, tree
+
+RAY = "ray.io/cluster"
+PARTS = (controller(), adopter(), scheduling())
+"""One node of eight cores: two pods of three cores fill it."""
+
+
+async def remove(lab: Lab, name: str) -> None:
+    await lab.client(calls.delete(of(Pod), name, "default", grace_seconds=0))
+
+
+async def filled(lab: Lab, *names: str) -> None:
+    await tree(lab)
+    for name in names:
+        await pod(lab, name, labels={RAY: "r"})
+    for name in names:
+        await lab.until(Pod, name, lambda p: p.status.phase == "Running", within=60)
+
+
+@pytest.mark.parametrize("successor", ["r-b", "r-a2"], ids=["same name", "another name"])
+def test_who_is_made_for_a_pod_that_was_deleted_gets_its_room(successor: str) -> None:
+    async def main() -> None:
+        async with cluster(PARTS, nodes=1) as lab:
+            await filled(lab, "r-a", "r-b")
+            await remove(lab, "r-a" if successor == "r-a2" else successor)
+            await asyncio.sleep(5)
+            await pod(lab, successor, labels={RAY: "r"})
+            assert await placed(lab, successor) == "node-0"
+            told = await lab.get(Queue, "default", None)
+            assert told.status.use[0].used["cpu"] == "6"
+            pool = await lab.get(Pool, "default", None)
+            assert pool.status.free["cpu"] == "2"
+            await pod(lab, "other")
+            await asyncio.sleep(30)
+            assert not (await lab.get(Pod, "other")).spec.node_name
+
+    run(main)
+
+
+def test_a_pod_that_comes_back_at_once_has_its_place_again() -> None:
+    async def main() -> None:
+        async with cluster(PARTS, nodes=1) as lab:
+            await filled(lab, "r-a", "r-b")
+            await remove(lab, "r-b")
+            await pod(lab, "r-b", labels={RAY: "r"})
+            assert await placed(lab, "r-b") == "node-0"
+            await asyncio.sleep(10)
+            assert (await lab.get(Queue, "default", None)).status.use[0].used["cpu"] == "6"
+
+    run(main)
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_pod_that_has_ended_makes_room_while_its_group_runs_on(code: int) -> None:
+    def script(pod: Pod) -> Life:
+        short = pod.metadata.name == "a-0"
+        return Life(runs=20.0, exit_code=code) if short else Life()
+
+    async def main() -> None:
+        async with cluster(PARTS, nodes=1, script=script) as lab:
+            await tree(lab)
+            for i in range(2):
+                await pod(lab, f"a-{i}", labels={JOB: "a"})
+            assert await placed(lab, "a-1") == "node-0"
+            await pod(lab, "next")
+            await lab.until(Pod, "next", lambda p: p.status.phase == "Running", within=60)
+            await asyncio.sleep(5)
+            assert (await lab.get(Pod, "a-0")).status.phase in ("Succeeded", "Failed")
+            assert (await lab.get(Pod, "a-1")).status.phase == "Running"
+            assert {g.status.phase for g in await lab.list(Gang)} == {"Running"}
+            for name in ("a-0", "a-1", "next"):
+                await remove(lab, name)
+            await asyncio.sleep(10)
+            assert await lab.list(Gang) == []
+
+    run(main)
+
+
+def test_a_group_whose_last_pods_are_over_leaves_its_gang_until_they_are_deleted() -> None:
+    async def main() -> None:
+        async with cluster(PARTS, nodes=1, script=lambda _: Life(runs=5.0)) as lab:
+            await tree(lab)
+            for i in range(2):
+                await pod(lab, f"a-{i}", labels={JOB: "a"})
+            for i in range(2):
+                await lab.until(Pod, f"a-{i}", lambda p: p.status.phase == "Succeeded", within=60)
+            name = (await lab.list(Gang))[0].metadata.name
+            await lab.until(Gang, name, lambda g: g.status.phase == "Succeeded")
+            await asyncio.sleep(60)
+            assert len(await lab.list(Gang)) == 1
+
+    run(main)
