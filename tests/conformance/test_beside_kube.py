@@ -125,6 +125,21 @@ def test_pods_of_a_deployment_start_alone_or_where_they_say_so_together(story: T
     assert sizes(story) == [1, 1, 1, 2]
 
 
+def test_the_successor_of_a_deleted_pod_gets_its_room(story: Teller) -> None:
+    pool = story.nodes("a", cpu="4")
+    queue = {"athanor.dev/queue": story.queue("team", "--pool", pool)}
+    together = {"labels": {**queue, "athanor.dev/group": "web"}}
+    story.apply(deployment("web", 2, "2", together, schedulerName="athanor"))
+    story.until(lambda: available(story, "web") == 2)
+    first = {pod["metadata"]["name"] for pod in pods_of(story, "app=web")}
+    story.kubectl("delete", "pod", min(first), "--wait=false")
+    story.until(
+        lambda: min(first) not in {pod["metadata"]["name"] for pod in pods_of(story, "app=web")}
+        and available(story, "web") == 2
+    )
+    assert not overcommitted(story, f"{story.namespace}-a")
+
+
 def test_a_pod_with_a_claim_keeps_its_whole_group_waiting(story: Teller) -> None:
     pool = story.nodes("a", cpu="4")
     meta = {"labels": {"athanor.dev/queue": story.queue("team", "--pool", pool),
