@@ -101,6 +101,7 @@ def test_a_job_of_kubernetes_starts_whole_and_ends(story: Teller) -> None:
     story.lives("trio", runs=3)
     story.apply(job("trio", team, 3, "1"))
     told(story, "job-name=trio", 3, "room for 2 of 3 pods")
+    assert "room for 2 of 3 pods" in story.athanor("why", "trio")
     assert sizes(story) == [3]
     story.athanor("delete", "before", "--yes")
     story.until(lambda: story.status("job", "trio").get("succeeded") == 3)
@@ -117,6 +118,7 @@ def test_pods_of_a_deployment_start_alone_or_where_they_say_so_together(story: T
                 "annotations": {"athanor.dev/group-size": "2"}}  # fmt: skip
     story.apply(deployment("web", 2, "3", together, schedulerName="athanor"))
     told(story, "app=web", 2, "room for 1 of 2 pods")
+    assert "room for 1 of 2 pods" in story.athanor("why", "web")
     assert sizes(story) == [2]
     story.nodes("b", cpu="4")
     story.until(lambda: available(story, "web") == 2)
@@ -134,8 +136,10 @@ def test_the_successor_of_a_deleted_pod_gets_its_room(story: Teller) -> None:
     first = {pod["metadata"]["name"] for pod in pods_of(story, "app=web")}
     story.kubectl("delete", "pod", min(first), "--wait=false")
     story.until(
-        lambda: min(first) not in {pod["metadata"]["name"] for pod in pods_of(story, "app=web")}
-        and available(story, "web") == 2
+        lambda: (
+            min(first) not in {pod["metadata"]["name"] for pod in pods_of(story, "app=web")}
+            and available(story, "web") == 2
+        )
     )
     assert not overcommitted(story, f"{story.namespace}-a")
 

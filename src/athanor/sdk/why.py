@@ -14,7 +14,7 @@ from athanor.api.reach import workspace_gang
 from athanor.api.scheduling import Gang
 from athanor.api.training import TrainingJob
 from athanor.api.workspaces import Workspace
-from athanor.sdk import archive, symptoms, visibility, watching, why_makers
+from athanor.sdk import adopters, archive, symptoms, visibility, watching, why_makers
 from athanor.sdk.explanation import Explanation
 from athanor.sdk.jobs import Scope, job
 from athanor.sdk.logs import LogLine, find_pods, is_over, rank_of, read_line
@@ -39,7 +39,8 @@ HINTS: Mapping[str, str] = {
 
 
 def why(scope: Scope, name: str, *, namespace: str | None = None) -> Op[Explanation]:
-    """Explain the state of a job, a workspace, a sweep, workflow or cron, or of anybody's gang.
+    """Explain the state of a job, a workspace, a sweep, workflow or cron, or of anybody's gang: by
+    its name, by that of a Job, Deployment or other maker of its pods, or of one of them.
 
     Raises ApiError(NotFound).
     """
@@ -52,9 +53,11 @@ def why(scope: Scope, name: str, *, namespace: str | None = None) -> Op[Explanat
             raise
         if gang is None:
             made = yield from why_makers.seen(name, where)
-            if made is None:
-                raise
-            return made
+            if made is not None:
+                return made
+            gang = yield from adopters.of(name, where)
+        if gang is None:
+            raise
         told = yield from visibility.seen(gang.metadata.name, where)
         room = yield from _workspace(name, where)
         again = yield from _ends_again(name, where)

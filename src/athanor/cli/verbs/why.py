@@ -20,7 +20,8 @@ KINDS = ("trainingjobs", "gangs", "workspaces", "sweeps", "workflows", "crons")
 def command(world: World, name: str) -> None:
     """Explain why a job waits or failed, and what would help.
 
-    Of a workspace, sweep, workflow, cron or gang, too, by its name.
+    Of a workspace, sweep, workflow, cron or gang, too, by its name; of pods of other controllers
+    (schedulerName: athanor) by theirs, or by that of the Job, Deployment or RayCluster.
     """
     said = world.client.why(_name_of(name))
     if world.output in ("json", "yaml"):
