@@ -149,7 +149,8 @@ def _ranks_told(
     ranks = s.ranks
     if fresh:
         ranks = views(gang, sorted_by_run(gang, observed.pods, run_of(gang))[0])
-    done = s.done if gang.spec.restart == "Rank" or not fresh else set()
+    again = released and bool(gang.spec.adopts)  # its pods are made anew, in another order maybe
+    done = s.done if (gang.spec.restart == "Rank" or not fresh) and not again else set()
     counts = write.counts(gang, ranks, done)
     return msgspec.structs.replace(
         status, failures=failures, pods=counts, ready=_ready(gang, counts)

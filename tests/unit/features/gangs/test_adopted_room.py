@@ -2,13 +2,27 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from athanor.api.core import Pod
+from athanor.api.meta import ObjectMeta
 from athanor.api.registry import of
-from athanor.api.scheduling import Gang, Pool, Queue
+from athanor.api.scheduling import (
+    Admission,
+    Gang,
+    GangSpec,
+    GangStatus,
+    PodCounts,
+    PodSet,
+    Pool,
+    Queue,
+)
 from athanor.features.gangs.apply import adopter, controller
+from athanor.features.gangs.observe import Observed
+from athanor.features.gangs.plan import plan
 from athanor.features.scheduling.apply import controller as scheduling
+from athanor.runtime.plan import Replace
 from athanor.testing.lab import Lab, cluster
 from athanor.testing.nodes import Life
 from athanor.testing.virtual import run
@@ -105,3 +119,16 @@ def test_a_group_whose_last_pods_are_over_leaves_its_gang_until_they_are_deleted
             assert len(await lab.list(Gang)) == 1
 
     run(main)
+
+
+def test_who_succeeded_in_an_earlier_run_is_told_of_no_other_pod() -> None:
+    """A gang that is admitted again adopts the pods that are there then, in their order."""
+    counts = PodCounts(pod_set="s", succeeded=1, succeeded_ranks="0", over_ranks="1")
+    status = GangStatus(phase="Evicting", admission=Admission(queue="q", pool="p"), pods=[counts])
+    sets = [PodSet(name="s", count=2)]
+    spec = GangSpec(pod_sets=sets, adopts={"s": ["a", "b"]}, restart="Rank")
+    gang = Gang(metadata=ObjectMeta(name="g", namespace="default"), spec=spec, status=status)
+    done = plan(Observed(gang=gang), 1_800_000_000.0).actions[0]
+    assert isinstance(done, Replace)
+    told = msgspec.convert(done.status, GangStatus)
+    assert (told.phase, told.pods) == ("Pending", [])
