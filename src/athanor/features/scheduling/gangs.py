@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
+from zlib import crc32
 
 from msgspec import Struct
 
@@ -13,7 +14,7 @@ from athanor.api.core import PriorityClass
 from athanor.api.ends import is_node_bound
 from athanor.api.placement import unpack
 from athanor.api.scheduling import Gang, PodSet
-from athanor.features.scheduling import pods
+from athanor.features.scheduling import near, pods
 from athanor.features.scheduling.budgets import Meter
 from athanor.features.scheduling.core.rows import (
     NAN,
@@ -118,11 +119,30 @@ def read(gang: Gang, devices: Collection[str]) -> Read:
         needs = [
             pods.need(pod_set, devices, gang.metadata.namespace) for pod_set in gang.spec.pod_sets
         ]
-        return Read(
-            tuple(need._replace(where=_at_home(need.where)) for need in _mounting(gang, needs))
-        )
+        needs = list(_mounting(gang, _apart(gang, needs)))
+        return Read(tuple(need._replace(where=_at_home(need.where)) for need in needs))
     except RequestError as problem:
         return Read(problem=str(problem))
+
+
+def _apart(gang: Gang, needs: Sequence[PodNeed]) -> list[PodNeed]:
+    """The needs with what keeps one set from the nodes of another. Where neither has a single pod
+    those of the smaller one do not share a node either. Raises RequestError.
+    """
+    sets, found = gang.spec.pod_sets, list(needs)
+    for i, j, term in near.between([need.wishes for need in needs]):
+        if term.key != near.HOSTNAME:
+            raise RequestError(
+                f"pod set {sets[i].name}: affinity.podAntiAffinity: to keep pod set {sets[j].name} "
+                f"out of a domain of {term.key} is not supported, only out of {near.HOSTNAME}"
+            )
+        few, many = sorted((i, j), key=lambda k: sets[k].count)
+        whom = crc32(repr((term, found[i].wishes.labels, found[j].wishes.labels)).encode())
+        name = f"{pods.APART}{sets[few].name} ({whom:08x})"
+        for k, share in ((few, pods.APART_ROOM), (many, 1)):
+            request = tuple(sorted((*found[k].shape.request, (name, share))))
+            found[k] = found[k]._replace(shape=found[k].shape._replace(request=request))
+    return found
 
 
 def _mounting(gang: Gang, needs: Sequence[PodNeed]) -> Iterator[PodNeed]:

@@ -7,7 +7,7 @@ nodes that answer alike stay one class; what a gang's own pods ask of each other
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -274,6 +274,15 @@ def itself_apart(wishes: Wishes) -> bool:
     return any(
         term.key == HOSTNAME and _matches(term, wishes.namespace, own) for term in wishes.apart
     )
+
+
+def between(sets: Sequence[Wishes]) -> Iterator[tuple[int, int, Term]]:
+    """Which set keeps the pods of which other one away, and from where."""
+    for i, one in enumerate(sets):
+        for j, other in enumerate(sets):
+            for term in one.apart if i != j else ():
+                if _matches(term, other.namespace, dict(other.labels)):
+                    yield i, j, term
 
 
 def _guards(pod: Pod) -> list[Term]:

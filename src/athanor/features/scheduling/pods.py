@@ -27,6 +27,8 @@ SLOTS = {"1": 1, "2": 2, "3": 4, "4": 4, "7": 8}
 CACHED = ("data.athanor.dev/{}.{}", "fluid.io/s-{}-{}")
 """Labels, by namespace and claim, of nodes that hold a claim's data: ours, and Fluid's."""
 HOST_PORT = "hostport/"
+APART, APART_ROOM = "room apart from ", 10**6
+"""What two sets that keep apart take of a node: a pod of one all of it, of the other a bit."""
 """Resources of this name are ports of a node; every node has each of them once."""
 CLASSES = ("None", "TimeSliced", "Memory", "Hardware")
 """What keeps others from a share of a device, the weakest first."""

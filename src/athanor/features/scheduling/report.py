@@ -16,7 +16,7 @@ from athanor.features.scheduling.core.account import in_pool, lines_of
 from athanor.features.scheduling.core.snapshot import UNITS, UNSET, Decisions, Snapshot
 from athanor.features.scheduling.nodes import POOL
 from athanor.features.scheduling.observe import Observed
-from athanor.features.scheduling.pods import HOST_PORT
+from athanor.features.scheduling.pods import APART, HOST_PORT
 from athanor.features.scheduling.rates import MEMORY, PLAIN
 from athanor.features.scheduling.runtimes import Runtimes
 from athanor.kit import quantity
@@ -26,7 +26,7 @@ from athanor.runtime.plan import Patch
 QUEUES, POOLS = of(Queue), of(Pool)
 INF = float("inf")
 TOP = 10
-COUNTED = (HOST_PORT, "attachable-")
+COUNTED = (HOST_PORT, APART, "attachable-")
 """What only single nodes run short of."""
 SAVE_EVERY = 60.0
 """Seconds between two writes of past use that nothing else in a queue's status changed for."""

@@ -127,7 +127,8 @@ def device_ids(node: Node) -> tuple[str, ...]:
 
 
 class Counted(NamedTuple):
-    """What is only counted where somebody asks: host ports, attach limits, devices by their id.
+    """What is only counted where somebody asks: host ports, attach limits, devices by their id,
+    and who keeps apart from whom.
 
     `known` are all resources that anybody here has or asks for.
     """
@@ -135,6 +136,7 @@ class Counted(NamedTuple):
     ports: frozenset[str]
     limits: frozenset[str]
     ids: frozenset[str]
+    apart: frozenset[str]
     known: frozenset[str]
 
 
@@ -145,6 +147,7 @@ def counted(shapes: Iterable[ShapeRow], offered: Iterable[str]) -> Counted:
         frozenset(name for name in asked if name.startswith(pods.HOST_PORT)),
         frozenset(name for name in asked if name.startswith("attachable-")),
         frozenset(m[1:] for shape in shapes for m in shape.models if m.startswith("/")),
+        frozenset(name for name in asked if name.startswith(pods.APART)),
         frozenset({"cpu", "memory", "pods", *asked, *offered}),
     )
 
@@ -156,6 +159,7 @@ def machine(row: NodeRow, ids: Sequence[str], what: Counted) -> NodeRow:
     nobody here knows is left out.
     """
     more = dict.fromkeys(sorted(what.ports), 1)
+    more |= dict.fromkeys(sorted(what.apart), pods.APART_ROOM)
     more |= {name: UNLIMITED for name in sorted(what.limits) if name not in row.capacity}
     return row._replace(
         capacity={**more, **row.capacity},

@@ -221,23 +221,46 @@ def test_labels_tell_pods_apart_where_a_selector_of_the_group_does() -> None:
     assert len(found(indexed({"topologySpreadConstraints": [wrong]}))) == 1
 
 
-def test_workers_keep_apart_although_their_head_comes_first() -> None:
+def test_workers_keep_apart_from_each_other_and_from_their_head() -> None:
     """All have the same anti-affinity against workers, and the head is none."""
 
     async def main() -> None:
-        async with cluster([controller(), adopter(), scheduling()], nodes=2) as lab:
+        async with cluster([controller(), adopter(), scheduling()], nodes=3) as lab:
             await tree(lab)
             term = {"labelSelector": {"matchLabels": {"role": "worker"}},
                     "topologyKey": "kubernetes.io/hostname"}  # fmt: skip
             apart = {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
             box = {"name": "main", "image": "host", "resources": {"requests": {"cpu": "1"}}}
-            for name, role in (("a", "head"), ("b", "worker"), ("c", "worker")):
+
+            async def made(name: str, role: str) -> None:
                 meta = {"name": name, "namespace": "default",
-                        "labels": {"ray.io/cluster": "c", "role": role}}  # fmt: skip
+                        "labels": {"ray.io/cluster": name[0], "role": role}}  # fmt: skip
                 spec = {"schedulerName": "athanor", "containers": [box],
                         "affinity": {"podAntiAffinity": apart}}  # fmt: skip
                 await lab.create({"metadata": meta, "spec": spec}, Pod)
-            assert {await placed(lab, "b"), await placed(lab, "c")} == {"node-0", "node-1"}
+
+            for name, role in (("a0", "head"), ("a1", "worker"), ("a2", "worker")):
+                await made(name, role)
+            found = {await placed(lab, f"a{i}") for i in range(3)}
+            assert found == {"node-0", "node-1", "node-2"}
+
+    run(main)
+
+
+def test_pods_that_keep_others_out_of_a_rack_are_refused() -> None:
+    async def main() -> None:
+        async with cluster([controller(), adopter(), scheduling()], nodes=2) as lab:
+            await tree(lab)
+            term = {"labelSelector": {"matchLabels": {"role": "worker"}}, "topologyKey": "rack"}
+            apart = {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
+            box = {"name": "main", "image": "host", "resources": {"requests": {"cpu": "1"}}}
+            for name, more in (("head", {"affinity": {"podAntiAffinity": apart}}), ("worker", {})):
+                meta = {"name": name, "namespace": "default",
+                        "labels": {"ray.io/cluster": "c", "role": name}}  # fmt: skip
+                spec = {"schedulerName": "athanor", "containers": [box], **more}
+                await lab.create({"metadata": meta, "spec": spec}, Pod)
+            told = await lab.until(Pod, "head", lambda p: bool(p.status.conditions), within=60)
+            assert "out of a domain of rack is not supported" in told.status.conditions[0].message
 
     run(main)
 

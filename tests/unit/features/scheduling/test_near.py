@@ -99,6 +99,34 @@ def test_beside_and_apart_from_running_pods() -> None:
     assert code == "NodesExcluded" and "4 excluded by pod (anti-)affinity" in said
 
 
+def heads_and_workers(world: World, heads: int, workers: int, guard: JSON) -> list[str]:
+    """Where they go, heads first, each half a node; `guard` is what the heads ask."""
+
+    def one(name: str, count: int, spec: JSON) -> JSON:
+        box = {"name": "main", "resources": {"requests": {"cpu": "2"}}}
+        template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [box], **spec}}
+        return {"name": name, "count": count, "template": template}
+
+    sets = [one("head", heads, guard), one("web", workers, {})]
+    spec = {"podSets": sets, "queue": "q"}
+    world.put(Gang, "g", "default", spec=spec, status={"phase": "Pending"})
+    return world.decide()
+
+
+def test_sets_of_one_gang_keep_apart() -> None:
+    guard = affinity("podAntiAffinity", WEB, "kubernetes.io/hostname")
+    found = heads_and_workers(World(), 1, 6, guard)
+    assert len(found) == 7 and len(set(found)) == 4, "the head has a node of its own"
+    assert sorted(found.count(f"n{i}") for i in range(4)) == [1, 2, 2, 2]
+    code, said = heads_and_workers(World(), 1, 7, guard)
+    assert code == "NeverFits" and "each pod set fits alone, but not all 8 pods" in said
+    assert len(set(heads_and_workers(World(), 2, 2, guard))) >= 3
+    away = affinity("podAntiAffinity", WEB, "zone")
+    code, said = heads_and_workers(World(), 1, 1, away)
+    assert code == "InvalidRequest"
+    assert "to keep pod set web out of a domain of zone is not supported" in said
+
+
 def test_what_pods_ask_of_their_own_gang_becomes_topology() -> None:
     world = World()
     assert set(world.gang(8, affinity("podAffinity", MINE, "zone"))) == {"n0", "n1"}
