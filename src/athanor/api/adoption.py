@@ -1,18 +1,35 @@
 """Pods of others that a gang has adopted: ranks, until they end or go.
 
 A rank of a gang's own pods comes back under its name, into its place. One of others does not: its
-maker may make another pod, or none, and that is adopted anew. What ended or went holds nothing.
+maker may make another pod, under the same name even, or none, and that is adopted anew. So a pod
+is known by its uid. What ended or went holds nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import zip_longest
+from typing import NamedTuple
 
+from athanor.api.meta import Object
 from athanor.api.ranks import unpack_ranks
 from athanor.api.scheduling import Gang
 
 Rank = tuple[str, int]
 """A pod set's name and a rank in it."""
+
+
+class Adopted(NamedTuple):
+    """A pod of others by its rank; `uid` "" in gangs that were made before uids were kept."""
+
+    rank: Rank
+    name: str
+    uid: str
+    is_over: bool
+
+    def is_that(self, pod: Object) -> bool:
+        """Whether a pod of its name is the one that was adopted."""
+        return pod.metadata.uid == self.uid if self.uid else not self.is_over
 
 
 def over(gang: Gang) -> set[Rank]:
@@ -27,10 +44,10 @@ def over(gang: Gang) -> set[Rank]:
     }
 
 
-def adopted(gang: Gang) -> Iterator[str]:
-    """The names of the adopted pods that hold their places, or wait for them."""
+def adopted(gang: Gang) -> Iterator[Adopted]:
+    """All pods that the gang has adopted, those that are over too."""
     past = over(gang)
     for pod_set, names in gang.spec.adopts.items():
-        for rank, name in enumerate(names):
-            if (pod_set, rank) not in past:
-                yield name
+        uids = gang.spec.adopted_uids.get(pod_set, [])[: len(names)]
+        for rank, (name, uid) in enumerate(zip_longest(names, uids, fillvalue="")):
+            yield Adopted((pod_set, rank), name, uid, (pod_set, rank) in past)

@@ -66,6 +66,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "within": "Level in one domain of which all pods of the gang must run.",
         "resize": "What it does when it may grow or has to shrink while it runs.",
         "adopts": "Pods of others that are bound, by set, in the order of ranks; none is made.",
+        "adoptedUids": "Their uids, in the same order: another pod of such a name is not meant.",
         "service": "Whether ranks find each other by name, through a headless Service.",
         "replace": "Whether ranks that lose their node get another one at once.",
     },

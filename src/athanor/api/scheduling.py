@@ -111,7 +111,8 @@ class GangSpec(Base, frozen=True, kw_only=True):
     and go (Live). With `replace`, ranks that lose their node get another one, beside those that
     run on (or all start again, see `restart`); otherwise such a gang goes back in line. All pods
     share one domain of the level `within`; pod sets may need smaller ones inside it. `adopts` names
-    pods that exist already, a set's in the order of its ranks: they are bound, none is made.
+    pods that exist already, a set's in the order of its ranks: they are bound, none is made; others
+    that come under their names have other `adoptedUids`.
     `service`: ranks find each other as `{pod}.{gang}`, by a headless Service; work whose pods never
     talk to each other spares the cluster its endpoints. A gang of which `maxStartSeconds` after its
     admission not all ranks have started gives its places back (Kueue's `waitForPodsReady`).
@@ -138,6 +139,7 @@ class GangSpec(Base, frozen=True, kw_only=True):
     resize: Literal["Never", "Restart", "Live"] = "Never"
     replace: bool = False
     adopts: dict[str, list[str]] = field(default_factory=dict)
+    adopted_uids: dict[str, list[str]] = field(default_factory=dict)
     service: bool = True
 
 

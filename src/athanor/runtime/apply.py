@@ -186,7 +186,10 @@ def _bind(action: Bind) -> calls.Call[JSON]:
     path = action.resource.path(action.namespace, action.name, "binding")
     body = {
         "apiVersion": "v1", "kind": "Binding", "target": {"kind": "Node", "name": action.node},
-        "metadata": {"name": action.name, "namespace": action.namespace},
+        "metadata": {
+            "name": action.name, "namespace": action.namespace,
+            **({"uid": action.uid} if action.uid else {}),
+        },
     }  # fmt: skip
     return calls.raw("POST", path, body=body)
 

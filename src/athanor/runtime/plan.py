@@ -86,12 +86,14 @@ class Evict(Struct, frozen=True, kw_only=True):
 
 
 class Bind(Struct, frozen=True, kw_only=True):
-    """Give a pod its node, once; that it has one already, or is gone, is no error."""
+    """Give a pod its node, once; that it has one already, is gone, or is another one of its name
+    (by `uid`), is no error."""
 
     resource: Resource
     name: str
     namespace: str
     node: str
+    uid: str = ""
 
 
 class Record(Struct, frozen=True, kw_only=True):

@@ -435,6 +435,23 @@ SCENARIOS = {
         ),
         delete(POD, {"gracePeriodSeconds": 0}),
     ],
+    "binding another pod of that name": [
+        MADE,
+        post(
+            POD + "/binding",
+            {"metadata": {"name": "a", "uid": "x"}, "target": {"name": "n-{ns}"}},
+            code=409,
+            message='Operation cannot be fulfilled on pods "a": StorageError: invalid object, '
+            "Code: 4, Key: /registry/pods/{ns}/a, ResourceVersion: 0, AdditionalErrorMsg: "
+            "Precondition failed: UID in precondition: x, UID in object meta: {uid}",
+        ),
+        post(
+            POD + "/binding",
+            {"metadata": {"name": "a", "uid": "{uid}"}, "target": {"name": "n-{ns}"}},
+            code=201,
+        ),
+        delete(POD, {"gracePeriodSeconds": 0}),
+    ],
     "eviction": [  # of a pod that no node takes meanwhile: then it is gone at once
         post(PODS, _pod(nodeSelector={"a-label": "of-no-node"})),
         post(

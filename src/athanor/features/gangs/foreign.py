@@ -7,7 +7,7 @@ group has started makes a Gang of its own. Pods whose maker says nothing start a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -30,6 +30,7 @@ QUIET = 2.0
 """Seconds without a newcomer after which a group of unknown size is complete."""
 GANGS = of(Gang)
 LONGEST = 50
+ADOPTION = "adopts", "adoptedUids"
 
 
 class Grouper(NamedTuple):
@@ -131,38 +132,27 @@ def _order(pod: Pod) -> tuple[int, str, str]:
 
 def plan(seen: Observed, now: float) -> Plan:
     """A Gang for those that no Gang has adopted yet; the end of Gangs whose pods are gone."""
-    present = {pod.metadata.name for pod in seen.pods}
-    past = {pod.metadata.name for pod in seen.pods if not is_alive(pod)}
-    actions: list[Action] = []
+    pods = {pod.metadata.name: pod for pod in seen.pods}
+    adopting = [(gang, mine) for gang in seen.gangs if (mine := _pods_of(gang, pods))]
+    actions: list[Action] = [_delete(g) for g in seen.gangs if not _pods_of(g, pods)]
     moments: list[float] = []
-    taken: set[str] = set()
-    open_: Gang | None = None
+    open_ = next((gang for gang, _ in adopting if _is_open(gang)), None)
+    taken = [pod for gang, mine in adopting if gang is not open_ for pod in mine]
 
     def tell(pods: Sequence[Pod], why: str) -> None:
         said, pause = told(pods, why, now)
         actions.extend(said)
         moments.extend([pause] if pause is not None else [])
 
-    for gang in seen.gangs:
-        names = set(adoption.adopted(gang))
-        if not (names & present or _ended(gang) & past):
-            actions.append(_delete(gang))
-        elif gang.status.admission is None and gang.status.phase == "Pending":
-            open_ = gang
-            if gang.status.reasons:
-                mine = [pod for pod in seen.pods if pod.metadata.name in names]
-                tell(mine, gang.status.reasons[0].message)
-        else:
-            taken |= names
-    free = [
-        pod for pod in seen.pods
-        if pod.metadata.name not in taken and not pod.spec.node_name
-        and pod.status.phase in ("", "Pending") and pod.metadata.deletion_timestamp is None
-    ]  # fmt: skip
-    wait = _incomplete(free, now) if free and not taken else 0.0
+    for gang, mine in adopting:
+        if _is_open(gang) and gang.status.reasons:
+            tell(mine, gang.status.reasons[0].message)
+    free = _free(seen.pods, {pod.metadata.uid for pod in taken})
+    size = _size(free) - _done(seen)
+    wait = 0.0 if not free or any(map(is_alive, taken)) else _incomplete(free, size, now)
     if wait > 0 and open_ is None:
-        size, coming = _size(free), _coming(free, now)
-        if size and not coming:  # else all would be told anew for each that comes
+        coming = _coming(free, now)
+        if size > 0 and not coming:  # else all would be told anew for each that comes
             here = f"{len(free)} of the {size} pods of their group are there: they start together"
             tell(free, here)
         moments.append(coming or wait)
@@ -175,31 +165,55 @@ def plan(seen: Observed, now: float) -> Plan:
     return Plan(tuple(actions), min(moments, default=None))
 
 
-def _ended(gang: Gang) -> set[str]:
-    """The names of its ranks that are over: their pods may still be there."""
-    names = {name for mine in gang.spec.adopts.values() for name in mine}
-    return names - set(adoption.adopted(gang))
+def _pods_of(gang: Gang, pods: Mapping[str, Pod]) -> list[Pod]:
+    """The pods that the gang has adopted and that are there, by their names."""
+    return [
+        pod for one in adoption.adopted(gang)
+        if (pod := pods.get(one.name)) is not None and one.is_that(pod)
+    ]  # fmt: skip
+
+
+def _is_open(gang: Gang) -> bool:
+    """Whether others may join it."""
+    return gang.status.admission is None and gang.status.phase == "Pending"
+
+
+def _free(pods: Iterable[Pod], taken: Collection[str]) -> list[Pod]:
+    """Those that wait for a node and are none of these, by uid."""
+    return [
+        pod for pod in pods
+        if pod.metadata.uid not in taken and not pod.spec.node_name
+        and pod.status.phase in ("", "Pending") and pod.metadata.deletion_timestamp is None
+    ]  # fmt: skip
+
+
+def _done(seen: Observed) -> int:
+    """How many of the group have succeeded: nobody comes in their place."""
+    told = sum(counts.succeeded for gang in seen.gangs for counts in gang.status.pods)
+    return max(told, sum(pod.status.phase == "Succeeded" for pod in seen.pods))
 
 
 def _joined(gang: Gang, wanted: JSON) -> Iterator[Patch]:
     """The waiting Gang with the pods that there are now."""
-    if to_manifest(gang.spec).get("adopts") == wanted["spec"]["adopts"]:
+    if all(to_manifest(gang.spec).get(name) == wanted["spec"][name] for name in ADOPTION):
         return
-    body = {name: wanted["spec"][name] for name in ("podSets", "adopts")}
-    gone = {name: None for name in gang.spec.adopts if name not in body["adopts"]}
+    said = wanted["spec"]
+    gone = {name: None for name in gang.spec.adopts if name not in said["adopts"]}
     yield Patch(
         resource=GANGS, name=gang.metadata.name, namespace=gang.metadata.namespace,
-        body={"spec": {**body, "adopts": {**body["adopts"], **gone}}},
+        body={"spec": {
+            "podSets": said["podSets"], **{name: {**said[name], **gone} for name in ADOPTION}
+        }},
         resource_version=gang.metadata.resource_version,
     )  # fmt: skip
 
 
-def _incomplete(free: Sequence[Pod], now: float) -> float:
-    """Seconds to wait for others of the group; 0 when it is complete."""
+def _incomplete(free: Sequence[Pod], size: int, now: float) -> float:
+    """Seconds to wait for others of the group, of so many if anybody says it; 0: it is complete."""
     if grouper_of(free[0]) is None:
         return 0.0
-    if said := _size(free):
-        return 0.0 if len(free) >= said else 60.0
+    if _size(free):
+        return 0.0 if len(free) >= size else 60.0
     return _coming(free, now)
 
 
@@ -211,7 +225,7 @@ def _coming(free: Sequence[Pod], now: float) -> float:
 
 def _size(pods: Sequence[Pod]) -> int:
     """How many pods the group is said to have; 0 when nobody says it."""
-    one = grouper_of(pods[0])
+    one = grouper_of(pods[0]) if pods else None
     said = [pod.metadata.annotations.get(one.size, "") for pod in pods] if one else []
     return max((int(text) for text in said if text.isdecimal()), default=0)
 
@@ -243,6 +257,9 @@ def _gang(group: str, pods: Sequence[Pod], *, second: bool) -> JSON:
         "spec": {
             "podSets": sets,
             "adopts": {f"sort-{d}": [p.metadata.name for p in same] for d, same in found.items()},
+            "adoptedUids": {
+                f"sort-{d}": [p.metadata.uid for p in same] for d, same in found.items()
+            },
             "queue": first.metadata.labels.get(labels.QUEUE, ""),
             "priorityClassName": first.spec.priority_class_name,
             "restart": "Rank",

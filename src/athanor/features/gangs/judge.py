@@ -210,9 +210,11 @@ def _failed(s: Situation) -> bool:
 
 def _all_succeeded(s: Situation) -> bool:
     """A rank that has to go, and is none of the gang's any more, may still save its work. Pods of
-    others that are gone are their makers' business."""
+    others that went by themselves are their makers' business."""
     states = {view.state for view in s.ranks}
-    return "succeeded" in states and states <= {"succeeded", "gone"} and not s.alive
+    if s.gang.status.phase != "Evicting":
+        states.discard("gone")
+    return states == {"succeeded"} and not s.alive
 
 
 def _known(

@@ -88,13 +88,10 @@ def observe(world: World, key: Key) -> Observed | None:
 
 
 def _adopted(gang: Gang, world: World) -> Iterator[Pod]:
-    """The pods of others that are its ranks. Another one of the name of a rank that is over is
-    none of them: it is adopted anew.
-    """
-    here = set(adoption.adopted(gang))
-    for name in (name for names in gang.spec.adopts.values() for name in names):
-        pod = world.cache(Pod).get(Key(gang.metadata.namespace, name))
-        if pod is not None and (name in here or not is_alive(pod)):
+    """The pods of others that are its ranks, as far as they are there."""
+    for one in adoption.adopted(gang):
+        pod = world.cache(Pod).get(Key(gang.metadata.namespace, one.name))
+        if pod is not None and one.is_that(pod):
             yield pod
 
 
@@ -191,10 +188,10 @@ def _in_line(gang: Gang) -> bool:
 
 
 def adopted_by(gang: Object) -> Iterable[str]:
-    """Index: the pods of others that are ranks of a gang."""
+    """Index: the pods of others that a gang has adopted."""
     if not isinstance(gang, Gang):
         return ()
-    return [f"{gang.metadata.namespace}/{name}" for name in adoption.adopted(gang)]
+    return [f"{gang.metadata.namespace}/{one.name}" for one in adoption.adopted(gang)]
 
 
 def gangs_on(change: Changed[Node], world: World) -> Iterable[Key]:

@@ -167,7 +167,10 @@ def _bound(gang: Gang, s: Situation) -> Iterator[Action]:
         pod = view.pod
         if pod is not None and not pod.spec.node_name and _standing(pod):
             name, namespace = pod.metadata.name, pod.metadata.namespace
-            yield Bind(resource=PODS, name=name, namespace=namespace, node=view.place.node)
+            yield Bind(
+                resource=PODS, name=name, namespace=namespace, uid=pod.metadata.uid,
+                node=view.place.node,
+            )  # fmt: skip
             yield Record(
                 about=head(PODS, namespace, name, pod.metadata.uid), reason="Scheduled",
                 message=f"Successfully assigned {namespace}/{name} to {view.place.node}",

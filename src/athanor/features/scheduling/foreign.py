@@ -114,8 +114,9 @@ class Foreign:
 
 
 def adopted(gang: Gang) -> tuple[Key, ...]:
-    """The pods of others that are ranks of a gang."""
-    return tuple(Key(gang.metadata.namespace, name) for name in adoption.adopted(gang))
+    """The pods of others that are ranks of a gang and not over."""
+    space = gang.metadata.namespace
+    return tuple(Key(space, one.name) for one in adoption.adopted(gang) if not one.is_over)
 
 
 def uses(cache: Cache[Pod], all_gangs: Iterable[Gang]) -> dict[str, dict[str, int]]:

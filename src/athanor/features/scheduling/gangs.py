@@ -373,7 +373,8 @@ def meter(gang: Gang, needs: Sequence[PodNeed], rates: Mapping[str, float]) -> M
     each = {
         s.name: hourly(need.shape, rates) for s, need in zip(gang.spec.pod_sets, needs, strict=True)
     }
-    over = Counter(pod_set for pod_set, _ in adoption.over(gang))
+    is_over = gang.status.phase in FINISHED  # all ranks are: each held its place until then
+    over = Counter(pod_set for pod_set, _ in adoption.over(gang) if not is_over)
     rate = sum((p.count - over[p.pod_set]) * each.get(p.pod_set, 0.0) for p in admission.placements)
     ended = gang.status.finished_at if gang.status.phase in FINISHED else None
     started = parse_rfc3339(admission.admitted_at)

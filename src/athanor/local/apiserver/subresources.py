@@ -58,7 +58,17 @@ async def bind(core: Core, call: Call) -> Outcome:
     if causes:
         raise errors.invalid("Binding", "", name, causes)
 
+    asked = (binding.get("metadata") or {}).get("uid")
+
     def bound(pod: JSON) -> JSON:
+        if asked and asked != (uid := pod["metadata"]["uid"]):
+            where = f"/registry/pods/{call.target.namespace}/{name}"
+            raise errors.conflict(
+                call.resource, name,
+                f"StorageError: invalid object, Code: 4, Key: {where}, ResourceVersion: 0, "
+                "AdditionalErrorMsg: "
+                f"Precondition failed: UID in precondition: {asked}, UID in object meta: {uid}",
+            )  # fmt: skip
         if why := _unbindable(pod):
             raise ApiError(
                 "Conflict",

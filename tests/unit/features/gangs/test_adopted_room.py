@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from athanor.api.core import Pod
-from athanor.api.meta import ObjectMeta
+from athanor.api.meta import JSON, ObjectMeta
 from athanor.api.registry import of
 from athanor.api.scheduling import (
     Admission,
@@ -22,6 +22,7 @@ from athanor.features.gangs.apply import adopter, controller
 from athanor.features.gangs.observe import Observed
 from athanor.features.gangs.plan import plan
 from athanor.features.scheduling.apply import controller as scheduling
+from athanor.kit.times import rfc3339
 from athanor.runtime.plan import Replace
 from athanor.testing.lab import Lab, cluster
 from athanor.testing.nodes import Life
@@ -132,3 +133,116 @@ def test_who_succeeded_in_an_earlier_run_is_told_of_no_other_pod() -> None:
     assert isinstance(done, Replace)
     told = msgspec.convert(done.status, GangStatus)
     assert (told.phase, told.pods) == ("Pending", [])
+
+
+async def evict(lab: Lab, name: str) -> None:
+    order = {"deadline": rfc3339(lab.clock.now() + 60), "reason": "Preempted", "message": "test"}
+    told = {"status": {"phase": "Evicting", "admission": {"evict": order}}}
+    await lab.patch(Gang, name, told, subresource="status")
+
+
+def test_a_group_that_is_made_anew_while_it_is_evicted_starts_again_later() -> None:
+    """A StatefulSet's controller is faster than who waits for its pods to be gone."""
+
+    async def main() -> None:
+        async with cluster(PARTS, nodes=1) as lab:
+            await filled(lab, "s-0", "s-1")
+            made = 0
+
+            async def maker() -> None:
+                nonlocal made
+                while True:
+                    have = {pod.metadata.name for pod in await lab.list(Pod)}
+                    for name in sorted({"s-0", "s-1"} - have):
+                        await pod(lab, name, labels={RAY: "r"})
+                        made += 1
+                    await asyncio.sleep(0.005)
+
+            making = asyncio.ensure_future(maker())
+            await evict(lab, (await lab.list(Gang))[0].metadata.name)
+            await asyncio.sleep(30)
+            making.cancel()
+            assert made == 2
+            for name in ("s-0", "s-1"):
+                assert await placed(lab, name) == "node-0"
+
+    run(main)
+
+
+def test_a_successor_of_the_same_name_that_needs_more_waits_for_it() -> None:
+    async def main() -> None:
+        async with cluster(PARTS, nodes=1) as lab:
+            await filled(lab, "s-0", "s-1")
+            await remove(lab, "s-1")
+            await pod(lab, "s-1", "7", labels={RAY: "r"})
+            await asyncio.sleep(20)
+            assert not (await lab.get(Pod, "s-1")).spec.node_name
+            await remove(lab, "s-0")
+            assert await placed(lab, "s-1") == "node-0"
+
+    run(main)
+
+
+def test_the_fate_of_a_successor_is_its_own() -> None:
+    seen: list[str] = []
+
+    def script(pod: Pod) -> Life:
+        if pod.metadata.name == "s-1" and pod.metadata.uid not in seen:
+            seen.append(pod.metadata.uid)
+        second = pod.metadata.name == "s-1" and seen.index(pod.metadata.uid) == 1
+        return Life(runs=5.0, exit_code=3) if second else Life(runs=60.0)
+
+    async def main() -> None:
+        async with cluster(PARTS, nodes=1, script=script) as lab:
+            await filled(lab, "s-0", "s-1")
+            first = (await lab.list(Gang))[0].metadata.name
+            await remove(lab, "s-1")
+            await asyncio.sleep(5)
+            await pod(lab, "s-1", labels={RAY: "r"})
+            await asyncio.sleep(100)
+            fates = {
+                gang.metadata.name == first: gang.status.phase for gang in await lab.list(Gang)
+            }
+            assert fates == {True: "Succeeded", False: "Failed"}
+
+    run(main)
+
+
+def test_who_had_to_make_room_has_not_succeeded() -> None:
+    def script(pod: Pod) -> Life:
+        return Life(runs=5.0) if pod.metadata.name == "a-0" else Life()
+
+    async def main() -> None:
+        async with cluster(PARTS, nodes=1, script=script) as lab:
+            await tree(lab)
+            for i in range(2):
+                await pod(lab, f"a-{i}", labels={JOB: "a"})
+            await lab.until(Pod, "a-0", lambda p: p.status.phase == "Succeeded", within=60)
+            await asyncio.sleep(5)
+            name = (await lab.list(Gang))[0].metadata.name
+            await lab.patch(Gang, name, {"metadata": {"finalizers": ["example.com/look"]}})
+            await evict(lab, name)
+            await asyncio.sleep(10)
+            found = await lab.get(Gang, name)
+            assert (found.status.phase, found.status.evictions) == ("Pending", 1)
+
+    run(main)
+
+
+def test_a_retry_in_a_group_of_known_size_waits_for_nobody_who_is_done() -> None:
+    def script(pod: Pod) -> Life:
+        lives = {"a-0": Life(runs=5.0), "a-1": Life(runs=20.0, exit_code=1)}
+        return lives.get(pod.metadata.name, Life())
+
+    async def main() -> None:
+        async with cluster(PARTS, nodes=1, script=script) as lab:
+            await tree(lab)
+            meta: JSON = {"labels": {JOB: "a"}, "annotations": {"athanor.dev/group-size": "2"}}
+            for i in range(2):
+                await pod(lab, f"a-{i}", **meta)
+            await lab.until(Pod, "a-1", lambda p: p.status.phase == "Failed", within=100)
+            await asyncio.sleep(10)
+            await pod(lab, "a-1-again", **meta)
+            assert await placed(lab, "a-1-again") == "node-0"
+
+    run(main)
