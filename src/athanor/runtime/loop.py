@@ -86,17 +86,21 @@ class Loop:
         self._again: dict[Key, float] = {}  # when the last plan asked for the next look
 
     def changed(self, watch: Watch[Any], change: Changed[Any]) -> None:
-        """A watched object changed: the keys it concerns get in line."""
+        """A watched object changed: the keys it concerns get in line.
+
+        Most changes bring nothing new to wait for; the loop sleeps through those.
+        """
         settle = max(self.controller.settle, watch.settle)
         for key in watch.keys(change, self._world):
             if settle:
                 now = self._clock.monotonic()
                 self._heard[key] = now
-                self.queue.add_at(key, now + settle)
+                new = self.queue.add_at(key, now + settle)
             else:
                 self._urgent.add(key)
-                self.queue.add(key)
-        self._news.set()
+                new = self.queue.add(key)
+            if new:
+                self._news.set()
 
     async def run(self) -> None:
         """Work until cancelled."""

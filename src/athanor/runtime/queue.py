@@ -31,22 +31,29 @@ class WorkQueue(Generic[K]):
         """How many keys are in line (neither at work nor for later)."""
         return len(self._line)
 
-    def add(self, key: K) -> None:
-        """Put a key in line; one that is at work comes back when it is done."""
-        if key in self._dirty:
-            return
-        self._dirty.add(key)
-        if key not in self._at_work:
-            self._line.append(key)
+    def add(self, key: K) -> bool:
+        """Put a key in line; one that is at work comes back when it is done.
 
-    def add_at(self, key: K, when: float) -> None:
-        """Put a key in line at a time; of several times the earliest counts."""
+        Whether there is something to take that was not there before.
+        """
+        if key in self._dirty:
+            return False
+        self._dirty.add(key)
+        if key in self._at_work:
+            return False
+        self._line.append(key)
+        return True
+
+    def add_at(self, key: K, when: float) -> bool:
+        """Put a key in line at a time; of several times the earliest counts. Whether this one is.
+        """
         known = self._due.get(key)
         if known is not None and known <= when:
-            return
+            return False
         self._due[key] = when
         self._counter += 1
         heapq.heappush(self._later, (when, self._counter, key))
+        return True
 
     def retry(self, key: K, now: float, at_least: float = 0.0) -> float:
         """Put a key in line after a delay that doubles with each retry; returns the delay."""
