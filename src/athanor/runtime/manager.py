@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from athanor.api.meta import Object
@@ -36,8 +37,9 @@ class Manager:
         self.loops = [
             Loop(controller, client, self._caches, clock, reader) for controller in controllers
         ]
+        self._listeners = {view: _listeners(self.loops, view) for view in self._caches.views()}
         self._informers = [
-            Informer(client, view, self._caches.cache(view), self._notifier(view), dice)
+            Informer(client, view, self._caches.cache(view), partial(self._notify, view), dice)
             for view in self._caches.views()
         ]
 
@@ -64,14 +66,9 @@ class Manager:
         for loop in self.loops:
             tasks.create_task(loop.run())
 
-    def _notifier(self, view: type[Object]) -> Callable[[Changed[Any]], None]:
-        return lambda change: self._notify(view, change)
-
     def _notify(self, view: type[Object], change: Changed[Any]) -> None:
-        for loop in self.loops:
-            for watch in loop.controller.watches:
-                if watch.view is view:
-                    loop.changed(watch, change)
+        for tell in self._listeners[view]:
+            tell(change)
 
     def metrics(self) -> str:
         """What the loops counted, in Prometheus' text format."""
@@ -88,6 +85,16 @@ class Manager:
             f"athanor_watch_troubles_total {restarts}",
         ]
         return "\n".join(lines) + "\n"
+
+
+def _listeners(loops: Sequence[Loop], view: type[Object]) -> list[Callable[[Changed[Any]], None]]:
+    """Who is told of changes of a kind, once for each watch of it."""
+    return [
+        partial(loop.changed, watch)
+        for loop in loops
+        for watch in loop.controller.watches
+        if watch.view is view
+    ]
 
 
 _METRICS: tuple[tuple[str, str, str, Callable[[Loop], float]], ...] = (
