@@ -33,6 +33,8 @@ SILENCE = 90.0
 """Seconds after which a watch of which nothing is heard is taken for dead, and begun anew where it
 stood. Bookmarks come every minute, both from kube-apiserver and from our own server.
 """
+ACCURACY = 1.0
+"""Seconds of them that may be missing."""
 
 
 class Keeper(Protocol[T]):
@@ -134,9 +136,12 @@ class Following(Generic[T]):
 
     async def _read(self, chunks: AsyncIterator[bytes], patience: asyncio.Timeout) -> Said:
         frames, now = Frames(), asyncio.get_running_loop().time
+        next_time = 0.0
         try:
             async for chunk in chunks:
-                patience.reschedule(now() + SILENCE)
+                if now() >= next_time:  # to set a timer costs as much as to read an object
+                    next_time = now() + ACCURACY
+                    patience.reschedule(now() + SILENCE)
                 for frame in frames.feed(chunk):
                     said = self._take(frame)
                     if said.input in ("failed", "expired"):
