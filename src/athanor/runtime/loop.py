@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from athanor.api.meta import JSON, Object
+from athanor.api.meta import Object
 from athanor.api.registry import Resource
 from athanor.client.protocol import Client
 from athanor.kit.clock import Clock
@@ -198,14 +198,14 @@ class Reader:
     ) -> None:
         self._caches = caches
         self._notify = notify
-        self._views = set(caches.views())
+        self._decode = {view: msgspec.json.Decoder(view).decode for view in caches.views()}
 
-    def wrote(self, resource: Resource, answer: JSON) -> None:
+    def wrote(self, resource: Resource, answer: bytes) -> None:
         """Take over what the server answered to a write."""
         view = self._kept(resource)
         if view is None:
             return
-        change = self._caches.cache(view).wrote(msgspec.convert(answer, view))
+        change = self._caches.cache(view).wrote(self._decode[view](answer))
         if change is not None:
             self._notify(view, change)
 
@@ -223,4 +223,4 @@ class Reader:
             self._notify(view, change)
 
     def _kept(self, resource: Resource) -> type[Object] | None:
-        return resource.view if resource.view in self._views else None
+        return resource.view if resource.view in self._decode else None
