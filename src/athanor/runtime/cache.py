@@ -89,6 +89,7 @@ class Cache(Generic[O]):
         self._objects: dict[Key, O] = {}
         self._indexes = dict(indexes or {})
         self._found: dict[str, dict[str, dict[Key, None]]] = {name: {} for name in self._indexes}
+        self._lookups = [(index, self._found[name]) for name, index in self._indexes.items()]
         self._news: list[ReferenceType[News]] = []
         self._seen = 0
         self.synced = False
@@ -186,19 +187,19 @@ class Cache(Generic[O]):
             self._objects.pop(key, None)
         else:
             self._objects[key] = value
-            for name, index in self._indexes.items():
-                for found in index(value):
-                    self._found[name].setdefault(found, {})[key] = None
+            for index, found in self._lookups:
+                for said in index(value):
+                    found.setdefault(said, {})[key] = None
         return Changed(held, value)
 
     def _forget(self, key: Key, held: O) -> None:
-        for name, index in self._indexes.items():
-            for found in index(held):
-                keys = self._found[name].get(found)
+        for index, found in self._lookups:
+            for said in index(held):
+                keys = found.get(said)
                 if keys is not None:
                     keys.pop(key, None)
                     if not keys:
-                        del self._found[name][found]
+                        del found[said]
 
 
 def _version(value: Object) -> int:
