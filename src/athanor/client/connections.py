@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from string import punctuation
 from typing import cast
 from urllib.parse import quote, urlencode, urlsplit
@@ -27,12 +28,17 @@ _CLOSED = "the server closed the connection"
 
 
 class Connections:
-    """At most `limit` at a time; who comes later waits."""
+    """At most `limit` at a time; who comes later waits.
+
+    One timer, at the first answer that would be late, does for all: most come long before, and a
+    timer for each costs a tenth of what a request does.
+    """
 
     def __init__(
-        self, target: Target, settings: Callable[[], ssl.SSLContext | None], limit: int
-    ) -> None:
-        """`settings` are asked for TLS at the first connection."""
+        self, target: Target, settings: Callable[[], ssl.SSLContext | None], limit: int,
+        timeout: float,
+    ) -> None:  # fmt: skip
+        """`settings` are asked for TLS at the first connection; `timeout` is in seconds."""
         self._target = target
         self._address = urlsplit(target.server)
         self._settings = settings
@@ -40,33 +46,49 @@ class Connections:
         self._idle: deque[_Connection] = deque()
         self._open: set[_Connection] = set()
         self._tidying: asyncio.TimerHandle | None = None
+        self._timeout = timeout
+        self._next_late = inf
+        self._timer: asyncio.TimerHandle | None = None
 
     async def ask(self, request: Request) -> Response:
-        """The whole answer. Raises OSError when there is none."""
+        """The whole answer. Raises OSError when there is none, TimeoutError when none in time."""
         data = self._written(request)
-        async with self._room:
+        ends = asyncio.get_running_loop().time() + self._timeout
+        async with asyncio.timeout_at(ends if self._room.locked() else None):
+            await self._room.acquire()
+        try:
             if self._idle:
                 known = self._idle.pop()
                 try:
-                    return await self._over(known, request.method, data)
+                    return await self._over(known, request.method, data, ends)
                 except ConnectionError:
                     # perhaps the server closed the idle connection before it saw this request
                     if known.begun or request.method not in _REPEATED:
                         raise
-            return await self._over(await self._connect(), request.method, data)
+            async with asyncio.timeout_at(ends):
+                made = await self._connect()
+            return await self._over(made, request.method, data, ends)
+        finally:
+            self._room.release()
 
     async def close(self) -> None:
         """Close what is open; who waits for an answer there gets ConnectionError."""
-        if self._tidying is not None:
-            self._tidying.cancel()
-            self._tidying = None
+        for timer in (self._tidying, self._timer):
+            if timer is not None:
+                timer.cancel()
+        self._tidying = self._timer = None
+        self._next_late = inf
         self._idle.clear()
         for one in list(self._open):
             one.abort()
         await asyncio.sleep(0)
 
-    async def _over(self, connection: _Connection, method: str, data: bytes) -> Response:
-        answer = await connection.ask(method, data)
+    async def _over(
+        self, connection: _Connection, method: str, data: bytes, ends: float
+    ) -> Response:
+        if ends < self._next_late:
+            self._look_at(ends)
+        answer = await connection.ask(method, data, ends)
         if connection.keeps:
             loop = asyncio.get_running_loop()
             connection.since = loop.time()
@@ -76,6 +98,20 @@ class Connections:
         else:
             connection.close()
         return answer
+
+    def _late(self) -> None:
+        """End the wait for answers that are late, and look again when the next one would be."""
+        self._next_late = inf
+        now = asyncio.get_running_loop().time()
+        due = [ends for one in self._open if (ends := one.late(now)) is not None]
+        if due:
+            self._look_at(min(due))
+
+    def _look_at(self, ends: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._next_late = ends
+        self._timer = asyncio.get_running_loop().call_at(ends, self._late)
 
     def _tidy(self) -> None:
         """Close those that were not needed lately."""
@@ -132,10 +168,14 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._reading: Reading | None = None
         self._answer: asyncio.Future[Response] | None = None
+        self._ends = 0.0
 
-    async def ask(self, method: str, data: bytes) -> Response:
-        """The whole answer. Raises OSError; whoever does not wait for it ends the connection."""
+    async def ask(self, method: str, data: bytes, ends: float) -> Response:
+        """The whole answer, which is late at `ends` (`late`). Raises OSError; whoever does not wait
+        for it ends the connection.
+        """
         self.begun = self.keeps = False
+        self._ends = ends
         if self._transport is None:
             raise ConnectionResetError(_CLOSED)
         reading = self._reading = Reading(method)
@@ -152,6 +192,15 @@ class _Connection(asyncio.Protocol):
         transport = self._transport
         self.keeps = reading.keeps and transport is not None and not transport.is_closing()
         return answer
+
+    def late(self, now: float) -> float | None:
+        """When the answer that is waited for will be late, if one is; a late one is given up."""
+        if self._answer is None or self._answer.done():
+            return None
+        if now < self._ends:
+            return self._ends
+        self._answer.set_exception(TimeoutError())
+        return None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop."""

@@ -30,7 +30,7 @@ class Http:
         self._target = target
         self._connections = connections
         self._timeout = timeout
-        self._plain = Connections(target, lambda: self._tls, connections)
+        self._plain = Connections(target, lambda: self._tls, connections, timeout)
         self._session: aiohttp.ClientSession | None = None
 
     @cached_property
@@ -40,8 +40,7 @@ class Http:
     async def send(self, request: Request) -> Response:
         """The whole answer; failures are Responses too. Raises ApiError(ServiceUnavailable)."""
         try:
-            async with asyncio.timeout(self._timeout):
-                return await self._plain.ask(request)
+            return await self._plain.ask(request)
         except OSError as error:  # a timeout is one too
             raise unreachable(self._target, error) from error
 

@@ -45,7 +45,7 @@ class WorkQueue(Generic[K]):
         return True
 
     def add_at(self, key: K, when: float) -> bool:
-        """Put a key in line at a time; of several times the earliest counts. Whether this one is."""
+        """Put a key in line at a time; of several the earliest counts. Whether this one is."""
         known = self._due.get(key)
         if known is not None and known <= when:
             return False

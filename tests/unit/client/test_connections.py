@@ -195,6 +195,29 @@ def test_no_answer_in_time() -> None:
     asyncio.run(main())
 
 
+def test_who_waits_for_room_or_comes_after_others_is_late_as_well() -> None:
+    numbers: list[int] = []
+
+    async def play(number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while "/never" not in await _heads(reader):
+            numbers.append(number)
+            writer.write(OK)
+        await reader.read()
+
+    async def main() -> None:
+        async with _server(play) as server:
+            http = Http(Target(server=server), connections=1, timeout=0.5)
+            await http.send(_ask())
+            late = [http.send(_ask(path="/never")), http.send(_ask(path="/never"))]
+            for problem in await asyncio.gather(*late, return_exceptions=True):
+                assert isinstance(problem, ApiError) and "no answer in time" in problem.message
+            await http.send(_ask())
+            await http.close()
+
+    asyncio.run(main())
+    assert numbers[0] == 1 and numbers[1] > 1
+
+
 @pytest.mark.parametrize(
     ("said", "why"),
     [
