@@ -77,7 +77,8 @@ async def apply(
         if len(group) == 1:
             await _one(client, group[0], recorder, answers, doubts)
         else:
-            await _together(_one(client, one, recorder, answers, doubts) for one in group)
+            work = (_one(client, one, recorder, answers, doubts) for one in group)
+            await _together(work, len(group))
 
 
 async def settle(client: Client, answers: Answers, doubts: set[Place]) -> None:
@@ -85,7 +86,8 @@ async def settle(client: Client, answers: Answers, doubts: set[Place]) -> None:
 
     Who plans without would guess: room that was given away would be given away again.
     """
-    await _together(_ask(client, answers, doubts, place) for place in list(doubts))
+    places = list(doubts)
+    await _together((_ask(client, answers, doubts, place) for place in places), len(places))
 
 
 async def _ask(client: Client, answers: Answers, doubts: set[Place], place: Place) -> None:
@@ -114,7 +116,7 @@ def _sort(action: Action) -> tuple[type[Action], str]:
     return type(action), resource.name if resource is not None and resource.group else ""
 
 
-async def _together(work: Iterable[Awaitable[None]]) -> None:
+async def _together(work: Iterable[Awaitable[None]], count: int) -> None:
     """Do all of it, so many at a time, then raise what went wrong first in its order.
 
     A task for each would cost a tenth of what a request does.
@@ -129,7 +131,7 @@ async def _together(work: Iterable[Awaitable[None]]) -> None:
             except Exception as problem:
                 wrong[number] = problem
 
-    await asyncio.gather(*(worker() for _ in range(TOGETHER)))
+    await asyncio.gather(*(worker() for _ in range(min(count, TOGETHER))))
     if wrong:
         raise wrong[min(wrong)]
 
