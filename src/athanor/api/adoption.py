@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from typing import NamedTuple
 
-from athanor.api.meta import Object
+from athanor.api.core import Pod
 from athanor.api.ranks import unpack_ranks
 from athanor.api.scheduling import Gang
 
@@ -27,9 +27,11 @@ class Adopted(NamedTuple):
     uid: str
     is_over: bool
 
-    def is_that(self, pod: Object) -> bool:
+    def is_that(self, pod: Pod) -> bool:
         """Whether a pod of its name is the one that was adopted."""
-        return pod.metadata.uid == self.uid if self.uid else not self.is_over
+        if self.uid:
+            return pod.metadata.uid == self.uid
+        return not self.is_over or pod.status.phase in ("Succeeded", "Failed")
 
 
 def over(gang: Gang) -> set[Rank]:

@@ -52,8 +52,10 @@ class Connections:
 
     async def ask(self, request: Request) -> Response:
         """The whole answer. Raises OSError when there is none, TimeoutError when none in time."""
-        data = self._written(request)
-        ends = asyncio.get_running_loop().time() + self._timeout
+        data, now = self._written(request), asyncio.get_running_loop().time()
+        ends = now + self._timeout
+        if self._next_late < now:  # its loop has ended before
+            self._timer, self._next_late = None, inf
         async with asyncio.timeout_at(ends if self._room.locked() else None):
             await self._room.acquire()
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -216,6 +217,17 @@ def test_who_waits_for_room_or_comes_after_others_is_late_as_well() -> None:
 
     asyncio.run(main())
     assert numbers[0] == 1 and numbers[1] > 1
+
+
+def test_answers_are_late_on_another_loop_as_well() -> None:
+    async def main() -> None:
+        with pytest.raises(ApiError, match="no answer in time"):
+            await http.send(_ask())
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        http = Http(Target(server=f"http://127.0.0.1:{silent.getsockname()[1]}"), timeout=0.1)
+        asyncio.run(main())
+        asyncio.run(main())
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,9 @@ SCHEDULER = "athanor"
 GROUP, GANGS_OF = "group", "gangs-of"
 QUIET = 2.0
 """Seconds without a newcomer after which a group of unknown size is complete."""
+SUCCESSORS = 30.0
+"""Seconds without another that pods of a group that has been at work wait for all of its size: some
+may have ended for good."""
 GANGS = of(Gang)
 LONGEST = 50
 ADOPTION = "adopts", "adoptedUids"
@@ -133,8 +136,9 @@ def _order(pod: Pod) -> tuple[int, str, str]:
 def plan(seen: Observed, now: float) -> Plan:
     """A Gang for those that no Gang has adopted yet; the end of Gangs whose pods are gone."""
     pods = {pod.metadata.name: pod for pod in seen.pods}
-    adopting = [(gang, mine) for gang in seen.gangs if (mine := _pods_of(gang, pods))]
-    actions: list[Action] = [_delete(g) for g in seen.gangs if not _pods_of(g, pods)]
+    found = [(gang, _pods_of(gang, pods)) for gang in seen.gangs]
+    actions: list[Action] = [_delete(gang) for gang, mine in found if not mine]
+    adopting = [(gang, mine) for gang, mine in found if mine]
     moments: list[float] = []
     open_ = next((gang for gang, _ in adopting if _is_open(gang)), None)
     taken = [pod for gang, mine in adopting if gang is not open_ for pod in mine]
@@ -149,7 +153,9 @@ def plan(seen: Observed, now: float) -> Plan:
             tell(mine, gang.status.reasons[0].message)
     free = _free(seen.pods, {pod.metadata.uid for pod in taken})
     size = _size(free) - _done(seen)
-    wait = 0.0 if not free or any(map(is_alive, taken)) else _incomplete(free, size, now)
+    wait = 0.0 if not free or any(map(_stays, taken)) else _incomplete(free, size, now)
+    if wait > 0 and taken:
+        wait = min(wait, _coming(free, now, SUCCESSORS))
     if wait > 0 and open_ is None:
         coming = _coming(free, now)
         if size > 0 and not coming:  # else all would be told anew for each that comes
@@ -217,10 +223,14 @@ def _incomplete(free: Sequence[Pod], size: int, now: float) -> float:
     return _coming(free, now)
 
 
-def _coming(free: Sequence[Pod], now: float) -> float:
+def _stays(pod: Pod) -> bool:
+    return is_alive(pod) and pod.metadata.deletion_timestamp is None
+
+
+def _coming(free: Sequence[Pod], now: float, quiet: float = QUIET) -> float:
     """Seconds until nobody has joined the group for a moment."""
     born = [parse_rfc3339(p.metadata.creation_timestamp or rfc3339(now)) for p in free]
-    return max(max(born) + QUIET - now, 0.0)
+    return max(max(born) + quiet - now, 0.0)
 
 
 def _size(pods: Sequence[Pod]) -> int:

@@ -191,7 +191,8 @@ def adopted_by(gang: Object) -> Iterable[str]:
     """Index: the pods of others that a gang has adopted."""
     if not isinstance(gang, Gang):
         return ()
-    return [f"{gang.metadata.namespace}/{one.name}" for one in adoption.adopted(gang)]
+    space = gang.metadata.namespace
+    return [f"{space}/{name}" for names in gang.spec.adopts.values() for name in names]
 
 
 def gangs_on(change: Changed[Node], world: World) -> Iterable[Key]:

@@ -11,12 +11,15 @@ from athanor.api.core import Container, Pod, ResourceRequirements
 from athanor.api.meta import JSON
 from athanor.api.scheduling import Gang
 from athanor.features.scheduling import gangs, nodes, pods
+from athanor.features.scheduling.core.snapshot import HOST_PORT
 from athanor.kit.quantity import QuantityError
 from athanor.runtime.cache import Cache, Key, key_of
 
 ENDED = ("Succeeded", "Failed")
 Use = tuple[str, dict[str, int]]
 """Node, and what is used there."""
+Adopted = tuple[Key, str]
+"""A pod by its name and uid."""
 
 
 class Foreign:
@@ -30,11 +33,11 @@ class Foreign:
         self._of_gang: dict[str, set[Key]] = {}
         self._gang_of: dict[Key, str] = {}
         self._held: set[str] = set()
-        self._adopted: Counter[Key] = Counter()
-        self._adopts: dict[str, tuple[Key, ...]] = {}
+        self._adopted: Counter[Adopted] = Counter()
+        self._adopts: dict[str, tuple[Adopted, ...]] = {}
 
     def update(self, cache: Cache[Pod], changed: Iterable[Key], held: Mapping[str, bool],
-               adopts: Mapping[str, tuple[Key, ...]]) -> bool:  # fmt: skip
+               adopts: Mapping[str, tuple[Adopted, ...]]) -> bool:  # fmt: skip
         """Pods that changed, gangs that hold something now or not any more, and whom they adopted.
 
         Returns whether any node's use is another now.
@@ -49,9 +52,12 @@ class Foreign:
                 continue
             (self._held.add if holds else self._held.discard)(name)
             keys.update(dict.fromkeys(self._of_gang.get(name, ())))
-            keys.update(dict.fromkeys((*before, *mine)))
+            keys.update((key, None) for key, _ in (*before, *mine))
             self._adopted.subtract(before)
             self._adopted.update(mine)
+            for one in before:
+                if not self._adopted[one]:
+                    del self._adopted[one]
             if mine:
                 self._adopts[name] = mine
         touched = set()
@@ -69,7 +75,7 @@ class Foreign:
         after: Use | None = None
         if (
             pod is not None and pod.spec.node_name and pod.status.phase not in ENDED
-            and gang not in self._held and not self._adopted[key]
+            and gang not in self._held and not self._is_adopted(key, pod)
         ):  # fmt: skip
             after = pod.spec.node_name, self._scaled(use_of(pod))
         if before == after:
@@ -82,6 +88,10 @@ class Foreign:
         else:
             self._used[key] = after
         return {use[0] for use in (before, after) if use is not None}
+
+    def _is_adopted(self, key: Key, pod: Pod) -> bool:
+        """Whether a gang that holds something has it among its ranks; by name in older gangs."""
+        return bool(self._adopted[key, pod.metadata.uid] or self._adopted[key, ""])
 
     def _file(self, key: Key, gang: str) -> None:
         """Remember whose pod it is."""
@@ -113,10 +123,11 @@ class Foreign:
             self.total.pop(node, None)
 
 
-def adopted(gang: Gang) -> tuple[Key, ...]:
+def adopted(gang: Gang) -> tuple[Adopted, ...]:
     """The pods of others that are ranks of a gang and not over."""
     space = gang.metadata.namespace
-    return tuple(Key(space, one.name) for one in adoption.adopted(gang) if not one.is_over)
+    mine = (one for one in adoption.adopted(gang) if not one.is_over)
+    return tuple((Key(space, one.name), one.uid) for one in mine)
 
 
 def uses(cache: Cache[Pod], all_gangs: Iterable[Gang]) -> dict[str, dict[str, int]]:
@@ -143,7 +154,7 @@ def use_of(pod: Pod) -> dict[str, int]:
         for port in container.ports:
             number = port.host_port or (port.container_port if pod.spec.host_network else 0)
             if number:
-                found[f"{pods.HOST_PORT}{port.protocol or 'TCP'}/{number}"] = 1
+                found[f"{HOST_PORT}{port.protocol or 'TCP'}/{number}"] = 1
     return found
 
 

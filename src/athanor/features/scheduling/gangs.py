@@ -24,7 +24,7 @@ from athanor.features.scheduling.core.rows import (
     RunningRow,
     ShapeRow,
 )
-from athanor.features.scheduling.core.snapshot import UNSET, GangState, Resize
+from athanor.features.scheduling.core.snapshot import APART, UNSET, GangState, Resize
 from athanor.features.scheduling.core.why import NAMES, Code
 from athanor.features.scheduling.near import Topology
 from athanor.features.scheduling.nodes import POOL, NodeClass
@@ -136,9 +136,9 @@ def _apart(gang: Gang, needs: Sequence[PodNeed]) -> list[PodNeed]:
                 f"pod set {sets[i].name}: affinity.podAntiAffinity: to keep pod set {sets[j].name} "
                 f"out of a domain of {term.key} is not supported, only out of {near.HOSTNAME}"
             )
-        few, many = sorted((i, j), key=lambda k: sets[k].count)
+        few, many = sorted((i, j), key=lambda k: (sets[k].count, k))
         whom = crc32(repr((term, found[i].wishes.labels, found[j].wishes.labels)).encode())
-        name = f"{pods.APART}{sets[few].name} ({whom:08x})"
+        name = f"{APART}{sets[i].name} and {sets[j].name} ({whom:08x})"
         for k, share in ((few, pods.APART_ROOM), (many, 1)):
             request = tuple(sorted((*found[k].shape.request, (name, share))))
             found[k] = found[k]._replace(shape=found[k].shape._replace(request=request))

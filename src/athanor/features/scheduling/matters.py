@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from athanor.api import adoption, labels
+from athanor.api import labels
 from athanor.api.core import ConfigMap, Node, Pod
 from athanor.api.scheduling import Gang
 from athanor.features.scheduling import gangs
@@ -91,5 +91,5 @@ def _stand(gang: Gang) -> tuple[object, ...]:
         gang.metadata.uid, gang.metadata.generation, gang.metadata.deletion_timestamp is None,
         gangs.holds(gang), gangs.waits(gang), gang.status.admission, gangs.steady(gang),
         [(f.pod_set, f.rank, f.node) for f in gang.status.failures if f.platform],
-        adoption.over(gang),
+        [(c.succeeded_ranks, c.over_ranks) for c in gang.status.pods if gang.spec.adopts],
     )  # fmt: skip

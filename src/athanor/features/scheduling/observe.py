@@ -249,7 +249,7 @@ class _Kept:
         if anew:
             names |= {gangs.key_of(gang): key_of(gang) for gang in cache}
         holds: dict[str, bool] = {}
-        adopts: dict[str, tuple[Key, ...]] = {}
+        adopts: dict[str, tuple[foreign.Adopted, ...]] = {}
         if names:
             self.gangs, self.refused = dict(self.gangs), dict(self.refused)
             self.meters = dict(self.meters)

@@ -11,7 +11,7 @@ from athanor.api.meta import JSON
 from athanor.api.scheduling import Gpu, PodSet
 from athanor.features.scheduling import near, nodes
 from athanor.features.scheduling.core.rows import ShapeRow
-from athanor.features.scheduling.core.snapshot import UNSET, Cause, Shapes
+from athanor.features.scheduling.core.snapshot import HOST_PORT, UNSET, Cause, Shapes
 from athanor.features.scheduling.near import Wishes
 from athanor.features.scheduling.nodes import NodeClass
 from athanor.kit import quantity
@@ -26,8 +26,7 @@ SLOTS = {"1": 1, "2": 2, "3": 4, "4": 4, "7": 8}
 """Memory slices (of eight) that a MIG profile takes, by its number of compute slices."""
 CACHED = ("data.athanor.dev/{}.{}", "fluid.io/s-{}-{}")
 """Labels, by namespace and claim, of nodes that hold a claim's data: ours, and Fluid's."""
-HOST_PORT = "hostport/"
-APART, APART_ROOM = "room apart from ", 10**6
+APART_ROOM = 10**6
 """What two sets that keep apart take of a node: a pod of one all of it, of the other a bit."""
 """Resources of this name are ports of a node; every node has each of them once."""
 CLASSES = ("None", "TimeSliced", "Memory", "Hardware")

@@ -13,10 +13,9 @@ from athanor.features.scheduling import budgets
 from athanor.features.scheduling.allowance import Allowance
 from athanor.features.scheduling.budgets import Spent
 from athanor.features.scheduling.core.account import in_pool, lines_of
-from athanor.features.scheduling.core.snapshot import UNITS, UNSET, Decisions, Snapshot
+from athanor.features.scheduling.core.snapshot import COUNTED, UNITS, UNSET, Decisions, Snapshot
 from athanor.features.scheduling.nodes import POOL
 from athanor.features.scheduling.observe import Observed
-from athanor.features.scheduling.pods import APART, HOST_PORT
 from athanor.features.scheduling.rates import MEMORY, PLAIN
 from athanor.features.scheduling.runtimes import Runtimes
 from athanor.kit import quantity
@@ -26,7 +25,6 @@ from athanor.runtime.plan import Patch
 QUEUES, POOLS = of(Queue), of(Pool)
 INF = float("inf")
 TOP = 10
-COUNTED = (HOST_PORT, APART, "attachable-")
 """What only single nodes run short of."""
 SAVE_EVERY = 60.0
 """Seconds between two writes of past use that nothing else in a queue's status changed for."""
@@ -115,7 +113,7 @@ def past_of(s: Snapshot, decisions: Decisions, q: int) -> dict[tuple[str, str], 
         (pool, resource): amount
         for pool, amounts in zip(s.pools.names, decisions.decayed[q].tolist(), strict=True)
         for resource, amount in zip(s.resources, amounts, strict=True)
-        if amount
+        if amount and not resource.startswith(COUNTED)
     }
 
 

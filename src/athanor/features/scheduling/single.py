@@ -18,7 +18,7 @@ from athanor.api.meta import Condition, set_condition, to_manifest
 from athanor.api.registry import of
 from athanor.api.scheduling import Gang, PodSet
 from athanor.features.scheduling import gangs, nodes, pods
-from athanor.features.scheduling.core.snapshot import Cause
+from athanor.features.scheduling.core.snapshot import HOST_PORT, Cause
 from athanor.features.scheduling.foreign import uses
 from athanor.features.scheduling.matters import (
     KEY,
@@ -219,7 +219,7 @@ def _against(
         yield _WORDS[cause]
         return
     for resource, amount in asked.items():
-        if amount > free.get(resource, 1 if resource.startswith(pods.HOST_PORT) else 0):
+        if amount > free.get(resource, 1 if resource.startswith(HOST_PORT) else 0):
             yield "Too many pods" if resource == "pods" else f"Insufficient {resource}"
 
 

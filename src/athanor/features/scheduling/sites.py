@@ -13,6 +13,7 @@ from athanor.api.core import Node, PersistentVolume, PersistentVolumeClaim, Stor
 from athanor.api.meta import JSON
 from athanor.features.scheduling import near, nodes, pods
 from athanor.features.scheduling.core.rows import DeviceRow, NodeRow, ShapeRow
+from athanor.features.scheduling.core.snapshot import APART, ATTACHED, HOST_PORT
 from athanor.features.scheduling.gangs import Sited
 from athanor.features.scheduling.given import Given
 from athanor.features.scheduling.pods import PodNeed
@@ -144,10 +145,10 @@ def counted(shapes: Iterable[ShapeRow], offered: Iterable[str]) -> Counted:
     """What pods of these shapes ask to be counted; `offered` are the resources of nodes."""
     asked = {name for shape in shapes for name, _ in shape.request}
     return Counted(
-        frozenset(name for name in asked if name.startswith(pods.HOST_PORT)),
-        frozenset(name for name in asked if name.startswith("attachable-")),
+        frozenset(name for name in asked if name.startswith(HOST_PORT)),
+        frozenset(name for name in asked if name.startswith(ATTACHED)),
         frozenset(m[1:] for shape in shapes for m in shape.models if m.startswith("/")),
-        frozenset(name for name in asked if name.startswith(pods.APART)),
+        frozenset(name for name in asked if name.startswith(APART)),
         frozenset({"cpu", "memory", "pods", *asked, *offered}),
     )
 

@@ -18,12 +18,13 @@ from athanor.api.scheduling import (
     Pool,
     Queue,
 )
+from athanor.features.gangs import foreign
 from athanor.features.gangs.apply import adopter, controller
 from athanor.features.gangs.observe import Observed
 from athanor.features.gangs.plan import plan
 from athanor.features.scheduling.apply import controller as scheduling
 from athanor.kit.times import rfc3339
-from athanor.runtime.plan import Replace
+from athanor.runtime.plan import Create, Replace
 from athanor.testing.lab import Lab, cluster
 from athanor.testing.nodes import Life
 from athanor.testing.virtual import run
@@ -246,3 +247,46 @@ def test_a_retry_in_a_group_of_known_size_waits_for_nobody_who_is_done() -> None
             assert await placed(lab, "a-1-again") == "node-0"
 
     run(main)
+
+
+SIZED: JSON = {"labels": {JOB: "a"}, "annotations": {"athanor.dev/group-size": "4"}}
+
+
+def sized(name: str, born: float, phase: str = "Pending", **meta: object) -> Pod:
+    when = {"creationTimestamp": rfc3339(born), "uid": f"uid-{name}", "namespace": "default"}
+    spec = {"nodeName": "" if phase == "Pending" else "n"}
+    told = {"metadata": {"name": name, **SIZED, **when, **meta}, "spec": spec}
+    return msgspec.convert({**told, "status": {"phase": phase}}, Pod)
+
+
+def at_work(pods: list[Pod], over: str = "", *, uids: bool = True) -> Gang:
+    names = {"s": [pod.metadata.name for pod in pods]}
+    known = {"s": [pod.metadata.uid for pod in pods]} if uids else {}
+    counts = PodCounts(pod_set="s", over_ranks=over)
+    status = GangStatus(phase="Running", admission=Admission(queue="q", pool="p"), pods=[counts])
+    spec = GangSpec(adopts=names, adopted_uids=known, restart="Rank")
+    return Gang(metadata=ObjectMeta(name="g", namespace="default"), spec=spec, status=status)
+
+
+def test_successors_of_a_group_of_known_size_wait_for_each_other_but_not_for_ever() -> None:
+    now = 1_800_000_000.0
+    ends = {"deletionTimestamp": rfc3339(now)}
+    going = [sized(f"a-{i}", now - 99, "Running", **ends) for i in range(4)]
+    first = sized("b-0", now)
+    seen = foreign.Observed("job-a", (*going, first), (at_work(going),))
+    made = foreign.plan(seen, now + 5)
+    assert not any(isinstance(one, Create) for one in made.actions), "others may come yet"
+    late = foreign.plan(seen, now + 31)
+    assert [type(one) for one in late.actions] == [Create]
+    others = [sized(f"b-{i}", now + 1) for i in range(1, 4)]
+    whole = foreign.Observed("job-a", (*going, first, *others), (at_work(going),))
+    made = foreign.plan(whole, now + 2)
+    assert isinstance(made.actions[0], Create)
+    assert len(next(iter(made.actions[0].manifest["spec"]["adopts"].values()))) == 4
+
+
+def test_gangs_of_before_uids_were_kept_stay_while_there_are_pods_of_theirs() -> None:
+    now = 1_800_000_000.0
+    failed = [sized("a-0", now, "Failed"), sized("a-1", now, "Failed")]
+    old = at_work(failed, "0-1", uids=False)
+    assert foreign.plan(foreign.Observed("job-a", tuple(failed), (old,)), now).actions == ()

@@ -99,15 +99,17 @@ def test_beside_and_apart_from_running_pods() -> None:
     assert code == "NodesExcluded" and "4 excluded by pod (anti-)affinity" in said
 
 
-def heads_and_workers(world: World, heads: int, workers: int, guard: JSON) -> list[str]:
-    """Where they go, heads first, each half a node; `guard` is what the heads ask."""
+def heads_and_workers(
+    world: World, heads: int, workers: int, guard: JSON, back: JSON | None = None
+) -> list[str]:
+    """Where they go, heads first, each half a node; `guard` is what heads ask, `back` workers."""
 
     def one(name: str, count: int, spec: JSON) -> JSON:
         box = {"name": "main", "resources": {"requests": {"cpu": "2"}}}
         template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [box], **spec}}
         return {"name": name, "count": count, "template": template}
 
-    sets = [one("head", heads, guard), one("web", workers, {})]
+    sets = [one("head", heads, guard), one("web", workers, back or {})]
     spec = {"podSets": sets, "queue": "q"}
     world.put(Gang, "g", "default", spec=spec, status={"phase": "Pending"})
     return world.decide()
@@ -121,6 +123,8 @@ def test_sets_of_one_gang_keep_apart() -> None:
     code, said = heads_and_workers(World(), 1, 7, guard)
     assert code == "NeverFits" and "each pod set fits alone, but not all 8 pods" in said
     assert len(set(heads_and_workers(World(), 2, 2, guard))) >= 3
+    both = affinity("podAntiAffinity", {"matchLabels": {"app": "head"}}, "kubernetes.io/hostname")
+    assert len(set(heads_and_workers(World(), 2, 2, guard, both))) == 3, "one set shares a node"
     away = affinity("podAntiAffinity", WEB, "zone")
     code, said = heads_and_workers(World(), 1, 1, away)
     assert code == "InvalidRequest"

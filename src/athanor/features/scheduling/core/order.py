@@ -18,7 +18,7 @@ import math
 import numpy as np
 
 from athanor.features.scheduling.core.quota import Tree
-from athanor.features.scheduling.core.snapshot import Policy, Snapshot
+from athanor.features.scheduling.core.snapshot import COUNTED, Policy, Snapshot
 from athanor.features.scheduling.core.table import Floats, Ints
 
 LN2 = math.log(2.0)
@@ -37,6 +37,7 @@ class Shares:
         self.penalty = policy.entry_penalty
         whole = tree.capacity.astype(np.float64)
         self.inverse = np.where(whole > 0, 1.0 / np.maximum(whole, 1.0), 0.0)
+        self.inverse[..., [name.startswith(COUNTED) for name in snapshot.resources]] = 0.0
         self.known: dict[int, tuple[int, float]] = {}
 
     def share(self, queue: int) -> float:

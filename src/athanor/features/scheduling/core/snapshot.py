@@ -66,6 +66,11 @@ UNITS = "athanor.dev/units"
 """The derived resource of the rate table, in thousandths of a unit."""
 
 
+HOST_PORT, ATTACHED, APART = "hostport/", "attachable-", "room to keep apart "
+COUNTED = HOST_PORT, ATTACHED, APART
+"""How resources are called that single nodes run short of: no queue has a share of them."""
+
+
 class GangState(IntEnum):
     """Where a gang stands, as the scheduler sees it."""
 
