@@ -20,9 +20,8 @@ Rank = tuple[str, int]
 
 
 class Adopted(NamedTuple):
-    """A pod of others by its rank; `uid` "" in gangs that were made before uids were kept."""
+    """A pod of others; `uid` "" in gangs that were made before uids were kept."""
 
-    rank: Rank
     name: str
     uid: str
     is_over: bool
@@ -47,9 +46,9 @@ def over(gang: Gang) -> set[Rank]:
 
 
 def adopted(gang: Gang) -> Iterator[Adopted]:
-    """All pods that the gang has adopted, those that are over too."""
+    """All pods that the gang has adopted, by set in the order of ranks; those that are over too."""
     past = over(gang)
     for pod_set, names in gang.spec.adopts.items():
         uids = gang.spec.adopted_uids.get(pod_set, [])[: len(names)]
         for rank, (name, uid) in enumerate(zip_longest(names, uids, fillvalue="")):
-            yield Adopted((pod_set, rank), name, uid, (pod_set, rank) in past)
+            yield Adopted(name, uid, (pod_set, rank) in past)

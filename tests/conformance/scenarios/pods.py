@@ -451,7 +451,7 @@ SCENARIOS = {
             code=201,
         ),
         delete(POD, {"gracePeriodSeconds": 0}),
-    ],
+    ],  # fmt: skip
     "eviction": [  # of a pod that no node takes meanwhile: then it is gone at once
         post(PODS, _pod(nodeSelector={"a-label": "of-no-node"})),
         post(
