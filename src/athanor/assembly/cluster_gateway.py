@@ -90,7 +90,7 @@ async def serve(target: Target, seat: Seat) -> None:
         secret=secret, archive=seat.data / "archive", bundles=seat.data / "bundles",
         scratch=seat.data / "folder", front=known.knows,
     )  # fmt: skip
-    async with working(target, clock, place) as parts:
+    async with working(lambda: target, clock, place) as parts:
         parts.proxy.url = seat.url
         server = HttpServer(parts.answer)
         host, _, port = seat.listen.rpartition(":")

@@ -19,8 +19,9 @@ from athanor.assembly import gateway
 from athanor.assembly.layout import DataDir
 from athanor.assembly.models import LazyModel
 from athanor.assembly.visibility import door
+from athanor.client import identity
 from athanor.client.http import Http
-from athanor.client.kubeconfig import load
+from athanor.client.kubeconfig import reader
 from athanor.client.protocol import Client
 from athanor.features.crons import apply as crons
 from athanor.features.gangs import apply as gangs
@@ -102,8 +103,10 @@ async def _control(
 async def lead(data: DataDir) -> None:
     """Work whenever we hold the lease, until SIGTERM or SIGINT."""
     clock = SystemClock()
-    transport = Http(load([data.kubeconfig("controllers")]).target())
+    who = reader([data.kubeconfig("controllers")])
+    transport = Http(who())
     client = Client(transport)
+    renewing = asyncio.ensure_future(identity.keep(who, transport))
     # the watchman keeps one such process at a time: a successor need not wait for the lease's end
     me = f"{socket.gethostname()}-{tag(data.root)}"
     elector = Elector(client, *LEASE, me, clock)
@@ -115,6 +118,7 @@ async def lead(data: DataDir) -> None:
     except asyncio.CancelledError:
         await elector.release()
     finally:
+        renewing.cancel()
         await transport.close()
 
 

@@ -22,8 +22,9 @@ from athanor.api.gateway import ROOT
 from athanor.api.workspaces import Workspace
 from athanor.assembly.aggregated import FRONT, GATEWAY, HOME, announce
 from athanor.assembly.layout import DataDir
+from athanor.client import identity
 from athanor.client.http import Http
-from athanor.client.kubeconfig import load
+from athanor.client.kubeconfig import reader
 from athanor.client.portforward import PortForward
 from athanor.client.protocol import Client
 from athanor.client.target import Target
@@ -66,8 +67,9 @@ class Parts(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def working(target: Target, clock: Clock, place: Place) -> AsyncIterator[Parts]:
-    """Everything but the port, until left."""
+async def working(who: Callable[[], Target], clock: Clock, place: Place) -> AsyncIterator[Parts]:
+    """Everything but the port, until left. `who` it is, is asked again and again."""
+    target = who()
     transport = Http(target)
     client, cache = Client(transport), Cache[Workspace]()
     with scratch(place.scratch) as folder:
@@ -87,7 +89,8 @@ async def working(target: Target, clock: Clock, place: Place) -> AsyncIterator[P
         informer = Informer(client, Workspace, cache, lambda change: None, random.random)
         unused = Unused(client, bundles, clock)
         jobs = (
-            informer.run(), _roads(proxy, up), activities.run(up), archive.run(), unused.run()
+            informer.run(), _roads(proxy, up), activities.run(up), archive.run(), unused.run(),
+            identity.keep(who, transport, forward),
         )  # fmt: skip
         tasks = [asyncio.ensure_future(job) for job in jobs]
         try:
@@ -123,7 +126,7 @@ async def serving(data: DataDir, clock: Clock) -> AsyncIterator[Gateway]:
         secret=_secret(data), archive=data.archive, bundles=data.bundles,
         scratch=data.run / "gateway.folder", front=_is_front,
     )  # fmt: skip
-    async with working(load([data.kubeconfig("gateway")]).target(), clock, place) as parts:
+    async with working(reader([data.kubeconfig("gateway")]), clock, place) as parts:
         server, shown = HttpServer(parts.answer), Shown(data.pki, clock)
         port = await _listen(server, data, shown)
         parts.proxy.url = f"https://127.0.0.1:{port}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from athanor.api.processes import TAINT
 from athanor.assembly import processes, supervisor
 from athanor.assembly.start import Trouble, check_devices
-from athanor.client import kubeconfig
 from athanor.client.target import Target
 from athanor.local.agent import main as agents
 from athanor.local.agent.node import Joined, Settings
@@ -36,14 +35,12 @@ class Wishes(NamedTuple):
     host_paths: Sequence[str] = ()
 
 
-def join(wishes: Wishes, files: Sequence[str], context: str | None) -> tuple[Settings, Target]:
-    """Take the data directory and say how the agent is to run.
+def join(wishes: Wishes, target: Target) -> Settings:
+    """Take the data directory and say how the agent is to run against this API server.
 
-    Raises Trouble when another agent has the folder or no authority is known, ApiError for a
-    kubeconfig that cannot be used.
+    Raises Trouble when another agent has the folder or no authority is known.
     """
     check_devices(wishes.simulate_gpus)
-    target = kubeconfig.load(files).target(context)
     data = Path(wishes.data)
     try:
         (data / "run").mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -61,18 +58,17 @@ def join(wishes: Wishes, files: Sequence[str], context: str | None) -> tuple[Set
     joined = Joined(
         client_ca=_client_ca(wishes, target, data), labels=dict(wishes.labels), taints=taints
     )
-    settings = Settings(
+    return Settings(
         name=wishes.name, data=data, address=wishes.address or _towards(api), port=wishes.port,
         isolation=wishes.isolation, network=wishes.network, simulate_gpus=wishes.simulate_gpus,
         allowed_roots=tuple(str(Path(path).resolve()) for path in wishes.host_paths),
         api=api, ca=target.ca, joined=joined,
     )  # fmt: skip
-    return settings, target
 
 
-async def work(settings: Settings, target: Target) -> None:
+async def work(settings: Settings, who: Callable[[], Target]) -> None:
     """Be that node until SIGTERM or SIGINT; its pods go on."""
-    await agents.main(settings, target)
+    await agents.main(settings, who)
 
 
 def end(data: str) -> bool:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from athanor.assembly import bootstrap
+from athanor.assembly import bootstrap, identities
 from athanor.assembly.layout import DataDir
 from athanor.assembly.watchman import GIVE_UP
 from athanor.client.inproc import InProcess
@@ -28,7 +28,7 @@ from athanor.local.apiserver.handle import ApiServer
 from athanor.local.apiserver.http import ApiHttp
 from athanor.local.apiserver.observe import Observatory
 from athanor.local.pki import Pki
-from athanor.local.shown import Shown, nobody
+from athanor.local.shown import EVERY, Shown
 from athanor.local.store.model import StoreError
 from athanor.local.store.store import Store
 from athanor.wire.request import User
@@ -36,6 +36,8 @@ from athanor.wire.request import User
 log = logging.getLogger(__name__)
 
 MYSELF = User(name="system:apiserver", groups=("system:masters", "system:authenticated"))
+ONWARD = ("kube-apiserver-kubelet-client", ("system:masters",))
+"""Who we are to nodes and to aggregated servers: user and groups."""
 
 
 class Server:
@@ -59,12 +61,13 @@ class Server:
         )  # fmt: skip
         self.api.core.authority = self.pki.authority.read_text()
         self.api.follow(self.auth)
-        self.http = self._http()
+        self.onward = self._onward()
+        self.http = ApiHttp(self.api.handle, onward=self.onward)
         self._renewing: asyncio.Task[None] | None = None
         observatory.add_in_flight(self.http.in_flight, self.http.in_queue)
 
-    async def open(self, sockets: Sequence[socket.socket]) -> None:
-        """Bring the basic objects up to date, then serve."""
+    async def open(self, sockets: Sequence[socket.socket], every: float = EVERY) -> None:
+        """Bring the basic objects up to date, then serve; look at certificates `every` seconds."""
         ids = RandomIds()
         await roles.reconcile(self.store, rfc3339(self.clock.now()), ids.uid, self.auth.changed)
         await roles.gather(self.store, self.auth.rbac, self.auth.changed)
@@ -73,7 +76,7 @@ class Server:
             Client(InProcess(self.api.handle, user=MYSELF)), bootstrap.manifests()
         )
         shown = Shown(self.data.pki, self.clock, hosts=_listen(self.data))
-        self._renewing = asyncio.ensure_future(shown.run(nobody))
+        self._renewing = asyncio.ensure_future(shown.run(self._renew, every))
         await self.http.adopt(sockets, shown.tls)
 
     async def close(self) -> None:
@@ -84,12 +87,18 @@ class Server:
         await self.store.close()
         self.audit.close()
 
-    def _http(self) -> ApiHttp:
-        me = self.pki.client("kube-apiserver-kubelet-client", ("system:masters",))
-        onward = http.Onward(
+    def _onward(self) -> http.Onward:
+        me = self.pki.client(*ONWARD)
+        return http.Onward(
             ca=self.pki.authority.read_text(), certificate=str(me.certificate), key=str(me.key)
         )
-        return ApiHttp(self.api.handle, onward=onward)
+
+    async def _renew(self, _authority: bytes) -> None:
+        """What clients show is renewed with what the server shows."""
+        pki = Pki(self.data.pki, self.clock.now())
+        pki.client(*ONWARD)
+        self.onward.renew()
+        identities.renew(self.data, pki)
 
 
 def _listen(data: DataDir) -> list[str]:

@@ -17,25 +17,15 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from athanor.assembly import processes, supervisor
+from athanor.assembly import identities, processes, supervisor
 from athanor.assembly.layout import DEFAULT_PORT, DataDir
 from athanor.assembly.watchman import die_with_parent, last_line
-from athanor.client import kubeconfig
-from athanor.client.target import Target
 from athanor.kit.clock import Clock
 from athanor.kit.times import rfc3339
 from athanor.local.agent.devices import Simulated
 from athanor.local.pki import Pki, write_private
 
 NODE = socket.gethostname().split(".")[0].lower() or "laptop"
-
-IDENTITIES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "admin": ("athanor-admin", ("system:masters",)),
-    "controllers": ("system:athanor-controllers", ()),
-    "gateway": ("system:athanor-gateway", ()),
-    "agent": (f"system:node:{NODE}", ("system:nodes",)),
-}
-"""Who the platform's own processes are: user and groups; rights are RBAC's (bootstrap)."""
 
 STOP_SECONDS = 60
 ROOM = 1 << 20
@@ -265,17 +255,7 @@ def _keys(data: DataDir, wishes: Wishes, server: str, clock: Clock) -> None:
     pki = Pki(data.pki, clock.now())
     pki.server([wishes.listen] if wishes.listen not in ("0.0.0.0", "::") else _own_addresses())
     pki.signing_key()
-    for part, (user, groups) in IDENTITIES.items():
-        mine = pki.client(user, groups)
-        target = Target(
-            server=server,
-            ca=pki.authority.read_text(encoding="ascii"),
-            certificate=mine.certificate.read_text(encoding="ascii"),
-            key=mine.key.read_text(encoding="ascii"),
-        )
-        text = json.dumps(kubeconfig.document("athanor", target, user=user), indent=1)
-        path = data.admin if part == "admin" else data.kubeconfig(part)
-        write_private(path, text.encode() + b"\n")
+    identities.write(data, pki, server, NODE)
 
 
 def _own_addresses() -> list[str]:

@@ -14,10 +14,10 @@ import socket
 import sys
 from collections.abc import Sequence
 
+from athanor.assembly import identities
 from athanor.assembly.controllers import work
 from athanor.assembly.layout import DataDir
 from athanor.assembly.server import Server, adopted
-from athanor.assembly.start import IDENTITIES
 from athanor.assembly.watchman import GIVE_UP
 from athanor.client.inproc import InProcess
 from athanor.client.protocol import Client
@@ -33,16 +33,20 @@ async def serve(options: argparse.Namespace, sockets: Sequence[socket.socket]) -
     """Everything until SIGTERM or SIGINT; the first part that fails ends all."""
     data, clock = DataDir(options.data), SystemClock()
     server = Server(data, clock)
-    settings, _ = agents.configure(options)
+    settings = agents.configure(options)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     tasks: list[asyncio.Task[object]] = []
     try:
         await server.open(sockets)
-        agent = Agent(settings, _client(server, "agent"), clock)
+        parts = {
+            part: Client(InProcess(server.api.handle, user=User(name=name, groups=groups)))
+            for part, (name, groups) in identities.of(settings.name).items()
+        }
+        agent = Agent(settings, parts["agent"], clock)
         tasks = [
-            asyncio.ensure_future(work(_client(server, "controllers"), clock, data, _quiet)),
+            asyncio.ensure_future(work(parts["controllers"], clock, data, _quiet)),
             asyncio.ensure_future(agent.run()),
             asyncio.ensure_future(ended.wait()),
         ]
@@ -58,11 +62,6 @@ async def serve(options: argparse.Namespace, sockets: Sequence[socket.socket]) -
 
 def _quiet() -> None:
     """The agent speaks for all: it is ready last."""
-
-
-def _client(server: Server, part: str) -> Client:
-    name, groups = IDENTITIES[part]
-    return Client(InProcess(server.api.handle, user=User(name=name, groups=groups)))
 
 
 def main() -> int:

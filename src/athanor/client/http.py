@@ -16,7 +16,7 @@ import aiohttp
 from yarl import URL
 
 from athanor.client.connections import Connections
-from athanor.client.target import Target, context, keep_alive, unreachable
+from athanor.client.target import Target, context, identify, keep_alive, unreachable
 from athanor.wire.request import Request, Response, Stream, folded
 from athanor.wire.status import ApiError, from_response
 
@@ -63,6 +63,11 @@ class Http:
             content_type=answer.headers.get("Content-Type", ""),
             headers=folded(answer.headers.items()),
         )
+
+    def show(self, target: Target) -> None:
+        """Make new connections with the certificate of `target`. Raises ApiError."""
+        if self._tls is not None and target.certificate:
+            identify(self._tls, target)
 
     async def close(self) -> None:
         """Close all connections."""

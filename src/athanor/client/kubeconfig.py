@@ -10,7 +10,7 @@ import base64
 import binascii
 import importlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,11 @@ def load(paths: Sequence[str | Path]) -> Kubeconfig:
         merged.files.append(path)
         _merge(merged, path, _parse(path, text))
     return merged
+
+
+def reader(paths: Sequence[str | Path], context: str | None = None) -> Callable[[], Target]:
+    """Says the target of a context as the files say it when it is asked. It raises ApiError."""
+    return lambda: load(paths).target(context)
 
 
 def default_paths(environment: Mapping[str, str]) -> list[Path]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import aiohttp
 from yarl import URL
 
-from athanor.client.target import Target, context
+from athanor.client.target import Target, context, identify
 
 PROTOCOL = "v4.channel.k8s.io"
 _CHUNK = 1 << 16
@@ -53,6 +53,11 @@ class PortForward:
             finally:
                 outward.cancel()
                 await asyncio.gather(outward, return_exceptions=True)
+
+    def show(self, target: Target) -> None:
+        """Make new connections with the certificate of `target`. Raises ApiError."""
+        if self._tls is not None and target.certificate:
+            identify(self._tls, target)
 
     async def close(self) -> None:
         """End all connections."""

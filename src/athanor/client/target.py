@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 import socket
 import ssl
 import tempfile
@@ -63,12 +65,15 @@ def context(target: Target) -> ssl.SSLContext | None:
     if not target.ca or target.public:
         settings.load_default_certs()
     if target.certificate:
-        _load_identity(settings, target)
+        identify(settings, target)
     return settings
 
 
-def _load_identity(settings: ssl.SSLContext, target: Target) -> None:
-    """OpenSSL reads certificate and key from a file only: one that lives for a moment, 0600."""
+def identify(settings: ssl.SSLContext, target: Target) -> None:
+    """Show the target's certificate from the next handshake on. Raises ApiError.
+
+    OpenSSL reads certificate and key from a file only: one that lives for a moment, 0600.
+    """
     descriptor, name = tempfile.mkstemp(prefix="athanor-", suffix=".pem")
     try:
         with os.fdopen(descriptor, "w") as file:
@@ -95,6 +100,22 @@ def keep_alive(made: socket.socket) -> None:
             made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
+_PEM = re.compile(f"{ssl.PEM_HEADER}(.+?){ssl.PEM_FOOTER}", re.DOTALL)
+_VALIDITY = re.compile(rb"\x30[\x1e\x20\x22][\x17\x18].\d+Z[\x17\x18].(\d+)Z", re.DOTALL)
+"""When a certificate begins and ends (RFC 5280, 4.1.2.5), in DER."""
+
+
+def _last_day(target: Target) -> str:
+    """When the certificate that was shown ends; "" when none was."""
+    pem = _PEM.search(target.certificate) if target.server.startswith("https://") else None
+    found = _VALIDITY.search(base64.b64decode(pem[1])) if pem else None
+    if found is None:
+        return ""
+    day = found[1].decode()[:-6]
+    day = "20" + day if len(day) == 6 else day  # a UTCTime has two digits of the year
+    return f"{day[:4]}-{day[4:6]}-{day[6:]}"
+
+
 class Unreachable(ApiError):
     """No server answered; one that answers 503 does not raise this."""
 
@@ -109,4 +130,8 @@ def unreachable(target: Target, error: Exception) -> Unreachable:
         why = "no answer in time"
     else:
         why = str(error) or type(error).__name__
+        # a server that does not accept a certificate may hang up without a word
+        if isinstance(error, ssl.SSLError | ConnectionResetError) or not isinstance(error, OSError):
+            day = _last_day(target)
+            why += f"; the client certificate ends on {day}" if day else ""
     return Unreachable("ServiceUnavailable", f"no connection to {target.server}: {why}")

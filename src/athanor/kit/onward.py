@@ -79,6 +79,10 @@ class Onward:
         except _LOST as error:
             raise Unreachable(f"{_origin(url)} does not answer: {error}") from error
 
+    def renew(self) -> None:
+        """Show from now on what is in the files of our certificate and key."""
+        self._tls.clear()
+
     async def close(self) -> None:
         """Close all connections."""
         if self._session is not None:

@@ -58,12 +58,8 @@ class Shown:
             try:
                 self.renew()
                 await tell(self.authority)
-            except (ApiError, OSError) as problem:
+            except (ApiError, OSError, ValueError) as problem:
                 log.warning("serving certificate of %s: %s", self._name, problem)
 
     def _mine(self) -> Credential:
         return Pki(self._directory, self._clock.now()).server(self._hosts, self._name)
-
-
-async def nobody(authority: bytes) -> None:
-    """For servers whose clients read the authority from its file."""

@@ -57,6 +57,7 @@ def command(
 
     from athanor.assembly import joining
     from athanor.assembly.start import Trouble
+    from athanor.client import kubeconfig
     from athanor.kit import loop
 
     name = node_name or joining.default_name()
@@ -66,13 +67,15 @@ def command(
         show.line(f"the pods of {name} were ended" if ended else f"nothing of {name} runs here")
         return
     wishes = joining.Wishes(data=data, name=name, labels=_labels(labels), **how)
+    who = kubeconfig.reader(world.kubeconfig.split(os.pathsep), world.context)
+    target = who()
     try:
-        settings, target = joining.join(wishes, world.kubeconfig.split(os.pathsep), world.context)
+        settings = joining.join(wishes, target)
     except Trouble as trouble:
         raise Failure(str(trouble), hint=trouble.hint) from None
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     show.line(f"node {name} at {settings.address} for {target.server}; Ctrl-C leaves its pods be")
-    loop.run(joining.work(settings, target))
+    loop.run(joining.work(settings, who))
 
 
 def _labels(said: tuple[str, ...]) -> dict[str, str]:

@@ -7,11 +7,13 @@ import asyncio
 import contextlib
 import logging
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from athanor.client import identity
 from athanor.client.http import Http
-from athanor.client.kubeconfig import load
+from athanor.client.kubeconfig import load, reader
 from athanor.client.protocol import Client
 from athanor.client.target import Target
 from athanor.kit.clock import SystemClock
@@ -35,31 +37,36 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def configure(options: argparse.Namespace) -> tuple[Settings, Target]:
+def configure(options: argparse.Namespace) -> Settings:
     """What the command line says. Raises ApiError for a kubeconfig that cannot be used."""
     target = load([options.kubeconfig]).target()
     server = urlsplit(target.server)
     data = options.data.resolve()
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    settings = Settings(
+    return Settings(
         name=options.node_name, data=data, isolation=options.isolation, network=options.network,
         egress=options.egress, simulate_gpus=options.simulate_gpus, ca=target.ca,
         allowed_roots=tuple(str(Path(p).resolve()) for p in options.allow_host_path),
         api=(server.hostname or "127.0.0.1", server.port or 443),
     )  # fmt: skip
-    return settings, target
 
 
-async def main(settings: Settings, target: Target) -> None:
-    """Run the agent until SIGTERM or SIGINT; its pods go on."""
+async def main(settings: Settings, who: Callable[[], Target]) -> None:
+    """Run the agent until SIGTERM or SIGINT; its pods go on. `who` it is, is asked again and again.
+
+    Raises ApiError when that cannot be said at first.
+    """
+    target = who()
     transport, pulse = Http(target), Http(target, connections=1)
     agent = Agent(settings, Client(transport), SystemClock(), Client(pulse))
+    renewing = asyncio.ensure_future(identity.keep(who, transport, pulse))
     task = asyncio.ensure_future(agent.run())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await task
+    renewing.cancel()
     await transport.close()
     await pulse.close()
 
@@ -67,4 +74,5 @@ async def main(settings: Settings, target: Target) -> None:
 def run() -> None:
     """The entry point."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    asyncio.run(main(*configure(parser().parse_args())))
+    options = parser().parse_args()
+    asyncio.run(main(configure(options), reader([options.kubeconfig])))
