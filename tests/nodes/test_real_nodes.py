@@ -14,6 +14,9 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from athanor.kit.clock import SystemClock
+from athanor.kit.quantity import milli
+from athanor.kit.times import parse_rfc3339
 from tests.nodes.cluster import Cluster
 from tests.nodes.images import ATHANOR
 from tests.wheels import wheel
@@ -59,10 +62,14 @@ STEPS = """
 """
 GREED = "print(len(b'1' * 10**9))"
 DONE = "print('done')"
+RANK, SPARE = 400, 100
+"""Millicores of a small rank, and what is left beside one."""
+PAUSE = 60.0
+"""Seconds that a node is left alone which refused a pod."""
 
 
-def submit(cluster: Cluster, name: str, program: str, *wishes: str) -> str:
-    wanted = ("--image", ATHANOR, "--cpu", HALF, *wishes)
+def submit(cluster: Cluster, name: str, program: str, *wishes: str, cpu: str = HALF) -> str:
+    wanted = ("--image", ATHANOR, "--cpu", cpu, *wishes)
     command = ("python", "-c", textwrap.dedent(program))
     return cluster.athanor("submit", "generic", "--name", name, *wanted, "--", *command)
 
@@ -102,6 +109,45 @@ def keep_room(cluster: Cluster) -> None:
         },
     }  # fmt: skip
     cluster.kubectl("create", "-f", "-", text=json.dumps(volume))
+
+
+def free(cluster: Cluster, node: str) -> int:
+    """Millicores of a node that nobody has asked for."""
+    there = cluster.get("pods", "-A", "--field-selector", f"spec.nodeName={node}")["items"]
+    asked = [
+        container["resources"].get("requests", {}).get("cpu", "0")
+        for pod in there if pod["status"]["phase"] in ("Pending", "Running")
+        for container in pod["spec"]["containers"]
+    ]  # fmt: skip
+    has = cluster.get("node", node)["status"]["allocatable"]["cpu"]
+    return milli(has) - sum(map(milli, asked))
+
+
+def stranger(cluster: Cluster, millis: int) -> float:
+    """A pod of somebody else, whose scheduler has not decided yet; when it was made."""
+    container = {
+        "name": "main", "image": ATHANOR, "command": ["python", "-c", "input()"], "stdin": True,
+        "resources": {"requests": {"cpu": f"{millis}m"}},
+    }  # fmt: skip
+    pod = {
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "stranger"},
+        "spec": {
+            "schedulerName": "another", "containers": [container],
+            "terminationGracePeriodSeconds": 0,
+        },
+    }  # fmt: skip
+    cluster.kubectl("create", "-f", "-", text=json.dumps(pod))
+    return parse_rfc3339(cluster.get("pod", "stranger")["metadata"]["creationTimestamp"])
+
+
+def bind(cluster: Cluster, pod: str, node: str) -> None:
+    """What a scheduler does that has decided."""
+    binding = {
+        "apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod},
+        "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+    }  # fmt: skip
+    where = f"/api/v1/namespaces/default/pods/{pod}/binding"
+    cluster.kubectl("create", "--raw", where, "-f", "-", text=json.dumps(binding))
 
 
 def test_the_controllers_run_as_restricted_pods_one_on_each_node(cluster: Cluster) -> None:
@@ -230,6 +276,40 @@ def test_a_kubelet_that_is_back_soon_was_not_missed(cluster: Cluster) -> None:
     assert {pod["metadata"]["uid"] for pod in pods(cluster, "steady")} == before
     cluster.athanor("delete", "steady", "--yes")
     cluster.until(lambda: not pods(cluster, "steady"))
+
+
+def test_a_gang_with_a_refused_rank_comes_back_whole_and_leaves_the_node_alone(
+    cluster: Cluster,
+) -> None:
+    cluster.kubectl("cordon", "two")
+    # what happened to the node before may have it left alone for a while
+    submit(cluster, "trusted", DONE, cpu=f"{SPARE}m")
+    cluster.athanor("wait", "trusted", "--for", "succeeded", "--timeout", "3m")
+    made = stranger(cluster, free(cluster, "one") - RANK - SPARE)
+    # a kubelet that starts lets older pods in first, to the second
+    cluster.until(lambda: SystemClock().now() >= made + 1)
+    node = cluster.nodes["one"]
+    os.kill(node.kubelet, signal.SIGKILL)  # it shall see what two schedulers did at once
+    wishes = ("--workers", "2", "--retries", "0")
+    submit(cluster, "crowded", WORK, *wishes, cpu=f"{RANK}m")
+    first = cluster.until(lambda: (found := pods(cluster, "crowded"))[1:] and found)
+    assert {pod["spec"]["nodeName"] for pod in first} == {"one"}
+    bind(cluster, "stranger", "one")
+    node.start_kubelet()
+    (refusal,) = cluster.until(
+        lambda: cluster.get("events", "--field-selector", "reason=OutOfcpu")["items"]
+    )
+    assert refusal["involvedObject"]["uid"] in [pod["metadata"]["uid"] for pod in first]
+    cluster.until(lambda: cluster.get("pod", "stranger")["status"]["phase"] == "Running")
+    cluster.kubectl("delete", "pod", "stranger")
+    cluster.until(lambda: phases(cluster, "crowded") == ["Running"] * 2)
+    now = [pod["metadata"] for pod in pods(cluster, "crowded")]
+    assert {each["uid"] for each in now}.isdisjoint(pod["metadata"]["uid"] for pod in first)
+    again = parse_rfc3339(min(each["creationTimestamp"] for each in now))
+    assert again >= parse_rfc3339(refusal["lastTimestamp"]) + PAUSE
+    cluster.athanor("delete", "crowded", "--yes")
+    cluster.until(lambda: not pods(cluster, "crowded"))
+    cluster.kubectl("uncordon", "two")
 
 
 def test_no_rank_starts_anew_before_its_silent_node_has_confirmed_its_end(
