@@ -330,8 +330,6 @@ class Containers:
             "startedAt": process.started_at, "finishedAt": time.time(),  # noqa: TID251
             "pod": process.spec.get("pod", ""), "labels": process.spec.get("labels", {}),
         }  # fmt: skip
-        if failed := process.spec.get("failed"):
-            process.exit["failed"] = failed
         process.kill_at = None
         process.drain_until = time.monotonic() + _DRAIN
         if not process.spec.get("executed") and not self._apart:
@@ -341,13 +339,17 @@ class Containers:
     def _finish(self, now: float) -> None:
         done = [
             p for p in self._ended
-            if p.hold_until <= now and (not p.streams or p.drain_until <= now)
+            if p.hold_until <= now
+            and ((not p.streams and p.reply is None) or p.drain_until <= now)
         ]  # fmt: skip
         if not done:
             return
         self._ended = [p for p in self._ended if p not in done]
         for process in done:
             self._release(process)
+            # its end may be seen before the report that it could not start
+            if process.exit is not None and "failed" in process.spec:
+                process.exit["failed"] = process.spec["failed"]
         contained = [p for p in done if not p.spec.get("executed")]
         if not self.closing and not self._record(contained):
             done = [p for p in done if p not in contained]
