@@ -123,6 +123,7 @@ COLUMNS: Mapping[str, list[tuple[str, str, str, int]]] = {
     "TrainingJob": [
         ("Framework", "string", ".spec.framework", 0),
         ("Phase", "string", ".status.phase", 0),
+        ("Ranks", "string", ".status.ready", 0),
         ("Queue", "string", ".spec.scheduling.queue", 0),
         ("Progress", "integer", ".status.progress.step", 0),
         ("Reason", "string", ".status.reason", 1),
@@ -207,12 +208,15 @@ def schema_of(view: type[Struct]) -> JSON:
     if name := NAMES.get(view.__name__):
         properties["metadata"]["properties"] = {"name": name}
     if "status" in properties:
-        # A status says what was observed: nobody fills it in by default. Its writers patch it, none
-        # applies it: kept as one field, it is spared the book-keeping of who owns which part.
-        properties["status"] = {
-            **_without_defaults(properties["status"]),
-            "x-kubernetes-map-type": "atomic",
-        }
+        # A status says what was observed: nobody fills it in by default, but for the phase, which
+        # is Pending before anybody has looked. Its writers patch it, none applies it: kept as one
+        # field, it is spared the book-keeping of who owns which part.
+        first = properties["status"].get("properties", {}).get("phase", {}).get("default")
+        status = _without_defaults(properties["status"])
+        if first is not None:
+            status["properties"]["phase"]["default"] = first
+            status["default"] = {}
+        properties["status"] = {**status, "x-kubernetes-map-type": "atomic"}
     return built
 
 

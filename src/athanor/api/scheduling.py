@@ -263,10 +263,10 @@ GangPhase = Literal[
 class GangStatus(Base, frozen=True, kw_only=True):
     """The scheduler's `admission` and `reasons`; everything else by gangs.
 
-    `ready` is for people: running pods of wanted ones, as in "3/4". `generation` is that of the
-    admission whose placements the pods follow, `resizes` how often that meant a new start. `runs`
-    are those that evictions ended: the first and the last few. Before `retryAt` it is not
-    admitted: it did not start in time.
+    `ready` is for people: pods that run or have succeeded, of wanted ones, as in "3/4".
+    `generation` is that of the admission whose placements the pods follow, `resizes` how often that
+    meant a new start. `runs` are those that evictions ended: the first and the last few. Before
+    `retryAt` it is not admitted: it did not start in time.
     """
 
     observed_generation: int = 0

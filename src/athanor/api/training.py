@@ -184,6 +184,7 @@ class TrainingJobStatus(Base, frozen=True, kw_only=True):
     attempt: NonNegative = 0
     retries: NonNegative = 0
     pods: list[PodCounts] = field(default_factory=list)
+    ready: str = ""
     failures: list[RankFailure] = field(default_factory=list)
     progress: Progress | None = None
     pace: Pace | None = None

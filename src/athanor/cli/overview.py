@@ -181,20 +181,19 @@ def rows(
     found = []
     for job in jobs:
         status, meta, spec = job.status, job.metadata, job.spec
-        total = running = done = 0
+        total = up = 0
         for role in spec.roles:
             total += role.replicas
             if spec.elastic is not None and spec.elastic.role == role.name:
                 total += spec.elastic.max - role.replicas
         for counts in status.pods:
-            running += counts.running
-            done += counts.succeeded
+            up += counts.running + counts.succeeded
         stamp = meta.creation_timestamp
         age = ages.get(stamp)
         if age is None:
             age = ages[stamp] = show.age(world, stamp)
         row = [
-            meta.name, spec.framework, status.phase, f"{running or done}/{total}",
+            meta.name, spec.framework, status.phase, f"{up}/{total}",
             spec.scheduling.queue or "default", progress(job), age,
         ]  # fmt: skip
         if everywhere:

@@ -78,8 +78,22 @@ def test_submit_run_logs_why_delete(story: Teller) -> None:
     assert "Succeeded" in story.athanor("list")
     assert "it succeeded" in story.why("hello")
     assert story.kubectl("get", "gang", "hello", "-o", "name") == "gang.athanor.dev/hello\n"
+    for kind in ("gang", "trainingjob"):
+        assert {"Succeeded", "2/2"} <= {*story.kubectl("get", kind, "hello").split()}, "both done"
     story.athanor("delete", "hello", "--yes")
     story.athanor("wait", "hello", "--for", "deleted", "--timeout", "3m")
+
+
+def test_what_nobody_has_looked_at_is_pending(story: Teller) -> None:
+    pod = {"containers": [{"name": "m", "image": "host"}]}
+    new = {
+        "apiVersion": "athanor.dev/v1alpha1", "kind": "Gang",
+        "metadata": {"name": "new", "namespace": story.namespace},
+        "spec": {"suspend": True, "podSets": [{"name": "main", "template": {"spec": pod}}]},
+    }  # fmt: skip
+    made = story.kubectl("create", "-f", "-", "-o", "json", text=json.dumps(new))
+    assert json.loads(made)["status"] == {"phase": "Pending"}
+    story.reaches("gang", "new", "Suspended")
 
 
 def test_a_project_folder_and_its_environment_just_work(story: Teller) -> None:

@@ -8,6 +8,7 @@ from athanor.api import crd
 from athanor.api.meta import JSON
 from athanor.api.registry import OURS, Resource
 from athanor.api.scheduling import Gang, GangSpec, PodSet
+from athanor.local.apiserver.schema.schema import Schema
 
 
 def _schema(resource: Resource) -> JSON:
@@ -41,9 +42,19 @@ def test_what_needs_something_inside_is_required_itself() -> None:
     assert "required" not in queue
 
 
-def test_a_status_has_no_defaults() -> None:
+def test_a_status_has_no_defaults_but_for_its_phase() -> None:
     for resource in OURS:
-        assert "'default':" not in str(_schema(resource)["properties"]["status"])
+        status = _schema(resource)["properties"]["status"]
+        if "default" in status:
+            assert status.pop("default") == {}
+            assert status["properties"]["phase"].pop("default") == "Pending"
+        assert "'default':" not in str(status)
+
+
+@pytest.mark.parametrize("kind", ["Gang", "TrainingJob", "Cron", "Sweep", "Workflow", "Workspace"])
+def test_what_nobody_has_looked_at_yet_is_pending(kind: str) -> None:
+    schema = next(_schema(resource) for resource in OURS if resource.kind == kind)
+    assert Schema(schema).default({})["status"] == {"phase": "Pending"}
 
 
 def test_quantities_may_be_numbers_or_text() -> None:

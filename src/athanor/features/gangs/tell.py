@@ -158,7 +158,8 @@ def _ranks_told(
 
 
 def _ready(gang: Gang, counts: list[PodCounts]) -> str:
-    up = sum(count.running for count in counts)
+    """Pods at work or done, of wanted ones: what is neither is missing, or failed."""
+    up = sum(count.running + count.succeeded for count in counts)
     return f"{up}/{sum(pod_set.count for pod_set in gang.spec.pod_sets)}"
 
 

@@ -26,6 +26,7 @@ def from_gang(job: TrainingJob, gang: Gang, now: float) -> TrainingJobStatus:
         attempt=max(gang.spec.attempt, old.attempt),
         retries=max(rules.retries_of(gang), old.retries),
         pods=gang.status.pods,
+        ready=gang.status.ready or f"0/{sum(each.count for each in gang.spec.pod_sets)}",
         failures=gang.status.failures,
         progress=gang.status.progress,
         pace=_pace(old, gang),
