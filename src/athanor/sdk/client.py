@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
-from athanor.sdk import claims, code, jobs, life, listing, logs, objects, usage, why
+from athanor.sdk import claims, code, happenings, jobs, life, listing, logs, objects, usage, why
 from athanor.sdk.drive import SyncDriver
 from athanor.sdk.jobs import Scope
 from athanor.sdk.steps import Op
@@ -113,7 +113,7 @@ class _Operations:
     patch = Operation(objects.patch)
     apply = Operation(objects.apply)
     delete = Operation(objects.delete)
-    events = Operation(objects.events)
+    events = Operation(happenings.events)
     version = Operation(objects.version)
 
 

@@ -1,4 +1,4 @@
-"""Operations on any object: read as JSON, as a table for people, create, delete, its events."""
+"""Operations on any object: read as JSON, as a table for people, create, delete."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from athanor.api.core import Event
 from athanor.api.meta import JSON
 from athanor.api.registry import Resource
 from athanor.sdk.jobs import Scope
@@ -143,25 +142,6 @@ def delete(
     yield from ask(
         calls.delete(resource, name, where, grace_seconds=grace_seconds, propagation="Background")
     )
-
-
-def events(
-    scope: Scope, *, about: str = "", namespace: str | None = None, everywhere: bool = False
-) -> Op[list[Event]]:
-    """Events, oldest first; `about` keeps those of objects of that name."""
-    where = None if everywhere else (namespace or scope.namespace)
-    fields = f"involvedObject.name={about}" if about else ""
-    page = yield from ask(calls.list_(Event, where, fields=fields))
-    return sorted(page.items, key=happened)
-
-
-def happened(event: Event) -> tuple[str, int]:
-    """When an event was last seen. Of one second the first written comes first: resource versions
-    can be compared (KEP-5504).
-    """
-    version = event.metadata.resource_version
-    stamp = event.last_timestamp or event.event_time or ""
-    return stamp, int(version) if version.isdecimal() else 0
 
 
 def version(_: Scope) -> Op[JSON]:

@@ -16,9 +16,9 @@ from athanor.api.training import TrainingJob
 from athanor.api.workspaces import Workspace
 from athanor.sdk import adopters, archive, symptoms, visibility, watching, why_makers
 from athanor.sdk.explanation import Explanation
+from athanor.sdk.happenings import happened
 from athanor.sdk.jobs import Scope, job
 from athanor.sdk.logs import LogLine, find_pods, is_over, rank_of, read_line
-from athanor.sdk.objects import happened
 from athanor.sdk.steps import Op, ask
 from athanor.wire import calls
 from athanor.wire.status import ApiError

@@ -45,18 +45,15 @@ def command(world: World, words: tuple[str, ...]) -> None:
             show.line(show.yaml_text(part).rstrip())
     if "/gpu" in str(found) and simulated(world):
         show.line("the GPUs here are simulated")
-    _events(world, name, meta.get("creationTimestamp", ""))
+    _events(world, name)
 
 
-def _events(world: World, name: str, since: str) -> None:
-    """What happened to an object and its namesakes (a job's gang); not to those of earlier days."""
-    stamped = [
-        (event.last_timestamp or event.event_time or "", event)
-        for event in world.client.events(about=name)
-    ]
-    about = [(stamp, event) for stamp, event in stamped if stamp >= since]
+def _events(world: World, name: str) -> None:
+    """What happened to an object and its namesakes (a job's gang)."""
+    found = world.client.events(about=name)
+    about = [event for event in found if event.involved_object.name == name]
     if about:
         show.line("events:")
-    for stamp, event in about:
-        age = show.age(world, stamp)
+    for event in about:
+        age = show.age(world, event.last_timestamp or event.event_time)
         show.line(f"  {age} ago  {event.type}  {event.reason}: {event.message}")
