@@ -14,7 +14,7 @@ from athanor.api.reach import workspace_gang
 from athanor.api.scheduling import Gang
 from athanor.api.training import TrainingJob
 from athanor.api.workspaces import Workspace
-from athanor.sdk import adopters, archive, symptoms, visibility, watching, why_makers
+from athanor.sdk import adopters, archive, symptoms, visibility, volumes, watching, why_makers
 from athanor.sdk.explanation import Explanation
 from athanor.sdk.happenings import happened
 from athanor.sdk.jobs import Scope, job
@@ -61,7 +61,11 @@ def why(scope: Scope, name: str, *, namespace: str | None = None) -> Op[Explanat
         told = yield from visibility.seen(gang.metadata.name, where)
         room = yield from _workspace(name, where)
         again = yield from _ends_again(name, where)
-        return _of_gang(name, gang, told, room, again)
+        said = _of_gang(name, gang, told, room, again)
+        if gang.status.phase != "Starting":
+            return said
+        events = yield from ask(calls.list_(Event, where))
+        return (yield from volumes.explained(said, gang, [], events.items, where))
     told = yield from _told(gang, where)
     pods, _ = yield from find_pods(name, where)
     events = yield from ask(calls.list_(Event, where))
@@ -74,6 +78,8 @@ def why(scope: Scope, name: str, *, namespace: str | None = None) -> Op[Explanat
     )
     about = [event for event in events.items if event.involved_object.uid in uids]
     said = explain(found, gang, pods, about, [line.text for line in log], told)
+    if said.phase == "Starting":
+        said = yield from volumes.explained(said, gang, pods, events.items, where)
     if ("gpu" in said.headline or _asks_gpus(found)) and (yield from _simulated()):
         said = structs.replace(said, facts=[*said.facts, "the GPUs here are simulated"])
     return said
