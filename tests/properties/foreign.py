@@ -9,7 +9,11 @@ _META = """
 metadata:
   name: a
   namespace: team
-  labels: {team: x}
+  labels:
+    team: x
+    kueue.x-k8s.io/queue-name: local
+    kueue.x-k8s.io/priority-class: urgent
+    kueue.x-k8s.io/max-exec-time-seconds: "60"
   annotations: {note: y}
   finalizers: [somebody/else]
   ownerReferences: [{apiVersion: v1, kind: Workflow, name: w, uid: u}]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -686,6 +689,28 @@ def test_a_volcano_job_of_mpi_has_a_launcher() -> None:
     assert not made.lost
 
 
+def test_a_volcano_task_that_reads_hosts_from_files_finds_them(tmp_path: Path) -> None:
+    text = VOLCANO_MPI.replace("[/usr/sbin/sshd, -D]", "[cat, /etc/volcano/w.host]")
+    made = read(text)
+    launcher, worker = made.manifest["spec"]["roles"]
+    assert "initContainers" not in launcher["template"]["spec"], "it reads none"
+    pod = worker["template"]["spec"]
+    (first,) = pod["initContainers"]
+    assert first["image"] == "i"
+    assert pod["volumes"] == [{"name": "volcano-hosts", "emptyDir": {}}]
+    mount = {"name": "volcano-hosts", "mountPath": "/etc/volcano"}
+    assert container(worker)["volumeMounts"] == first["volumeMounts"] == [mount]
+    told = {one["name"]: one["value"].replace("$(ATHANOR_JOB)", "a") for one in first["env"]}
+    script = first["command"][2].replace("/etc/volcano", str(tmp_path))
+    subprocess.run([*first["command"][:2], script], env=told, check=True)
+    assert (tmp_path / "boss.host").read_text() == "a-launcher-0.a\n"
+    assert (tmp_path / "w.host").read_text() == "a-worker-0.a\na-worker-1.a\n"
+    assert any("written by a first container" in note for note in made.notes)
+    without = read(text.replace("svc: [], ", ""))
+    assert any("plugin svc is missing" in note for note in without.notes)
+    assert "initContainers" not in str(without.manifest)
+
+
 def test_a_volcano_job_of_pytorch_has_its_master_first() -> None:
     spec = read(VOLCANO_TORCH).manifest["spec"]
     assert [one["name"] for one in spec["roles"]] == ["master", "worker"]
@@ -714,6 +739,60 @@ spec: {{policies: [{policy}], tasks: [{{replicas: 2, template: {POD.replace("X",
     (role,) = made.manifest["spec"]["roles"]
     assert (role["name"], role["replicas"], role["restartPolicy"]) == ("default0", 2, restarts)
     assert any(note.startswith("spec.policies[0]: ") for note in made.notes) == told
+
+
+KUEUE = "kueue.x-k8s.io/queue-name: team, kueue.x-k8s.io/priority-class: high"
+
+
+@pytest.mark.parametrize(
+    "text", [KUBEFLOW.replace("queue: q, priorityClass: high, ", ""), TRAIN, JOB,
+             RAY.replace("spec:", "spec:\n  suspend: true", 1)]
+)  # fmt: skip
+def test_a_job_of_kueue_has_its_queue_and_is_held_by_nobody(text: str) -> None:
+    document = yaml.safe_load(text)
+    document["metadata"]["labels"] = {
+        **yaml.safe_load(f"{{{KUEUE}}}"), "kueue.x-k8s.io/max-exec-time-seconds": "60", "team": "x",
+    }  # fmt: skip
+    made = convert(document)
+    assert made.manifest["metadata"]["labels"] == {"team": "x"}
+    spec = made.manifest["spec"]
+    assert spec["scheduling"].items() >= {
+        "queue": "team", "priorityClassName": "high", "maxRuntimeSeconds": 60,
+    }.items()  # fmt: skip
+    assert "suspend" not in spec
+    assert any("suspend: left out: so Kueue holds" in note for note in made.notes)
+    assert any("priority-class: high: a PriorityClass" in note for note in made.notes)
+
+
+def test_a_cronjob_of_kueue_has_the_queue_in_its_template() -> None:
+    document = yaml.safe_load(CRON)
+    document["spec"]["jobTemplate"]["metadata"] = {"labels": yaml.safe_load(f"{{{KUEUE}}}")}
+    template = convert(document).manifest["spec"]["template"]
+    assert template["spec"]["scheduling"]["queue"] == "team"
+    assert "metadata" not in template
+
+
+def test_a_queue_of_the_job_itself_holds_against_a_label() -> None:
+    made = read(KUBEFLOW.replace("{team: x}", f"{{{KUEUE}}}"))
+    assert made.manifest["spec"]["scheduling"] == {"queue": "q", "priorityClassName": "high"}
+    assert any("queue-name: team: scheduling.queue is q" in note for note in made.notes)
+
+
+def test_labels_that_tell_volcano_its_queue_are_read_and_times_that_are_none_refused() -> None:
+    labels = "{volcano.sh/queue-name: q, ray.io/priority-class-name: p}"
+    ray = yaml.safe_load(RAY)
+    ray["metadata"]["labels"] = yaml.safe_load(labels)
+    found = convert(ray).manifest["spec"]["scheduling"]
+    assert found == {"queue": "q", "priorityClassName": "p"}
+    ray["metadata"]["labels"] = {"kueue.x-k8s.io/max-exec-time-seconds": "1h"}
+    with pytest.raises(ValueError, match="is not a number of seconds"):
+        convert(ray)
+
+
+def test_the_priority_of_pods_is_the_jobs() -> None:
+    pod = {"containers": [{"name": "c", "image": "i"}], "priorityClassName": "urgent"}
+    made = batch_job(template={"spec": pod}).manifest
+    assert made["spec"]["scheduling"] == {"priorityClassName": "urgent"}
 
 
 @pytest.mark.parametrize(("when", "field"), [("@every 1h", "schedule"), ("@daily", "timeZone")])

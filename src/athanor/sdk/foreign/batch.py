@@ -51,7 +51,7 @@ def job(given: Given, kind: str) -> JSON:
     made = shape.job(given, "generic", {
         "roles": [one], "runPolicy": policy, "successRules": _successes(spec),
         "suspend": spec.take("suspend", False) or paused,
-    })  # fmt: skip
+    }, suspends="" if paused else "spec.suspend")  # fmt: skip
     if name:
         spec.note("template.spec.subdomain", f"{name}: ranks are called JOB-{RANK}-N.JOB here")
     else:

@@ -16,6 +16,7 @@ REPLICAS = {
     "JAXJob": ("jax", "jaxReplicaSpecs", "Never"),
 }
 """Kind → framework, where its replicas stand, and the restart policy that holds unless said."""
+POLICY = "spec.runPolicy.suspend"
 RUNTIMES = ("deepspeed", "mpi", "jax", "xgboost", "torch")
 """Words in a runtime's name that tell its framework."""
 
@@ -32,7 +33,7 @@ def replicated(given: Given, kind: str) -> JSON:
         spec["successRules"] = [{"ranks": {"worker": []}}]
     elif success:
         given.note("spec.successPolicy", f"{success} is not known: see spec.successRules")
-    return shape.job(given, framework, spec)
+    return shape.job(given, framework, spec, suspends=POLICY)
 
 
 def _torch(given: Given, spec: JSON) -> None:
@@ -77,7 +78,7 @@ def mpi(given: Given, kind: str) -> JSON:
     for field in ("sshAuthMountPath", "mpiImplementation"):
         given.needless(f"spec.{field}", why)
     given.needless("spec.launcherCreationPolicy", "a job's ranks start together")
-    return shape.job(given, "mpi", spec)
+    return shape.job(given, "mpi", spec, suspends=POLICY)
 
 
 def train(given: Given, kind: str) -> JSON:
@@ -118,7 +119,7 @@ def train(given: Given, kind: str) -> JSON:
         spec["runPolicy"] = {"activeDeadlineSeconds": deadline}
     if (each := trainer.take("numProcPerNode")) is not None:
         spec["processesPerReplica"] = shape.processes(trainer, "numProcPerNode", each, template)
-    return shape.job(given, framework, spec)
+    return shape.job(given, framework, spec, suspends="spec.suspend")
 
 
 def _role(part: Given, name: str, policy: str) -> JSON:

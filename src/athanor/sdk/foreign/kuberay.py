@@ -60,7 +60,7 @@ def job(given: Given, kind: str) -> JSON:
         "roles": roles, "elastic": elastic, "suspend": spec.take("suspend", False),
         "runPolicy": _policy(spec, retries),
         "environment": {"requirements": packages} if packages else {},
-    })  # fmt: skip
+    }, suspends="spec.suspend")  # fmt: skip
 
 
 def _command(spec: Given) -> list[str]:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable
 
 from athanor.api.meta import API_VERSION, JSON
+from athanor.sdk.foreign import queueing
 from athanor.sdk.foreign.given import Given
 
 CLEAN = {"None": "None", "All": "All", "Running": "Unfinished", "Unfinished": "Unfinished"}
@@ -51,17 +52,21 @@ def _are_objects(found: object) -> bool:
     return isinstance(found, list) and all(isinstance(one, dict) for one in found)
 
 
-def job(given: Given, framework: str, spec: JSON) -> JSON:
-    """The TrainingJob, without what says nothing. An empty `tensorboard` asks for one."""
+def job(given: Given, framework: str, spec: JSON, *, suspends: str = "") -> JSON:
+    """The TrainingJob, without what says nothing. An empty `tensorboard` asks for one.
+
+    `suspends`: the field by which Kueue holds such a job until its turn, where it does.
+    """
     given.take("apiVersion")
     given.take("kind")
     given.take("status")
+    meta, spec = queueing.read(given, head(given), spec, suspends)
     said = {
         key: value for key, value in spec.items()
         if value not in (None, [], False, "") and (value != {} or key == "tensorboard")
     }  # fmt: skip
     return {
-        "apiVersion": API_VERSION, "kind": "TrainingJob", "metadata": head(given),
+        "apiVersion": API_VERSION, "kind": "TrainingJob", "metadata": meta,
         "spec": {"framework": framework, **said},
     }  # fmt: skip
 

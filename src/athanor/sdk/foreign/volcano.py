@@ -1,17 +1,16 @@
 """Volcano's Job (batch.volcano.sh/v1alpha1): its tasks become roles.
 
-Its plugins are in `volcano_plugins`, its lifecycle policies in `volcano_life`.
+Its plugins are in `volcano_plugins`, its files of hosts in `volcano_hosts`, its lifecycle policies
+in `volcano_life`.
 """
 
 from __future__ import annotations
 
 from athanor.api.meta import JSON
 from athanor.kit.spans import parse_span
-from athanor.sdk.foreign import shape, volcano_life, volcano_plugins
+from athanor.sdk.foreign import shape, volcano_hosts, volcano_life, volcano_plugins
 from athanor.sdk.foreign.given import Given
 
-FILES = "/etc/volcano"
-"""Where Volcano's pods find the names of the others."""
 WHOLE = "a job starts whole"
 RETRIES = 3
 """maxRetry unless it is said, of a job and of a task."""
@@ -26,6 +25,7 @@ def job(given: Given, kind: str) -> JSON:
     parts = spec.parts("tasks")
     tasks = [_task(part, number, plugins) for number, part in enumerate(parts)]
     volumes = _volumes(spec)
+    hosts = [(name, volcano_plugins.hosts(role, count)) for name, role, count in tasks]
     roles: list[JSON] = []
     rules: list[JSON] = []
     codes: set[int] = set()
@@ -41,7 +41,8 @@ def job(given: Given, kind: str) -> JSON:
         if plugins.framework == "mpi" and role != "launcher" and _is_sshd(one):
             one = shape.instead(part, one, None)
         env = volcano_plugins.variables(plugins, role, tasks)
-        roles.append(_with(part, one, env, volumes))
+        one = _with(one, env, volumes)
+        roles.append(volcano_hosts.written(part, one, hosts, svc=plugins.files))
     if plugins.framework == "pytorch":
         roles.sort(key=lambda one: one["name"] != "master")  # rank 0 is the first role's
     least = spec.number("minAvailable") or 0
@@ -108,7 +109,7 @@ def _volumes(spec: Given) -> list[tuple[str, str]]:
     ]
 
 
-def _with(part: Given, one: JSON, env: list[JSON], volumes: list[tuple[str, str]]) -> JSON:
+def _with(one: JSON, env: list[JSON], volumes: list[tuple[str, str]]) -> JSON:
     """A role whose containers are told variables and have the job's volumes."""
     names = {claim: f"claim-{number}" for number, claim in enumerate(dict(volumes))}
     mounts = [{"name": names[claim], "mountPath": path} for claim, path in volumes]
@@ -127,8 +128,6 @@ def _with(part: Given, one: JSON, env: list[JSON], volumes: list[tuple[str, str]
             for claim, name in names.items()
         ]
         pod = {**pod, "volumes": [*own, *made]}
-    if FILES in str(template):
-        part.note("template", f"there is no {FILES}: VC_TASK_HOSTS has the names, with plugin svc")
     return {**one, "template": {**template, "spec": pod}}
 
 

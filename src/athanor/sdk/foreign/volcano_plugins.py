@@ -17,15 +17,22 @@ ROLES: Mapping[str, Mapping[str, str]] = {
 """Framework and plugin → its flags that name tasks, which have that name unless said → our role."""
 INDEXES = ("VK_TASK_INDEX", "VC_TASK_INDEX")
 HOSTS = "MPI_HOST"
+SSH = (
+    "no ssh between ranks: say plugin mpi (--master, --worker), whose launcher starts processes "
+    "without; for a shell `athanor exec`"
+)
 FOUND = "ranks find each other by name, on ports of the platform's choice"
 
 
 class Plugins(Struct, frozen=True):
-    """`roles`: task → our role. `named`: whether pods have names for each other."""
+    """`roles`: task → our role. `named`: whether pods have names for each other; `files`: whether
+    they find them in files, `hosts`: in variables.
+    """
 
     framework: str = "generic"
     roles: Mapping[str, str] = {}
     named: bool = False
+    files: bool = False
     hosts: bool = False
     indexes: bool = False
 
@@ -40,7 +47,7 @@ def read(spec: Given) -> Plugins:
         if name == framework:
             roles = {flags.pop(flag, flag): role for flag, role in ROLES[name].items()}
         elif name == "ssh":
-            spec.note(where, "no ssh between ranks: `athanor exec`; framework mpi needs none")
+            spec.note(where, SSH)
         elif name not in ("svc", "env"):
             spec.note(where, f"{' '.join(map(str, args or []))}: left out".lstrip(": "))
         if flags and name in (framework, "svc", "env"):
@@ -48,7 +55,7 @@ def read(spec: Given) -> Plugins:
             spec.note(where, f"{shown}: not needed, {FOUND}")
     return Plugins(
         framework=framework, roles=roles, indexes="env" in given,
-        named="svc" in given or framework != "generic",
+        named="svc" in given or framework != "generic", files="svc" in given,
         hosts="svc" in given and _flags(given["svc"], "").get("inject-hosts-env") != "false",
     )  # fmt: skip
 
@@ -68,14 +75,19 @@ def _flags(args: object, where: str) -> dict[str, str]:
     return flags
 
 
+def hosts(role: str, count: int) -> str:
+    """The names of a role's ranks, as variables of a pod may say them."""
+    return ",".join(f"$(ATHANOR_JOB)-{role}-{rank}.$(ATHANOR_JOB)" for rank in range(count))
+
+
 def variables(plugins: Plugins, role: str, tasks: Sequence[tuple[str, str, int]]) -> list[JSON]:
     """What the plugins tell the pods of a role; `tasks` are all of them: name, role, pods."""
     told = dict.fromkeys(INDEXES if plugins.indexes else (), "$(ATHANOR_RANK)")
     for name, its, count in tasks:
-        hosts = ",".join(f"$(ATHANOR_JOB)-{its}-{rank}.$(ATHANOR_JOB)" for rank in range(count))
+        all_ = hosts(its, count)
         if plugins.hosts:
             key = name.replace("-", "_").upper()
-            told |= {f"VC_{key}_HOSTS": hosts, f"VC_{key}_NUM": str(count)}
+            told |= {f"VC_{key}_HOSTS": all_, f"VC_{key}_NUM": str(count)}
         if plugins.framework == "mpi" and (role, its) == ("launcher", "worker"):
-            told[HOSTS] = hosts
+            told[HOSTS] = all_
     return [{"name": name, "value": value} for name, value in told.items()]
