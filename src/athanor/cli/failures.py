@@ -31,6 +31,15 @@ class Failure(Exception):
         self.code = code
 
 
+_LISTS = {
+    "namespaces": "athanor get namespaces shows them", "queues": "athanor queue list shows them",
+    "pools": "athanor pool list shows them", "nodes": "athanor get nodes shows them",
+    "reservations": "athanor reserve list shows them",
+    "workspaces": "athanor workspace list -A shows them",
+}  # fmt: skip
+"""Where names of a kind are seen, by its plural."""
+
+
 def guard(
     command: Callable[[], object], args: Sequence[str], cluster: Callable[[], str] = str
 ) -> int:
@@ -157,7 +166,7 @@ def _refused(error: ApiError) -> int:
     _say(error.message.replace("\n", " "))
     hints = {
         "NotFound": (NOT_FOUND, "athanor list -A shows all jobs"),
-        "ServiceUnavailable": (UNREACHABLE, "athanor up --detach starts the platform here"),
+        "ServiceUnavailable": (UNREACHABLE, _way_to(error.message)),
         "Unauthorized": (FAILED, "the kubeconfig's identity is not accepted: athanor doctor"),
         "Forbidden": (FAILED, "ask whoever runs the platform for the right"),
         "AlreadyExists": (FAILED, "choose another name, or delete it first"),
@@ -167,10 +176,23 @@ def _refused(error: ApiError) -> int:
     if error.reason == "ServiceUnavailable" and not isinstance(error, Unreachable):
         code, hint = FAILED, ""  # a server did answer, and says what ails it
     if error.reason == "NotFound" and "trainingjobs" not in error.message:
-        hint = "athanor get namespaces shows them" if "namespaces" in error.message else ""
+        kind = error.message.partition(" ")[0].partition(".")[0]
+        hint = _LISTS.get(kind, "")
     if hint:
         _hint(hint)
     return code
+
+
+def _way_to(message: str) -> str:
+    """What helps who does not reach a server, by what is said of it."""
+    if "is not trusted" in message:
+        return (
+            "name the authority that signed it: certificate-authority in the kubeconfig, or, for "
+            "the gateway, SSL_CERT_FILE"
+        )
+    if any(here in message for here in ("127.0.0.1", "localhost", "[::1]")):
+        return "athanor up --detach starts the platform here"
+    return "see whether that address is right and can be reached: --context, --kubeconfig"
 
 
 def _say(text: str) -> None:

@@ -1,4 +1,6 @@
-"""What the verbs of queues, pools and reservations share: amounts, cluster-wide objects."""
+"""What the verbs of queues, pools and reservations share: amounts, cluster-wide objects; and what
+suspend and resume look at first.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,18 @@ from athanor.cli.world import World
 if TYPE_CHECKING:
     from athanor.api.meta import JSON
     from athanor.api.registry import Resource
+    from athanor.api.training import TrainingJob
 
 GPU = "nvidia.com/gpu"
+
+
+def living(world: World, name: str) -> TrainingJob:
+    """A job that has not finished. Raises ApiError: NotFound, BadRequest with the way out."""
+    from athanor.sdk.jobs import alive
+
+    found = world.client.job(name)
+    alive(name, found.status.phase)
+    return found
 
 
 def amounts(_: click.Context, option: click.Parameter, said: tuple[str, ...]) -> dict[str, str]:

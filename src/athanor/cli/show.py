@@ -53,7 +53,11 @@ def nothing(world: World, what: str, hint: str = "", *, everywhere: bool = False
 
 
 def document(world: World, value: JSON) -> bool:
-    """Print an object or a List when JSON, YAML or names are asked for; False for tables."""
+    """Print an object or a List when JSON, YAML or names are asked for; False for tables.
+
+    Without who manages which field, as kubectl does.
+    """
+    value = _unmanaged(value)
     if world.output == "json":
         import json
 
@@ -68,6 +72,14 @@ def document(world: World, value: JSON) -> bool:
     else:
         return False
     return True
+
+
+def _unmanaged(value: JSON) -> JSON:
+    if isinstance(items := value.get("items"), list):
+        return {**value, "items": [_unmanaged(one) for one in items]}
+    if not isinstance(meta := value.get("metadata"), dict):
+        return value
+    return {**value, "metadata": {k: v for k, v in meta.items() if k != "managedFields"}}
 
 
 def created(world: World, job: TrainingJob) -> bool:
@@ -98,7 +110,7 @@ def yaml_text(value: JSON) -> str:
     import yaml
 
     def text(dumper: Any, said: str) -> object:
-        style = "'" if _NO_TEXT.fullmatch(said) else None
+        style = "|" if "\n" in said else "'" if _NO_TEXT.fullmatch(said) else None
         return dumper.represent_scalar("tag:yaml.org,2002:str", said, style=style)
 
     dumper: Any = type("Dumper", (getattr(yaml, "CSafeDumper", yaml.SafeDumper),), {})

@@ -9,6 +9,21 @@ import click
 
 from athanor.cli.world import World
 
+
+class Listing(click.Group):
+    """Verbs about one kind: bare, and with an object's name alone, the group is its own `list`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The words, beginning with a verb; as they are when a shell completes them."""
+        if ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
+        first, second = [*args, "-", "-"][:2]
+        is_verb = first in (*self.commands, *ctx.help_option_names)
+        if not is_verb and (first.startswith("-") or second.startswith("-")):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
 _HIDDEN = (
     click.Option(["--data"], metavar="DIR", hidden=True, help="Data directory."),
     click.Option(["--kubeconfig"], metavar="FILE", hidden=True, help="Kubeconfig to read."),

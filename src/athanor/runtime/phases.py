@@ -15,6 +15,14 @@ from athanor.runtime.plan import Action, Patch, Record, difference, head
 Status = TrainingJobStatus | SweepStatus | WorkflowStatus | WorkspaceStatus
 
 
+_ENDED = {"Succeeded": "has succeeded", "Failed": "has failed", "Evicting": "has to go"}
+
+
+def said(word: str, phase: str) -> str:
+    """`the job is running`, `the gang has failed`."""
+    return f"the {word} {_ENDED.get(phase, f'is {phase.lower()}')}"
+
+
 def status_write(
     resource: Resource, meta: ObjectMeta, before: Status, after: Status, *, word: str,
     others: Sequence[str] = (),
@@ -35,5 +43,5 @@ def status_write(
         yield Record(
             about=head(resource, meta.namespace, meta.name, meta.uid), reason=after.phase,
             type="Warning" if after.phase == "Failed" else "Normal",
-            message=after.message or f"the {word} is {after.phase.lower()}",
+            message=after.message or said(word, after.phase),
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -29,6 +29,9 @@ class Scope(Struct, frozen=True):
     """Where an operation works when it is not told otherwise."""
 
     namespace: str = "default"
+
+
+Named = TypeVar("Named", bound=Object)
 
 
 class WaitTimeout(Exception):
@@ -72,7 +75,7 @@ def placed(scope: Scope, asked: Submission) -> Op[Submission]:
         priority = yield from priority_class(asked.priority)
         asked = msgspec.structs.replace(asked, priority=priority)
     if asked.queue:
-        yield from exists(Queue, asked.queue, "queue", "athanor queue list")
+        yield from takes_in(asked.queue)
         return asked
     queue = yield from home_queue(scope, namespace=asked.namespace)
     return msgspec.structs.replace(asked, queue=queue)
@@ -97,16 +100,33 @@ def priority_class(name: str) -> Op[str]:
     raise ApiError("BadRequest", f"there is no PriorityClass {name!r}; there are: {listed or '-'}")
 
 
-def exists(kind: type[Object], name: str, word: str, list_: str) -> Op[None]:
-    """Refuses a name that nothing has; who may not look is believed."""
+def takes_in(queue: str) -> Op[None]:
+    """Refuses a queue that is not there, or is closed; who may not look is believed."""
+    found = yield from exists(Queue, queue, "queue", "athanor queue list")
+    if found is not None and found.spec.state == "Closed":
+        said = f"queue {queue!r} is closed and takes nothing in"
+        raise ApiError("BadRequest", f"{said}; athanor queue tree shows which are open")
+
+
+def exists(kind: type[Named], name: str, word: str, list_: str) -> Op[Named | None]:
+    """Refuses a name that nothing has; None for those who may not look."""
     try:
-        yield from ask(calls.get(kind, name))
+        found = yield from ask(calls.get(kind, name))
     except ApiError as error:
         if error.reason == "NotFound":
             said = f"there is no {word} {name!r}; {list_} shows those there are"
             raise ApiError("BadRequest", said) from None
         if error.reason != "Forbidden":
             raise
+        return None
+    return found
+
+
+def alive(name: str, phase: str) -> None:
+    """Refuses a job that has finished, with the way out. Raises ApiError(BadRequest)."""
+    if phase in FINISHED:
+        said = f"job {name} has {phase.lower()}; athanor clone {name} runs it again"
+        raise ApiError("BadRequest", said)
 
 
 def list_jobs(

@@ -12,9 +12,8 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from athanor.api.meta import JSON
-from athanor.api.scheduling import Queue
 from athanor.api.training import TrainingJob
-from athanor.sdk.jobs import FINISHED, JOBS, Scope, exists, priority_class
+from athanor.sdk.jobs import JOBS, Scope, alive, priority_class, takes_in
 from athanor.sdk.steps import Op, ask
 from athanor.wire import calls
 from athanor.wire.status import ApiError
@@ -38,10 +37,11 @@ SERVER_SIDE = (
 def restart(scope: Scope, name: str, *, namespace: str | None = None) -> Op[TrainingJob]:
     """Start all ranks anew, under the same admission; costs no retry.
 
-    Raises ApiError: NotFound, BadRequest for a job that does not run.
+    Raises ApiError: NotFound, BadRequest for a job that does not run or has finished.
     """
 
     def again(whole: JSON) -> JSON:
+        _alive(whole)
         phase = _phase(whole)
         if phase in ("Pending", "Queued", "Suspended"):
             way = f"athanor resume {name}" if phase == "Suspended" else f"athanor why {name}"
@@ -122,7 +122,7 @@ def move(scope: Scope, name: str, queue: str, *, namespace: str | None = None) -
     whole = yield from _whole(scope, name, namespace)
     _alive(whole)
     if _phase(whole) not in RUNNING:  # of one that runs the server says what to do first
-        yield from exists(Queue, queue, "queue", "athanor queue list")
+        yield from takes_in(queue)
     wanted: JSON = {"scheduling": {"queue": queue}}
     changed = yield from _change(scope, name, namespace, lambda _: wanted)
     return changed
@@ -213,10 +213,7 @@ def _change(
 
 
 def _alive(whole: JSON) -> None:
-    if _phase(whole) in FINISHED:
-        name = whole["metadata"]["name"]
-        said = f"job {name} has {_phase(whole).lower()}; athanor clone {name} runs it again"
-        raise ApiError("BadRequest", said)
+    alive(whole["metadata"]["name"], _phase(whole))
 
 
 def _phase(whole: JSON) -> str:

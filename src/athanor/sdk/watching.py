@@ -72,7 +72,9 @@ def facts(job: TrainingJob, pods: Sequence[Pod]) -> list[str]:
         said.append(f"it hangs, it seems: {stalled.message} (last told {told.at})")
     elif told.eta is not None and told.steps_per_second:
         left = show_span(told.eta)
-        said.append(f"{told.steps_per_second:.3g} steps/s: about {left} are left, as of {told.at}")
+        speed = f"{told.steps_per_second:.3g}"
+        unit = "step/s" if speed == "1" else "steps/s"
+        said.append(f"{speed} {unit}: about {left} are left, as of {told.at}")
     return said + silent(pods, told.steps_per_second) + stragglers(pods)
 
 

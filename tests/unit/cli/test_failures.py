@@ -31,7 +31,21 @@ def raiser(error: BaseException) -> Callable[[], object]:
         (click.UsageError("which?"), failures.USAGE, "which?"),
         (ApiError("NotFound", 'trainingjobs "a" not found'), failures.NOT_FOUND, "athanor list"),
         (ApiError("NotFound", 'namespaces "x" not found'), failures.NOT_FOUND, "get namespaces"),
-        (Unreachable("ServiceUnavailable", "nobody"), failures.UNREACHABLE, "athanor up"),
+        (
+            Unreachable("ServiceUnavailable", "no connection to https://127.0.0.1:7443: nobody"),
+            failures.UNREACHABLE,
+            "athanor up",
+        ),
+        (
+            Unreachable("ServiceUnavailable", "no connection to https://far:6443: nobody"),
+            failures.UNREACHABLE,
+            "--context",
+        ),
+        (
+            Unreachable("ServiceUnavailable", "https://127.0.0.1:1: certificate is not trusted"),
+            failures.UNREACHABLE,
+            "SSL_CERT_FILE",
+        ),
         (ApiError("ServiceUnavailable", "disk is full"), failures.FAILED, "disk is full"),
         (ApiError("Forbidden", "not you"), failures.FAILED, "not you"),
         (ApiError("Invalid", "spec:\nbad"), failures.FAILED, "spec: bad"),

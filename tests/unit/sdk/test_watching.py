@@ -45,7 +45,7 @@ def test_a_running_job_tells_its_speed_or_that_it_hangs() -> None:
         progress=Progress(step=50, total=100, updated_at="2026-01-01T00:00:50Z"),
     )
     (speed,) = watching.facts(TrainingJob(status=goes), [])
-    assert speed == "1 steps/s: about 50s are left, as of 2026-01-01T00:00:50Z"
+    assert speed == "1 step/s: about 50s are left, as of 2026-01-01T00:00:50Z"
     stalled = Condition(type="Stalled", status="True", message="no step")
     hangs = msgspec.structs.replace(goes, conditions=[stalled])
     (hang,) = watching.facts(TrainingJob(status=hangs), [])

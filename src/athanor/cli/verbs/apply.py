@@ -24,14 +24,20 @@ athanor import pytorchjob.yaml | athanor apply -"""
 
 
 @verb(namespace=True, output=True, examples=EXAMPLES)
-@click.argument("paths", nargs=-1, required=True, metavar="FILE...")
+@click.argument("paths", nargs=-1, metavar="FILE...")
+@click.option("-f", "--filename", "named", multiple=True, metavar="FILE",
+              help="A file, named as for kubectl; repeatable.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Ask the server what would be; change nothing.")
-def command(world: World, paths: tuple[str, ...], dry_run: bool) -> int:
+def command(
+    world: World, paths: tuple[str, ...], named: tuple[str, ...], dry_run: bool
+) -> int:  # fmt: skip
     """Create the objects of files, or change them into these.
 
     What a file says holds, whoever said otherwise; the rest stays.
     """
-    wanted = [pair for path in paths for pair in _objects(world, path)]
+    if not (paths or named):
+        raise click.UsageError("Missing argument 'FILE...': - is standard input")
+    wanted = [pair for path in (*paths, *named) for pair in _objects(world, path)]
 
     def apply(pair: tuple[Resource, JSON]) -> None:
         kind, manifest = pair
@@ -52,9 +58,12 @@ def _objects(world: World, path: str) -> Iterator[tuple[Resource, JSON]]:
         whole: JSON = document if isinstance(document, dict) else {}
         for manifest in whole.get("items") or ([whole] if whole else []):
             found += 1
-            kind = registry.by_kind(manifest.get("apiVersion", ""), manifest.get("kind", ""))
+            if not isinstance(manifest, dict) or not manifest.get("kind"):
+                raise click.UsageError(f"{path}: something in it is no object with a kind")
+            named = str(manifest.get("apiVersion", "")), str(manifest["kind"])
+            kind = registry.by_kind(*named)
             if kind is None:
-                said = f"{manifest.get('kind')} of {manifest.get('apiVersion')}"
+                said = f"{named[1]} of {named[0] or 'no apiVersion'}"
                 raise click.UsageError(
                     f"{path}: {said} is no kind that is known here; "
                     "athanor import turns jobs of others into ours"

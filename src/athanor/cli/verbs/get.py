@@ -67,6 +67,10 @@ def _wanted(world: World, first: str, others: Sequence[str]) -> Wanted:
         return wanted
     if not others and _is_job(world, first):
         return {resource_of("trainingjob"): [first]}
+    if not others and "," not in first and _known(first) is None:
+        raise click.UsageError(
+            f"{first!r} is no kind, and no job of namespace {world.where}; {_near(first)}"
+        )
     return {resource_of(kind): list(others) for kind in first.rstrip(",").split(",")}
 
 
@@ -120,17 +124,19 @@ def _known(kind: str) -> Resource | None:
 
 def resource_of(kind: str) -> Resource:
     """The kind a person means; a usage error that names near ones when there is none."""
-    from athanor.api.registry import ALL
-
     resource = _known(kind)
     if resource is None:
-        import difflib
-
-        near = difflib.get_close_matches(kind.lower(), [r.plural for r in ALL], n=2)
-        hint = (
-            f"did you mean {' or '.join(near)}?"
-            if near
-            else "for instance pods, gangs, queues; athanor list shows the jobs"
-        )
-        raise click.UsageError(f"no kind {kind!r}; {hint}")
+        raise click.UsageError(f"no kind {kind!r}; {_near(kind)}")
     return resource
+
+
+def _near(kind: str) -> str:
+    """Kinds that may have been meant."""
+    import difflib
+
+    from athanor.api.registry import ALL
+
+    near = difflib.get_close_matches(kind.lower(), [r.plural for r in ALL], n=2)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return "for instance pods, gangs, queues; athanor list shows the jobs"

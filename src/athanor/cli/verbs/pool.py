@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import click
 
 from athanor.cli import makers, quotas, shared, show
 from athanor.cli.complete import names_of
-from athanor.cli.verb import Verb, verb
+from athanor.cli.verb import Listing, Verb, verb
 from athanor.cli.verbs.delete import confirm
 from athanor.cli.world import World
 
@@ -17,12 +18,16 @@ if TYPE_CHECKING:
     from athanor.api.meta import JSON
 
 EXAMPLES = """\
-athanor pool list
+athanor pool
 athanor pool create a100 --nodes gpu.model=A100 --level zone --level rack
 athanor pool set a100 --strategy Spread --cost 2.5"""
 
 
-@click.group(epilog=makers.epilog(EXAMPLES))
+_LABEL = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+"""What the value of a label may be."""
+
+
+@click.group(cls=Listing, epilog=makers.epilog(EXAMPLES))
 def command() -> None:
     """Show, make and change pools of nodes."""
 
@@ -109,6 +114,8 @@ def _spec(wishes: Mapping[str, object]) -> JSON:
         pairs = [str(label).partition("=") for label in labels]
         if wrong := next((key for key, equals, _ in pairs if not equals), None):
             raise click.UsageError(f"--nodes {wrong}: write LABEL=VALUE")
+        if wrong := next((text for _, _, text in pairs if not _LABEL.fullmatch(text)), None):
+            raise click.UsageError(f"--nodes: no label has the value {wrong!r}")
         spec["nodeSelector"] = {key: value for key, _, value in pairs}
     if wishes["level"]:
         spec["topologyLevels"] = list(wishes["level"] if isinstance(wishes["level"], tuple) else ())

@@ -10,7 +10,7 @@ import click
 from athanor.cli import makers, quotas, shared, show
 from athanor.cli.complete import names_of
 from athanor.cli.failures import Failure
-from athanor.cli.verb import Verb, verb
+from athanor.cli.verb import Listing, Verb, verb
 from athanor.cli.verbs.delete import confirm
 from athanor.cli.world import World
 
@@ -28,19 +28,7 @@ athanor queue hold team-a"""
 QUOTAS = ("guaranteed", "deserved", "limit", "lendable")
 
 
-class Queues(click.Group):
-    """A bare `athanor queue`, and one with a queue's name, is `athanor queue list`."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """The words, beginning with a verb; as they are when a shell completes them."""
-        if ctx.resilient_parsing:
-            return super().parse_args(ctx, args)
-        if not args or args[0] not in (*self.commands, *ctx.help_option_names):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
-
-
-@click.group(cls=Queues, epilog=makers.epilog(EXAMPLES))
+@click.group(cls=Listing, epilog=makers.epilog(EXAMPLES))
 def command() -> None:
     """Show, make and change queues, their quota and their use."""
 

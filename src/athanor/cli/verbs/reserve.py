@@ -9,7 +9,7 @@ import click
 from athanor.cli import makers, shared
 from athanor.cli.complete import names_of
 from athanor.cli.failures import Failure
-from athanor.cli.verb import verb
+from athanor.cli.verb import Listing, verb
 from athanor.cli.verbs.delete import confirm
 from athanor.cli.world import World
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 athanor reserve create course --amounts gpu=8 --queue teaching --in 2h --for 4h
 athanor reserve create repair --node gpu-3 --for 1d
-athanor reserve list
+athanor reserve
 athanor reserve delete course --yes"""
 
 
-@click.group(epilog=makers.epilog(EXAMPLES))
+@click.group(cls=Listing, epilog=makers.epilog(EXAMPLES))
 def command() -> None:
     """Keep capacity for some queues for a time."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from athanor.cli import show
+from athanor.cli import shared, show
 from athanor.cli.complete import names_of
 from athanor.cli.failures import each
 from athanor.cli.verb import verb
@@ -19,7 +19,7 @@ def command(world: World, names: tuple[str, ...]) -> int:
     """Put a suspended job back into its queue."""
 
     def resume(name: str) -> None:
-        before = world.client.job(name)
+        before = shared.living(world, name)
         world.client.resume(name)
         if before.spec.suspend:
             show.line(f"trainingjob {name} is queued again")

@@ -348,7 +348,8 @@ def _where(asked: Submission, sent: int) -> str:
     if asked.git:
         return f"{asked.git} at {asked.ref or 'its default branch'}"
     if asked.bundle:
-        new = f"{sent / (1 << 20):.1f} MiB uploaded" if sent else "uploaded before"
+        amount = f"{sent / (1 << 20):.1f} MiB" if sent >= 1 << 20 else f"{-(-sent >> 10)} KiB"
+        new = f"{amount} uploaded" if sent else "uploaded before"
         return f"{asked.bundle[:19]}…, {new}"
     return asked.directory or "the image"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from athanor.cli import show
+from athanor.cli import shared, show
 from athanor.cli.complete import names_of
 from athanor.cli.failures import each
 from athanor.cli.verb import verb
@@ -22,7 +22,11 @@ def command(world: World, names: tuple[str, ...]) -> int:
     """
 
     def suspend(name: str) -> None:
+        before = shared.living(world, name)
         world.client.suspend(name)
-        show.line(f"trainingjob {name} is being suspended")
+        if before.spec.suspend and before.status.phase == "Suspended":
+            show.line(f"trainingjob {name} is suspended already")
+        else:
+            show.line(f"trainingjob {name} is being suspended")
 
     return each(names, suspend)

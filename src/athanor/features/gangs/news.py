@@ -11,6 +11,7 @@ from athanor.api.scheduling import Admission, Gang, GangStatus
 from athanor.features.gangs.judge import first_words
 from athanor.features.gangs.ranks import name_of
 from athanor.features.gangs.states import WORKING
+from athanor.runtime.phases import said
 from athanor.runtime.plan import Record, head
 
 GANGS = of(Gang)
@@ -41,7 +42,7 @@ def _moved(gang: Gang, status: GangStatus) -> Iterator[Record]:
         about=head(GANGS, meta.namespace, meta.name, meta.uid),
         type="Warning" if bad else "Normal",
         reason="Evicted" if left else phase,
-        message=message or f"the gang is {phase.lower()}",
+        message=message or said("gang", phase),
     )
 
 

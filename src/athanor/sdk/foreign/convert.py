@@ -53,7 +53,8 @@ def convert(manifest: JSON) -> Converted:
     reader = READERS.get((group, kind))
     if reader is None:
         known = ", ".join(f"{kind} ({group})" for group, kind in READERS)
-        raise ValueError(f"{kind or 'an object without kind'} of {group!r} is not known: {known}")
+        said = f"{kind} of {group!r}" if kind else "an object without a kind"
+        raise ValueError(f"{said} is not known here; import reads {known}")
     given = Given(manifest)
     made = reader(given, kind)
     return Converted(made, given.left(), given.notes)
