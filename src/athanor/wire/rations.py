@@ -12,6 +12,7 @@ from athanor.kit.quantity import Quantity, parse
 
 ONE = Quantity(10**9).nano
 COMPUTE = ("cpu", "memory", "ephemeral-storage")
+_SAID = ("cpu", "memory")
 _GROUPS = (("requests", "defaultRequest", "request"), ("limits", "default", "limit"))
 _ZEROS = frozenset(("0", 0, "0m", ""))
 
@@ -21,8 +22,13 @@ Amounts = Mapping[str, Quantity]
 def of_pod(pod: JSON) -> dict[str, int]:
     """What a pod counts for, in nano-units, by the names quotas use."""
     used = {"count/pods": ONE, "pods": ONE}
+    overhead = parsed((pod.get("spec") or {}).get("overhead"))
     for group in ("requests", "limits"):
-        for name, amount in _total(pod, group).items():
+        total = _total(pod, group)
+        for name, more in overhead.items():
+            if group == "requests" or name in total:
+                total[name] = total.get(name, 0) + more.nano
+        for name, amount in total.items():
             used[f"{group}.{name}"] = amount
             if group == "requests" and name in COMPUTE:
                 used[name] = amount
@@ -38,10 +44,25 @@ def pod_amounts(pod: JSON, group: str) -> dict[str, Quantity]:
     }
 
 
-def must_say(hard: JSON) -> list[str]:
-    """Amounts that every pod must name when a quota limits them."""
-    compute = {*COMPUTE, *(f"{g}.{n}" for g in ("requests", "limits") for n in COMPUTE)}
-    return [name for name in hard if name in compute]
+def unsaid(hard: Iterable[str], pod: JSON) -> str:
+    """What a quota on such amounts wants every container to name and some do not, with their
+    names; "" for nothing."""
+    asked = pod.get("spec") or {}
+    if asked.get("resources"):
+        return ""  # whose pod asks as a whole need not
+    found = []
+    for name in sorted(hard):
+        group, _, resource = name.rpartition(".")
+        if resource not in _SAID or group not in ("", "requests", "limits"):
+            continue
+        silent = {
+            str(one.get("name") or "")
+            for field in ("containers", "initContainers") for one in asked.get(field) or ()
+            if resource not in dict(_amounts(one, group or "requests"))
+        }  # fmt: skip
+        if silent:
+            found.append(f"{name} for: {','.join(sorted(silent))}")
+    return "; ".join(found)
 
 
 def covers(quota: JSON, pod: JSON) -> bool:
@@ -130,11 +151,21 @@ def parsed(amounts: JSON | None) -> Amounts:
 
 
 def _total(pod: JSON, group: str) -> dict[str, int]:
+    """Containers and sidecars add up; each other init container runs beside the sidecars before
+    it, and the larger of both counts. What the pod as a whole asks for is before."""
     spec = pod.get("spec") or {}
-    total = _sum(spec.get("containers") or (), group)
-    for name, amount in _largest(spec.get("initContainers") or (), group).items():
+    total: dict[str, int] = {}
+    most: dict[str, int] = {}
+    for container in spec.get("initContainers") or ():
+        here = _plus(total, container, group)
+        if container.get("restartPolicy") == "Always":
+            total = here
+        most = {name: max(here.get(name, 0), most.get(name, 0)) for name in {**most, **here}}
+    for container in spec.get("containers") or ():
+        total = _plus(total, container, group)
+    for name, amount in most.items():
         total[name] = max(total.get(name, 0), amount)
-    return {**total, **dict(_amounts(spec, group))}  # what the pod as a whole asks for is before
+    return {**total, **dict(_amounts(spec, group))}
 
 
 def _amounts(container: JSON, group: str) -> Iterable[tuple[str, int]]:
@@ -142,20 +173,9 @@ def _amounts(container: JSON, group: str) -> Iterable[tuple[str, int]]:
         yield name, parse(amount).nano
 
 
-def _sum(containers: Iterable[JSON], group: str) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for container in containers:
-        for name, amount in _amounts(container, group):
-            total[name] = total.get(name, 0) + amount
-    return total
-
-
-def _largest(containers: Iterable[JSON], group: str) -> dict[str, int]:
-    most: dict[str, int] = {}
-    for container in containers:
-        for name, amount in _amounts(container, group):
-            most[name] = max(most.get(name, 0), amount)
-    return most
+def _plus(total: Mapping[str, int], container: JSON, group: str) -> dict[str, int]:
+    more = dict(_amounts(container, group))
+    return {name: total.get(name, 0) + more.get(name, 0) for name in {**total, **more}}
 
 
 def _expression(expression: JSON, facts: dict[str, bool], priority: str) -> bool:

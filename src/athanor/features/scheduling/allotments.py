@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from athanor.api import labels
-from athanor.api.core import LimitRange, Pod, ResourceQuota
+from athanor.api.core import LimitRange, Pod, PriorityClass, ResourceQuota
 from athanor.api.meta import JSON, to_manifest
 from athanor.api.scheduling import Gang, PodSet
 from athanor.features.scheduling.core.snapshot import Admit, Decisions, Move, Placed, Snapshot
@@ -35,12 +35,13 @@ Counts = Mapping[str, int]
 
 class Room(Struct, frozen=True):
     """A namespace's quotas and ranges by name, and what each quota has left in nano-units, beside
-    what admitted gangs have still to make.
+    what admitted gangs have still to make. `usual` is the priority class of pods that name none.
     """
 
     quotas: Mapping[str, JSON]
     ranges: Mapping[str, JSON]
     left: Mapping[str, Mapping[str, int]]
+    usual: str = ""
 
 
 class Allotments:
@@ -53,6 +54,7 @@ class Allotments:
         self.ranged: set[str] = set()
         self._quotas: dict[str, dict[str, JSON]] = {}
         self._ranges: dict[str, dict[str, JSON]] = {}
+        self._usual = ""
         self.rooms: Mapping[str, Room] = {}
 
     def look(self, world: World, fresh: Mapping[type, Iterable[Key]]) -> set[str]:
@@ -60,8 +62,12 @@ class Allotments:
         self.ranged = _take(world.cache(LimitRange), fresh[LimitRange], self._ranges)
         changed = _take(world.cache(ResourceQuota), fresh[ResourceQuota], self._quotas)
         changed |= self.ranged
-        if self._quotas or self._ranges:
-            known = {*self._quotas, *self._ranges}
+        known = {*self._quotas, *self._ranges}
+        if fresh[PriorityClass]:
+            classes = world.cache(PriorityClass)
+            self._usual = next((c.metadata.name for c in classes if c.global_default), "")
+            changed |= known
+        if known:
             changed |= known & {key.namespace for view in (Gang, Pod) for key in fresh[view]}
         return changed
 
@@ -71,7 +77,7 @@ class Allotments:
         if not ranges or gang.spec.adopts:  # pods that are there have been filled
             return gang
         try:
-            sets = [_filled(one, ranges.values()) for one in gang.spec.pod_sets]
+            sets = [_filled(gang, one, ranges.values()) for one in gang.spec.pod_sets]
         except (ValueError, TypeError, AttributeError):
             return gang  # its template is no pod's: who reads it says so
         spec = msgspec.structs.replace(gang.spec, pod_sets=sets)
@@ -82,7 +88,8 @@ class Allotments:
         quotas, ranges = self._quotas.get(namespace, {}), self._ranges.get(namespace, {})
         rooms = {name: room for name, room in self.rooms.items() if name != namespace}
         if quotas or ranges:
-            made = Room(dict(quotas), dict(ranges), {n: _left(q) for n, q in quotas.items()})
+            left = {name: _left(quota) for name, quota in quotas.items()}
+            made = Room(dict(quotas), dict(ranges), left, self._usual)
             for gang in gangs:
                 if holds(gang):
                     made = _after(gang, _missing(gang, pods.by(PODS_OF_GANG, key_of(gang))), made)
@@ -179,8 +186,9 @@ def _made(gang: Gang, counts: Counts, room: Room) -> Iterator[tuple[JSON, int]]:
     for pod_set in gang.spec.pod_sets:
         count = counts.get(pod_set.name, 0)
         if count > 0:
-            pod = _copy(pod_set.template)
-            rations.fill(pod, room.ranges.values())
+            pod = _pod(gang, pod_set, room.ranges.values())
+            if room.usual:
+                pod["spec"].setdefault("priorityClassName", room.usual)
             yield pod, count
 
 
@@ -193,13 +201,17 @@ def _after(gang: Gang, counts: Counts, room: Room) -> Room:
                 for what, amount in rations.of_pod(pod).items():
                     if what in left[name]:
                         left[name][what] -= count * amount
-    return Room(room.quotas, room.ranges, left)
+    return msgspec.structs.replace(room, left=left)
 
 
 def _refusal(gang: Gang, counts: Counts, room: Room) -> Refused | None:
     for pod, _ in _made(gang, counts, room):
         if wrong := rations.broken(pod, room.ranges.values()):
             return Refused(Code.INVALID_REQUEST, f"a LimitRange of its namespace: {wrong[0]}")
+        for name, quota in room.quotas.items():
+            if rations.covers(quota, pod) and (said := rations.unsaid(room.left[name], pod)):
+                text = f"quota {name} of its namespace: its pods must specify {said}"
+                return Refused(Code.INVALID_REQUEST, text)
     after = _after(gang, counts, room)
     for name, left in after.left.items():
         for what, amount in left.items():
@@ -231,20 +243,27 @@ def _take(
     return touched
 
 
-def _filled(pod_set: PodSet, ranges: Iterable[JSON]) -> PodSet:
-    pod = _copy(pod_set.template)
-    rations.fill(pod, ranges)
-    return msgspec.structs.replace(
-        pod_set, template={**pod_set.template, "spec": pod["spec"]}
-    )  # fmt: skip
+def _filled(gang: Gang, pod_set: PodSet, ranges: Iterable[JSON]) -> PodSet:
+    spec = _pod(gang, pod_set, ranges)["spec"]
+    return msgspec.structs.replace(pod_set, template={**pod_set.template, "spec": spec})
 
 
-def _copy(template: JSON) -> JSON:
-    """A pod of a template whose containers may be changed."""
-    spec = dict(template.get("spec") or {})
+def _pod(gang: Gang, pod_set: PodSet, ranges: Iterable[JSON]) -> JSON:
+    """A pod of the set as the server will have it: a limit is a request, too, before ranges fill in
+    what is missing, and the gang's priority is its own."""
+    spec = dict(pod_set.template.get("spec") or {})
     for field in ("containers", "initContainers"):
         if spec.get(field):
-            spec[field] = [
-                {**one, "resources": dict(one.get("resources") or {})} for one in spec[field]
-            ]
-    return {"metadata": {}, "spec": spec}
+            spec[field] = [{**one, "resources": _asking(one)} for one in spec[field]]
+    if gang.spec.priority_class_name:
+        spec.setdefault("priorityClassName", gang.spec.priority_class_name)
+    pod = {"metadata": {}, "spec": spec}
+    rations.fill(pod, ranges)
+    return pod
+
+
+def _asking(container: JSON) -> JSON:
+    resources = dict(container.get("resources") or {})
+    if limits := resources.get("limits"):
+        resources["requests"] = {**limits, **(resources.get("requests") or {})}
+    return resources

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from athanor.api.core import LimitRange, Pod, ResourceQuota
+import pytest
+
+from athanor.api.core import LimitRange, Pod, PriorityClass, ResourceQuota
 from athanor.api.meta import JSON
 from athanor.api.scheduling import Gang, Pool, Queue
 from athanor.features.gangs.apply import controller as gangs
@@ -133,5 +135,62 @@ def test_what_ranges_fill_in_takes_room_on_nodes() -> None:
             assert "room for 3 of 4 pods" in said, said
             await lab.patch(LimitRange, "small", {"spec": {"limits": [{"type": "Container"}]}})
             await runs(lab, "wide")  # ranges that are others now hold for those in line
+
+    run(main)
+
+
+LIMITS = {"limits": {"cpu": "4"}}
+REQUESTS = {"requests": {"cpu": "3"}}
+SIDE = {"name": "side", "image": "host", "restartPolicy": "Always", "resources": REQUESTS}
+URGENT = {"matchExpressions": [
+    {"scopeName": "PriorityClass", "operator": "In", "values": ["urgent"]}
+]}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("spec", "resources", "first", "usual", "said"),
+    [
+        ({"hard": {"requests.cpu": "6"}}, LIMITS, [], False, "6 requests.cpu left; the gang asks "),
+        ({"hard": {"requests.cpu": "9"}}, REQUESTS, [SIDE], False, "9 requests.cpu left; the gang"),
+        ({"hard": {"pods": "1"}, "scopeSelector": URGENT}, {}, [], False, "1 pods left; the gang "),
+        ({"hard": {"pods": "1"}, "scopeSelector": URGENT}, {}, [], True, "1 pods left; the gang "),
+        ({"hard": {"limits.cpu": "99"}}, REQUESTS, [], False, "must specify limits.cpu for: main"),
+    ],
+    ids=["a limit is a request", "sidecars", "its priority", "the usual priority", "left out"],
+)
+def test_pods_count_as_the_server_will_have_them(
+    spec: JSON, resources: JSON, first: list[JSON], usual: bool, said: str
+) -> None:
+    async def main() -> None:
+        async with cluster([gangs(), scheduling()], nodes={"node-0": NODE}) as lab:
+            await stage(lab, {"pods": "99"})
+            klass = {"metadata": {"name": "urgent"}, "value": 9, "globalDefault": usual}
+            await lab.create(klass, PriorityClass)
+            meta = {"name": "other", "namespace": "default"}
+            await lab.create({"metadata": meta, "spec": spec}, ResourceQuota)
+            await lab.until(ResourceQuota, "other", lambda q: bool(q.status.get("hard")))
+            box = {"name": "main", "image": "host", "resources": resources}
+            asked = gang("wide", 2, **({} if usual else {"priorityClassName": "urgent"}))
+            template = {"spec": {"containers": [box], "initContainers": first}}
+            asked["spec"]["podSets"][0]["template"] = template
+            await lab.create(asked, Gang)
+            told = await lab.until(Gang, "wide", lambda g: bool(g.status.reasons), within=60)
+            assert said in told.status.reasons[0].message
+            assert await pods_of(lab, "wide") == 0
+
+    run(main)
+
+
+def test_ranges_do_not_make_less_of_a_limit() -> None:
+    async def main() -> None:
+        usual = {"type": "Container", "default": {"cpu": "1"}, "defaultRequest": {"cpu": "100m"}}
+        async with cluster([gangs(), scheduling()], nodes={"node-0": NODE}) as lab:
+            await stage(lab, {"pods": "40"}, usual)
+            asked = gang("wide", 2, "")
+            box = asked["spec"]["podSets"][0]["template"]["spec"]["containers"][0]
+            box["resources"] = {"limits": {"cpu": "20"}}
+            await lab.create(asked, Gang)
+            said = await refused(lab, "wide", "NeverFits")
+            assert "room for 1 of 2 pods" in said
 
     run(main)

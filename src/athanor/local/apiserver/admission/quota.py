@@ -11,7 +11,7 @@ from athanor.kit.quantity import Quantity, parse
 from athanor.local.apiserver import errors
 from athanor.local.apiserver.core import Call, Core, decode, encoder
 from athanor.local.store.model import Key, Write
-from athanor.wire.rations import ONE, covers, must_say, of_pod, scoped
+from athanor.wire.rations import ONE, covers, of_pod, scoped, unsaid
 
 QUOTAS = "resourcequotas"
 _FINISHED = ("Succeeded", "Failed")
@@ -79,12 +79,9 @@ def _charged(
 ) -> JSON | None:
     hard = (quota.get("spec") or {}).get("hard") or {}
     used = dict((quota.get("status") or {}).get("used") or {})
-    asked, have, limits, missing = [], [], [], []
+    asked, have, limits = [], [], []
     moved = False
     for name, most in hard.items():
-        if call.served.key == "pods" and name in must_say(hard) and name not in delta:
-            missing.append(name)
-            continue
         more = delta.get(name, 0) - before.get(name, 0)
         if not more:
             continue
@@ -98,8 +95,8 @@ def _charged(
         used[name] = str(Quantity(now + more, form))
         moved = True
     title, name = quota["metadata"]["name"], obj["metadata"].get("name", "")
-    if missing and call.target.verb == "create":
-        said = "; ".join(f"{m} for: {_container_names(obj)}" for m in sorted(missing))
+    creates = call.served.key == "pods" and call.target.verb == "create"
+    if creates and (said := unsaid(hard, obj)):
         raise errors.forbidden(call.resource, name, f"failed quota: {title}: must specify {said}")
     if asked:
         raise errors.forbidden(
@@ -111,10 +108,6 @@ def _charged(
         return None
     status = {**(quota.get("status") or {}), "hard": hard, "used": used}
     return {**quota, "metadata": dict(quota["metadata"]), "status": status}
-
-
-def _container_names(pod: JSON) -> str:
-    return ",".join(c.get("name", "") for c in (pod.get("spec") or {}).get("containers") or ())
 
 
 def counted(core: Core, quota: JSON) -> JSON:
