@@ -5,7 +5,7 @@ What a node or a need alone decides is kept from look to look; throwing it away 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from athanor.api.core import Node, Pod
@@ -50,15 +50,15 @@ class Layer:
     def __call__(
         self, world: World, machines: Mapping[str, Machine], levels: Collection[str],
         needs: Collection[PodNeed], foreign: Mapping[str, dict[str, int]],
-        counted: frozenset[str], *, guarded: bool,
+        counted: frozenset[str], beside: Iterable[Pod] | None,
     ) -> Lay:  # fmt: skip
         """`machines` in the order of their names; `levels` are those of the pools' topologies.
 
-        `guarded`: some pod keeps others away from itself.
+        `beside`: the pods there are and those that are coming; None where nobody asks for them.
         """
-        matter = guarded or any(need.wishes.needed for need in needs)
+        matter = beside is not None
         near_by = [one.node for one in machines.values()] if matter else []
-        cluster = Cluster(near_by, world.cache(Pod) if matter else ())
+        cluster = Cluster(near_by, beside or ())
         volumes = sites.bound_volumes(world) if matter else {}
         labels = {name: one.node.metadata.labels for name, one in machines.items()}
         given = volumes_given.read(world, labels) if matter else None

@@ -189,7 +189,7 @@ class Cluster:
         if found is None:
             values = {
                 self._nodes[pod.spec.node_name].get(term.key)
-                for pod in self._pods if _matches(term, pod.metadata.namespace, pod.metadata.labels)
+                for pod in self._pods if matches(term, pod.metadata.namespace, pod.metadata.labels)
             }  # fmt: skip
             found = self._domains[term] = frozenset(
                 name for name, labels in self._nodes.items()
@@ -204,7 +204,7 @@ class Cluster:
             shut |= self.nodes_with(term)
         own = dict(wishes.labels)
         for term, pod in self._guards:
-            if _matches(term, wishes.namespace, own):
+            if matches(term, wishes.namespace, own):
                 value = self._nodes[pod.spec.node_name].get(term.key)
                 shut |= {n for n, labels in self._nodes.items() if labels.get(term.key) == value}
         return frozenset(shut)
@@ -217,7 +217,7 @@ class Cluster:
         found: frozenset[str] | None = None
         for term in wishes.beside:
             here = self.nodes_with(term)
-            if not here and _matches(term, wishes.namespace, dict(wishes.labels)):
+            if not here and matches(term, wishes.namespace, dict(wishes.labels)):
                 continue
             found = here if found is None else found & here
         return found
@@ -235,18 +235,18 @@ class Cluster:
         own = dict(wishes.labels)
         made = Topology()
         for term in wishes.beside:
-            if _matches(term, wishes.namespace, own) and not self.nodes_with(term):
+            if matches(term, wishes.namespace, own) and not self.nodes_with(term):
                 made = made._replace(required=term.key)
         for weight, term in wishes.liked:
-            if weight > 0 and _matches(term, wishes.namespace, own):
+            if weight > 0 and matches(term, wishes.namespace, own):
                 made = made._replace(preferred=term.key)
         spreads = [
             SpreadRow(term.key, -1) for term in wishes.apart
-            if term.key != HOSTNAME and _matches(term, wishes.namespace, own)
+            if term.key != HOSTNAME and matches(term, wishes.namespace, own)
         ]  # fmt: skip
         for one in wishes.spreads:
             term = Term(one.selector, (wishes.namespace,), False, "")
-            counts = _matches(term, wishes.namespace, own)
+            counts = matches(term, wishes.namespace, own)
             beside = self._counts(term)
             spreads.append(SpreadRow(one.key, one.skew, one.soft, counts, beside, one.domains))
         return made._replace(spreads=tuple(spreads))
@@ -254,7 +254,7 @@ class Cluster:
     def _counts(self, term: Term) -> tuple[tuple[str, int], ...]:
         found: dict[str, int] = {}
         for pod in self._pods:
-            if _matches(term, pod.metadata.namespace, pod.metadata.labels):
+            if matches(term, pod.metadata.namespace, pod.metadata.labels):
                 found[pod.spec.node_name] = found.get(pod.spec.node_name, 0) + 1
         return tuple(sorted(found.items()))
 
@@ -272,7 +272,7 @@ def itself_apart(wishes: Wishes) -> bool:
     """Whether no two pods of the set may share a node."""
     own = dict(wishes.labels)
     return any(
-        term.key == HOSTNAME and _matches(term, wishes.namespace, own) for term in wishes.apart
+        term.key == HOSTNAME and matches(term, wishes.namespace, own) for term in wishes.apart
     )
 
 
@@ -281,7 +281,7 @@ def between(sets: Sequence[Wishes]) -> Iterator[tuple[int, int, Term]]:
     for i, one in enumerate(sets):
         for j, other in enumerate(sets):
             for term in one.apart if i != j else ():
-                if _matches(term, other.namespace, dict(other.labels)):
+                if matches(term, other.namespace, dict(other.labels)):
                     yield i, j, term
 
 
@@ -294,7 +294,8 @@ def _guards(pod: Pod) -> list[Term]:
         return []  # asks for what nobody honours here
 
 
-def _matches(term: Term, namespace: str, labels: Mapping[str, str]) -> bool:
+def matches(term: Term, namespace: str, labels: Mapping[str, str]) -> bool:
+    """Whether a pod of a namespace with such labels is meant, wherever it is."""
     if not term.selector or not (term.anywhere or namespace in term.namespaces):
         return False
     return from_object(msgspec.json.decode(term.selector)).matches(labels)

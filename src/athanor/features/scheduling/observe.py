@@ -6,7 +6,7 @@ not state: an Observer that has seen nothing yet says the same of the same cache
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -28,6 +28,7 @@ from athanor.features.scheduling import (
     allotments,
     foreign,
     gangs,
+    neighbours,
     rates,
     reservations,
     runtimes,
@@ -147,6 +148,7 @@ class _Kept:
         self.refused: dict[str, Refused] = {}
         self.meters: dict[str, Meter] = {}
         self.failing: dict[str, Gang] = {}
+        self.coming: dict[str, Gang] = {}
         self.unread: set[str] = set()
         self.sharing: set[str] = set()
         self.lost: dict[str, tuple[LostRow, ...]] = {}
@@ -159,6 +161,7 @@ class _Kept:
         self._reserved: list[ReservationRow] = []
         self._pods = 0
         self._foreign = 0
+        self._coming = 0
 
     def look(self, world: World, fresh: Fresh, past: Past | None) -> Observed:
         """Take the changes in, and say how things are."""
@@ -303,6 +306,7 @@ class _Kept:
     def _forget(self, name: str) -> None:
         for held in (self.gangs, self.refused, self.meters, self.failing, self.lost):
             held.pop(name, None)
+        self._coming += self.coming.pop(name, None) is not None
         self.unread.discard(name)
         self.sharing.discard(name)
 
@@ -317,6 +321,9 @@ class _Kept:
             self.refused[name] = refusal
         if gang.status.failures:
             self.failing[name] = gang
+        if neighbours.is_coming(gang):
+            self.coming[name] = gang
+            self._coming += 1
         needs, offers = wish.read.needs, self.machines.offers
         if not needs:
             self.builder.put(name, None)
@@ -379,17 +386,23 @@ class _Kept:
         near = guarded or any(need.wishes.needed for need in needs)
         key = (
             self.machines.changes, self.wishes.changes, self._foreign, counted, self.tenants.levels,
-            guarded, self._pods if near else 0,
+            guarded, (self._pods, self._coming) if near else None,
         )  # fmt: skip
         known = self._lay
         taken = known is not None and known[1].given is not None and bool(fresh[Gang])
         if known is None or known[0] != key or (near and volumes) or taken:
             made = self.layer(
                 world, self.machines.by_name, self.tenants.levels, needs, self.foreign.total,
-                counted, guarded=guarded,
+                counted, self._beside(world.cache(Pod)) if near else None,
             )  # fmt: skip
             known = self._lay = key, made
         return known[1]
+
+    def _beside(self, pods: Cache[Pod]) -> Iterator[Pod]:
+        """The pods that there are, and those that gangs have places for."""
+        yield from pods
+        for name in sorted(self.coming):
+            yield from neighbours.coming(self.coming[name], pods, self.machines.by_name)
 
     def _asked(self, lay: Lay) -> dict[int, AskRow]:
         """What each wish is, by its number."""

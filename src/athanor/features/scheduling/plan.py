@@ -18,6 +18,7 @@ from athanor.features.scheduling import (
     budgets,
     gangs,
     given,
+    neighbours,
     pods,
     queues,
     reservations,
@@ -92,6 +93,7 @@ class Planner:
         snapshot = self.runtimes.mark(snapshot, seen.kinds, seen.paths, now)
         seen = msgspec.structs.replace(seen, snapshot=snapshot)
         decisions, self.memo = cycle(seen.snapshot, self.policy, now, self.memo, self.meters.enter)
+        decisions = neighbours.keep(seen.machines, seen.gangs, seen.snapshot, decisions)
         decisions = allotments.keep(seen.rooms, seen.gangs, seen.snapshot, decisions)
         decisions = given.keep(seen.given, seen.gangs, seen.snapshot, decisions)
         self.meters.decided(seen, decisions, spent)
