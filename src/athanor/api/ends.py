@@ -5,11 +5,18 @@ from __future__ import annotations
 from athanor.api.meta import Base
 from athanor.api.numbers import Number
 
-NODE_FAULTS = frozenset({
-    "NodeLost", "NodeShutdown", "Shutdown", "Terminated", "NodeAffinity",
+REFUSALS = frozenset({
+    "TopologyAffinityError", "SMTAlignmentError", "NodePorts", "NodeName", "TaintToleration",
+    "PodOSNotSupported", "PodOSSelectorNodeLabelDoesNotMatch",
+    "SupplementalGroupsPolicyNotSupported",
+})  # fmt: skip
+"""Why a kubelet turns a pod away that others may fit beside: the pod asks for what the node cannot
+give as it is now (its CPUs and devices in one NUMA node, a free port)."""
+NODE_FAULTS = REFUSALS | {
+    "NodeLost", "NodeShutdown", "Shutdown", "Terminated", "NodeAffinity", "InvalidNodeInfo",
     "UnexpectedAdmissionError", "Evicted", "DeletionByTaintManager", "DeletionByPodGC",
     "NodeUnschedulable",
-})  # fmt: skip
+}  # fmt: skip
 """Reasons that would come again on the same node. So would every "OutOf…" (OutOfcpu)."""
 
 

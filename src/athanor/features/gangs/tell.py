@@ -6,7 +6,7 @@ from itertools import takewhile
 
 import msgspec
 
-from athanor.api.ends import PastRun
+from athanor.api.ends import REFUSALS, PastRun
 from athanor.api.placement import pack, unpack
 from athanor.api.scheduling import Admission, Gang, GangPhase, GangStatus, PodCounts, Shrink
 from athanor.features.gangs import status as write
@@ -64,13 +64,15 @@ def tell(
 
 
 def _retry_at(status: GangStatus, now: float, *, released: bool) -> str | None:
-    """When a gang that did not start is tried again; None: now."""
+    """When a gang that did not start, or that a kubelet turned away for what it asks, is tried
+    again; None: now."""
     if status.phase != "Pending":
         return None
     if not released:
         at = status.retry_at
         return at if at is not None and now < parse_rfc3339(at) else None
-    times = len(list(takewhile(lambda run: run.reason == NOT_STARTED, reversed(status.runs))))
+    vain = takewhile(lambda run: run.reason in {NOT_STARTED, *REFUSALS}, reversed(status.runs))
+    times = len(list(vain))
     return rfc3339(now + min(FIRST_PAUSE * 2 ** (times - 1), LONGEST_PAUSE)) if times else None
 
 

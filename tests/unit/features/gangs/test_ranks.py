@@ -42,6 +42,8 @@ def ended(code: int, reason: str = "Error") -> list[JSON]:
         ("displaced", pod("Failed", reason="OutOfcpu")),
         ("displaced", pod("Failed", reason="OutOfnvidia.com/gpu")),
         ("displaced", pod("Failed", reason="UnexpectedAdmissionError")),
+        ("displaced", pod("Failed", reason="TopologyAffinityError")),
+        ("displaced", pod("Failed", reason="NodePorts")),
         ("displaced", pod("Failed", reason="NodeLost")),
         ("displaced", pod("Failed", containerStatuses=ended(137, "ContainerStatusUnknown"))),
         (

@@ -141,6 +141,31 @@ def test_who_does_not_start_makes_room_and_is_tried_again_after_longer_and_longe
     run(main)
 
 
+def test_who_is_turned_away_for_what_it_asks_waits_longer_and_the_node_is_for_others() -> None:
+    tries: dict[str, float] = {}
+
+    async def main() -> None:
+        def script(pod: Pod) -> Life:
+            if pod.metadata.name.startswith("next"):
+                return Life()
+            tries.setdefault(pod.metadata.uid, lab.clock.now())
+            return Life(refused="TopologyAffinityError" if len(tries) < 3 else "")
+
+        async with cluster([gangs(), scheduling()], nodes={"node-0": NODE}, script=script) as lab:
+            await tree(lab, {"name": "team"})
+            await lab.create(gang("x", 4), Gang)
+            said = await reason(lab, "x", "BacksOff")
+            assert said.startswith("worker-0 failed on node node-0: the node refuses the pod; it ")
+            await lab.create(gang("next", 4), Gang)
+            await lab.until(Gang, "next", lambda g: g.status.phase == "Running", within=20)
+            found = await lab.until(Gang, "x", lambda g: g.status.phase == "Running", within=600)
+            assert [run.reason for run in found.status.runs] == ["TopologyAffinityError"] * 2
+            first, second, third = tries.values()
+            assert 58 < second - first < 70 and 118 < third - second < 130
+
+    run(main)
+
+
 def test_a_nearer_limit_of_ones_own_counts_and_suspending_ends_the_wait() -> None:
     async def main() -> None:
         def script(pod: Pod) -> Life:
