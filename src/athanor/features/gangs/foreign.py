@@ -19,6 +19,7 @@ from athanor.api.registry import of
 from athanor.api.scheduling import Gang
 from athanor.features.gangs.ranks import is_alive
 from athanor.features.gangs.sorts import digest, sorts
+from athanor.features.gangs.states import WAITING
 from athanor.features.gangs.unscheduled import told
 from athanor.kit.times import parse_rfc3339, rfc3339
 from athanor.runtime.cache import Changed, Key, Refusal, World, refusal
@@ -149,19 +150,20 @@ def plan(seen: Observed, now: float) -> Plan:
         moments.extend([pause] if pause is not None else [])
 
     for gang, mine in adopting:
-        if _is_open(gang) and gang.status.reasons:
+        if _is_open(gang) and gang.status.reasons and not gang.spec.suspend:
             tell(mine, gang.status.reasons[0].message)
     free = _free(seen.pods, {pod.metadata.uid for pod in taken})
     size = _size(free) - _done(seen)
     wait = 0.0 if not free or any(map(_stays, taken)) else _incomplete(free, size, now)
     if wait > 0 and taken:
         wait = min(wait, _coming(free, now, SUCCESSORS))
-    if wait > 0 and open_ is None:
+    if wait > 0 and (open_ is None or size > 0):
         coming = _coming(free, now)
         if size > 0 and not coming:  # else all would be told anew for each that comes
             here = f"{len(free)} of the {size} pods of their group are there: they start together"
             tell(free, here)
         moments.append(coming or wait)
+        actions += _held_back(open_) if open_ is not None else ()
     elif free and open_ is None:
         if seen.refusal is not None and seen.refusal.lasting:
             tell(free, seen.refusal.message)
@@ -181,7 +183,7 @@ def _pods_of(gang: Gang, pods: Mapping[str, Pod]) -> list[Pod]:
 
 def _is_open(gang: Gang) -> bool:
     """Whether others may join it."""
-    return gang.status.admission is None and gang.status.phase == "Pending"
+    return gang.status.admission is None and gang.status.phase in WAITING
 
 
 def _free(pods: Iterable[Pod], taken: Collection[str]) -> list[Pod]:
@@ -199,6 +201,15 @@ def _done(seen: Observed) -> int:
     return max(told, sum(pod.status.phase == "Succeeded" for pod in seen.pods))
 
 
+def _held_back(gang: Gang) -> Iterator[Patch]:
+    """The waiting Gang keeps its place in line, and does not start while pods of it are missing."""
+    if not gang.spec.suspend:
+        yield Patch(
+            resource=GANGS, name=gang.metadata.name, namespace=gang.metadata.namespace,
+            body={"spec": {"suspend": True}}, resource_version=gang.metadata.resource_version,
+        )  # fmt: skip
+
+
 def _joined(gang: Gang, wanted: JSON) -> Iterator[Patch]:
     """The waiting Gang with the pods that there are now."""
     if all(to_manifest(gang.spec).get(name) == wanted["spec"][name] for name in ADOPTION):
@@ -208,7 +219,8 @@ def _joined(gang: Gang, wanted: JSON) -> Iterator[Patch]:
     yield Patch(
         resource=GANGS, name=gang.metadata.name, namespace=gang.metadata.namespace,
         body={"spec": {
-            "podSets": said["podSets"], **{name: {**said[name], **gone} for name in ADOPTION}
+            "podSets": said["podSets"], **{name: {**said[name], **gone} for name in ADOPTION},
+            **({"suspend": False} if gang.spec.suspend else {}),
         }},
         resource_version=gang.metadata.resource_version,
     )  # fmt: skip

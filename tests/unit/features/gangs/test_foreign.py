@@ -107,6 +107,41 @@ def test_a_group_of_known_size_waits_for_all_of_it() -> None:
     run(main)
 
 
+def test_a_group_that_loses_a_pod_in_line_waits_for_another_and_keeps_its_place() -> None:
+    def script(pod: Pod) -> Life:
+        return Life(runs=30.0 if pod.metadata.name in ("hog", "next") else None)
+
+    async def main() -> None:
+        async with cluster([controller(), adopter(), scheduling()], script=script) as lab:
+            await tree(lab)
+            await pod(lab, "hog", "8")
+            await placed(lab, "hog")
+            size = {"athanor.dev/group-size": "3"}
+            meta: JSON = {"labels": {"athanor.dev/group": "g"}, "annotations": size}
+            for i in range(3):
+                await pod(lab, f"g-{i}", "2", **meta)
+            said = await lab.until(Pod, "g-2", lambda p: bool(p.status.conditions))
+            assert "room for 0 of 3 pods" in said.status.conditions[0].message
+            [mine] = [g for g in await lab.list(Gang) if g.metadata.name.startswith("group-g")]
+            await lab.client(calls.delete(of(Pod), "g-2", "default"))
+            await asyncio.sleep(60)  # there is room now, and they do not take it
+            first = await lab.get(Pod, "g-0")
+            assert first.spec.node_name == "" and first.status.conditions[0].message.startswith(
+                "2 of the 3 pods of their group are there"
+            )
+            await pod(lab, "next", "8")
+            await placed(lab, "next")
+            await pod(lab, "g-2", "2", **meta)
+            await pod(lab, "late", "8")
+            for i in range(3):
+                await placed(lab, f"g-{i}")
+            assert (await lab.get(Pod, "late")).spec.node_name == ""
+            again = await lab.get(Gang, mine.metadata.name)
+            assert again.metadata.uid == mine.metadata.uid and not again.spec.suspend
+
+    run(main)
+
+
 def test_pods_hear_that_others_are_missing_when_nobody_has_come_for_a_moment() -> None:
     """Else a group of a thousand would cost half a million writes while it comes."""
     now = parse_rfc3339("2027-01-15T08:00:00Z")
