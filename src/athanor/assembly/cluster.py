@@ -93,7 +93,7 @@ class Replica:
         log.info("%s leads", self._seat.identity)
         planner = Planner(meters=self._meters, home=self._seat.namespace)
         where = await self._gateway()
-        every = all_controllers(planner=planner, where=where, image=self._seat.image)
+        every = all_controllers(planner=planner, where=where, image=self._seat.image, stamped=False)
         controllers = [c for c in every if c.name not in LAPTOP_ONLY]
         self._manager = Manager(self.elector.client, controllers, self._clock, random.random)
         beside = [asyncio.ensure_future(_settle(self._manager))]

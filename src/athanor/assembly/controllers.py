@@ -50,17 +50,18 @@ LEASE = ("kube-system", "athanor-controllers")
 
 def all_controllers(
     checkpoint_root: str = "", planner: Planner | None = None, where: Gateway | None = None,
-    image: str = "host",
+    image: str = "host", *, stamped: bool = True,
 ) -> Sequence[Controller[Any]]:  # fmt: skip
     """Every controller of ours. Checkpoints go below `checkpoint_root`, or to claims without it.
 
-    Who gives the scheduler's planner can ask it why. `image` is where our helpers are.
+    Who gives the scheduler's planner can ask it why. `image` is where our helpers are. `stamped`:
+    the server writes into pods, too, who submitted them.
     """
     agent = resources.files("athanor_progress").joinpath("remote.py").read_text()
     defaults = Defaults(checkpoint_root=checkpoint_root, launch_agent=agent, image=image)
     return [
         gangs.controller(),
-        gangs.adopter(),
+        gangs.adopter(stamped=stamped),
         nodes.controller(),
         scheduling.controller(planner=planner),
         scheduling.singles(),

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from athanor.api.scheduling import Queue
+from athanor.api import labels
+from athanor.api.core import Pod
+from athanor.api.scheduling import Gang, Queue
 from athanor.assembly.cluster import LAPTOP_ONLY, Replica, Seat
 from athanor.assembly.controllers import all_controllers
 from athanor.kit import memory
@@ -89,5 +91,26 @@ def test_who_leads_publishes_what_its_controllers_count_and_who_stands_by_does_n
             await asyncio.gather(running, return_exceptions=True)
             assert not samples(replica) & {queues, errors, "athanor_watch_troubles_total"}
             assert "athanor_leader 0" in replica.told().decode()
+
+    virtual.run(main)
+
+
+@pytest.mark.usefixtures("collection")
+def test_pods_of_others_do_not_say_there_whose_they_are() -> None:
+    """No server writes it into them on a cluster: whoever says it could use up another's limit."""
+
+    async def main() -> None:
+        async with lab.server() as bed:
+            replica = Replica(bed.client, Seat(identity="a", namespace="default"), bed.clock)
+            running = asyncio.ensure_future(replica.run())
+            meta = {"name": "p", "namespace": "default", "annotations": {labels.USER: "somebody"}}
+            box = {"name": "main", "image": "busybox"}
+            spec = {"schedulerName": "athanor", "containers": [box]}
+            await bed.create({"metadata": meta, "spec": spec}, Pod)
+            await asyncio.sleep(60)
+            found = await bed.list(Gang)
+            assert [labels.USER in gang.metadata.annotations for gang in found] == [False]
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
     virtual.run(main)

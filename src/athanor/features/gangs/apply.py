@@ -28,9 +28,10 @@ from athanor.features.gangs.observe import (
     node_of,
     observe,
 )
-from athanor.features.gangs.plan import plan
+from athanor.features.gangs.plan import plan as plan_gang
 from athanor.runtime.controller import Controller, Watch
 from athanor.runtime.indexes import PODS_OF_GANG, pods_of_gang
+from athanor.runtime.plan import Plan
 
 SETTLE = 0.02
 """Seconds between a pod's change and the look at its gang: a gang's pods change in flocks."""
@@ -55,14 +56,21 @@ def controller() -> Controller[Observed]:
             Watch(PersistentVolume, gangs_of_volume),
         ),
         observe=observe,
-        plan=plan,
+        plan=plan_gang,
         rest=REST,
         longest_rest=LONGEST_REST,
     )
 
 
-def adopter() -> Controller[foreign.Observed]:
-    """Pods of others that name this scheduler → Gangs that adopt them."""
+def adopter(*, stamped: bool = True) -> Controller[foreign.Observed]:
+    """Pods of others that name this scheduler → Gangs that adopt them.
+
+    `stamped`: the server writes into pods who submitted them; else they may say what they like.
+    """
+
+    def plan(seen: foreign.Observed, now: float) -> Plan:
+        return foreign.plan(seen, now, stamped=stamped)
+
     return Controller(
         name="foreign-pods",
         watches=(
@@ -70,5 +78,5 @@ def adopter() -> Controller[foreign.Observed]:
             Watch(Gang, foreign.group_of_gang, {foreign.GANGS_OF: foreign.made_for}),
         ),
         observe=foreign.observe,
-        plan=foreign.plan,
+        plan=plan,
     )

@@ -134,8 +134,11 @@ def _order(pod: Pod) -> tuple[int, str, str]:
     return int(index) if index.isdecimal() else 0, pod.metadata.name, pod.metadata.uid
 
 
-def plan(seen: Observed, now: float) -> Plan:
-    """A Gang for those that no Gang has adopted yet; the end of Gangs whose pods are gone."""
+def plan(seen: Observed, now: float, *, stamped: bool = True) -> Plan:
+    """A Gang for those that no Gang has adopted yet; the end of Gangs whose pods are gone.
+
+    `stamped`: the server itself writes into pods who submitted them.
+    """
     pods = {pod.metadata.name: pod for pod in seen.pods}
     found = [(gang, _pods_of(gang, pods)) for gang in seen.gangs]
     actions: list[Action] = [_delete(gang) for gang, mine in found if not mine]
@@ -167,9 +170,10 @@ def plan(seen: Observed, now: float) -> Plan:
     elif free and open_ is None:
         if seen.refusal is not None and seen.refusal.lasting:
             tell(free, seen.refusal.message)
-        actions.append(Create(GANGS, _gang(seen.group, free, second=bool(seen.gangs))))
+        made = _gang(seen.group, free, second=bool(seen.gangs), stamped=stamped)
+        actions.append(Create(GANGS, made))
     elif free and open_ is not None:
-        actions += _joined(open_, _gang(seen.group, free, second=True))
+        actions += _joined(open_, _gang(seen.group, free, second=True, stamped=stamped))
     return Plan(tuple(actions), min(moments, default=None))
 
 
@@ -252,7 +256,7 @@ def _size(pods: Sequence[Pod]) -> int:
     return max((int(text) for text in said if text.isdecimal()), default=0)
 
 
-def _gang(group: str, pods: Sequence[Pod], *, second: bool) -> JSON:
+def _gang(group: str, pods: Sequence[Pod], *, second: bool, stamped: bool) -> JSON:
     """The Gang of these pods: a set for each sort of them."""
     found = sorts(pods)
     sets = [
@@ -270,7 +274,7 @@ def _gang(group: str, pods: Sequence[Pod], *, second: bool) -> JSON:
             "namespace": first.metadata.namespace,
             "labels": {labels.GROUP_OF: group},
             "annotations": {
-                k: v for k, v in first.metadata.annotations.items() if k == labels.USER
+                k: v for k, v in first.metadata.annotations.items() if k == labels.USER and stamped
             },
             "ownerReferences": [
                 {**to_manifest(owner), "controller": False, "blockOwnerDeletion": False}
