@@ -29,6 +29,7 @@ from athanor.runtime.indexes import PODS_OF_GANG
 from athanor.wire import rations
 
 One = TypeVar("One", Admit, Move)
+SERVICES = ("services", "count/services")
 Counts = Mapping[str, int]
 """Pods by the name of their pod set."""
 
@@ -91,8 +92,10 @@ class Allotments:
             left = {name: _left(quota) for name, quota in quotas.items()}
             made = Room(dict(quotas), dict(ranges), left, self._usual)
             for gang in gangs:
-                if holds(gang):
-                    made = _after(gang, _missing(gang, pods.by(PODS_OF_GANG, key_of(gang))), made)
+                if holds(gang) and not gang.spec.adopts:  # pods of others are there
+                    there = [*pods.by(PODS_OF_GANG, key_of(gang))]
+                    serves = gang.spec.service and not there
+                    made = _after(gang, _missing(gang, there), made, serves=serves)
             rooms[namespace] = made
         self.rooms = rooms
         return rooms.get(namespace)
@@ -130,7 +133,7 @@ def keep(
         counts = _most(gang, wanted, there, room)
         if counts is None:
             return None
-        rooms[gang.metadata.namespace] = _after(gang, counts - there, room)
+        rooms[gang.metadata.namespace] = _after(gang, counts - there, room, serves=_serves(gang))
         return tuple(_first(p, counts[s.pod_sets.names[p.pod_set]]) for p in one.placed)
 
     def kept(some: tuple[One, ...]) -> tuple[One, ...]:
@@ -192,9 +195,19 @@ def _made(gang: Gang, counts: Counts, room: Room) -> Iterator[tuple[JSON, int]]:
             yield pod, count
 
 
-def _after(gang: Gang, counts: Counts, room: Room) -> Room:
-    """The room when the gang has so many more pods."""
+def _serves(gang: Gang) -> bool:
+    """Whether it has a Service still to make: it has none before it starts for the first time."""
+    status = gang.status
+    return gang.spec.service and status.admission is None and not status.evictions
+
+
+def _after(gang: Gang, counts: Counts, room: Room, *, serves: bool) -> Room:
+    """The room when the gang has so many more pods, and `serves`: its Service."""
     left = {name: dict(amounts) for name, amounts in room.left.items()}
+    for name, quota in room.quotas.items():
+        for what in SERVICES if serves and not rations.scoped(quota) else ():
+            if what in left[name]:
+                left[name][what] -= rations.ONE
     for pod, count in _made(gang, counts, room):
         for name, quota in room.quotas.items():
             if rations.covers(quota, pod):
@@ -212,7 +225,7 @@ def _refusal(gang: Gang, counts: Counts, room: Room) -> Refused | None:
             if rations.covers(quota, pod) and (said := rations.unsaid(room.left[name], pod)):
                 text = f"quota {name} of its namespace: its pods must specify {said}"
                 return Refused(Code.INVALID_REQUEST, text)
-    after = _after(gang, counts, room)
+    after = _after(gang, counts, room, serves=_serves(gang))
     for name, left in after.left.items():
         for what, amount in left.items():
             has = room.left[name][what]

@@ -150,7 +150,8 @@ def use_of(pod: Pod) -> dict[str, int]:
             tuple(spec.overhead.items()), _whole(spec.resources),
         )
     }  # fmt: skip
-    for container in pod.spec.containers:
+    lasting = (one for one in spec.init_containers if one.restart_policy == "Always")
+    for container in (*spec.containers, *lasting):
         for port in container.ports:
             number = port.host_port or (port.container_port if pod.spec.host_network else 0)
             if number:

@@ -7,15 +7,18 @@ from typing import Any
 
 import pytest
 
-from athanor.api.core import LimitRange, Pod, PriorityClass, ResourceQuota
+from athanor.api.core import LimitRange, Pod, PriorityClass, ResourceQuota, Service
 from athanor.api.meta import JSON
+from athanor.api.registry import of
 from athanor.api.scheduling import Gang, Pool, Queue
+from athanor.features.gangs.apply import adopter
 from athanor.features.gangs.apply import controller as gangs
 from athanor.features.scheduling.apply import controller as scheduling
 from athanor.runtime.manager import Manager
 from athanor.testing.lab import Lab, cluster
 from athanor.testing.nodes import Life
 from athanor.testing.virtual import run
+from athanor.wire import calls
 
 NODE = {"cpu": "32", "memory": "64Gi", "pods": "50"}
 
@@ -192,5 +195,45 @@ def test_ranges_do_not_make_less_of_a_limit() -> None:
             await lab.create(asked, Gang)
             said = await refused(lab, "wide", "NeverFits")
             assert "room for 1 of 2 pods" in said
+
+    run(main)
+
+
+def test_pods_of_others_that_are_there_count_once() -> None:
+    async def main() -> None:
+        parts = [gangs(), adopter(), scheduling()]
+        async with cluster(parts, nodes={"node-0": NODE}) as lab:
+            await stage(lab, {"pods": "6"})
+            await lab.create({"metadata": {"name": "default"}, "spec": {}}, Queue)
+            pools = {"spec": {"pools": [{"pool": "default"}]}}
+            await lab.patch(Queue, "default", pools, namespace=None)
+            box = {"name": "main", "image": "host"}
+            spec = {"schedulerName": "athanor", "containers": [box]}
+            for i in range(3):
+                meta: JSON = {"name": f"theirs-{i}", "namespace": "default"}
+                meta["labels"] = {"athanor.dev/group": "theirs"}
+                await lab.create({"metadata": meta, "spec": spec}, Pod)
+            for i in range(3):
+                await lab.until(Pod, f"theirs-{i}", lambda p: p.status.phase == "Running")
+            await lab.create(gang("ours", 3), Gang)
+            await runs(lab, "ours")
+
+    run(main)
+
+
+def test_a_gangs_service_counts_too() -> None:
+    async def main() -> None:
+        async with cluster([gangs(), scheduling()], nodes={"node-0": NODE}, script=_life) as lab:
+            await stage(lab, {"services": "1"})
+            for name in ("first", "second"):
+                await lab.create(gang(name, 1), Gang)
+            await runs(lab, "first")
+            said = await refused(lab, "second")
+            assert said == "quota small of its namespace has 0 services left; the gang asks for 1"
+            await lab.create(gang("quiet", 1, service=False), Gang)
+            await runs(lab, "quiet")
+            await lab.client(calls.delete(of(Gang), "first", "default"))
+            await lab.client(calls.delete(of(Service), "first", "default"))
+            await runs(lab, "second")
 
     run(main)

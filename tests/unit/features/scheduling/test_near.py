@@ -303,6 +303,10 @@ def test_a_port_of_a_node_is_there_once() -> None:
     world.pod("old", "n1", {"containers": [{"name": "c", "ports": ports}]})
     assert world.gang(3, {}, ports=ports) == ["n0", "n2", "n3"]
     assert world.gang(4, {}, ports=ports)[0] in ("NoCapacity", "Fragmented")
+    side = {"name": "s", "ports": ports, "restartPolicy": "Always"}
+    world.pod("older", "n2", {"initContainers": [side, {"name": "i", "ports": ports}]})
+    assert world.gang(2, {}, ports=ports) == ["n0", "n3"]
+    assert world.gang(3, {}, ports=ports)[0] in ("NoCapacity", "Fragmented")
 
 
 def gpus(**labels: str) -> World:
