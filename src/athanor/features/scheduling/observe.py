@@ -28,6 +28,7 @@ from athanor.features.scheduling import (
     allotments,
     foreign,
     gangs,
+    mounts,
     neighbours,
     rates,
     reservations,
@@ -149,6 +150,7 @@ class _Kept:
         self.meters: dict[str, Meter] = {}
         self.failing: dict[str, Gang] = {}
         self.coming: dict[str, Gang] = {}
+        self.mounting: dict[str, Gang] = {}
         self.unread: set[str] = set()
         self.sharing: set[str] = set()
         self.lost: dict[str, tuple[LostRow, ...]] = {}
@@ -182,6 +184,8 @@ class _Kept:
         self._take(world, fresh[Gang], pod_keys, anew=anew)
         for namespace in sorted(limited):
             self._allot(world, namespace)
+        if fresh[PersistentVolumeClaim] or fresh[StorageClass]:
+            self._again(world, [*self.mounting.items()])
         counted = rates.counted_by_memory(tenants.queues.values(), machines.devices)
         lay = self._laid(world, counted, fresh)
         self._gather(lay)
@@ -265,7 +269,7 @@ class _Kept:
                 self.wishes.drop(name)
                 self.builder.put(name, None)
                 continue
-            self._put(name, gang)
+            self._put(world, name, gang)
             if gang.spec.adopts:
                 adopts[name] = foreign.adopted(gang)
         pod_keys = list(pod_keys)
@@ -285,9 +289,14 @@ class _Kept:
                 self.barred.pop(name, None)
                 if said is not None:
                     self.barred[name] = said
-                self.refused = dict(self.refused)
-                self._forget(name)
-                self._put(name, gang)
+                self._again(world, [(name, gang)])
+
+    def _again(self, world: World, some: Iterable[tuple[str, Gang]]) -> None:
+        """Judge gangs anew that are what they were."""
+        self.refused = dict(self.refused)
+        for name, gang in some:
+            self._forget(name)
+            self._put(world, name, gang)
 
     def _over(self, world: World, *, is_first: bool) -> tuple[Gang, ...]:
         """Those who ended since the last look; at the first one all that are there."""
@@ -306,17 +315,22 @@ class _Kept:
     def _forget(self, name: str) -> None:
         for held in (self.gangs, self.refused, self.meters, self.failing, self.lost):
             held.pop(name, None)
+        self.mounting.pop(name, None)
         self._coming += self.coming.pop(name, None) is not None
         self.unread.discard(name)
         self.sharing.discard(name)
 
-    def _put(self, name: str, gang: Gang) -> None:
+    def _put(self, world: World, name: str, gang: Gang) -> None:
         """One gang as it is now."""
         self.gangs[name] = gang
         wish = self.wishes.put(name, self.allotments.filled(gang))
         refusal = (
             self.tenants.refusal(gang, wish.read) or self.barred.get(name) or gangs.backs_off(gang)
         )
+        claims = mounts.named(wish.read.needs) if gangs.waits(gang) else ()
+        if claims:
+            self.mounting[name] = gang
+            refusal = refusal or mounts.refusal(gang, claims, world)
         if refusal is not None:
             self.refused[name] = refusal
         if gang.status.failures:

@@ -237,6 +237,7 @@ def test_nodes_with_the_data_come_first_and_then_the_cheap_ones() -> None:
             "n0": {COST: "3", "fluid.io/s-default-data": "true"}}  # fmt: skip
     for name, labels in told.items():
         world.put(Node, name, labels=labels, status={"allocatable": size}, spec={})
+    world.put(PersistentVolumeClaim, "data", "default", spec={})
     mount = {"volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]}
     assert world.gang(9, mount) == ["n0"] * 4 + ["n1"] * 4 + ["n2"]
     assert set(world.gang(4, {})) == {"n1"}
@@ -250,9 +251,10 @@ def test_nodes_with_more_of_the_data_come_first_whoever_says_so() -> None:
             "n3": {f"{fluids}images": "true", f"{ours}words": ""}}  # fmt: skip
     for name, labels in told.items():
         world.put(Node, name, labels=labels, status={"allocatable": size}, spec={})
-    mounts = [
-        {"name": n, "persistentVolumeClaim": {"claimName": n}} for n in ("images", "words", "none")
-    ]
+    names = ("images", "words", "none")
+    for name in names:
+        world.put(PersistentVolumeClaim, name, "default", spec={})
+    mounts = [{"name": n, "persistentVolumeClaim": {"claimName": n}} for n in names]
     assert world.gang(6, {"volumes": mounts}) == ["n0"] * 2 + ["n3"] * 4
     assert world.gang(13, {}).count("n1") == 1
 

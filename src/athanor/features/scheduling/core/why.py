@@ -39,6 +39,7 @@ class Code(IntEnum):
     WAITS_FOR_POOL = 23
     NOT_PROVEN = 24
     BACKS_OFF = 25
+    CLAIM_NOT_READY = 26
 
 
 NAMES: dict[Code, str] = {
@@ -93,6 +94,7 @@ WAYS: dict[str, str] = {
         Code.BEHIND_HEAD: "nothing to do: the queue goes in order",
         Code.WAITS_FOR_POOL: "ask for the other pool by name, or wait",
         Code.BACKS_OFF: "mend what kept its ranks from starting, then suspend and resume it",
+        Code.CLAIM_NOT_READY: "make the claim, or wait until its volume is there",
         Code.NOT_PROVEN: "wait: the search for a place ended before it was done",
     }.items()
 }
