@@ -75,12 +75,28 @@ def covers(quota: JSON, pod: JSON) -> bool:
         "NotTerminating": asked.get("activeDeadlineSeconds") is None,
         "BestEffort": best_effort,
         "NotBestEffort": not best_effort,
+        "CrossNamespacePodAffinity": _looks_abroad(asked),
     }
     name = asked.get("priorityClassName") or ""
     return all(facts.get(scope, False) for scope in spec.get("scopes") or ()) and all(
         _expression(e, facts, name)
         for e in (spec.get("scopeSelector") or {}).get("matchExpressions") or ()
     )
+
+
+def _looks_abroad(spec: JSON) -> bool:
+    """Whether a pod's (anti-)affinity names other namespaces."""
+    affinity = spec.get("affinity") or {}
+    for name in ("podAffinity", "podAntiAffinity"):
+        said = affinity.get(name) or {}
+        liked = said.get("preferredDuringSchedulingIgnoredDuringExecution") or ()
+        terms = [
+            *(said.get("requiredDuringSchedulingIgnoredDuringExecution") or ()),
+            *(one.get("podAffinityTerm") or {} for one in liked),
+        ]
+        if any(t.get("namespaces") or t.get("namespaceSelector") is not None for t in terms):
+            return True
+    return False
 
 
 def scoped(quota: JSON) -> bool:

@@ -19,10 +19,18 @@ def _pod(name, boxes, first=(), **spec):
     }
 
 
-def _quota(**hard):
+def _affine(name, kind, **term):
+    one = {"topologyKey": "zone", "labelSelector": {}, **term}
+    liked = [{"weight": 1, "podAffinityTerm": one}]
+    said = {"preferredDuringSchedulingIgnoredDuringExecution": liked}
+    return _pod(name, [_box("a")], affinity={kind: said})
+
+
+def _quota(scopes=None, **hard):
+    spec = {"hard": hard, **({"scopes": scopes} if scopes else {})}
     return [
         get(NS + "/serviceaccounts/default", within=10),
-        post(NS + "/resourcequotas", {"metadata": {"name": "q"}, "spec": {"hard": hard}}),
+        post(NS + "/resourcequotas", {"metadata": {"name": "q"}, "spec": spec}),
         get(NS + "/resourcequotas/q", see={"status": {"hard": "<any>"}}, within=10),
     ]
 
@@ -45,6 +53,17 @@ SCENARIOS = {
             NS + "/resourcequotas/q",
             see={"status": {"used": {"requests.cpu": "6", "limits.cpu": "7"}}},
             within=10,
+        ),
+    ],
+    "who looks into other namespaces is counted where a quota says so": [
+        *_quota(["CrossNamespacePodAffinity"], pods="0"),
+        post(NS + "/pods", _affine("at-home", "podAffinity"), code=201),
+        *(
+            post(NS + "/pods", _affine("p", kind, **term), code=403,
+                 message='pods "p" is forbidden: exceeded quota: q, requested: pods=1, used: '
+                 "pods=0, limited: pods=0")
+            for kind, term in (("podAffinity", {"namespaces": ["default"]}),
+                               ("podAntiAffinity", {"namespaceSelector": {}}))
         ),
     ],
     "every container says what is counted": [
