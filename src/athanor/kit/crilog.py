@@ -32,15 +32,24 @@ class Wish(Struct, frozen=True, kw_only=True):
 def wish_of(query: Mapping[str, str], now: float) -> Wish:
     """PodLogOptions from a query. Raises ValueError."""
     since = float(query.get("sinceSeconds") or 0)
-    begin = now - since if since else 0.0
+    if not 0 <= since < float("inf"):
+        raise ValueError(f"sinceSeconds {since} is no number of seconds")
+    begin = max(now - since, 0.0) if since else 0.0
     if when := query.get("sinceTime"):
-        begin = parse_rfc3339(when)
-    tail = query.get("tailLines")
-    limit = query.get("limitBytes")
+        begin = max(parse_rfc3339(when), 0.0)
     return Wish(
         follow=query.get("follow") in TRUE, timestamps=query.get("timestamps") in TRUE,
-        tail=int(tail) if tail else None, limit=int(limit) if limit else None, since=begin,
+        tail=_amount(query, "tailLines"), limit=_amount(query, "limitBytes"), since=begin,
     )  # fmt: skip
+
+
+def _amount(query: Mapping[str, str], name: str) -> int | None:
+    text = query.get(name)
+    if not text:
+        return None
+    if (found := int(text)) < 0:
+        raise ValueError(f"{name} {found} is below 0")
+    return found
 
 
 async def read(path: Path, wish: Wish, running: Callable[[], bool]) -> AsyncIterator[bytes]:
@@ -56,22 +65,30 @@ async def read(path: Path, wish: Wish, running: Callable[[], bool]) -> AsyncIter
             return
 
 
-def plain(lines: Iterator[bytes], wish: Wish) -> bytes:
-    """CRI lines as their text."""
-    out = []
-    since = _stamp(wish.since)
-    for line in lines:
-        stamp, _, rest = line.partition(b" ")
-        stream, _, rest = rest.partition(b" ")
-        tag, _, text = rest.partition(b" ")
-        if wish.stream and stream.decode() != wish.stream:
-            continue
-        if stamp < since:
-            continue
-        if tag.startswith(b"F"):
-            text += b"\n"
-        out.append(stamp + b" " + text if wish.timestamps else text)
-    return b"".join(out)
+class Text:
+    """CRI lines as their text. Where a line comes in pieces its time stands before the first."""
+
+    def __init__(self, wish: Wish) -> None:
+        self._wish = wish
+        self._since = _stamp(wish.since)
+        self._begins = True
+
+    def of(self, lines: Iterator[bytes]) -> bytes:
+        """The text of the next lines."""
+        wish, out = self._wish, []
+        for line in lines:
+            stamp, _, rest = line.partition(b" ")
+            stream, _, rest = rest.partition(b" ")
+            tag, _, text = rest.partition(b" ")
+            if wish.stream and stream.decode() != wish.stream:
+                continue
+            if stamp < self._since:
+                continue
+            if wish.timestamps and self._begins:
+                text = stamp + b" " + text
+            self._begins = tag.startswith(b"F")
+            out.append(text + b"\n" if self._begins else text)
+        return b"".join(out)
 
 
 def tail_start(path: Path, count: int) -> int:
@@ -84,11 +101,12 @@ def tail_start(path: Path, count: int) -> int:
             at -= step
             file.seek(at)
             block = file.read(step)
-            for index in range(len(block) - 1, -1, -1):
-                if block[index] == 10 and at + index != end - 1:
-                    found += 1
-                    if found == count:
-                        return at + index + 1
+            index = block.rfind(b"\n", 0, step - 1 if at + step == end else step)
+            while index >= 0:
+                found += 1
+                if found == count:
+                    return at + index + 1
+                index = block.rfind(b"\n", 0, index)
     return 0
 
 
@@ -102,14 +120,14 @@ def _files(path: Path) -> list[Path]:
 
 
 async def _follow(path: Path, wish: Wish, running: Callable[[], bool]) -> AsyncIterator[bytes]:
-    files = [file for file in _files(path) if file.exists()]
+    files, text = [file for file in _files(path) if file.exists()], Text(wish)
     start = 0
     if wish.tail is not None and files:
         start = tail_start(files[-1], wish.tail) if wish.tail else files[-1].stat().st_size
         if start or not wish.tail:
             files = files[-1:]
     for old in files[:-1]:
-        yield plain(iter(old.read_bytes().splitlines()), wish)
+        yield text.of(iter(old.read_bytes().split(b"\n")[:-1]))
     rest = b""
     file: BinaryIO | None = None
     full = False
@@ -120,7 +138,7 @@ async def _follow(path: Path, wish: Wish, running: Callable[[], bool]) -> AsyncI
             data = file.read(1 << 20) if file is not None else b""
             if data:
                 *lines, rest = (rest + data).split(b"\n")
-                yield plain(iter(lines), wish)
+                yield text.of(iter(lines))
                 continue
             if not wish.follow or not going:
                 return

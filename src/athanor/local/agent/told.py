@@ -45,7 +45,7 @@ class Told:
             stamp, _, rest = line.partition(b" ")
             text = rest.partition(b" ")[2].partition(b" ")[2].decode(errors="replace")
             try:
-                found = groups(pattern, text)
+                found = _last(pattern, text)
             except BadPattern:
                 return None
             if found is not None:
@@ -76,7 +76,13 @@ class Told:
             return []  # it has written nothing yet
         whole = data.rfind(b"\n") + 1
         self._places[key] = Place(status.st_ino, start + whole)
-        return data[:whole].splitlines()
+        return data[:whole].split(b"\n")[:-1]
+
+
+def _last(pattern: str, text: str) -> dict[str, str] | None:
+    """What fits last in a line; a progress bar writes itself anew after each carriage return."""
+    fits = (groups(pattern, part) for part in reversed(text.split("\r")))
+    return next((found for found in fits if found is not None), None)
 
 
 def _progress(found: dict[str, str], at: str, before: Progress | None) -> Progress:

@@ -65,3 +65,12 @@ def test_of_a_flood_the_end_is_read(tmp_path: Path) -> None:
     add(log, *(line(f"step {n}") for n in range(AT_ONCE // 20)))
     found = told.look(KEY, log, PATTERN)
     assert found is not None and found.step == AT_ONCE // 20 - 1
+
+
+def test_a_progress_bar_that_writes_itself_anew_says_its_last_state(tmp_path: Path) -> None:
+    log, told = tmp_path / "0.log", Told()
+    add(log, line("\r 10%|# | step 1/10\r 20%|## | step 2/10, loss 0.5\r 30%|", 7))
+    found = told.look(KEY, log, PATTERN)
+    assert found is not None
+    assert (found.step, found.total, found.metrics) == (2, 10, {"loss": 0.5})
+    assert found.updated_at == "2026-01-01T00:00:07Z"
