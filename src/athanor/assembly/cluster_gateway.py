@@ -14,6 +14,7 @@ import base64
 import logging
 import random
 import secrets
+import shutil
 import signal
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from athanor.assembly.gateway import Place, working
 from athanor.client.http import Http
 from athanor.client.protocol import Client
 from athanor.client.target import Target
+from athanor.gateway import archive, bundles, collect
 from athanor.gateway.collect import Collector
 from athanor.kit.clock import SystemClock
 from athanor.kit.http import HttpServer
@@ -88,8 +90,9 @@ async def serve(target: Target, seat: Seat) -> None:
     shown = Shown(seat.data / "pki", clock, hosts=[name], name=GATEWAY.name, trusts=str(trusted))
     place = Place(
         secret=secret, archive=seat.data / "archive", bundles=seat.data / "bundles",
-        scratch=seat.data / "folder", front=known.knows,
+        scratch=seat.data / "folder", front=known.knows, room=room(seat.data),
     )  # fmt: skip
+    logs = Http(target, connections=1 + collect.AT_ONCE + collect.FOLLOWED)
     async with working(lambda: target, clock, place) as parts:
         parts.proxy.url = seat.url
         server = HttpServer(parts.answer)
@@ -99,7 +102,7 @@ async def serve(target: Target, seat: Seat) -> None:
         await tell(shown.authority)
         renewing = asyncio.ensure_future(shown.run(tell, REMIND))
         collector = asyncio.ensure_future(
-            Collector(parts.client, place.archive, random.random).run()
+            Collector(Client(logs), place.archive, random.random).run()
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, collector.cancel)
@@ -107,3 +110,10 @@ async def serve(target: Target, seat: Seat) -> None:
         renewing.cancel()
         await withdraw(parts.client, GATEWAY, shown.authority)
         await server.close(1.0)
+        await logs.close()
+
+
+def room(volume: Path) -> int:
+    """Bytes that logs may take: what uploaded code leaves of a small volume."""
+    rest = 1 - bundles.ALL
+    return min(archive.ROOM, int(shutil.disk_usage(volume).total * rest))

@@ -30,11 +30,12 @@ from athanor.client.protocol import Client
 from athanor.client.target import Target
 from athanor.features.workspaces.build import Gateway
 from athanor.gateway.activity import EVERY, Activities
-from athanor.gateway.archive import Archive
+from athanor.gateway.archive import ROOM, Archive
 from athanor.gateway.bundles import Bundles
 from athanor.gateway.door import Door
 from athanor.gateway.proxy import Proxy
 from athanor.gateway.reports import Reports
+from athanor.gateway.spaces import Spaces
 from athanor.gateway.unused import Unused
 from athanor.kit.clock import Clock
 from athanor.kit.exchange import Exchange, Peer
@@ -49,13 +50,16 @@ Up = Callable[[], Mapping[str, Workspace]]
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """What a gateway knows from elsewhere: its secret, its folders, who the API server is."""
+    """What a gateway knows from elsewhere: its secret, its folders, the bytes that logs may take
+    there, who the API server is.
+    """
 
     secret: str
     archive: Path
     bundles: Path
     scratch: Path  # the file that names the gateway's folder for sockets
     front: Callable[[Peer], bool]
+    room: int = ROOM
 
 
 class Parts(Struct, frozen=True):
@@ -78,7 +82,7 @@ async def working(who: Callable[[], Target], clock: Clock, place: Place) -> Asyn
         activities = Activities(client, clock, place.secret, proxy.road)
         proxy.notes = activities
         archive, bundles = Archive(place.archive), Bundles(place.bundles)
-        door = Door(archive, bundles, Reports(client), clock, place.front)
+        door = Door(archive, bundles, Reports(client), Spaces(client), clock, place.front)
 
         async def answer(exchange: Exchange) -> None:
             await (door if exchange.path.startswith(ROOT) else proxy).serve(exchange)
@@ -87,10 +91,10 @@ async def working(who: Callable[[], Target], clock: Clock, place: Place) -> Asyn
             return {w.metadata.uid: w for w in cache if w.status.phase in ("Running", "Idle")}
 
         informer = Informer(client, Workspace, cache, lambda change: None, random.random)
-        unused = Unused(client, bundles, clock)
+        unused = Unused(client, bundles, archive, clock)
         jobs = (
-            informer.run(), _roads(proxy, up), activities.run(up), archive.run(), unused.run(),
-            identity.keep(who, transport, forward),
+            informer.run(), _roads(proxy, up), activities.run(up), archive.run(place.room),
+            unused.run(), identity.keep(who, transport, forward),
         )  # fmt: skip
         tasks = [asyncio.ensure_future(job) for job in jobs]
         try:

@@ -133,6 +133,7 @@ def gateway() -> list[Right]:
         Right(GROUP, "workspaces", READ, "which workspaces there are"),
         Right(GROUP, "workspaces/status", "patch", "when they were used last"),
         Right(GROUP, " ".join(TAKE_CODE), "list", "which uploaded code is still named"),
+        Right("", "namespaces", "get list", "whose logs they are: names come again"),
         Right("", "pods", "get", "how much a workspace's pod works"),
         Right("", "pods/status", "patch", "what a rank reports stands in an annotation of its pod"),
         Right("", "pods/portforward", "get create", "the road into a workspace's pod"),

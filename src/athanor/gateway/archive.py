@@ -2,7 +2,8 @@
 
 `ROOT/NAMESPACE/JOB/UID/` holds a PodLog as JSON and `CONTAINER/N.log`, the files of run N (CRI
 format, older parts of a rotated one beside it). On a laptop the node's agent moves them there when
-a pod goes; on a cluster `collect` writes them.
+a pod goes; on a cluster `collect` writes them. `since` is when the namespace was made: pods that
+are older were those of another one by that name.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 EVERY = 600.0
 """Seconds between two looks at how much there is."""
 ROOM = 2 << 30
-"""Bytes that archived logs may take; the oldest go first."""
+"""Bytes that archived logs may take."""
 
 
 class Archive:
@@ -35,18 +36,22 @@ class Archive:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def those(self, namespace: str, wanted: str) -> PodLogList:
+    def those(self, namespace: str, wanted: str, since: str) -> PodLogList:
         """Those of a namespace whose labels fit. Raises ApiError(BadRequest)."""
         fits = selector.parse_labels(wanted)
         found = (_read(path) for path in self._folders(namespace, _keeper(wanted)))
-        items = [one for one in found if one is not None and fits.matches(one.metadata.labels)]
-        items.sort(key=lambda one: (one.metadata.creation_timestamp or "", one.pod))
+        items = [
+            one for one in found
+            if one is not None and fits.matches(one.metadata.labels) and _created(one) >= since
+        ]  # fmt: skip
+        items.sort(key=lambda one: (_created(one), one.pod))
         return PodLogList(api_version=gateway.API_VERSION, kind="PodLogList", items=items)
 
-    def find(self, namespace: str, uid: str) -> tuple[PodLog, Path]:
+    def find(self, namespace: str, uid: str, since: str) -> tuple[PodLog, Path]:
         """One of them, and its folder. Raises ApiError(NotFound)."""
         for path in self._folders(namespace, "*"):
-            if path.name == uid and (found := _read(path)) is not None:
+            found = _read(path) if path.name == uid else None
+            if found is not None and _created(found) >= since:
                 return found, path
         raise ApiError(
             "NotFound", f'podlogs.{gateway.GROUP} "{uid}" not found: its time is over, or its pod '
@@ -54,13 +59,13 @@ class Archive:
         )  # fmt: skip
 
     def text(
-        self, namespace: str, uid: str, query: Mapping[str, str], now: float
+        self, namespace: str, uid: str, since: str, query: Mapping[str, str], now: float
     ) -> AsyncIterator[bytes]:
         """The lines of a container's runs, oldest first; of the last run alone with `tailLines`.
 
         Raises ApiError: NotFound, BadRequest.
         """
-        found, folder = self.find(namespace, uid)
+        found, folder = self.find(namespace, uid, since)
         container = query.get("container") or found.containers[0]
         if container not in found.containers:
             known = ", ".join(found.containers)
@@ -74,12 +79,36 @@ class Archive:
         return _text(runs[-1:] if wish.tail is not None else runs, wish)
 
     def trim(self, room: int) -> int:
-        """Delete the oldest until the rest takes at most `room` bytes; how many were deleted."""
-        kept = sorted(self._root.glob("*/*/*"), key=lambda p: p.stat().st_mtime, reverse=True)
+        """Delete until the rest takes at most `room` bytes, always the oldest of the namespace that
+        has most: whoever writes much costs nobody else's logs. How many were deleted.
+        """
+        kept: dict[str, list[tuple[float, int, Path]]] = {}
+        for folder in self._root.glob("*/*/*"):
+            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            row = (folder.stat().st_mtime, size, folder)
+            kept.setdefault(folder.parent.parent.name, []).append(row)
+        sizes = {space: sum(size for _, size, _ in rows) for space, rows in kept.items()}
+        for rows in kept.values():
+            rows.sort(reverse=True)
+        over, gone = sum(sizes.values()) - room, 0
+        while over > 0:
+            most = max(sizes, key=sizes.__getitem__)
+            _, size, folder = kept[most].pop()
+            shutil.rmtree(folder, ignore_errors=True)
+            sizes[most] -= size
+            over -= size
+            gone += 1
+        return gone
+
+    def drop(self, begun: Mapping[str, str], now: str) -> int:
+        """Delete the logs of namespaces that are gone; how many pods' they were. `begun`: when
+        those were made that are there, as it was known `now`.
+        """
         gone = 0
-        for folder in kept:
-            room -= sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-            if room < 0:
+        for folder in list(self._root.glob("*/*/*")):
+            found = _read(folder)
+            since = begun.get(folder.parent.parent.name, now)
+            if found is not None and _created(found) < since:
                 shutil.rmtree(folder, ignore_errors=True)
                 gone += 1
         return gone
@@ -93,7 +122,7 @@ class Archive:
                 log.info("archived logs: %s", error)
             else:
                 if gone:
-                    log.info("the logs of %d pods were the oldest and are deleted", gone)
+                    log.info("the logs of %d pods are deleted to make room", gone)
             await asyncio.sleep(EVERY)
 
     def _folders(self, namespace: str, keeper: str) -> list[Path]:
@@ -104,6 +133,10 @@ async def _text(runs: list[Path], wish: crilog.Wish) -> AsyncIterator[bytes]:
     for path in runs:
         async for chunk in crilog.read(path, wish, lambda: False):
             yield chunk
+
+
+def _created(one: PodLog) -> str:
+    return one.metadata.creation_timestamp or ""
 
 
 def _keeper(wanted: str) -> str:

@@ -13,6 +13,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -29,9 +30,17 @@ from athanor.wire.status import ApiError
 log = logging.getLogger(__name__)
 
 AT_ONCE = 32
-"""Logs that are read at the same time."""
+"""Logs of pods that have finished that are read at the same time."""
+FOLLOWED = 512
+"""Logs of pods that are on their way out that are followed at the same time: some take hours."""
 MOST = 50 << 20
 """Bytes of one container's log: what a kubelet keeps of it."""
+AGAIN = (2.0, 10.0, 60.0, 300.0, 1800.0, 3600.0)
+"""Seconds after which a log that broke off is read again: the server or the kubelet restarts."""
+PIECE = 1 << 16
+"""Bytes of a line that are held; what is longer is written in pieces."""
+
+_NOTHING = ("BadRequest", "NotFound")  # a kubelet's words for: there is nothing to read
 
 
 class Collector:
@@ -41,7 +50,7 @@ class Collector:
         self._client = client
         self._root = root
         self._coming = root.with_name("coming")
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._turns, self._follows = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(FOLLOWED)
         self._reading: dict[str, asyncio.Task[None]] = {}
         self._following: Following[JSON] = Following(
             client, of(Pod), self, labels=labels.GANG, dice=dice
@@ -84,66 +93,117 @@ class Collector:
         target = self._root / gateway.folder_of(gateway.mark(pod))
         if target.exists():
             return
-        task = asyncio.ensure_future(self._keep(pod, target))
+        turns = self._turns if over else self._follows
+        task = asyncio.ensure_future(self._keep(pod, target, turns))
         self._reading[uid] = task
         task.add_done_callback(lambda _: self._reading.pop(uid, None))
 
-    async def _keep(self, pod: JSON, target: Path) -> None:
+    async def _keep(self, pod: JSON, target: Path, turns: asyncio.Semaphore) -> None:
         meta = pod["metadata"]
         coming = self._coming / meta["uid"]
-        title = f"{meta['namespace']}/{meta['name']}"
         try:
-            async with self._turns:
-                if not await self._is_there(pod):
-                    return
-                sizes = [
-                    await self._copy(pod, c["name"], coming) for c in pod["spec"]["containers"]
-                ]
-            if not any(sizes):
+            for pause in AGAIN:
+                async with turns:
+                    if not await self._is_there(pod) or await self._read(pod, coming):
+                        break
+                await asyncio.sleep(pause)
+            if not any(path.stat().st_size for path in coming.glob("*/0.log")):
                 return
             (coming / MARK).write_bytes(msgspec.json.encode(gateway.mark(pod)))
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.rename(coming, target)
         except OSError as error:
+            title = f"{meta['namespace']}/{meta['name']}"
             log.warning("the logs of %s are not kept: %s", title, error)
         finally:
             shutil.rmtree(coming, ignore_errors=True)
 
     async def _is_there(self, pod: JSON) -> bool:
-        """Whether its name is still its own: the next attempt's pod has the same."""
+        """Whether its name is still its own, as far as anybody knows: the next attempt's pod has
+        the same.
+        """
         meta = pod["metadata"]
         try:
             now = await self._client(calls.get(Pod, meta["name"], meta["namespace"]))
-        except ApiError:
-            return False
+        except ApiError as error:
+            return error.reason != "NotFound"
         return now.metadata.uid == str(meta["uid"])
 
-    async def _copy(self, pod: JSON, container: str, folder: Path) -> int:
-        """Write what a container wrote; how many bytes."""
+    async def _read(self, pod: JSON, folder: Path) -> bool:
+        """Read all containers; whether to their ends."""
+        names = [container["name"] for container in pod["spec"]["containers"]]
+        return all([await self._copy(pod, name, folder / name) for name in names])
+
+    async def _copy(self, pod: JSON, container: str, folder: Path) -> bool:
+        """Write what a container wrote; whether that is all."""
+        whole = True
+        with _fresh(folder) as file:
+            try:
+                await self._write(pod, container, file)
+            except ApiError as error:  # it never started, or somebody on the way is away
+                meta = pod["metadata"]
+                log.info("pod %s/%s: %s", meta["namespace"], meta["name"], error.message)
+                whole = error.reason in _NOTHING
+        _settle(folder)
+        return whole
+
+    async def _write(self, pod: JSON, container: str, file: BinaryIO) -> None:
+        """Write the log as it comes, until its end or `MOST`. Raises ApiError."""
         meta = pod["metadata"]
         request = calls.log(meta["name"], meta["namespace"], container=container, follow=True)
-        rest, size = b"", 0
+        stream = await self._client.transport.stream(request)
+        lines, size = Lines(), 0
         try:
-            stream = await self._client.transport.stream(request)
-        except ApiError as error:  # it never started, or its node is away
-            log.info("pod %s/%s: %s", meta["namespace"], meta["name"], error.message)
-            return 0
-        path = folder / container / "0.log"
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with path.open("wb") as file:
-            try:
-                async for chunk in stream.chunks:
-                    *lines, rest = (rest + chunk).split(b"\n")
-                    size += file.write(b"".join(map(_cri, lines)))
-                    if size > MOST:
-                        break
-            except ApiError as error:
-                log.info("pod %s/%s: %s", meta["namespace"], meta["name"], error.message)
-            size += file.write(_cri(rest) if rest else b"")
-        return size
+            async for chunk in stream.chunks:
+                size += file.write(lines.feed(chunk))
+                if size > MOST:
+                    break
+        finally:
+            file.write(lines.end())
 
 
-def _cri(line: bytes) -> bytes:
-    """`TIME TEXT` as a runtime writes it."""
-    stamp, _, text = line.partition(b" ")
-    return stamp + b" stdout F " + text + b"\n"
+def _fresh(folder: Path) -> BinaryIO:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return (folder / "0.new").open("wb")
+
+
+def _settle(folder: Path) -> None:
+    """What was read before stays where the new is shorter."""
+    kept, fresh = folder / "0.log", folder / "0.new"
+    if kept.exists() and kept.stat().st_size > fresh.stat().st_size:
+        fresh.unlink()
+    else:
+        fresh.replace(kept)
+
+
+class Lines:
+    """`TIME TEXT` of a kubelet as a runtime writes it: `TIME stdout F TEXT`, long lines in pieces
+    tagged P but for the last one. Holds no more than a piece, whatever a program writes.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._stamp = b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What came, as far as it is whole lines or pieces."""
+        *lines, rest = (self._rest + chunk).split(b"\n")
+        out = [self._written(line, b"F") for line in lines]
+        if len(rest) > PIECE:
+            out.append(self._written(rest, b"P"))
+            rest = b""
+        self._rest = rest
+        return b"".join(out)
+
+    def end(self) -> bytes:
+        """What is left of a last line that did not end."""
+        rest, self._rest = self._rest, b""
+        return self._written(rest, b"F") if rest or self._stamp else b""
+
+    def _written(self, text: bytes, tag: bytes) -> bytes:
+        if not self._stamp:
+            self._stamp, _, text = text.partition(b" ")
+        out = b"%b stdout %b %b\n" % (self._stamp, tag, text)
+        if tag == b"F":
+            self._stamp = b""
+        return out

@@ -1,8 +1,8 @@
 """`gateway.athanor.dev`: what the API server passes on to the gateway, once RBAC allowed it.
 
-The API server is the only one let in. It has checked that the caller may do this to that path; one
-thing more is asked here: a pod's own account reads bundles of its own namespace only, so that one
-right for all accounts is enough.
+The API server is the only one let in. It has checked that the caller may do this to that path; two
+things more are asked here: a pod's own account reads bundles of its own namespace only, so that one
+right for all accounts is enough; and logs are those of this namespace, not of one before it.
 """
 
 from __future__ import annotations
@@ -19,24 +19,27 @@ from athanor.api.meta import to_manifest
 from athanor.gateway.archive import Archive
 from athanor.gateway.bundles import Bundles
 from athanor.gateway.reports import Reports
+from athanor.gateway.spaces import Spaces
 from athanor.kit.clock import Clock
 from athanor.kit.exchange import Exchange, Peer, TooLarge
 from athanor.wire.status import ApiError
 
 ACCOUNT = "system:serviceaccount:"
 _TEXT = "text/plain; charset=utf-8"
+_DIGITS = 15  # of an offset: a number of any length would take any time to read
 
 
 class Door:
     """Answers requests for the group. `front` tells whether a peer is the API server."""
 
     def __init__(
-        self, archive: Archive, bundles: Bundles, reports: Reports, clock: Clock,
+        self, archive: Archive, bundles: Bundles, reports: Reports, spaces: Spaces, clock: Clock,
         front: Callable[[Peer], bool],
     ) -> None:  # fmt: skip
         self._archive = archive
         self._bundles = bundles
         self._reports = reports
+        self._spaces = spaces
         self._clock = clock
         self._front = front
 
@@ -73,21 +76,25 @@ class Door:
                 _nothing()
 
     async def _podlogs(self, exchange: Exchange, namespace: str, rest: list[str]) -> None:
-        query = dict(exchange.query)
-        if not rest:
-            wanted = query.get("labelSelector", "")
-            found = await asyncio.to_thread(self._archive.those, namespace, wanted)
-            return await _json(exchange, {"metadata": {}, "items": [], **to_manifest(found)})
-        if not UID.fullmatch(rest[0]):
-            raise ApiError("BadRequest", f"podlog {rest[0]!r}: it is called as the pod's uid")
-        if rest[1:] == ["log"]:
-            now = self._clock.now()
-            chunks = await asyncio.to_thread(self._archive.text, namespace, rest[0], query, now)
-            return await exchange.stream(200, chunks, _TEXT, {})
-        if len(rest) > 1:
-            _nothing()
-        one, _ = await asyncio.to_thread(self._archive.find, namespace, rest[0])
-        return await _json(exchange, one)
+        query, uid = dict(exchange.query), rest[0] if rest else ""
+        if uid and not UID.fullmatch(uid):
+            raise ApiError("BadRequest", f"podlog {uid!r}: it is called as the pod's uid")
+        since = await self._spaces.since(namespace)
+        match rest[1:]:
+            case [] if not uid:
+                wanted = query.get("labelSelector", "")
+                found = await asyncio.to_thread(self._archive.those, namespace, wanted, since)
+                await _json(exchange, {"metadata": {}, "items": [], **to_manifest(found)})
+            case []:
+                one, _ = await asyncio.to_thread(self._archive.find, namespace, uid, since)
+                await _json(exchange, one)
+            case ["log"]:
+                chunks = await asyncio.to_thread(
+                    self._archive.text, namespace, uid, since, query, self._clock.now()
+                )
+                await exchange.stream(200, chunks, _TEXT, {})
+            case _:
+                _nothing()
 
     async def _bundle(
         self, exchange: Exchange, namespace: str, digest: str, rest: list[str]
@@ -118,7 +125,7 @@ def _only(exchange: Exchange, method: str) -> None:
 
 
 def _number(text: str) -> int:
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > _DIGITS:
         raise ApiError("BadRequest", f"offset {text!r} is no number of bytes")
     return int(text)
 

@@ -108,10 +108,10 @@ class Proxy:
             raise Refused(405, "POST it")
         user, groups = await self._who(exchange)
         await self._allowed(user, groups, key)
-        self._running(key)
+        uid = self._running(key).metadata.uid
         expires = int(self._clock.now()) + tickets.TICKET_SECONDS
         ticket = Ticket(
-            user=user, namespace=key.namespace, name=key.name, expires=expires, use="link"
+            user=user, namespace=key.namespace, name=key.name, uid=uid, expires=expires, use="link"
         )
         query = urlencode({"ticket": tickets.sign(ticket, self._secret)})
         answer = {"url": f"{self.url}{reach.path(*key)}?{query}"}
@@ -171,6 +171,8 @@ class Proxy:
             raise Refused(401, f"open it with: athanor workspace open {key.name}")
         workspace = self._running(key)
         uid = workspace.metadata.uid
+        if ticket.uid != uid:
+            raise Refused(401, f"this is another one: athanor workspace open {key.name}")
         if self.notes is not None and (exchange.method not in QUIET or exchange.upgrade):
             self.notes.note(uid)
         tunnel = await self._tunnel(workspace)

@@ -16,12 +16,13 @@ SESSION_SECONDS = 12 * 3600
 
 class Ticket(Struct, frozen=True, kw_only=True):
     """Who may enter which workspace until when (seconds since the epoch); `use` tells a link
-    from a session.
+    from a session, `uid` the workspace from another one by its name.
     """
 
     user: str
     namespace: str
     name: str
+    uid: str
     expires: int
     use: str
 
@@ -35,7 +36,8 @@ def sign(ticket: Ticket, secret: str) -> str:
 def read(text: str, secret: str, use: str, now: float) -> Ticket | None:
     """The ticket of a text; None when it is not ours, for another use, or out of date."""
     body, _, mark = text.partition(".")
-    if not hmac.compare_digest(_mark(body.encode(), secret).encode(), mark.encode()):
+    ours = _mark(body.encode(errors="replace"), secret)  # browsers may send any bytes
+    if not hmac.compare_digest(ours.encode(), mark.encode(errors="replace")):
         return None
     try:
         padded = body + "=" * (-len(body) % 4)

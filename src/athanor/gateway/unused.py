@@ -1,4 +1,5 @@
-"""Deletes uploaded code that no object names any more, and uploads that nobody went on with.
+"""Deletes uploaded code that no object names any more, uploads that nobody went on with, and the
+logs of namespaces that are gone.
 
 What may name code is listed first, all of it: when that fails nothing is deleted. Code is kept for
 a day after it was uploaded or asked for last, so that there is time to create what names it.
@@ -12,8 +13,11 @@ import logging
 from athanor.api.gateway import TAKE_CODE, named
 from athanor.api.registry import Resource, find
 from athanor.client.protocol import Client
+from athanor.gateway.archive import Archive
 from athanor.gateway.bundles import Bundles
+from athanor.gateway.spaces import Spaces
 from athanor.kit.clock import Clock
+from athanor.kit.times import rfc3339
 from athanor.wire import calls
 from athanor.wire.status import ApiError
 
@@ -27,11 +31,12 @@ _PAGE = 500  # objects of one answer
 
 
 class Unused:
-    """Looks after the folder of bundles."""
+    """Looks after the folders of bundles and of logs."""
 
-    def __init__(self, client: Client, bundles: Bundles, clock: Clock) -> None:
+    def __init__(self, client: Client, bundles: Bundles, archive: Archive, clock: Clock) -> None:
         self._client = client
         self._bundles = bundles
+        self._archive = archive
         self._clock = clock
 
     async def run(self) -> None:
@@ -39,11 +44,13 @@ class Unused:
         while True:
             try:
                 gone = await self.look()
+                left = await self.depart()
             except (ApiError, OSError) as problem:
-                log.warning("unused code is not deleted: %s", problem)
+                log.warning("unused code and logs are not deleted: %s", problem)
             else:
-                if gone:
-                    log.info("%d bundles of code were in nobody's use and are deleted", gone)
+                if gone or left:
+                    log.info("deleted: %d bundles of code that nobody uses, the logs of %d pods "
+                             "whose namespaces are gone", gone, left)  # fmt: skip
             await asyncio.sleep(EVERY)
 
     async def look(self) -> int:
@@ -55,6 +62,12 @@ class Unused:
             assert resource is not None
             keep |= await self._named(resource)
         return await asyncio.to_thread(self._bundles.trim, keep, asked, OLDER, PARTS)
+
+    async def depart(self) -> int:
+        """Delete the logs of namespaces that are gone; how many pods'. Raises ApiError, OSError."""
+        now = rfc3339(self._clock.now())
+        begun = await Spaces(self._client).all()
+        return await asyncio.to_thread(self._archive.drop, begun, now)
 
     async def _named(self, resource: Resource) -> set[str]:
         """What the objects of a kind name, page by page: there may be many."""

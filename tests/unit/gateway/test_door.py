@@ -21,13 +21,15 @@ from athanor.api.meta import JSON
 from athanor.api.registry import of
 from athanor.api.scheduling import Progress
 from athanor.assembly import aggregated, bootstrap
-from athanor.assembly.bootstrap import RBAC
+from athanor.assembly.bootstrap import GATEWAY, RBAC
 from athanor.client.inproc import InProcess
 from athanor.client.protocol import Client
 from athanor.gateway.archive import Archive
 from athanor.gateway.bundles import Bundles
 from athanor.gateway.door import Door
 from athanor.gateway.reports import Reports
+from athanor.gateway.spaces import Spaces
+from athanor.gateway.unused import Unused
 from athanor.kit.clock import FixedClock
 from athanor.kit.ids import SeededIds
 from athanor.local.agent import archive
@@ -43,7 +45,7 @@ from athanor.wire.status import ApiError
 from tests.unit.gateway.asked import Asked, behind
 
 MASTERS = ("system:masters",)
-AT = "2026-11-29T12:00:0{}.000000001Z"
+AT = "2026-11-30T12:00:0{}.000000001Z"
 
 
 class World(NamedTuple):
@@ -52,6 +54,7 @@ class World(NamedTuple):
     server: ApiServer
     door: Door
     bundles: Bundles
+    archive: Archive
     clock: FixedClock
 
     def client(self, user: str, pod: str = "", uid: str = "") -> Client:
@@ -85,11 +88,10 @@ async def world(root: Path, volume: int = 0) -> AsyncIterator[World]:
     await roles.reconcile(store, "2026-01-01T00:00:00Z", ids.uid, auth.changed)
     await roles.gather(store, auth.rbac, auth.changed)
     bundles = Bundles(root / "bundles", largest=1000, volume=volume)
-    reports = Reports(Client(InProcess(server.handle, user=User(name="me", groups=MASTERS))))
-    door = Door(
-        Archive(root / "archive"), bundles, reports, clock, lambda p: p.name == aggregated.FRONT
-    )
-    here = World(server, door, bundles, clock)
+    me = Client(InProcess(server.handle, user=User(name="me", groups=MASTERS)))
+    archived, reports = Archive(root / "archive"), Reports(me)
+    door = Door(archived, bundles, reports, Spaces(me), clock, lambda p: p.name == aggregated.FRONT)
+    here = World(server, door, bundles, archived, clock)
     try:
         await bootstrap.ensure(here.client("admin"), [*bootstrap.manifests(), ADA])
         yield here
@@ -123,7 +125,7 @@ def gone(root: Path, rank: int, created: str, lines: list[str], owner: str = "ga
 def told(root: Path) -> None:
     for rank in (0, 1):
         lines = [f"{AT.format(n)} stdout F step {n} of {rank}" for n in (1 + rank, 3 + rank)]
-        gone(root, rank, f"2026-11-29T12:00:0{rank}Z", lines)
+        gone(root, rank, f"2026-11-30T12:00:0{rank}Z", lines)
 
 
 async def read(client: AsyncClient, name: str = "digits", **how: object) -> list[tuple[str, str]]:
@@ -145,7 +147,7 @@ def test_logs_are_read_after_their_pods_are_gone(tmp_path: Path) -> None:
             with pytest.raises(ValueError, match="no regular expression"):
                 await read(ada, search="(")
             # another by that name, later: only its own lines, unless the first one is asked for
-            gone(tmp_path, 0, "2026-11-29T12:00:09Z", [f"{AT.format(9)} stdout F new"], "gang-2")
+            gone(tmp_path, 0, "2026-11-30T12:00:09Z", [f"{AT.format(9)} stdout F new"], "gang-2")
             assert await read(ada) == [("worker-0", "new")]
             with pytest.raises(ApiError, match="not found"):
                 await read(ada, "letters")
@@ -177,15 +179,55 @@ def test_logs_are_for_those_who_may_see_the_namespace(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_logs_of_a_namespace_are_not_for_those_who_have_its_name_next(tmp_path: Path) -> None:
+    async def main() -> None:
+        path = f"{ROOT}/namespaces/default/podlogs"
+        gone(tmp_path, 0, "2026-11-28T12:00:00Z", [f"{AT.format(0)} stdout F secret of before"])
+        gone(tmp_path, 1, "2026-11-30T12:00:01Z", [f"{AT.format(1)} stdout F mine"])
+        old, new = (f"00000000-0000-0000-0000-0000000000{end}" for end in ("00", "11"))
+        async with world(tmp_path) as here:
+            ada = here.client("ada")
+            listed = (await ada(calls.raw("GET", path)))["items"]
+            assert [one["metadata"]["name"] for one in listed] == [new]
+            for which in (f"{path}/{old}", f"{path}/{old}/log"):
+                with pytest.raises(ApiError) as refused:
+                    await ada(calls.raw("GET", which))
+                assert refused.value.reason == "NotFound"
+            nowhere = f"{ROOT}/namespaces/nowhere/podlogs"
+            assert (await here.client("admin")(calls.raw("GET", nowhere)))["items"] == []
+            here.clock.advance(86_400)
+            unused = Unused(here.client(GATEWAY), here.bundles, here.archive, here.clock)
+            (tmp_path / "archive" / "nowhere").mkdir()
+            (tmp_path / "archive" / "default" / "digits").rename(
+                tmp_path / "archive" / "nowhere" / "digits"
+            )
+            gone(tmp_path, 1, "2026-11-30T12:00:01Z", [f"{AT.format(1)} stdout F mine"])
+            gone(tmp_path, 2, "2026-11-28T12:00:00Z", [f"{AT.format(1)} stdout F before"])
+            assert await unused.depart() == 3
+            assert [path.name for path in (tmp_path / "archive").glob("*/*/*")] == [new]
+
+    asyncio.run(main())
+
+
 def test_the_oldest_logs_go_when_there_is_no_room(tmp_path: Path) -> None:
     for rank in (0, 1, 2):
-        gone(tmp_path, rank, f"2026-11-29T12:00:0{rank}Z", ["x" * 1000])
+        gone(tmp_path, rank, f"2026-11-30T12:00:0{rank}Z", ["x" * 1000])
     folders = sorted((tmp_path / "archive").glob("*/*/*"))
     for age, folder in enumerate(folders):
         os.utime(folder, (1000.0 + age, 1000.0 + age))
     assert Archive(tmp_path / "archive").trim(10_000) == 0
     assert Archive(tmp_path / "archive").trim(3_000) == 1
     assert sorted((tmp_path / "archive").glob("*/*/*")) == folders[1:]
+
+
+def test_whoever_writes_most_makes_room(tmp_path: Path) -> None:
+    root = tmp_path / "archive"
+    for space, uid, size in (("quiet", "a", 100), ("loud", "b", 900), ("loud", "c", 900)):
+        (root / space / "job" / uid).mkdir(parents=True)
+        (root / space / "job" / uid / "0.log").write_bytes(b"x" * size)
+        os.utime(root / space / "job" / uid, (1000.0, 1000.0 + ord(uid)))
+    assert Archive(root).trim(1000) == 1
+    assert sorted(path.name for path in root.glob("*/*/*")) == ["a", "c"]
 
 
 def test_code_comes_in_parts_and_is_whole_or_nothing(tmp_path: Path) -> None:

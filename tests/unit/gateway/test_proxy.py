@@ -45,8 +45,8 @@ def asked(*requests: Asked, phase: str = "Running") -> list[Asked]:
     return list(requests)
 
 
-def ticket(use: str, name: str = "lab", expires: int = 2000) -> str:
-    made = Ticket(user="ann", namespace="team", name=name, expires=expires, use=use)
+def ticket(use: str, name: str = "lab", expires: int = 2000, uid: str = "u") -> str:
+    made = Ticket(user="ann", namespace="team", name=name, uid=uid, expires=expires, use=use)
     return tickets.sign(made, SECRET)
 
 
@@ -79,11 +79,11 @@ def test_only_a_session_of_this_workspace_enters_and_only_while_it_runs() -> Non
     def with_cookie(value: str) -> Asked:
         return Asked("GET", "/workspaces/team/lab/", {"cookie": f"athanor-workspace={value}"})
 
-    bare, link, other = asked(
+    bare, link, other, before = asked(
         Asked("GET", "/workspaces/team/lab/"), with_cookie(ticket("link")),
-        with_cookie(ticket("session", name="x")),
+        with_cookie(ticket("session", name="x")), with_cookie(ticket("session", uid="before")),
     )  # fmt: skip
-    assert [r.status for r in (bare, link, other)] == [401, 401, 401]
+    assert [r.status for r in (bare, link, other, before)] == [401, 401, 401, 401]
     assert b"athanor workspace open lab" in bare.said
     (stopped,) = asked(with_cookie(ticket("session")), phase="Stopped")
     assert stopped.status == 409

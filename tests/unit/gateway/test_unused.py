@@ -69,7 +69,7 @@ def test_code_goes_when_nothing_names_it_for_a_day(tmp_path: Path) -> None:
             })  # fmt: skip
             step = {"name": "one", "template": {"spec": job(by["flow"])}}
             await created(here, "workflows", {"steps": [step]})
-            unused = Unused(here.client(GATEWAY), here.bundles, here.clock)
+            unused = Unused(here.client(GATEWAY), here.bundles, here.archive, here.clock)
 
             def aged(seconds: float) -> None:
                 for path in (tmp_path / "bundles").glob("*/*"):
@@ -92,7 +92,7 @@ def test_nothing_goes_when_what_is_named_cannot_be_asked(tmp_path: Path) -> None
             digest = await upload(here.client("ada"), b"code")
             os.utime(tmp_path / "bundles" / "default" / f"{digest}.tar.gz", (0, 0))
             with pytest.raises(ApiError, match="forbidden"):
-                await Unused(here.client("bob"), here.bundles, here.clock).look()
+                await Unused(here.client("bob"), here.bundles, here.archive, here.clock).look()
             assert there(tmp_path) == {f"{digest}.tar.gz"}
 
     asyncio.run(main())
