@@ -24,7 +24,7 @@ from athanor.gateway import tickets
 from athanor.gateway.tickets import Ticket
 from athanor.gateway.tunnel import Tunnel
 from athanor.kit.clock import Clock
-from athanor.kit.exchange import Exchange, TooLarge, Unreachable
+from athanor.kit.exchange import Body, Exchange, TooLarge, Unreachable
 from athanor.kit.onward import Onward
 from athanor.runtime.cache import Key
 from athanor.wire import calls
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 COOKIE = "athanor-workspace"
 LARGEST = 1 << 30
 """Bytes of an upload."""
+HELD = 1 << 20
+"""Bytes of one that is held in memory."""
 QUIET = ("GET", "HEAD", "OPTIONS")
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 TOKENS = "/apis/authentication.k8s.io/v1/tokenreviews"
@@ -177,10 +179,7 @@ class Proxy:
             self.notes.note(uid)
         tunnel = await self._tunnel(workspace)
         exchange.headers["cookie"] = "; ".join(f"{name}={value}" for name, value in held.items())
-        try:
-            body = b"" if exchange.upgrade else await exchange.body(LARGEST)
-        except TooLarge as large:
-            raise Refused(413, str(large)) from None
+        body = await _body(exchange)
         query = f"?{urlencode(exchange.query)}" if exchange.query else ""
         passed = {
             "Authorization": f"token {reach.token(self._secret, uid)}",
@@ -190,6 +189,8 @@ class Proxy:
             await exchange.forward(
                 tunnel.onward, f"http://localhost{exchange.path}{query}", body, passed
             )
+        except TooLarge as large:
+            raise Refused(413, str(large)) from None
         except Unreachable:
             raise Refused(
                 502, f"workspace {key.name} does not answer yet; athanor logs {key.name}"
@@ -231,6 +232,15 @@ class Proxy:
             await self._tunnels.pop(uid).close()
         for workspace in workspaces.values():
             await self._tunnel(workspace)
+
+
+async def _body(exchange: Exchange) -> Body:
+    """A short body as a whole, so that it can be sent a second time; a long one in pieces."""
+    if exchange.upgrade:
+        return b""
+    if exchange.length is None or exchange.length > HELD:
+        return exchange.pieces(LARGEST)
+    return await exchange.body(HELD)
 
 
 def cookies(header: str) -> dict[str, str]:

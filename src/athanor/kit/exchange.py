@@ -21,6 +21,8 @@ STALL = 30.0
 SERVER = "athanor"
 """What answers say in the Server header."""
 
+Body = bytes | AsyncIterator[bytes]
+"""A body as a whole, or in the pieces in which it comes."""
 Handler = Callable[["Exchange"], Awaitable[None]]
 
 
@@ -62,7 +64,7 @@ class Onwards(Protocol):
     """Who passes requests on: `athanor.kit.onward.Onward`."""
 
     async def pass_on(
-        self, exchange: Exchange, url: str, body: bytes, headers: Mapping[str, str], ca: str
+        self, exchange: Exchange, url: str, body: Body, headers: Mapping[str, str], ca: str
     ) -> None:
         """Let another server answer an exchange. Raises Unreachable."""
 
@@ -107,6 +109,17 @@ class Exchange(ABC):
     async def body(self, limit: int) -> bytes:
         """The whole body. Raises TooLarge."""
 
+    @property
+    def length(self) -> int | None:
+        """Bytes of the body; None when that is known only at its end."""
+        if "transfer-encoding" in self.headers:
+            return None
+        return int(self.headers.get("content-length", "0"))
+
+    async def pieces(self, limit: int) -> AsyncIterator[bytes]:
+        """The body as it comes: a long one is never held as a whole. Raises TooLarge."""
+        yield await self.body(limit)
+
     @abstractmethod
     async def reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         """Send a whole answer; `headers` are complete but for the length."""
@@ -136,7 +149,7 @@ class Exchange(ABC):
         await self.reply(status, body, said)
 
     async def forward(
-        self, onward: Onwards, url: str, body: bytes, headers: Mapping[str, str], ca: str = ""
+        self, onward: Onwards, url: str, body: Body, headers: Mapping[str, str], ca: str = ""
     ) -> None:
         """Let another server answer, WebSockets included. Raises Unreachable."""
         await onward.pass_on(self, url, body, headers, ca)

@@ -140,21 +140,24 @@ class _Exchange(Exchange):
 
     async def body(self, limit: int) -> bytes:
         """The whole body. Raises TooLarge."""
+        return b"".join([part async for part in self.pieces(limit)])
+
+    async def pieces(self, limit: int) -> AsyncIterator[bytes]:
+        """The body as it comes; see Exchange."""
         request = self._request
         if not request.body_exists:
-            return b""
+            return
         if (request.content_length or 0) > limit:
             raise TooLarge(f"limit is {limit}")
         transport = request.transport
         if transport is not None and self.headers.get("expect", "").lower() == "100-continue":
             transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        parts, size = [], 0
+        size = 0
         async for part in request.content.iter_any():
-            parts.append(part)
             size += len(part)
             if size > limit:
                 raise TooLarge(f"limit is {limit}")
-        return b"".join(parts)
+            yield part
 
     async def reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         """Send a whole answer."""

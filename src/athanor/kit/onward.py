@@ -10,7 +10,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from athanor.kit.exchange import Exchange, Unreachable
+from athanor.kit.exchange import Body, Exchange, TooLarge, Unreachable
 
 _HOP = frozenset(
     ("authorization", "connection", "content-length", "host", "keep-alive", "proxy-authenticate",
@@ -37,9 +37,10 @@ class Onward:
         self._tls: dict[str, ssl.SSLContext] = {}
 
     async def pass_on(
-        self, exchange: Exchange, url: str, body: bytes, headers: Mapping[str, str], ca: str
+        self, exchange: Exchange, url: str, body: Body, headers: Mapping[str, str], ca: str
     ) -> None:
-        """Let another server answer an exchange. Raises Unreachable.
+        """Let another server answer an exchange. Raises Unreachable; TooLarge, as the body's pieces
+        do.
 
         The client's own credentials go no further; `headers` say who it is. Of upgrades only
         WebSockets are passed on; whoever asks for another is answered as without.
@@ -52,6 +53,8 @@ class Onward:
             and not name.startswith(("x-remote-", "impersonate-"))
         )
         passed.update(headers)
+        if not isinstance(body, bytes) and exchange.length is not None:
+            passed["Content-Length"] = str(exchange.length)
         if exchange.headers.get("upgrade", "").lower() == "websocket":
             await self._bridge(exchange, url, passed, ca)
             return
@@ -61,6 +64,8 @@ class Onward:
                 ssl=self._trust(ca), allow_redirects=False,
             )  # fmt: skip
         except _LOST as error:
+            if isinstance(error.__cause__, TooLarge):
+                raise error.__cause__ from None
             raise Unreachable(f"{_origin(url)} does not answer: {error}") from error
         kept = {k: v for k, v in answer.headers.items() if k.lower() not in _HOP}
         kind = kept.pop("Content-Type", "application/octet-stream")

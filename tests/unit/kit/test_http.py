@@ -311,6 +311,83 @@ def _onward(world: World) -> Onward:
     return Onward(world.pki.authority.read_text(), str(world.me.certificate), str(world.me.key))
 
 
+@pytest.mark.parametrize("chunked", [False, True])
+def test_long_bodies_are_passed_on_as_they_come(world: World, *, chunked: bool) -> None:
+    """Whoever answers has the first half before the client sends the second."""
+
+    async def main() -> None:
+        half, begun = b"x" * (5 << 20), asyncio.Event()
+        limit = 2 * len(half)
+
+        async def far(exchange: Exchange) -> None:
+            size = 0
+            async for piece in exchange.pieces(limit):
+                begun.set()
+                size += len(piece)
+            said = f"{size} {exchange.headers.get('content-length', 'in chunks')}"
+            await exchange.respond(200, said.encode(), "text/plain", {})
+
+        onward = _onward(world)
+        async with world.serving(far) as beyond:
+
+            async def near(exchange: Exchange) -> None:
+                url = f"https://127.0.0.1:{beyond}/"
+                try:
+                    await exchange.forward(onward, url, exchange.pieces(limit), {})
+                except TooLarge as error:
+                    await exchange.respond(413, str(error).encode(), "text/plain", {})
+
+            async with world.serving(near) as port:
+                line = await Line.open(world, port)
+                said = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {limit}"
+                line.send(f"PUT / HTTP/1.1\r\nHost: h\r\n{said}\r\n\r\n")
+                head, tail = (b"%x\r\n" % len(half), b"\r\n") if chunked else (b"", b"")
+                line.send(head + half + tail)
+                async with asyncio.timeout(60):
+                    await begun.wait()
+                line.send(head + half + tail + (b"0\r\n\r\n" if chunked else b""))
+                wanted = f"{limit} in chunks" if chunked else f"{limit} {limit}"
+                assert await line.answer() == (200, wanted.encode())
+                await line.close()
+                line = await Line.open(world, port)
+                line.send(f"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: {limit + 1}\r\n\r\nx")
+                assert (await line.answer())[0] == 413
+                await line.close()
+        await onward.close()
+
+    asyncio.run(main())
+
+
+def test_a_body_in_pieces_is_not_sent_a_second_time(world: World) -> None:
+    async def main() -> None:
+        async def far(exchange: Exchange) -> None:
+            if exchange.path == "/":
+                await exchange.respond(200, b"", "text/plain", {})
+            elif exchange.transport is not None:
+                exchange.transport.abort()
+
+        onward = _onward(world)
+        async with world.serving(far) as beyond:
+
+            async def near(exchange: Exchange) -> None:
+                url = f"https://127.0.0.1:{beyond}{exchange.path}"
+                try:
+                    await exchange.forward(onward, url, exchange.pieces(100), {})
+                except Unreachable as error:
+                    await exchange.respond(503, str(error).encode(), "text/plain", {})
+
+            async with world.serving(near) as port:
+                line = await Line.open(world, port)
+                for path, status in (("/", 200), ("/cut", 503)):
+                    line.send(f"PUT {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi")
+                    async with asyncio.timeout(60):
+                        assert (await line.answer())[0] == status
+                await line.close()
+        await onward.close()
+
+    asyncio.run(main())
+
+
 def test_requests_are_passed_on_as_ourselves(world: World) -> None:
     async def main() -> None:
         seen: list[dict[str, str]] = []
