@@ -106,6 +106,8 @@ def _container(workspace: Workspace, gateway: Gateway) -> JSON:
     spec = workspace.spec
     base = gateway.path(workspace)
     env = {"HOME": HOME, "ATHANOR_BASE_URL": base, TOKEN: gateway.token(workspace.metadata.uid)}
+    if spec.app == "jupyter":  # in its environment: the arguments of processes are for all eyes
+        env["JUPYTER_TOKEN"] = env[TOKEN]
     env["ATHANOR_WORKSPACE_PORT"] = str(reach.port(workspace.metadata.uid))
     variables = [{"name": name, "value": value} for name, value in {**env, **spec.env}.items()]
     mounts = [{"name": "home", "mountPath": HOME}]
@@ -137,8 +139,8 @@ def _command(app: str, base: str) -> list[str]:
     return [
         "python", "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.port={PORT}", "--ServerApp.port_retries=0", f"--ServerApp.base_url={base}",
-        f"--IdentityProvider.token=$({TOKEN})", "--ServerApp.allow_origin=*",
-        "--ServerApp.allow_remote_access=True", f"--ServerApp.root_dir={HOME}",
-        "--LabApp.news_url=None", "--LabApp.check_for_updates_class="
+        "--ServerApp.allow_origin=*", "--ServerApp.allow_remote_access=True",
+        f"--ServerApp.root_dir={HOME}", "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class="
         "jupyterlab.handlers.announcements.NeverCheckForUpdate",
     ]  # fmt: skip

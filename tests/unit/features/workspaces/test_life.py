@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
+from athanor.api import reach
 from athanor.api.core import PersistentVolumeClaim, Pod
 from athanor.api.meta import JSON
 from athanor.api.scheduling import Gang, Pool, Queue
@@ -18,7 +19,7 @@ from athanor.api.workspaces import Workspace
 from athanor.features.gangs import apply as gangs
 from athanor.features.scheduling import apply as scheduling
 from athanor.features.workspaces import apply as workspaces
-from athanor.features.workspaces.build import Gateway
+from athanor.features.workspaces.build import TOKEN, Gateway
 from athanor.features.workspaces.plan import _use
 from athanor.kit.times import parse_rfc3339, rfc3339
 from athanor.testing import lab, virtual
@@ -89,6 +90,20 @@ def test_what_nobody_uses_is_idle_then_stopped_and_its_hardware_is_free() -> Non
 def _container(gang: Gang) -> JSON:
     found: JSON = gang.spec.pod_sets[0].template["spec"]["containers"][0]
     return found
+
+
+@pytest.mark.parametrize("app", ["jupyter", "code-server"])
+def test_no_argument_of_a_process_holds_its_token(app: str) -> None:
+    async def main(bed: lab.Lab) -> None:
+        made = await bed.create(workspace(app=app), Workspace)
+        await phase(bed, "Running")
+        container = _container(await bed.get(Gang, reach.workspace_gang("w")))
+        env = {one["name"]: one["value"] for one in container["env"]}
+        token = GATEWAY.token(made["metadata"]["uid"])
+        assert env[TOKEN] == token and (env.get("JUPYTER_TOKEN") == token) == (app == "jupyter")
+        assert not any(token in word or TOKEN in word for word in container["command"])
+
+    live(main)
 
 
 def test_it_is_started_again_in_its_old_home_and_counts_anew() -> None:
