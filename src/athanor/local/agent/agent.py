@@ -7,7 +7,7 @@ import contextlib
 import ipaddress
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 
 import athanor_progress
@@ -105,18 +105,11 @@ class Agent:
         await self._open_relay()
         kubelet = Kubelet(self.node, self.workers)
         self._heartbeat = Heartbeat(self.node, await kubelet.start(), self._pulse)
-        jobs = [
-            self.pods.run(), self.events.run(), self._heartbeat.run(), self._sweep(),
-            self._reports.run(), Busy(self.node, self.workers).run(),
-            Evictions(self.workers, self.settings.logs).run(),
-            self.supervised.run(self._met), self._services.run(), self.directory.run(),
-            self.node.claims.run(), self._announce(), self._refresh(), kubelet.run(),
-        ]  # fmt: skip
-        if self.settings.joined is not None:
-            jobs.append(self._peers.run())
         try:
+            if self.settings.joined is not None:
+                await self._heartbeat.alone()
             async with asyncio.TaskGroup() as group:
-                for job in jobs:
+                for job in self._jobs(kubelet, self.node):
                     group.create_task(job)
         finally:
             for task in self._tasks.values():
@@ -125,6 +118,17 @@ class Agent:
             await self._egress.close()
             await kubelet.close()
             await self.supervised.close()
+
+    def _jobs(self, kubelet: Kubelet, node: Node) -> list[Coroutine[None, None, None]]:
+        """What goes on until the agent ends."""
+        return [
+            self.pods.run(), self.events.run(), self._heartbeat.run(), self._sweep(),
+            self._reports.run(), Busy(node, self.workers).run(),
+            Evictions(self.workers, self.settings.logs).run(),
+            self.supervised.run(self._met), self._services.run(), self.directory.run(),
+            node.claims.run(), self._announce(), self._refresh(), kubelet.run(),
+            *([] if self.settings.joined is None else [self._peers.run()]),
+        ]  # fmt: skip
 
     async def _announce(self) -> None:
         """Tell whoever started us once the node is registered and its pods are known."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from athanor.api.core import Node
+from athanor.api.core import Lease, Node
 from athanor.api.labels import GIVES_DEVICES
 from athanor.api.processes import TAINT
 from athanor.api.registry import of
@@ -83,6 +84,95 @@ def test_devices_that_are_gone_are_offered_no_more(tmp_path: Path) -> None:
             assert now.metadata.labels["rack"] == "r1"
 
     run(main)
+
+
+def test_a_node_that_another_machine_is_waits_until_that_is_silent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with lab.server() as world:
+            here = node(world, tmp_path, [], Joined(client_ca=""))
+
+            def agent(boot: str, port: int = 10250) -> Heartbeat:
+                return Heartbeat(here, port, here.client, boot)
+
+            await agent("one").alone()
+            beating = asyncio.ensure_future(agent("one").run())
+            await asyncio.sleep(1)
+            await agent("one").alone()  # it was restarted
+            others = [agent("two"), agent("one", 10251)]
+            waiting = [asyncio.ensure_future(other.alone()) for other in others]
+            await asyncio.sleep(600)
+            assert not any(task.done() for task in waiting)
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+            async with asyncio.timeout(60):
+                await asyncio.gather(*waiting)
+
+    run(main)
+    assert sum("--node-name NAME makes another node" in said for said in caplog.messages) == 2
+
+
+def test_clocks_that_differ_make_no_two_machines_of_a_node(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with lab.server() as world:
+            here = node(world, tmp_path, [], Joined(client_ca=""))
+            await Heartbeat(here, 10250, here.client, "one").register()
+            ahead = {"spec": {"renewTime": "2099-01-01T00:00:00.000000Z"}}
+            await world.patch(Lease, "n", ahead, namespace="kube-node-lease")
+            began = world.clock.monotonic()
+            await Heartbeat(here, 10250, here.client, "two").alone()
+            assert 40 <= world.clock.monotonic() - began < 60
+
+    run(main)
+
+
+def test_a_disk_that_is_nearly_full_is_said_until_there_is_room_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with lab.server() as world:
+            one = node(world, tmp_path, [])
+            beat = Heartbeat(one, 1, one.client)
+            await beat.register()
+            for free, wanted in ((1, "True"), (9, "True"), (11, "False"), (6, "False")):
+                disk = SimpleNamespace(total=1 << 40, free=free << 30)
+                monkeypatch.setattr(shutil, "disk_usage", lambda _, disk=disk: disk)
+                await beat.report()
+                found = (await world.get(Node, "n", None)).status.conditions
+                assert {c.type: c.status for c in found}["DiskPressure"] == wanted, free
+
+    run(main)
+
+
+def test_a_server_that_is_away_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with lab.server() as world:
+            away = False
+
+            def cut(handle: Handle) -> Handle:
+                async def gate(request: Request) -> Answer:
+                    if away:
+                        raise ApiError("ServiceUnavailable", "no way")
+                    return await handle(request)
+
+                return gate
+
+            one = node(world, tmp_path, [])
+            beating = asyncio.ensure_future(Heartbeat(one, 1, world.connect(cut)).run())
+            for _ in range(2):
+                await asyncio.sleep(15)
+                away = True
+                await asyncio.sleep(3600)
+                away = False
+            await asyncio.sleep(15)
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+
+    run(main)
+    assert caplog.messages.count("heartbeat: no way") == 2
 
 
 def test_who_was_away_says_that_it_is_ready_again(tmp_path: Path) -> None:
