@@ -6,6 +6,7 @@ Answers `/livez`, `/readyz` and `/metrics`. Nodes' health is Kubernetes' own bus
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import signal
@@ -31,11 +32,16 @@ from athanor.kit.http import HttpServer
 from athanor.kit.telemetry import CONTENT_TYPE, Gauge, Registry
 from athanor.runtime.lease import RETRY, Elector
 from athanor.runtime.manager import Manager
+from athanor.wire.status import ApiError
 
 log = logging.getLogger(__name__)
 
 LAPTOP_ONLY = frozenset({"nodes", "single-pods"})
 """Controllers for what a cluster has its own: kube-controller-manager and kube-scheduler."""
+_NO_SECRET = (
+    "nobody looks after workspaces before this process is restarted, and `athanor install` has "
+    "made anew what is missing: %s"
+)
 _TEXT = "text/plain; charset=utf-8"
 
 
@@ -94,7 +100,8 @@ class Replica:
         planner = Planner(meters=self._meters, home=self._seat.namespace)
         where = await self._gateway()
         every = all_controllers(planner=planner, where=where, image=self._seat.image, stamped=False)
-        controllers = [c for c in every if c.name not in LAPTOP_ONLY]
+        left = LAPTOP_ONLY if where is not None else {*LAPTOP_ONLY, "workspaces"}
+        controllers = [c for c in every if c.name not in left]
         self._manager = Manager(self.elector.client, controllers, self._clock, random.random)
         beside = [asyncio.ensure_future(_settle(self._manager))]
         if self._seat.visible is not None:
@@ -110,10 +117,16 @@ class Replica:
             await asyncio.gather(*beside, return_exceptions=True)
 
     async def _gateway(self) -> Gateway | None:
-        """Where workspaces are reached, when the gateway has an address."""
-        if not self._seat.gateway:
+        """Where workspaces are reached, and what only they and the gateway know, from the first on:
+        it may get an address later. None where the secret is not there; all else goes on.
+        """
+        try:
+            secret = await shared_secret(self._client, self._seat.namespace)
+        except ApiError as error:
+            if error.reason != "NotFound":
+                raise
+            log.error(_NO_SECRET, error.message)
             return None
-        secret = await shared_secret(self._client, self._seat.namespace)
         return Gateway(url=self._seat.gateway, secret=secret)
 
     def told(self) -> bytes:
@@ -140,7 +153,10 @@ async def _settle(manager: Manager) -> None:
 
 
 async def lead(target: Target, seat: Seat, clock: Clock | None = None) -> None:
-    """Serve and stand for election until SIGTERM or SIGINT; then give the lease back."""
+    """Serve and stand for election until SIGTERM or SIGINT; then give the lease back.
+
+    Raises what ended the work otherwise.
+    """
     transport = Http(target)
     replica = Replica(Client(transport), seat, clock or SystemClock())
     server = HttpServer(replica.answer)
@@ -151,7 +167,8 @@ async def lead(target: Target, seat: Seat, clock: Clock | None = None) -> None:
         task = asyncio.ensure_future(replica.run())
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-        await asyncio.gather(task, return_exceptions=True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
     finally:
         await server.close()
         await transport.close()

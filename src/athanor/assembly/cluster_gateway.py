@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import logging
 import random
 import secrets
@@ -106,11 +107,14 @@ async def serve(target: Target, seat: Seat) -> None:
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, collector.cancel)
-        await asyncio.gather(collector, return_exceptions=True)
-        renewing.cancel()
-        await withdraw(parts.client, GATEWAY, shown.authority)
-        await server.close(1.0)
-        await logs.close()
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await collector
+        finally:
+            renewing.cancel()
+            await withdraw(parts.client, GATEWAY, shown.authority)
+            await server.close(1.0)
+            await logs.close()
 
 
 def room(volume: Path) -> int:

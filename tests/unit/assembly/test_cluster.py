@@ -10,11 +10,15 @@ from contextlib import contextmanager
 
 import pytest
 
-from athanor.api import labels
-from athanor.api.core import Pod
+from athanor.api import labels, reach
+from athanor.api.core import Pod, Secret
+from athanor.api.meta import JSON
 from athanor.api.scheduling import Gang, Queue
+from athanor.api.workspaces import Workspace
 from athanor.assembly.cluster import LAPTOP_ONLY, Replica, Seat
+from athanor.assembly.cluster_gateway import shared_secret
 from athanor.assembly.controllers import all_controllers
+from athanor.features.workspaces.build import TOKEN
 from athanor.kit import memory
 from athanor.runtime.manager import Manager
 from athanor.testing import lab, virtual
@@ -72,6 +76,46 @@ def test_a_lost_lease_leaves_no_caches_behind(monkeypatch: pytest.MonkeyPatch) -
 
     virtual.run(main)
     assert left == [False]
+
+
+@pytest.mark.usefixtures("collection")
+def test_a_secret_that_was_deleted_stops_no_scheduling(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with lab.server() as bed:
+            replica = Replica(bed.client, Seat(identity="a", namespace="default"), bed.clock)
+            running = asyncio.ensure_future(replica.run())
+            await asyncio.sleep(60)
+            assert not running.done() and "athanor_leader 1" in replica.told().decode()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    virtual.run(main)
+    assert "nobody looks after workspaces" in caplog.text
+
+
+@pytest.mark.usefixtures("collection")
+def test_workspaces_have_a_secret_before_the_gateway_has_an_address() -> None:
+    async def main() -> None:
+        async with lab.server() as bed:
+            await bed.create(
+                {"metadata": {"name": "athanor-gateway", "namespace": "default"}}, Secret
+            )
+            await bed.create(
+                {"metadata": {"name": "w", "namespace": "default"}, "spec": {}}, Workspace
+            )
+            replica = Replica(bed.client, Seat(identity="a", namespace="default"), bed.clock)
+            running = asyncio.ensure_future(replica.run())
+            await asyncio.sleep(60)
+            gang = await bed.get(Gang, "ws-w")
+            container: JSON = gang.spec.pod_sets[0].template["spec"]["containers"][0]
+            env = {one["name"]: one["value"] for one in container["env"]}
+            secret = await shared_secret(bed.client, "default")
+            uid = (await bed.get(Workspace, "w")).metadata.uid
+            assert env[TOKEN] == reach.token(secret, uid) != reach.token("", uid)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    virtual.run(main)
 
 
 @pytest.mark.usefixtures("collection")
