@@ -34,6 +34,12 @@ HEAD = 64 * 1024
 """Longest request line with headers, in bytes."""
 BODY = 4 * 1024 * 1024
 """Longest body read here, in bytes."""
+IDLE, SLOW = 300.0, 60.0
+"""Seconds that a connection stays open between requests, and that a head may take to come (the
+first one from the connection on) or a body pause: who only holds connections open has none then.
+"""
+LOOK = 15.0
+"""Seconds between two looks for such connections: one timer does for all."""
 _SHORT = 2048
 """Longest headers that are remembered, in bytes."""
 _BACKLOG = 1 << 20
@@ -118,10 +124,20 @@ class Connections:
         self.fallback = fallback
         self.open: set[Connection] = set()
         self._date = (0, "")
+        self._looking: asyncio.TimerHandle | None = None
 
     def __call__(self) -> asyncio.Protocol:
         """The protocol of a new connection."""
+        if self._looking is None:
+            self._looking = asyncio.get_running_loop().call_later(LOOK, self._look)
         return Connection(self)
+
+    def _look(self) -> None:
+        """Close what nothing comes from."""
+        loop = asyncio.get_running_loop()
+        for connection in [one for one in self.open if one.is_late(loop.time())]:
+            connection.abort()
+        self._looking = loop.call_later(LOOK, self._look) if self.open else None
 
     def date(self) -> str:
         """The Date header's line, made once a second."""
@@ -132,6 +148,9 @@ class Connections:
 
     async def close(self, grace: float) -> None:
         """Close idle connections now, busy ones when they have answered or `grace` is over."""
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
         for connection in list(self.open):
             connection.retire()
         busy = [connection.task for connection in self.open if connection.task is not None]
@@ -160,6 +179,12 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._retired = False
         self._room: asyncio.Future[None] | None = None
+        self._patience = SLOW
+        self._since = asyncio.get_running_loop().time()
+
+    def is_late(self, now: float) -> bool:
+        """Whether a request, or the rest of one, has been waited for too long."""
+        return self.task is None and now - self._since > self._patience
 
     @cached_property
     def peer(self) -> Peer | None:
@@ -199,6 +224,8 @@ class Connection(asyncio.Protocol):
         """Called by the event loop."""
         self._buffer = self._buffer + data if self._buffer else data
         if self.task is None:
+            if self._patience == IDLE:  # a request begins
+                self._wait(SLOW)
             self._next()
         elif len(self._buffer) > _BACKLOG and self.transport is not None and not self._paused:
             self._paused = True
@@ -220,6 +247,7 @@ class Connection(asyncio.Protocol):
             return
         begin, last = end + 4, end + 4 + head.length
         if len(buffer) < last:
+            self._wait(SLOW)  # a long body over a slow line may take its time, while it comes
             return
         self._buffer = buffer[last:]
         exchange = PlainExchange(head, buffer[begin:last], self)
@@ -252,8 +280,13 @@ class Connection(asyncio.Protocol):
         if self._paused and self.transport is not None:
             self._paused = False
             self.transport.resume_reading()
+        self._wait(SLOW if self._buffer else IDLE)
         if self._buffer:
             self._next()
+
+    def _wait(self, patience: float) -> None:
+        self._patience = patience
+        self._since = asyncio.get_running_loop().time()
 
     async def drain(self) -> None:
         """Wait until the client has read most of what was written. Raises Gone after `STALL`."""

@@ -11,8 +11,10 @@ import aiohttp
 import pytest
 
 from athanor.kit import exchange as exchanges
+from athanor.kit import plain
 from athanor.kit.http import Exchange, HttpServer, Onward, TooLarge, Unreachable
 from athanor.kit.plain import parse
+from athanor.testing import virtual
 from tests.unit.kit.serving import Line, World
 
 
@@ -305,6 +307,54 @@ def test_a_taken_port_is_said(world: World) -> None:
             await HttpServer(_echo).start("192.0.2.1", 0, None)
 
     asyncio.run(main())
+
+
+class Wire(asyncio.Transport):
+    """A connection to nobody, in virtual time."""
+
+    def __init__(self, connections: plain.Connections) -> None:
+        super().__init__()
+        self.open, self.said = True, b""
+        self.end = connections()
+        self.end.connection_made(self)
+        assert isinstance(self.end, asyncio.Protocol)
+        self.hear = self.end.data_received
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.said += bytes(data)
+
+    def is_closing(self) -> bool:
+        return not self.open
+
+    def abort(self) -> None:
+        self.open = False
+        self.end.connection_lost(None)
+
+
+def test_who_only_holds_connections_open_has_none_for_long() -> None:
+    async def handler(exchange: Exchange) -> None:
+        if exchange.path == "/long":
+            await asyncio.sleep(3600)
+        await exchange.respond(200, b"ok", "text/plain", {})
+
+    async def main() -> None:
+        every = plain.Connections(handler, exchanges.Lost(), asyncio.Protocol)
+        silent, head, body, idle, busy, slow = wires = [Wire(every) for _ in range(6)]
+        body.hear(b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhe")
+        idle.hear(b"GET / HTTP/1.1\r\n\r\n")
+        busy.hear(b"GET /long HTTP/1.1\r\n\r\n")
+        slow.hear(b"POST / HTTP/1.1\r\nContent-Length: 40\r\n\r\n")
+        for letter in b"GET / HTTP/1.1\r\nHost: 0123456789abcdef01":
+            if head.open:
+                head.hear(bytes((letter,)))
+            slow.hear(b"x")
+            await asyncio.sleep(30)
+        assert [wire.open for wire in wires] == [False, False, False, False, True, True]
+        assert idle.said.endswith(b"ok") and slow.said.endswith(b"ok") and not body.said
+        await asyncio.sleep(3600)
+        assert busy.said.endswith(b"ok") and not busy.open
+
+    virtual.run(main)
 
 
 def _onward(world: World) -> Onward:
