@@ -39,6 +39,7 @@ from athanor.local.agent.ports import PortBlocks
 from athanor.local.agent.progress import Reports
 from athanor.local.agent.relay import Relay
 from athanor.local.agent.supervised import Met, Refused, Supervised
+from athanor.local.agent.uids import Uids
 from athanor.local.agent.worker import Worker
 from athanor.wire.status import ApiError
 
@@ -96,6 +97,7 @@ class Agent:
             settings=self.settings, client=self.client, clock=self.clock,
             supervised=self.supervised, hello=self._hello, executor=self._executor,
             devices=self._devices(), ports=PortBlocks(self.settings.data / "node" / "ports.json"),
+            uids=Uids(self.settings.data / "node" / "uids.json"),
             overlays=Overlays(self.settings.data / "node" / "overlays"),
             claims=Claims(
                 self.client, self.settings.claims, self.settings.name, self._poke_all,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import zlib
 from pathlib import Path
 
 from msgspec import Struct
@@ -22,12 +21,13 @@ from athanor.local.agent.launch import tag
 from athanor.local.agent.overlay import Overlays
 from athanor.local.agent.ports import PortBlocks
 from athanor.local.agent.supervised import Supervised
+from athanor.local.agent.uids import Uids
 from athanor.wire import calls
 from athanor.wire.status import ApiError
 
-FIRST_UID, UIDS = 200_000, 100_000
 UID_ANNOTATION = "athanor.dev/uid"
 ROOT_CA = "kube-root-ca.crt"
+_KNOWN = 5.0  # seconds that a namespace's user is not asked for again
 
 
 class Joined(Struct, frozen=True, kw_only=True):
@@ -99,17 +99,21 @@ class Node(Struct, kw_only=True):
     ports: PortBlocks
     overlays: Overlays
     claims: Claims
-    uids: dict[str, int] = {}
+    uids: Uids
+    users: dict[str, tuple[float, int]] = {}  # of namespaces: until when it is known, and who
     authorities: dict[str, JSON] = {}
 
     async def uid_of(self, namespace: str) -> int:
         """Whom a namespace's pods run as: its annotation says, which only administrators write.
 
-        Without one, an unprivileged number of the namespace's own; without root, ourselves.
+        Without one, an unprivileged number of the namespace's own; without root, ourselves. Asked
+        again soon: a namespace may be deleted, and another one have its name. Raises OSError.
         """
         if os.getuid() != 0:
             return os.getuid()
-        if namespace not in self.uids:
+        now = self.clock.monotonic()
+        until, uid = self.users.get(namespace, (0.0, 0))
+        if until <= now:
             said = ""
             try:
                 found = await self.client(calls.get(Namespace, namespace))
@@ -117,9 +121,10 @@ class Node(Struct, kw_only=True):
             except ApiError as error:
                 if error.code != 403:  # a cluster's nodes may not read namespaces
                     raise
-            own = FIRST_UID + zlib.crc32(namespace.encode()) % UIDS
-            self.uids[namespace] = int(said) if said.isdigit() and int(said) > 0 else own
-        return self.uids[namespace]
+            named = said.isdecimal() and int(said) > 0
+            uid = int(said) if named else self.uids.of(namespace)
+            self.users[namespace] = (now + _KNOWN, uid)
+        return uid
 
     async def read(self, kind: str, namespace: str, name: str) -> JSON | None:
         """A ConfigMap or Secret, or None. The authority's certificate is kept: it never changes."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from athanor.local.agent.node import FIRST_UID, Settings
+from athanor.local.agent import uids
+from athanor.local.agent.node import Settings
 from athanor.local.agent.permits import closed_parent
 
 
@@ -31,7 +32,7 @@ def open_way(settings: Settings) -> list[str]:
         (str(settings.pods), "give another folder with --data"),
         (os.path.realpath(sys.executable), "install Athanor with an interpreter outside of it"),
     ):
-        if parent := closed_parent(path, FIRST_UID):
+        if parent := closed_parent(path, uids.FIRST):
             closed.setdefault(parent, f"pods cannot pass {parent}: {way_out}")
     return list(closed.values())
 

@@ -9,16 +9,15 @@ from pathlib import Path
 import pytest
 
 from athanor.api.meta import JSON
-from athanor.local.agent import contain
+from athanor.local.agent import contain, uids
 from athanor.local.agent.images import Environment
-from athanor.local.agent.node import FIRST_UID
 from athanor.local.agent.permits import Permit, Rights, permit
 from athanor.local.agent.place import Place
 from athanor.local.agent.plan.environ import Missing
 from athanor.local.agent.volumes import Source
 
 HERE = Environment(path=(), python="python3")
-UID = FIRST_UID + 1
+UID = uids.FIRST + 1
 
 
 def pod(user: str = "", namespace: str = "red", work: str = "") -> JSON:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from athanor.local.agent import reach
-from athanor.local.agent.node import FIRST_UID, Settings
+from athanor.local.agent import reach, uids
+from athanor.local.agent.node import Settings
 
 
 def mode(path: Path) -> int:
@@ -45,6 +45,6 @@ def test_nobody_looks_around_where_the_folder_was_open_before(tmp_path: Path) ->
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give folders away")
 def test_a_pods_folder_is_for_its_group(tmp_path: Path) -> None:
-    reach.let_in(tmp_path, FIRST_UID)
+    reach.let_in(tmp_path, uids.FIRST)
     found = tmp_path.stat()
-    assert (found.st_uid, found.st_gid, mode(tmp_path)) == (0, FIRST_UID, 0o710)
+    assert (found.st_uid, found.st_gid, mode(tmp_path)) == (0, uids.FIRST, 0o710)
