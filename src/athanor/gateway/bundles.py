@@ -16,6 +16,8 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
+from threading import Lock
+from weakref import WeakValueDictionary
 
 from athanor.api import gateway
 from athanor.api.gateway import LARGEST, Bundle
@@ -35,6 +37,13 @@ def unnamed(paths: Iterable[Path], keep: Iterable[str]) -> list[Path]:
     return [path for path in paths if path.name.partition(".")[0] not in kept]
 
 
+class _Turn:
+    """Parts of one bundle are written one after the other, however they come."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+
+
 class Bundles:
     """The folder of all of them: `ROOT/NAMESPACE/DIGEST.tar.gz`, `….part` until it is whole.
 
@@ -45,6 +54,8 @@ class Bundles:
         self._root = root
         self._largest = largest
         self._volume = volume
+        self._turns = Lock()
+        self._begun: WeakValueDictionary[Path, _Turn] = WeakValueDictionary()
 
     def state(self, namespace: str, digest: str) -> Bundle:
         """How much of it is there."""
@@ -61,6 +72,12 @@ class Bundles:
         which are), Invalid when the whole has another digest, RequestEntityTooLarge, Forbidden when
         the namespace has its share of the volume, InternalError (507) when the volume is full.
         """
+        with self._turns:
+            turn = self._begun.setdefault(self._path(namespace, digest), _Turn())
+        with turn.lock:
+            return self._add(namespace, digest, offset, data, last)
+
+    def _add(self, namespace: str, digest: str, offset: int, data: bytes, last: bool) -> Bundle:
         state = self.state(namespace, digest)
         if state.complete:
             return state

@@ -12,6 +12,8 @@ from athanor.sdk.steps import Op, ask
 from athanor.wire import calls
 from athanor.wire.status import ApiError
 
+_CROSSED = 1000  # parts that others may have sent meanwhile: more than there are
+
 
 class Packed(NamedTuple):
     """A bundle that is ready to go: its name, its bytes, what is in it."""
@@ -41,13 +43,18 @@ def upload(scope: Scope, packed: Packed, *, namespace: str | None = None) -> Op[
         said = "no gateway takes code here: use --directory, --git or an image"
         raise ApiError("NotFound", said) from None
     state = msgspec.convert(found, Bundle)
-    at = state.size
-    sent = 0
+    sent = crossed = 0
     while not state.complete:
+        at = state.size if state.size <= len(packed.data) else 0
         data = packed.data[at : at + PART]
         last = at + len(data) == len(packed.data)
-        found = yield from ask(calls.upload(path, data, offset=at, last=last))
+        try:
+            found = yield from ask(calls.upload(path, data, offset=at, last=last))
+            sent += len(data)
+        except ApiError as error:
+            crossed += 1
+            if error.reason != "Conflict" or crossed > _CROSSED:
+                raise
+            found = yield from ask(calls.raw("GET", path))  # somebody else sends the same
         state = msgspec.convert(found, Bundle)
-        sent += len(data)
-        at += len(data)
     return sent
