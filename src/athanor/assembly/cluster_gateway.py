@@ -17,7 +17,6 @@ import random
 import secrets
 import shutil
 import signal
-from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -25,7 +24,7 @@ from msgspec import Struct
 from athanor.api.core import Secret
 from athanor.api.registry import of
 from athanor.assembly.aggregated import GATEWAY, REMIND, announce, withdraw
-from athanor.assembly.front import front
+from athanor.assembly.front import Known, front
 from athanor.assembly.gateway import Place, working
 from athanor.client.http import Http
 from athanor.client.protocol import Client
@@ -80,26 +79,31 @@ async def serve(target: Target, seat: Seat) -> None:
     clock, transport = SystemClock(), Http(target)
     client = Client(transport)
     try:
-        known = await front(client)
+        first = await front(client)
         secret = await shared_secret(client, seat.namespace)
     finally:
         await transport.close()
+    logs = Http(target, connections=1 + collect.AT_ONCE + collect.FOLLOWED)
+    known = Known(Client(logs), first)
     seat.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     trusted = seat.data / "front.crt"
-    trusted.write_text(known.authority)
+    trusted.write_text(first.authority)
     name = f"{GATEWAY.name}.{seat.namespace}.svc"
     shown = Shown(seat.data / "pki", clock, hosts=[name], name=GATEWAY.name, trusts=str(trusted))
     place = Place(
         secret=secret, archive=seat.data / "archive", bundles=seat.data / "bundles",
         scratch=seat.data / "folder", front=known.knows, room=room(seat.data),
     )  # fmt: skip
-    logs = Http(target, connections=1 + collect.AT_ONCE + collect.FOLLOWED)
     async with working(lambda: target, clock, place) as parts:
         parts.proxy.url = seat.url
         server = HttpServer(parts.answer)
         host, _, port = seat.listen.rpartition(":")
         log.info("listens on port %d", await server.start(host.strip("[]"), int(port), shown.tls))
-        tell = partial(announce, parts.client, GATEWAY, seat.namespace, seat.port)
+
+        async def tell(authority: bytes) -> None:
+            await known.look(shown.tls)
+            await announce(parts.client, GATEWAY, seat.namespace, seat.port, authority)
+
         await tell(shown.authority)
         renewing = asyncio.ensure_future(shown.run(tell, REMIND))
         collector = asyncio.ensure_future(

@@ -11,7 +11,6 @@ import asyncio
 import ipaddress
 import logging
 import tempfile
-from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -20,7 +19,7 @@ from athanor.api.core import Service
 from athanor.api.meta import JSON
 from athanor.api.registry import by_kind
 from athanor.assembly.aggregated import REMIND, VISIBILITY, announce, withdraw
-from athanor.assembly.front import front
+from athanor.assembly.front import Known, front
 from athanor.assembly.visibility import Door
 from athanor.client.protocol import Client
 from athanor.features.scheduling.plan import Planner
@@ -58,18 +57,23 @@ async def serve(client: Client, planner: Planner, clock: Clock, place: Place) ->
 
 
 async def _serve(client: Client, planner: Planner, clock: Clock, place: Place) -> None:
-    known = await front(client)
+    first = await front(client)
+    known = Known(client, first)
     with tempfile.TemporaryDirectory(prefix="athanor-visibility-") as folder:
         name = f"{VISIBILITY.name}.{place.namespace}.svc"
         trusted = Path(folder) / "front.crt"
-        trusted.write_text(known.authority)
+        trusted.write_text(first.authority)
         shown = Shown(
             Path(folder) / "pki", clock, hosts=[name], name=VISIBILITY.name, trusts=str(trusted)
         )
         server = HttpServer(Door(planner, known.knows).serve)
         host, _, port = place.listen.rpartition(":")
         bound = await server.start(host.strip("[]"), int(port), shown.tls)
-        tell = partial(announce, client, VISIBILITY, place.namespace, place.port)
+
+        async def tell(authority: bytes) -> None:
+            await known.look(shown.tls)
+            await announce(client, VISIBILITY, place.namespace, place.port, authority)
+
         try:
             if place.address:
                 await _point(client, place, bound)

@@ -7,6 +7,7 @@ signs it; any aggregated server may read that.
 from __future__ import annotations
 
 import json
+import ssl
 
 from msgspec import Struct
 
@@ -29,6 +30,28 @@ class Front(Struct, frozen=True):
     def knows(self, peer: Peer) -> bool:
         """Whether this is one; TLS has checked the signature."""
         return not self.names or peer.name in self.names
+
+
+class Known:
+    """The same as it is now: clusters change that authority, and their API servers go on at once.
+
+    One that was trusted stays so until the process ends.
+    """
+
+    def __init__(self, client: Client, first: Front) -> None:
+        self._client = client
+        self._front = first
+
+    def knows(self, peer: Peer) -> bool:
+        """Whether this is one; TLS has checked the signature."""
+        return self._front.knows(peer)
+
+    async def look(self, tls: ssl.SSLContext) -> None:
+        """Ask again, and let `tls` accept what there is now. Raises ApiError."""
+        found = await front(self._client)
+        if found.authority != self._front.authority:
+            tls.load_verify_locations(cadata=found.authority)
+        self._front = found
 
 
 async def front(client: Client) -> Front:
