@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from athanor.assembly.install import remove, submitter
+from athanor.assembly.install import objects, remove, submitter
 from athanor.assembly.install.manifests import manifests
 from athanor.assembly.install.parts import Wishes
 
@@ -126,7 +126,7 @@ def chart() -> dict[str, str]:
         for found, template in TEMPLATES.items():
             body = body.replace(found, template)
         when = OPTIONAL.get((manifest["kind"], manifest["metadata"]["name"]), "")
-        if manifest["apiVersion"] == submitter.VERSION:
+        if (manifest["apiVersion"], manifest["kind"]) in objects.NEWER:
             when = f'.Capabilities.APIVersions.Has "{submitter.VERSION}/{manifest["kind"]}"'
         if when:
             body = f"{{{{- if {when} }}}}\n{body}{{{{- end }}}}\n"

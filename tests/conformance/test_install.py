@@ -176,6 +176,37 @@ def _answered(cluster: Cluster, who: dict[str, Any], where: str, asked: list[Ask
     return {one for one, answer in zip(asked, answers, strict=True) if answer == "true"}
 
 
+def test_nobody_but_the_controllers_says_which_devices_a_pod_has(cluster: Cluster) -> None:
+    cluster.athanor("install", "--image", "athanor:test", "--wait", "0")
+    cluster.kubectl(
+        "-n", "default", "create", "rolebinding", "greedy", "--clusterrole=edit", "--user=greedy"
+    )
+    key = "athanor.dev/devices"
+
+    def pod(name: str, notes: dict[str, str]) -> str:
+        meta = {"name": name, "namespace": "default", "annotations": notes}
+        spec = {"containers": [{"name": "c", "image": "x"}]}
+        return json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
+
+    def refused(*words: str, stdin: str = "") -> bool:
+        try:
+            cluster.kubectl("--as", "greedy", *words, stdin=stdin)
+        except AssertionError as error:
+            assert "written by Athanor's controllers alone" in str(error)
+            return True
+        return False
+
+    create = ("create", "-f", "-")
+    cluster.until("the policy is known", lambda: refused(*create, stdin=pod("a", {key: "0"})))
+    cluster.kubectl("--as", "greedy", *create, stdin=pod("plain", {"mine": "x"}))
+    cluster.kubectl("--as", "system:serviceaccount:athanor-system:athanor-controllers", *create,
+                    stdin=pod("given", {key: "0"}))  # fmt: skip
+    for name in ("plain", "given"):
+        assert refused("annotate", "pod", name, f"{key}=1", "--overwrite")
+        cluster.kubectl("--as", "greedy", "label", "pod", name, "more=y")
+    cluster.kubectl("delete", "pod", "plain", "given", "--now")
+
+
 def test_the_namespace_takes_its_pods_under_the_restricted_standard(cluster: Cluster) -> None:
     cluster.athanor("install", "--image", "athanor:test", "--wait", "60")
     pods = json.loads(cluster.kubectl("-n", HOME, "get", "pods", "-o", "json"))["items"]

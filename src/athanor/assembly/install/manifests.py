@@ -12,7 +12,7 @@ from athanor.api import crd
 from athanor.api.meta import API_VERSION, JSON
 from athanor.assembly import classes, rights
 from athanor.assembly.aggregated import VISIBILITY
-from athanor.assembly.install import gateway, monitoring, submitter, wished
+from athanor.assembly.install import devices, gateway, monitoring, submitter, wished
 from athanor.assembly.install.parts import (
     CONFINED,
     LABEL,
@@ -42,6 +42,7 @@ def manifests(wishes: Wishes) -> list[JSON]:
         wished.manifest(wishes),
         *definitions(),
         *submitter.manifests(wishes),
+        *devices.manifests(wishes),
         *_people(),
         *_rights(wishes),
         *_defaults(),

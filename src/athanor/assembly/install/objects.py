@@ -20,13 +20,18 @@ _OTHERS = {
     ("networking.k8s.io/v1", "NetworkPolicy"): "networkpolicies",
     (monitoring.VERSION, "PrometheusRule"): "prometheusrules",
 }
-_NEWER = {
+NEWER = {
     (submitter.VERSION, "MutatingAdmissionPolicy"): "mutatingadmissionpolicies",
     (submitter.VERSION, "MutatingAdmissionPolicyBinding"): "mutatingadmissionpolicybindings",
 }
+_WIDE = {
+    **NEWER,
+    (submitter.VERSION, "ValidatingAdmissionPolicy"): "validatingadmissionpolicies",
+    (submitter.VERSION, "ValidatingAdmissionPolicyBinding"): "validatingadmissionpolicybindings",
+}
 """Cluster-wide kinds."""
 MAY_LACK = {
-    **dict.fromkeys(_NEWER, "this Kubernetes is older than 1.36"),
+    **dict.fromkeys(NEWER, "this Kubernetes is older than 1.36"),
     (monitoring.VERSION, "PrometheusRule"): "the Prometheus operator is not installed",
 }
 """Kinds that a server may not have, and why; it is installed on without them."""
@@ -48,7 +53,7 @@ def resource_of(manifest: JSON) -> Resource:
         return known
     group, _, short = version.rpartition("/")
     return Resource(
-        group=group, version=short, kind=kind, plural={**_OTHERS, **_NEWER}[version, kind],
+        group=group, version=short, kind=kind, plural={**_OTHERS, **_WIDE}[version, kind],
         namespaced=(version, kind) in _OTHERS, singular=kind.lower(),
     )  # fmt: skip
 

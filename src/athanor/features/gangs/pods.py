@@ -42,6 +42,8 @@ def pod(gang: Gang, place: Place, size: int) -> JSON:
     attempt = gang.spec.rank_attempts.get(rank_name(place.pod_set, place.rank), 0)
     run = run_of(gang)
     annotations = {**(given.get("annotations") or {})}
+    for ours in (labels.DEVICES, labels.USER):  # what a template says of them gives nobody anything
+        annotations.pop(ours, None)
     if place.devices:
         annotations[labels.DEVICES] = place.devices
     user = gang.metadata.annotations.get(labels.USER)

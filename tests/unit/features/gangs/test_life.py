@@ -39,6 +39,20 @@ def test_admission_becomes_pods_and_a_service() -> None:
     live(main)
 
 
+def test_a_template_gives_itself_neither_devices_nor_another_user() -> None:
+    wish = {"annotations": {labels.DEVICES: "0,1", labels.USER: "bob", "mine": "x"}}
+    spec = {"containers": [{"name": "main", "image": "host"}]}
+    sets = [{"name": "worker", "count": 2, "template": {"metadata": wish, "spec": spec}}]
+
+    async def main(bed: lab.Lab) -> None:
+        await bed.until(Gang, "g", phase("Running"))
+        for pod in await bed.list(Pod, "default"):
+            notes = pod.metadata.annotations
+            assert notes["mine"] == "x" and not {labels.DEVICES, labels.USER} & notes.keys()
+
+    live(main, podSets=sets)
+
+
 def test_pods_that_need_no_names_get_no_service() -> None:
     async def main(bed: lab.Lab) -> None:
         await bed.until(Gang, "g", phase("Running"))

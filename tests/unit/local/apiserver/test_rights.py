@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from athanor.api import labels
 from athanor.kit.clock import FixedClock
 from athanor.kit.ids import SeededIds
 from athanor.local.apiserver.auth import bootstrap
@@ -95,6 +96,26 @@ def test_a_user_works_where_they_are_let_and_nowhere_else() -> None:
         assert (await ask(JANE, "POST", bindings, _binding("more", "admin")))[0] == 403
         assert (await ask(ADMIN, "DELETE", bindings + "/jane"))[0] == 200
         assert (await ask(JANE, "GET", _pods("team")))[0] == 403
+
+    _with(scenario)
+
+
+def test_nobody_but_the_scheduler_says_which_devices_a_pod_has() -> None:
+    async def scenario(server: ApiServer, ask: Ask) -> None:
+        bindings = f"{RBAC}/namespaces/team/rolebindings"
+        assert (await ask(ADMIN, "POST", bindings, _binding("jane", "edit")))[0] == 201
+        wish = {"annotations": {labels.DEVICES: "0,1", "mine": "x"}}
+        for who, held in ((JANE, None), (ADMIN, "0,1")):
+            name = who.name
+            made = {**POD, "metadata": {"name": name, **wish}}
+            assert (await ask(who, "POST", _pods("team"), made))[0] == 201
+            change = {"metadata": {"annotations": {labels.DEVICES: "7", "mine": "y"}}}
+            code, pod = await ask(
+                JANE, "PATCH", f"{_pods('team')}/{name}", change,
+                content_type="application/merge-patch+json",
+            )  # fmt: skip
+            notes = pod["metadata"]["annotations"]
+            assert (code, notes.get(labels.DEVICES), notes["mine"]) == (200, held, "y")
 
     _with(scenario)
 

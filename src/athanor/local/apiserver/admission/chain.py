@@ -5,6 +5,7 @@ from __future__ import annotations
 from athanor.api.meta import JSON
 from athanor.local.apiserver.admission import (
     accounts,
+    devices,
     limits,
     namespaces,
     pods,
@@ -23,6 +24,7 @@ def mutate(core: Core, call: Call, obj: JSON) -> None:
     """Fill in what the cluster decides for a new object. Raises ApiError."""
     namespaces.admit_create(core, call, obj)
     submitter.stamp(call, obj)
+    devices.keep(call, obj)
     if call.served.key == "pods":
         limits.fill(core, call, obj)
         pods.admit_create(core, call, obj)
@@ -46,6 +48,7 @@ def admit(core: Core, call: Call, obj: JSON) -> list[Write]:
 def admit_update(core: Core, call: Call, new: JSON, old: JSON) -> list[Write]:
     """Judge an update; answers writes that must happen together with it."""
     submitter.stamp(call, new, old)
+    devices.keep(call, new, old)
     for judge in core.judges:
         judge(call, new, old)
     if call.served.key == "services" and not call.target.subresource:
