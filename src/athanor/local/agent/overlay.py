@@ -1,8 +1,9 @@
 """Pip requirements laid over an interpreter: folders cached by content, each built once.
 
 The folder's name is a hash of the requirements and the interpreter. Whoever comes second waits
-for the first (a file lock); a half-built folder never has the name. Only wheels are taken: an
-sdist would run somebody's code with the agent's rights.
+for the first (a file lock); a half-built folder never has the name. Pip runs with the agent's
+rights, so only wheels are taken (an sdist would run somebody's code), and of people who have fewer
+rights only names with versions, for interpreters that they cannot change.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import asyncio
 import fcntl
 import hashlib
 import os
+import re
 import shutil
+import stat
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from athanor.local.agent.images import Environment
@@ -24,8 +27,50 @@ USED = "overlays"
 """The folder of a pod that holds the names of the overlays it has."""
 
 
+_PLAIN = re.compile(
+    r"[A-Za-z0-9][\w.-]*\s*(\[[\w., -]*\])?\s*[\w.,*+!<>=~ ()-]*"  # a name, extras, versions
+    r"(;[\w.,'\"<>=!~ ()-]*)?\s*(\s#.*)?", re.ASCII,
+)  # fmt: skip
+
+
 class Failed(Exception):
     """The requirements could not be installed; the message has pip's last lines."""
+
+
+def check(requirements: str, env: Environment, known: frozenset[str]) -> None:
+    """Whether pip may do that with the agent's rights for somebody who has fewer. Raises Failed.
+
+    Options and addresses of requirements files read what the agent may read, and run what is built
+    from sources; an interpreter runs what its owner wrote. `known` are folders of our own Pythons.
+    """
+    for line in requirements.splitlines():
+        said = line.strip()
+        if said and not said.startswith("#") and _PLAIN.fullmatch(said) is None:
+            raise Failed(f"{said!r} is no name with versions, as in `torch>=2,<3`: nothing else is "
+                         "installed here; a virtual environment of yours may have it")  # fmt: skip
+    root = os.path.dirname(os.path.dirname(env.python))
+    for path in {root, *map(os.path.realpath, env.needs)} - known:
+        if not _ours(path) or not all(map(_closed, _inside(root))):
+            raise Failed(f"{path} can be changed by others than whoever runs this node, who runs "
+                         f"no program there: {env.python} -m pip install, yourself")  # fmt: skip
+
+
+def _inside(root: str) -> Iterable[str]:
+    """Folders of an environment from which its Python takes code."""
+    library = Path(root, "lib")
+    return [root, f"{root}/bin", *map(str, (library, *library.glob("python*"),
+                                            *library.glob("python*/site-packages")))]  # fmt: skip
+
+
+def _ours(path: str) -> bool:
+    return all(map(_closed, (path, *map(str, Path(path).parents))))
+
+
+def _closed(path: str) -> bool:
+    """Whether nobody but root and ourselves changes what is in a folder."""
+    found = os.lstat(path)
+    shared = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX
+    return found.st_uid in (0, os.geteuid()) and not shared
 
 
 def digest(requirements: str, env: Environment) -> str:

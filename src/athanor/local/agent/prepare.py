@@ -308,6 +308,8 @@ class Preparation:
         if not wish:
             return env
         try:
+            if not self.place.permit.everything:
+                overlay.check(wish, env, images.homes())
             path = self._node.overlays.get(wish, env, self.poke)
         except overlay.Failed as error:
             raise Missing(f"requirements: {error}") from None
