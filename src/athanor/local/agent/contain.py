@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
+from pathlib import Path
 
 from athanor.api.meta import JSON
 from athanor.kit import quantity
@@ -15,6 +17,8 @@ from athanor.local.agent.plan.shared import Translation
 from athanor.local.agent.volumes import Source
 
 SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def base_environment(pod: JSON, env: Environment, place: Place, api: Mapping[str, str]) -> JSON:
@@ -139,15 +143,37 @@ def sub_path(source: str, path: str) -> str:
     root = os.path.realpath(source)
     if whole != root and not whole.startswith(root + "/"):
         raise PermissionError(f"subPath {path!r} leads out of its volume")
-    seen, made = os.stat(root), root
-    for part in os.path.relpath(whole, root).split(os.sep):
-        made = os.path.join(made, part)
-        if not os.path.lexists(made):
-            os.mkdir(made)
-            os.chmod(made, seen.st_mode & 0o7777)
-            if os.geteuid() == 0:
-                os.chown(made, seen.st_uid, seen.st_gid)
+    seen = os.stat(root)
+    opened = [os.open(root, _FOLDER)]
+    try:
+        for part in Path(os.path.relpath(whole, root)).parts:
+            fresh = _make(part, opened[-1])
+            if not fresh and not stat.S_ISDIR(_mode(part, opened[-1])):
+                break  # a file, or what whoever comes last finds no way through
+            opened.append(os.open(part, _FOLDER, dir_fd=opened[-1]))
+            if fresh:
+                os.fchmod(opened[-1], seen.st_mode & 0o7777)
+                if os.geteuid() == 0:
+                    os.fchown(opened[-1], seen.st_uid, seen.st_gid)
+    finally:
+        for one in opened:
+            os.close(one)
     return whole
+
+
+def _make(name: str, folder: int) -> bool:
+    """Make a folder in another; False when something is there. Its owner may change it meanwhile,
+    so links are followed nowhere.
+    """
+    try:
+        os.mkdir(name, dir_fd=folder)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _mode(name: str, folder: int) -> int:
+    return os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
 
 
 def _work(container: JSON, place: Place) -> str:

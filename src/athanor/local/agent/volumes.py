@@ -162,11 +162,12 @@ class Volumes:
             reach.let_in(permit.own, self.place.gid)
         if kind == "DirectoryOrCreate" and not os.path.isdir(path):
             os.makedirs(path, 0o755)
-            if os.geteuid() == 0:
-                os.chown(path, self.place.uid, self.place.gid)
+            if os.geteuid() == 0:  # whoever may write beside it may put a link in its place
+                os.chown(path, self.place.uid, self.place.gid, follow_symlinks=False)
         elif kind == "FileOrCreate" and not os.path.exists(path):
-            with open(path, "ab"):
-                os.chmod(path, 0o644)
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+            os.fchmod(file, 0o644)
+            os.close(file)
         checks = {"Directory": os.path.isdir, "File": os.path.isfile, "": os.path.exists}
         if not checks.get(kind, os.path.exists)(path):
             raise Missing(f"hostPath type check failed: {spec['path']} is not a {kind or 'path'}")

@@ -82,3 +82,23 @@ def test_a_sub_path_is_as_open_as_its_volume_and_stays_in_it(tmp_path: Path) -> 
     (volume / "out").symlink_to(tmp_path)
     with pytest.raises(PermissionError, match="leads out of its volume"):
         contain.sub_path(str(volume), "out/there")
+
+
+def test_a_link_that_takes_a_folders_place_while_it_is_made_changes_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume, victim, real = tmp_path / "volume", tmp_path / "victim", os.mkdir
+    for folder in (volume, victim):
+        folder.mkdir()
+    volume.chmod(0o2777)
+    victim.chmod(0o700)
+
+    def swapped(path: str, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+        real(path, mode, dir_fd=dir_fd)
+        (volume / "outputs").rmdir()
+        (volume / "outputs").symlink_to(victim)
+
+    monkeypatch.setattr(os, "mkdir", swapped)
+    with pytest.raises(OSError):
+        contain.sub_path(str(volume), "outputs")
+    assert stat.S_IMODE(victim.stat().st_mode) == 0o700
