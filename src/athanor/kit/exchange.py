@@ -1,12 +1,13 @@
 """One HTTP request and the means to answer it, whichever way it came in.
 
-`athanor.kit.plain` makes these of ordinary requests, `athanor.kit.http` of all others (upgrades,
+`athanor.kit.plain` makes these of ordinary requests, `athanor.kit.http` of all others (WebSockets,
 chunked bodies); handlers cannot tell.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -23,6 +24,8 @@ SERVER = "athanor"
 
 Body = bytes | AsyncIterator[bytes]
 """A body as a whole, or in the pieces in which it comes."""
+_PIECE = 1 << 16
+
 Handler = Callable[["Exchange"], Awaitable[None]]
 
 
@@ -58,6 +61,34 @@ class WebSocket(Protocol):
 
     async def close(self) -> None:
         """Say goodbye."""
+
+
+class Raw:
+    """A connection that has left HTTP, as pieces of bytes in any cuts (see `WebSocket`)."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, protocol: str
+    ) -> None:
+        self._reader, self._writer, self.protocol = reader, writer, protocol
+
+    async def receive(self) -> bytes | None:
+        """What came next; None when the client has closed."""
+        try:
+            return await self._reader.read(_PIECE) or None
+        except ConnectionError:
+            return None
+
+    async def send(self, data: bytes) -> None:
+        """Send bytes; those to a client that has gone are dropped."""
+        with contextlib.suppress(ConnectionError):
+            self._writer.write(data)
+            await self._writer.drain()
+
+    async def close(self) -> None:
+        """End the connection after what was sent."""
+        self._writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()
 
 
 class Onwards(Protocol):
@@ -158,6 +189,13 @@ class Exchange(ABC):
         """Become a WebSocket that speaks the first of `protocols` which the client offers.
 
         None when it offers none of them; the answer is then still to be given.
+        """
+        return None
+
+    async def raw(self, protocol: str, headers: Mapping[str, str]) -> Raw | None:
+        """Leave HTTP for a protocol, saying so with these headers, too.
+
+        None when the client does not ask for that one; the answer is then still to be given.
         """
         return None
 

@@ -1,8 +1,9 @@
 """Ordinary HTTP/1.1 requests without a framework: three times the requests a CPU-second.
 
-Whole requests with a plain body are read and answered here. Everything else (upgrades, chunked or
-very long bodies, `Expect`, HTTP/1.0, anything malformed) is handed over with its connection to the
-fallback, which is a complete implementation; so nothing here has to be lenient.
+Whole requests with a plain body are read and answered here, those that wish to leave HTTP included.
+Everything else (WebSockets, chunked or very long bodies, `Expect`, HTTP/1.0, anything malformed) is
+handed over with its connection to the fallback, which is a complete implementation; so nothing here
+has to be lenient.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from athanor.kit.exchange import (
     Handler,
     Lost,
     Peer,
+    Raw,
     TooLarge,
     finish,
     peer_of,
@@ -48,7 +50,7 @@ _GOODBYES = 20
 """Hundredths of a second that clients have to close their side of TLS when the server ends."""
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(r"/[!-~]*")
-_ELSEWHERE = frozenset(("transfer-encoding", "upgrade", "expect", "content-encoding"))
+_ELSEWHERE = frozenset(("transfer-encoding", "expect", "content-encoding"))
 _METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))
 _LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 _log = logging.getLogger(__name__)
@@ -105,6 +107,8 @@ def _headers(block: bytes) -> _Headers | None:
         headers[name] = value
     length = headers.get("content-length", "0")
     if not length.isascii() or not length.isdigit() or not _ELSEWHERE.isdisjoint(headers):
+        return None
+    if "websocket" in headers.get("upgrade", "").lower():
         return None
     return headers, int(length), "close" in headers.get("connection", "").lower()
 
@@ -288,6 +292,22 @@ class Connection(asyncio.Protocol):
         self._patience = patience
         self._since = asyncio.get_running_loop().time()
 
+    def leave(self, head: bytes, protocol: str) -> Raw:
+        """Say that HTTP ends here, and hand out the connection. Raises Gone."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            raise Gone
+        self.shared.open.discard(self)
+        transport.write(head)
+        reader = asyncio.StreamReader()
+        streams = asyncio.StreamReaderProtocol(reader)
+        transport.set_protocol(streams)
+        streams.connection_made(transport)
+        reader.feed_data(self._buffer)
+        self._buffer = b""
+        loop = asyncio.get_running_loop()
+        return Raw(reader, asyncio.StreamWriter(transport, streams, reader, loop), protocol)
+
     async def drain(self) -> None:
         """Wait until the client has read most of what was written. Raises Gone after `STALL`."""
         while self._room is not None:
@@ -402,6 +422,15 @@ class PlainExchange(Exchange):
             self.last = True
         finally:
             await finish(chunks)
+
+    async def raw(self, protocol: str, headers: Mapping[str, str]) -> Raw | None:
+        """Leave HTTP; see Exchange."""
+        if self.headers.get("upgrade", "").lower() != protocol.lower():
+            return None
+        said = {"Connection": "Upgrade", "Upgrade": protocol, **headers}
+        head = f"{self._head(101, said)}\r\n".encode("latin-1", "replace")
+        self.begun = self.last = True
+        return self._connection.leave(head, protocol)
 
     def _head(self, status: int, headers: Mapping[str, str]) -> str:
         said = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])

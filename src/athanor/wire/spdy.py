@@ -1,8 +1,8 @@
-"""SPDY/3.1 framing as far as `kubectl port-forward` uses it, without I/O.
+"""SPDY/3.1 framing as far as Kubernetes uses it for exec, attach and port-forward, without I/O.
 
-kubectl tunnels SPDY through a WebSocket (KEP-4006). Frames and the header dictionary are those of
-the SPDY Protocol Draft 3.1 (The Chromium Projects), sections 2.2 and 2.6. Flow control is left
-out, as Kubernetes' own library leaves it out.
+API servers before 1.36 speak it with nodes; kubectl tunnels it through a WebSocket to forward ports
+(KEP-4006). Frames and the header dictionary are those of the SPDY Protocol Draft 3.1 (The Chromium
+Projects), sections 2.2 and 2.6. Flow control is left out, as Kubernetes' own library leaves it out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Port-forward: kubectl's SPDY in a WebSocket, and the plain channel protocol of other clients."""
+"""Port-forward: SPDY (alone, or kubectl's in a WebSocket), and other clients' channel protocol."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from athanor.kit.http import WebSocket
 from athanor.wire import spdy
 
 TUNNEL = "SPDY/3.1+portforward.k8s.io"
-PROTOCOLS = (TUNNEL, "v4.channel.k8s.io")
+CHANNELS = "v4.channel.k8s.io"
+PROTOCOLS = (TUNNEL, CHANNELS)
 _CHUNK = 1 << 16
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]

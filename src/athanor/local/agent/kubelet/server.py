@@ -11,7 +11,7 @@ import msgspec
 from athanor.kit import crilog
 from athanor.kit.http import Exchange, HttpServer
 from athanor.local.agent import recall, streams
-from athanor.local.agent.kubelet import channels, command, forward, summary
+from athanor.local.agent.kubelet import channels, command, forward, spoken, summary
 from athanor.local.agent.kubelet.access import Access
 from athanor.local.agent.kubelet.metrics import Metrics
 from athanor.local.agent.kubelet.serving import Serving
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from athanor.local.agent.worker import Worker
 
 log = logging.getLogger(__name__)
+_SPEAKS = "speaks WebSocket and SPDY/3.1, each with v4.channel.k8s.io"
 
 
 class Kubelet:
@@ -113,10 +114,10 @@ class Kubelet:
         query = dict(exchange.query)
         if not argv:
             raise ApiError("BadRequest", "you must specify at least 1 command for the container")
-        socket = await exchange.websocket(channels.PROTOCOLS)
+        socket = await spoken.command(exchange, query)
         if socket is None:
-            raise ApiError("BadRequest", "exec speaks WebSocket, v5.channel.k8s.io or v4")
-        stdin = _true(query.get("stdin")) or _true(query.get("input"))
+            raise ApiError("BadRequest", f"exec {_SPEAKS}")
+        stdin = spoken.asks(query, "stdin", "input")
         key = recall.key_of(worker.uid, container, run.attempt)
         try:
             process = await self._node.executor.start(
@@ -132,13 +133,13 @@ class Kubelet:
     async def _attach(self, exchange: Exchange, worker: Worker, container: str) -> None:
         run = _running(worker, container)
         query = dict(exchange.query)
-        socket = await exchange.websocket(channels.PROTOCOLS)
+        socket = await spoken.command(exchange, query)
         if socket is None:
-            raise ApiError("BadRequest", "attach speaks WebSocket, v5.channel.k8s.io or v4")
+            raise ApiError("BadRequest", f"attach {_SPEAKS}")
         stdin = None
         key = recall.key_of(worker.uid, container, run.attempt)
         spec = worker.preparation.container_of(container)
-        if (_true(query.get("stdin")) or _true(query.get("input"))) and spec.get("stdin"):
+        if spoken.asks(query, "stdin", "input") and spec.get("stdin"):
             once = bool(spec.get("stdinOnce"))
             _, files = await self._node.supervised.ask_files("stdin", key=key, once=once)
             stdin = streams.Writer(files[0])
@@ -159,17 +160,17 @@ class Kubelet:
         ports = [int(v) for name, v in exchange.query if name in ("port", "ports")]
         if not ports and "v4.channel" in exchange.headers.get("sec-websocket-protocol", ""):
             raise ApiError("BadRequest", "query parameter port is required")
-        socket = await exchange.websocket(forward.PROTOCOLS)
+        socket = await spoken.forwarding(exchange)
         if socket is None:
-            raise ApiError("BadRequest", f"port-forward speaks WebSocket: {forward.TUNNEL}")
+            raise ApiError("BadRequest", f"port-forward speaks {spoken.UPGRADE} and WebSocket")
 
         async def dial(port: int) -> forward.Stream:
             return await self._node.dial(worker.uid, "127.0.0.1", port)
 
-        if socket.protocol == forward.TUNNEL:
-            await forward.tunnel(socket, dial)
-        else:
+        if socket.protocol == forward.CHANNELS:
             await forward.channels(socket, ports, dial)
+        else:
+            await forward.tunnel(socket, dial)
         await socket.close()
 
 
