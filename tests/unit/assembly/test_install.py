@@ -1,18 +1,22 @@
-"""A laptop is no cluster: nothing is installed there, and nothing taken away."""
+"""Where nothing is installed, laptops and old clusters among them; which wishes are remembered."""
 
 from __future__ import annotations
 
 import asyncio
 
 import click
+import msgspec
 import pytest
 
 from athanor.assembly.install import apply, objects, remove, wished
 from athanor.assembly.install.manifests import manifests
 from athanor.assembly.install.parts import Wishes
 from athanor.cli.root import root
+from athanor.client.protocol import Client
 from athanor.testing import lab, virtual
 from athanor.wire import calls
+from athanor.wire.request import Request, Response, Stream
+from athanor.wire.status import ApiError
 
 WISHES = Wishes(image="athanor:latest")
 
@@ -34,6 +38,44 @@ def test_a_laptop_keeps_its_own_rights_when_somebody_uninstalls() -> None:
             await world.client(calls.raw("GET", kind.path(None, "athanor:pods")))
 
     virtual.run(main)
+
+
+class Says:
+    """A cluster that says its version, and knows nothing else."""
+
+    def __init__(self, version: str) -> None:
+        self.version = version
+        self.asked: list[str] = []
+
+    async def send(self, request: Request) -> Response:
+        self.asked.append(request.path)
+        known = {"/version": {"gitVersion": self.version}, "/apis/apps/v1": {}}
+        if request.path in known:
+            return Response(body=msgspec.json.encode(known[request.path]))
+        return ApiError("NotFound", "not here").response()
+
+    async def stream(self, request: Request) -> Stream:
+        raise AssertionError(request)
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("version", ["v1.31.0", "v1.34.4-gke.1", "v1.36.3+k3s1", "v2.0.0", "?"])
+def test_a_new_enough_kubernetes_is_installed_on(version: str) -> None:
+    wishes, steps = asyncio.run(apply.plan(Client(Says(version)), WISHES.namespace, {}))
+    assert wishes.namespace == WISHES.namespace
+    left = {step.manifest["kind"]: step.left for step in steps if step.left}
+    kinds = ("MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding")
+    assert left == dict.fromkeys(kinds, "left out: this Kubernetes is older than 1.36")
+
+
+@pytest.mark.parametrize("version", ["v1.30.14", "v1.9.0", "v0.99.0"])
+def test_an_older_kubernetes_is_refused_at_once(version: str) -> None:
+    says = Says(version)
+    with pytest.raises(objects.Refused, match=f"Kubernetes {version}; 1.31 or newer is needed"):
+        asyncio.run(apply.plan(Client(says), WISHES.namespace, {}))
+    assert says.asked == ["/apis/apps/v1", "/version"]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from athanor.assembly.install.objects import (
     Refused,
     Told,
     check_cluster,
+    check_kubernetes,
     find,
     resource_of,
     title,
@@ -64,10 +65,11 @@ async def plan(
 ) -> tuple[Wishes, list[Step]]:
     """What an installation with these wishes (names of `Wishes`) is here. Writes nothing.
 
-    Raises Refused when the server is no cluster, has a newer installation, one elsewhere, or
-    one that cannot become this.
+    Raises Refused when the server is no cluster, or of an older Kubernetes, has a newer
+    installation, one elsewhere, or one that cannot become this.
     """
     await check_cluster(client, "`athanor up` is the installation")
+    await check_kubernetes(client)
     await home.check(client, namespace)
     kept = await wished.remembered(client, namespace)
     wishes = wished.resolve({**said, "namespace": namespace}, kept)

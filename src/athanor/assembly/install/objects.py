@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from athanor.api.meta import JSON
@@ -35,6 +36,10 @@ MAY_LACK = {
     (monitoring.VERSION, "PrometheusRule"): "the Prometheus operator is not installed",
 }
 """Kinds that a server may not have, and why; it is installed on without them."""
+
+
+OLDEST = (1, 31)
+"""The oldest Kubernetes: from there on, kinds of others have fields that a selector may name."""
 
 
 class Refused(Exception):
@@ -86,3 +91,11 @@ async def check_cluster(client: Client, way: str) -> None:
         if error.reason != "NotFound":
             raise
         raise NoCluster(f"this server runs no Deployments; on one machine {way}") from error
+
+
+async def check_kubernetes(client: Client) -> None:
+    """Refuses a Kubernetes before `OLDEST`."""
+    found = str((await client(calls.raw("GET", "/version"))).get("gitVersion"))
+    number = re.match(r"v(\d+)\.(\d+)", found)
+    if number and (int(number[1]), int(number[2])) < OLDEST:
+        raise Refused(f"this is Kubernetes {found}; {OLDEST[0]}.{OLDEST[1]} or newer is needed")
