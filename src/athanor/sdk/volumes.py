@@ -21,10 +21,19 @@ MOST = 4
 LOOK = "docs/cluster.md, Storage, says what jobs need; kubectl get storageclass what there is"
 
 
+def may_lack(gang: Gang | None) -> bool:
+    """Whether claims may be what a gang waits for."""
+    if gang is None:
+        return False
+    return gang.status.phase == "Starting" or any(
+        reason.code == "ClaimNotReady" for reason in gang.status.reasons
+    )
+
+
 def explained(
     said: Explanation, gang: Gang | None, pods: Sequence[Pod], events: Iterable[Event], where: str
 ) -> Op[Explanation]:
-    """The explanation of pods that are being started, with the claims that they wait for."""
+    """The explanation of pods that are not started, with the claims that they wait for."""
     facts: list[str] = []
     hints: list[str] = []
     names = _names(gang, pods)

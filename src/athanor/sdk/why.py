@@ -62,7 +62,7 @@ def why(scope: Scope, name: str, *, namespace: str | None = None) -> Op[Explanat
         room = yield from _workspace(name, where)
         again = yield from _ends_again(name, where)
         said = _of_gang(name, gang, told, room, again)
-        if gang.status.phase != "Starting":
+        if not volumes.may_lack(gang):
             return said
         events = yield from ask(calls.list_(Event, where))
         return (yield from volumes.explained(said, gang, [], events.items, where))
@@ -78,7 +78,7 @@ def why(scope: Scope, name: str, *, namespace: str | None = None) -> Op[Explanat
     )
     about = [event for event in events.items if event.involved_object.uid in uids]
     said = explain(found, gang, pods, about, [line.text for line in log], told)
-    if said.phase == "Starting":
+    if said.phase == "Starting" or volumes.may_lack(gang):
         said = yield from volumes.explained(said, gang, pods, events.items, where)
     if ("gpu" in said.headline or _asks_gpus(found)) and (yield from _simulated()):
         said = structs.replace(said, facts=[*said.facts, "the GPUs here are simulated"])

@@ -64,7 +64,7 @@ def test_why_names_the_claim_that_a_job_waits_for() -> None:
             await world.create({"metadata": meta, "spec": spec}, PersistentVolumeClaim)
             data = await world.get(PersistentVolumeClaim, "data")
             await client.submit(asked("a", data=["data:/data", "lost:/lost"]))
-            await world.until(TrainingJob, "a", lambda job: job.status.phase == "Starting")
+            await world.until(TrainingJob, "a", lambda job: job.status.reason == "ClaimNotReady")
             late = told("PersistentVolumeClaim", "data", data.metadata.uid,
                         "2026-01-01T00:00:00Z", "ProvisioningFailed")  # fmt: skip
             await world.create({**late, "type": "Warning"}, Event)
@@ -76,5 +76,10 @@ def test_why_names_the_claim_that_a_job_waits_for() -> None:
             bound = {"status": {"phase": "Bound"}}
             await world.patch(PersistentVolumeClaim, "data", bound, subresource="status")
             assert (await client.why("a")).headline.endswith("of claim lost")
+            lost = {"name": "lost", "namespace": "default"}
+            await world.create({"metadata": lost, "spec": spec}, PersistentVolumeClaim)
+            await world.until(TrainingJob, "a", lambda job: job.status.phase == "Starting")
+            said = await client.why("a")  # nobody was told to make its volume: its kubelet waits
+            assert said.facts[0] == "claim lost names no StorageClass, and the cluster has none"
 
     virtual.run(main)
