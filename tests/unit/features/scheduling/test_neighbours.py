@@ -88,6 +88,20 @@ def test_replicas_that_come_together_go_apart(spec: JSON, replicas: int) -> None
     run(main)
 
 
+def test_who_keeps_apart_from_himself_keeps_nobody_else_away() -> None:
+    """All ask alike, and are told apart by their labels alone."""
+
+    async def main() -> None:
+        async with cluster([], nodes=3) as lab:
+            made = [gang(app, app, affinity("podAntiAffinity", app)) for app in ("a", "b", "c")]
+            for one in made:
+                one["spec"]["podSets"][0]["count"] = 3
+            nodes = await at_once(lab, *made)
+            assert [len(set(nodes[i : i + 3])) for i in (0, 3, 6)] == [3, 3, 3]
+
+    run(main)
+
+
 def test_two_that_keep_each_other_away_do_not_start_side_by_side() -> None:
     async def main() -> None:
         async with cluster([], nodes=2) as lab:

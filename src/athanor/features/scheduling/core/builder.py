@@ -134,8 +134,9 @@ class Builder:
         )  # fmt: skip
         first = self._kept("first", (classes,), lambda: first_sets(classes))
         lut = self._kept(
-            "lut", (classes, wishes.places.tobytes()), lambda: _classes(wishes, wanting, classes)
-        )
+            "lut", (wanting, classes, wishes.places.tobytes()),
+            lambda: _classes(wishes, wanting, classes),
+        )  # fmt: skip
         gangs, running, users = board.tables(lut, first)
         spots = {row.gang: bisect_left(board.names, row.gang) for row in rows.lost}
         places = {n: (g, int(first[gangs.klass[g]])) for n, g in spots.items()}
