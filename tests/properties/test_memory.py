@@ -12,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from athanor.api import labels
-from athanor.api.core import LimitRange, Namespace, Node, Pod, PriorityClass, ResourceQuota
+from athanor.api.core import (
+    LimitRange,
+    Namespace,
+    Node,
+    PersistentVolumeClaim,
+    Pod,
+    PriorityClass,
+    ResourceQuota,
+)
 from athanor.api.meta import JSON, Object, to_manifest
 from athanor.api.placement import pack
 from athanor.api.registry import of
@@ -22,6 +30,7 @@ from athanor.features.scheduling.core.board import Entry
 from athanor.features.scheduling.core.build import build
 from athanor.features.scheduling.core.builder import Builder
 from athanor.features.scheduling.core.snapshot import Snapshot
+from athanor.features.scheduling.machines import Machine
 from athanor.features.scheduling.matters import KEY
 from athanor.features.scheduling.nodes import COST
 from athanor.features.scheduling.observe import Observed, Observer
@@ -31,7 +40,7 @@ from tests.properties.situations import NOW
 
 GPU = "nvidia.com/gpu"
 TERM: JSON = {"labelSelector": {}, "topologyKey": "kubernetes.io/hostname"}
-AWAY: JSON = {"requiredDuringSchedulingIgnoredDuringExecution": [TERM]}
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 LIVES = int(os.environ.get("ATHANOR_EXAMPLES", "20")) // 2
 
 
@@ -76,17 +85,18 @@ def _gang(dice: random.Random, meta: JSON) -> JSON:
         pod["nodeSelector"] = {"fast": "yes"}
     if dice.random() < 0.2:
         pod["volumes"] = [{"name": "d", "persistentVolumeClaim": {"claimName": "set"}}]
-    if dice.random() < 0.1:
-        pod["affinity"] = {"podAntiAffinity": AWAY}
+    if dice.random() < 0.3:
+        pod["affinity"] = {"podAntiAffinity": _away(dice)}
     count = dice.randint(1, 2)
-    sets = [{"name": "w", "count": count, "template": {"spec": pod}}]
+    about = {"labels": {"app": dice.choice("ab")}}
+    sets = [{"name": "w", "count": count, "template": {"metadata": about, "spec": pod}}]
     spec: JSON = {"podSets": sets, "queue": dice.choice(["red", "blue", "gone"])}
     spec["replace"] = dice.random() < 0.3
     if dice.random() < 0.2:
         spec["adopts"] = {"w": [f"pod-{dice.randint(0, 3)}"]}
     if dice.random() < 0.1:
         spec["priorityClassName"] = dice.choice(["vip", "none"])
-    status: JSON = {"phase": dice.choice(["Pending", "Running", "Running", "Succeeded"])}
+    status: JSON = {"phase": dice.choice(["Pending", "Starting", "Running", "Succeeded"])}
     if status["phase"] != "Pending":
         places = [to_manifest(p) for p in pack(f"n{dice.randint(0, 3)}" for _ in range(count))]
         status["admission"] = {
@@ -98,15 +108,28 @@ def _gang(dice: random.Random, meta: JSON) -> JSON:
     return {"spec": spec, "status": status}
 
 
+def _away(dice: random.Random) -> JSON:
+    """Away from everybody, or from some."""
+    some = {"matchLabels": {"app": dice.choice("ab")}} if dice.random() < 0.7 else {}
+    return {REQUIRED: [{**TERM, "labelSelector": some}]}
+
+
 def _pod(dice: random.Random, meta: JSON) -> JSON:
+    meta["labels"] = {"app": dice.choice("ab")}
     if dice.random() < 0.5:
-        meta["labels"] = {labels.GANG: f"g{dice.randint(0, 4)}"}
+        meta["labels"] |= {labels.GANG: f"g{dice.randint(0, 4)}", labels.POD_SET: "w"}
     asks = {"requests": {"cpu": str(dice.randint(1, 3)), GPU: "1"}}
     spec: JSON = {"containers": [{"name": "c", "resources": asks}]}
     spec["nodeName"] = f"n{dice.randint(0, 3)}" if dice.random() < 0.9 else ""
     if dice.random() < 0.05:
-        spec["affinity"] = {"podAntiAffinity": AWAY}
+        spec["affinity"] = {"podAntiAffinity": _away(dice)}
     return {"spec": spec, "status": {"phase": dice.choice(["Running", "Running", "Failed"])}}
+
+
+def _claim(dice: random.Random, meta: JSON) -> JSON:
+    provisioner = {"volume.kubernetes.io/storage-provisioner": "disks.example"}
+    meta["annotations"] = provisioner if dice.random() < 0.5 else {}
+    return {"spec": {"volumeName": "disk"} if dice.random() < 0.5 else {}}
 
 
 def _pool(dice: random.Random, meta: JSON) -> JSON:
@@ -142,13 +165,14 @@ def _range(dice: random.Random, meta: JSON) -> JSON:
 _PARTS: dict[type[Object], Callable[[random.Random, JSON], JSON]] = {
     Node: _node, Queue: _queue, Gang: _gang, Pod: _pod, Pool: _pool, Reservation: _kept,
     Namespace: _space, PriorityClass: _class, ResourceQuota: _quota, LimitRange: _range,
+    PersistentVolumeClaim: _claim,
 }  # fmt: skip
 THINGS: tuple[Thing, ...] = (
     *((Node, "", f"n{i}") for i in range(4)), *((Gang, "default", f"g{i}") for i in range(5)),
     *((Pod, "default", f"pod-{i}") for i in range(4)), (Queue, "", "red"), (Queue, "", "blue"),
     (Pool, "", "default"), (Reservation, "", "kept"), (Namespace, "", "default"),
     (PriorityClass, "", "vip"), (ResourceQuota, "default", "small"),
-    (LimitRange, "default", "usual"),
+    (LimitRange, "default", "usual"), (PersistentVolumeClaim, "default", "set"),
 )  # fmt: skip
 
 
@@ -183,7 +207,16 @@ def told(seen: Observed) -> list[tuple[str, ...]]:
     return [by_number[number] for number in seen.told.tolist()]
 
 
-@pytest.mark.parametrize("seed", range(LIVES))
+def machines(seen: Observed) -> dict[str, Machine]:
+    """The machines, whichever write of a node said so."""
+    found = {}
+    for name, one in seen.machines.items():
+        meta = msgspec.structs.replace(one.node.metadata, resource_version="")
+        found[name] = one._replace(node=msgspec.structs.replace(one.node, metadata=meta))
+    return found
+
+
+@pytest.mark.parametrize("seed", [*range(LIVES), 209])
 def test_an_observer_that_remembers_sees_what_a_new_one_sees(seed: int) -> None:
     dice = random.Random(seed)
     world, old, planner = World(), Observer(), Planner()
@@ -199,7 +232,9 @@ def test_an_observer_that_remembers_sees_what_a_new_one_sees(seed: int) -> None:
         assert seen.snapshot == other.snapshot
         assert told(seen) == told(other)
         assert kinds(seen) == kinds(other)
-        for name in set(Observed.__struct_fields__) - {"snapshot", *NUMBERED, "finished"}:
+        assert machines(seen) == machines(other)
+        apart = {"snapshot", *NUMBERED, "finished", "machines"}
+        for name in set(Observed.__struct_fields__) - apart:
             assert getattr(seen, name) == getattr(other, name), name
         planner(seen, NOW + step)
         old.past = planner.past
