@@ -7,6 +7,7 @@ from __future__ import annotations
 import itertools
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -125,6 +126,34 @@ def test_pods_of_a_deployment_start_alone_or_where_they_say_so_together(story: T
     story.apply(deployment("alone", 3, "1", {"labels": queue}, schedulerName="athanor"))
     story.until(lambda: available(story, "alone") == 2)
     assert sizes(story) == [1, 1, 1, 2]
+
+
+def test_replicas_that_come_together_are_spread_and_a_lost_one_holds_its_group_back(
+    story: Teller,
+) -> None:
+    pool = story.nodes("a", cpu="4")
+    for name in ("b", "c"):
+        story.nodes(name, cpu="4")
+    queue = {"athanor.dev/queue": story.queue("team", "--pool", pool)}
+    rule = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname",
+            "whenUnsatisfiable": "DoNotSchedule",
+            "labelSelector": {"matchLabels": {"app": "web"}}}  # fmt: skip
+    story.apply(deployment("web", 6, "1", {"labels": queue}, schedulerName="athanor",
+                           topologySpreadConstraints=[rule]))  # fmt: skip
+    story.until(lambda: available(story, "web") == 6)
+    nodes = Counter(pod["spec"]["nodeName"] for pod in pods_of(story, "app=web"))
+    assert sorted(nodes.values()) == [2, 2, 2]
+    together = {"labels": {**queue, "athanor.dev/group": "trio"},
+                "annotations": {"athanor.dev/group-size": "3"}}  # fmt: skip
+    story.apply(deployment("trio", 3, "3", together, schedulerName="athanor"))
+    told(story, "app=trio", 3, "room for 0 of 3 pods")
+    story.kubectl("scale", "deployment", "trio", "--replicas", "2")
+    told(story, "app=trio", 2, "2 of the 3 pods of their group are there")
+    story.kubectl("scale", "deployment", "web", "--replicas", "0")
+    story.until(lambda: not pods_of(story, "app=web"))
+    told(story, "app=trio", 2, "2 of the 3 pods of their group are there")
+    story.kubectl("scale", "deployment", "trio", "--replicas", "3")
+    story.until(lambda: available(story, "trio") == 3)
 
 
 def test_the_successor_of_a_deleted_pod_gets_its_room(story: Teller) -> None:
