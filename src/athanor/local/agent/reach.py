@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
+from pathlib import Path
 
 from athanor.local.agent import uids
 from athanor.local.agent.node import Settings
@@ -35,6 +37,18 @@ def open_way(settings: Settings) -> list[str]:
         if parent := closed_parent(path, uids.FIRST):
             closed.setdefault(parent, f"pods cannot pass {parent}: {way_out}")
     return list(closed.values())
+
+
+def claim(folder: Path) -> None:
+    """Make a folder where everybody may make some. Raises PermissionError where another's is, or a
+    link: whoever put it there would be given what lies in it, or have us change where it leads.
+    """
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            raise PermissionError(f"{folder} is somebody else's: remove it") from None
 
 
 def let_in(folder: str | os.PathLike[str], gid: int) -> None:

@@ -131,7 +131,7 @@ class Volumes:
             raise Missing(f"this node has no {other} volumes; use emptyDir, hostPath, a claim, …")
         empty = volume.get("emptyDir") or {}
         if empty.get("medium") == "Memory":
-            self._memory.mkdir(exist_ok=True)
+            reach.claim(self._memory)
             reach.let_in(self._memory, self.place.gid)
             folder = self._memory / name
         return Source(path=str(self._made(folder)))

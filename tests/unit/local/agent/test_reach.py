@@ -48,3 +48,19 @@ def test_a_pods_folder_is_for_its_group(tmp_path: Path) -> None:
     reach.let_in(tmp_path, uids.FIRST)
     found = tmp_path.stat()
     assert (found.st_uid, found.st_gid, mode(tmp_path)) == (0, uids.FIRST, 0o710)
+
+
+def test_a_folder_among_everybodys_is_ours_or_none(tmp_path: Path) -> None:
+    for _ in range(2):
+        reach.claim(tmp_path / "ours")
+    assert mode(tmp_path / "ours") == 0o700
+    (tmp_path / "link").symlink_to(tmp_path / "ours")
+    (tmp_path / "file").touch()
+    others = [tmp_path / "link", tmp_path / "file"]
+    if os.geteuid() == 0:
+        others.append(tmp_path / "theirs")
+        others[-1].mkdir()
+        os.chown(others[-1], 1001, 1001)
+    for other in others:
+        with pytest.raises(PermissionError, match="somebody else's"):
+            reach.claim(other)
