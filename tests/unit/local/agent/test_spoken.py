@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import pytest
 
 from athanor.kit.exchange import Gone
 from athanor.kit.http import Exchange, WebSocket
-from athanor.local.agent.kubelet import channels, forward, spoken
+from athanor.local.agent.kubelet import channels, command, forward, spoken
 from athanor.wire import spdy
 from tests.unit.kit.serving import Line, World, world
 
@@ -115,6 +115,34 @@ def test_a_terminal_has_a_size_and_no_errors_of_its_own(world: World) -> None:
             await client.read({1, 5})
             assert client.heard[5] == b"LS\n"
             await client.line.close()
+
+    asyncio.run(main())
+
+
+def test_output_is_followed_while_nothing_is_said(world: World) -> None:
+    async def log(stream: str) -> AsyncIterator[bytes]:
+        yield f"to {stream}".encode()
+
+    async def handler(exchange: Exchange) -> None:
+        socket = await spoken.command(exchange, dict(exchange.query))
+        assert socket is not None
+        await command.attach(socket, None, log, False)
+        await socket.close()
+        closed.set()
+
+    closed = asyncio.Event()
+
+    async def main() -> None:
+        async with world.serving(handler) as port:
+            target = "/attach?input=1&output=1&error=1"
+            client = await Client.open(world, port, target, "v4.channel.k8s.io")
+            client.start(_named("error", "stdin", "stdout", "stderr"))
+            await client.read({1, 5, 7})
+            assert (client.heard[5], client.heard[7]) == (b"to stdout", b"to stderr")
+            assert json.loads(client.heard[1])["status"] == "Success"
+            await client.line.close()
+            async with asyncio.timeout(30):
+                await closed.wait()
 
     asyncio.run(main())
 

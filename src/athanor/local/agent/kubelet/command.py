@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import msgspec
 
@@ -32,8 +33,7 @@ async def execute(socket: WebSocket, process: Executed) -> None:
         await asyncio.wait(outbound, timeout=_DRAIN)
         await socket.send(channels.status(channels.exited(code)))
     finally:
-        for task in (inbound, ended, *outbound):
-            task.cancel()
+        await _end(inbound, ended, *outbound)
         process.close()
 
 
@@ -56,8 +56,7 @@ async def attach(
         await asyncio.wait({inbound, ended}, return_when=asyncio.FIRST_COMPLETED)
         await socket.send(channels.status(channels.success()))
     finally:
-        for task in (inbound, *outbound):
-            task.cancel()
+        await _end(inbound, *outbound)
 
 
 async def _inbound(socket: WebSocket, stdin: streams.Writer | None, terminal: int) -> bool:
@@ -79,3 +78,10 @@ async def _inbound(socket: WebSocket, stdin: streams.Writer | None, terminal: in
 async def _outbound(socket: WebSocket, channel: int, reader: streams.Reader) -> None:
     while data := await reader.read():
         await socket.send(channels.message(channel, data))
+
+
+async def _end(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel tasks; none of them reads or writes any more."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
