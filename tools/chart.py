@@ -17,6 +17,7 @@ import yaml
 
 from athanor.assembly.install import objects, remove, submitter
 from athanor.assembly.install.manifests import manifests
+from athanor.assembly.install.older import OLDEST
 from athanor.assembly.install.parts import Wishes
 
 CHART = Path(__file__).parent.parent / "deploy" / "helm" / "athanor"
@@ -103,6 +104,7 @@ def chart() -> dict[str, str]:
     about = {
         "apiVersion": "v2", "name": "athanor", "version": version("athanor"),
         "appVersion": version("athanor"), "type": "application",
+        "kubeVersion": f">={OLDEST[0]}.{OLDEST[1]}.0-0",
         "description": "Queues, gangs and training jobs on Kubernetes",
     }  # fmt: skip
     values = {

@@ -70,6 +70,22 @@ def test_a_new_enough_kubernetes_is_installed_on(version: str) -> None:
     assert left == dict.fromkeys(kinds, "left out: this Kubernetes is older than 1.36")
 
 
+@pytest.mark.parametrize(
+    ("version", "lacking"), [("v1.31.0", 1), ("v1.33.9", 1), ("v1.34.0", 0), ("v1.36.3", 0)]
+)
+def test_rules_that_an_older_kubernetes_finds_too_dear_are_left_out(
+    version: str, lacking: int
+) -> None:
+    _, steps = asyncio.run(apply.plan(Client(Says(version)), WISHES.namespace, {}))
+    lacks = [step.manifest["metadata"]["name"] for step in steps if step.lacks]
+    assert lacks == ["queues.athanor.dev"] * lacking
+    whole = msgspec.json.encode(manifests(WISHES))
+    found = msgspec.json.encode([step.manifest for step in steps])
+    for word in (b"x-kubernetes-validations", b"must not exceed limit for any resource"):
+        dropped = 2 if word.startswith(b"must") else 1
+        assert whole.count(word) - found.count(word) == dropped * lacking
+
+
 @pytest.mark.parametrize("version", ["v1.30.14", "v1.9.0", "v0.99.0"])
 def test_an_older_kubernetes_is_refused_at_once(version: str) -> None:
     says = Says(version)

@@ -15,15 +15,15 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from athanor.api.meta import GROUP, JSON
-from athanor.assembly.install import home, monitoring, wished
+from athanor.assembly.install import home, monitoring, older, wished
 from athanor.assembly.install.manifests import manifests
 from athanor.assembly.install.objects import (
     MAY_LACK,
     Refused,
     Told,
     check_cluster,
-    check_kubernetes,
     find,
+    kubernetes,
     resource_of,
     title,
 )
@@ -41,10 +41,11 @@ VERSION = "app.kubernetes.io/version"
 
 
 class Step(NamedTuple):
-    """An object of the installation, or why it is none here."""
+    """An object of the installation, why it is none here, and what it lacks here."""
 
     manifest: JSON
     left: str = ""
+    lacks: str = ""
 
 
 @asynccontextmanager
@@ -69,13 +70,14 @@ async def plan(
     installation, one elsewhere, or one that cannot become this.
     """
     await check_cluster(client, "`athanor up` is the installation")
-    await check_kubernetes(client)
+    number = await kubernetes(client)
     await home.check(client, namespace)
     kept = await wished.remembered(client, namespace)
     wishes = wished.resolve({**said, "namespace": namespace}, kept)
     await _check_version(client, wishes, downgrade=downgrade)
     await wished.check_claim(client, wishes)
-    return wishes, [Step(made, await _left(client, made)) for made in manifests(wishes)]
+    steps = [older.fitted(made, number) for made in manifests(wishes)]
+    return wishes, [Step(made, await _left(client, made), lacks) for made, lacks in steps]
 
 
 async def _check_version(client: Client, wishes: Wishes, *, downgrade: bool) -> None:
@@ -116,12 +118,13 @@ async def install(client: Client, wishes: Wishes, steps: list[Step], told: Told)
     """
     await _rehearse(client, steps)
     await _drop(client, wishes, told)
-    for manifest, left in steps:
+    for manifest, left, lacks in steps:
         if left:
             told(title(manifest), left)
             continue
         ours = home.marked(manifest) if manifest["kind"] == "Namespace" else manifest
-        told(title(manifest), await _apply(client, ours))
+        became = await _apply(client, ours)
+        told(title(manifest), f"{became} {lacks}" if lacks else became)
         if manifest["kind"] == "CustomResourceDefinition":
             await _established(client, manifest)
 
@@ -131,7 +134,7 @@ async def _rehearse(client: Client, steps: list[Step]) -> None:
 
     Not those of our own kinds, whose definitions are changed first.
     """
-    for manifest, left in steps:
+    for manifest, left, _ in steps:
         mine = manifest["apiVersion"].startswith(GROUP)
         if left or mine or await find(client, manifest) is None:
             continue

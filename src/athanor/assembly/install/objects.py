@@ -8,6 +8,7 @@ from collections.abc import Callable
 from athanor.api.meta import JSON
 from athanor.api.registry import Resource, by_kind
 from athanor.assembly.install import monitoring, submitter
+from athanor.assembly.install.older import NEWEST, OLDEST
 from athanor.client.protocol import Client
 from athanor.wire import calls
 from athanor.wire.status import ApiError
@@ -36,10 +37,6 @@ MAY_LACK = {
     (monitoring.VERSION, "PrometheusRule"): "the Prometheus operator is not installed",
 }
 """Kinds that a server may not have, and why; it is installed on without them."""
-
-
-OLDEST = (1, 31)
-"""The oldest Kubernetes: from there on, kinds of others have fields that a selector may name."""
 
 
 class Refused(Exception):
@@ -93,9 +90,11 @@ async def check_cluster(client: Client, way: str) -> None:
         raise NoCluster(f"this server runs no Deployments; on one machine {way}") from error
 
 
-async def check_kubernetes(client: Client) -> None:
-    """Refuses a Kubernetes before `OLDEST`."""
+async def kubernetes(client: Client) -> tuple[int, int]:
+    """The server's version. Refuses one before `OLDEST`."""
     found = str((await client(calls.raw("GET", "/version"))).get("gitVersion"))
-    number = re.match(r"v(\d+)\.(\d+)", found)
-    if number and (int(number[1]), int(number[2])) < OLDEST:
+    said = re.match(r"v(\d+)\.(\d+)", found)
+    number = (int(said[1]), int(said[2])) if said else NEWEST
+    if number < OLDEST:
         raise Refused(f"this is Kubernetes {found}; {OLDEST[0]}.{OLDEST[1]} or newer is needed")
+    return number

@@ -115,7 +115,7 @@ def _print(world: World, home: str, said: JSON, *, only: str, downgrade: bool) -
         steps = _planned(world, home, said, downgrade=downgrade)
     except Refused as refused:
         raise Failure(str(refused)) from None
-    for manifest, left in steps:
+    for manifest, left, lacks in steps:
         is_definition = manifest["kind"] == "CustomResourceDefinition"
         if only and is_definition != (only == "definitions"):
             continue
@@ -123,6 +123,8 @@ def _print(world: World, home: str, said: JSON, *, only: str, downgrade: bool) -
             show.note(f"{title(manifest)} {left}")
         else:
             sys.stdout.write(f"---\n{show.yaml_text(manifest)}")
+        if lacks:
+            show.note(f"{title(manifest)} {lacks}")
 
 
 def _planned(world: World, home: str, said: JSON, *, downgrade: bool) -> list[Step]:
