@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -70,6 +71,11 @@ class Cluster:
         """What athanor says."""
         return self.run(ATHANOR, "--kubeconfig", str(self.kubeconfig), *words, fails=fails)
 
+    def printed(self, *words: str) -> list[Any]:
+        """The objects that `athanor install --dry-run` prints, without its notes."""
+        said = (ATHANOR, "--kubeconfig", str(self.kubeconfig), "install", "--dry-run", *words)
+        return list(yaml.safe_load_all(self.run("sh", "-c", 'exec "$@" 2>/dev/null', "sh", *said)))
+
     def process(self, name: str, *command: str) -> subprocess.Popen[bytes]:
         """Something that runs on until the test ends."""
         log = self.stack.enter_context((self.folder / f"{name}.log").open("wb"))
@@ -119,7 +125,7 @@ def running(folder: Path) -> Iterator[Cluster]:
         kubeconfig = stack.enter_context(plane.running("-scheduler"))
         made = Cluster(kubeconfig, folder, stack)
         made.process(
-            "kwok", str(plane.binary()), "kwok", "--kubeconfig", str(kubeconfig),
+            "kwok", str(plane.newest()), "kwok", "--kubeconfig", str(kubeconfig),
             "--manage-all-nodes=true", "--node-lease-duration-seconds=40",
         )  # fmt: skip
         for name in ("one", "two"):

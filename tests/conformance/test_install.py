@@ -34,6 +34,14 @@ spec:
 """
 """What the Prometheus operator brings, without its schema."""
 
+MUDDLED = """
+apiVersion: athanor.dev/v1alpha1
+kind: Queue
+metadata: {name: muddled}
+spec:
+  pools: [{pool: default, guaranteed: {cpu: 64Ki}, limit: {cpu: 8}}]
+"""
+
 pytestmark = pytest.mark.skipif("kube" not in worlds.wanted(), reason="world kube: no binary")
 
 
@@ -43,7 +51,11 @@ def test_what_is_installed_works_with_the_rights_it_gets(cluster: Cluster) -> No
     assert "deployment.apps/athanor-controllers created" in said
     again = cluster.athanor("install", "--image", "athanor:test")
     lines = [line for line in again.splitlines() if "/" in line.split(" ")[0]]
-    assert lines and all(line.endswith("unchanged") for line in lines), again
+    older = "MutatingAdmissionPolicy" not in cluster.kubectl("api-resources", "--cached=false")
+    lacking = [line for line in lines if "this Kubernetes is older than" in line]
+    assert bool(lacking) == older, again
+    left = [line for line in lines if line not in lacking]
+    assert left and all(line.endswith("unchanged") for line in left), again
     first = cluster.replica("replica-a")
     cluster.until("a leader", lambda: cluster.leader() == "replica-a")
     second = cluster.replica("replica-b")
@@ -205,6 +217,21 @@ def test_nobody_but_the_controllers_says_which_devices_a_pod_has(cluster: Cluste
         assert refused("annotate", "pod", name, f"{key}=1", "--overwrite")
         cluster.kubectl("--as", "greedy", "label", "pod", name, "more=y")
     cluster.kubectl("delete", "pod", "plain", "given", "--now")
+
+
+def test_a_queue_that_contradicts_itself_is_refused_or_says_so(cluster: Cluster) -> None:
+    said = cluster.athanor("install", "--image", "athanor:test", "--wait", "0")
+    queue = ("create", "-f", "-")
+    if "without its rules between amounts" not in said:
+        refused = cluster.kubectl(*queue, stdin=MUDDLED, fails=True)
+        assert "guaranteed must not exceed limit for any resource" in refused
+        return
+    process = cluster.replica("says-so")
+    cluster.kubectl(*queue, stdin=MUDDLED)
+    status = ("get", "queue", "muddled", "-o", "jsonpath={.status.conditions}")
+    cluster.until("a status", lambda: "InvalidQuota" in cluster.kubectl(*status))
+    cluster.kubectl("delete", "queue", "muddled")
+    end(process)
 
 
 def test_the_namespace_takes_its_pods_under_the_restricted_standard(cluster: Cluster) -> None:

@@ -49,8 +49,7 @@ def test_installing_again_keeps_what_was_wished(cluster: Cluster) -> None:
     _is_as_wished(cluster, "x:1")
     cluster.athanor("install", "--image", "x:2", "--wait", "0")
     _is_as_wished(cluster, "x:2")
-    printed = list(yaml.safe_load_all(cluster.athanor("install", "--dry-run")))
-    (memory,) = [one for one in printed if one["metadata"]["name"] == "athanor-install"]
+    (memory,) = [one for one in cluster.printed() if one["metadata"]["name"] == "athanor-install"]
     assert (memory["data"]["storage"], memory["data"]["image"]) == ("100Gi", "x:2")
     before = cluster.kubectl("-n", HOME, *WATCHED)
     for words in (("--storage", "20Gi"), ("--memory", "3Gi"), ("--storage", "200Gi")):
@@ -143,9 +142,7 @@ spec: {pools: [{pool: default}]}
 
 def test_definitions_that_gain_fields_lose_no_object(cluster: Cluster) -> None:
     cluster.athanor("uninstall", "--delete-data", "--yes")
-    whole = list(
-        yaml.safe_load_all(cluster.athanor("install", "--dry-run", "--only", "definitions"))
-    )
+    whole = cluster.printed("--only", "definitions")
     older = [_older(one) for one in json.loads(json.dumps(whole))]
     apply = ("apply", "--server-side", "--force-conflicts", "-f", "-")
     cluster.kubectl(*apply, stdin=yaml.safe_dump_all(older))

@@ -13,11 +13,12 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
-from tests.conformance.kube import guard
+from tests.conformance.kube import guard, older
 from tests.conformance.kube.cache import NotAvailable, built, cache_dir, go
 
 HERE = Path(__file__).parent
@@ -26,23 +27,46 @@ SOURCES = ("main.go", "go.mod", "go.sum", "build.sh")
 
 
 def binary(*, build: bool = True) -> Path:
-    """The kubeplane binary for these sources.
+    """The kubeplane binary of `$ATHANOR_KUBE`'s Kubernetes (1.34, say), without it the newest's.
 
     Raises NotAvailable when it is not in the cache and cannot (or must not) be built.
     """
-    key = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in SOURCES)).hexdigest()[:16]
-    path, make = cache_dir() / f"kubeplane-{key}", _make if build else None
-    return built(path, "`make kube` builds it (4-7 minutes)", make)
+    wanted = os.environ.get("ATHANOR_KUBE", "")
+    if not wanted:
+        return newest(build=build)
+    if wanted not in older.RELEASES:
+        raise ValueError(f"ATHANOR_KUBE={wanted}: it is one of {', '.join(older.RELEASES)}")
+    release = older.RELEASES[wanted]
+    path = cache_dir() / f"kubeplane-{release}-{_key(older.texts(release).values())}"
+
+    def make(folder: Path) -> int:
+        with tempfile.TemporaryDirectory(prefix="kubeplane-") as sources:
+            older.derive(release, Path(sources))
+            return _build(Path(sources), folder)
+
+    how = f"`ATHANOR_KUBE={wanted} make kube` builds it (4-12 minutes)"
+    return built(path, how, make if build else None)
 
 
-def _make(folder: Path) -> int:
+def newest(*, build: bool = True) -> Path:
+    """The binary for the sources as they are here. Raises NotAvailable."""
+    key = _key((HERE / name).read_text() for name in SOURCES)
+    make = partial(_build, HERE) if build else None
+    return built(cache_dir() / f"kubeplane-{key}", "`make kube` builds it (4-7 minutes)", make)
+
+
+def _key(texts: Iterable[str]) -> str:
+    return hashlib.sha256("".join(texts).encode()).hexdigest()[:16]
+
+
+def _build(sources: Path, folder: Path) -> int:
     go()
-    command = ["sh", str(HERE / "build.sh"), str(folder / "kubeplane")]
+    command = ["sh", str(sources / "build.sh"), str(folder / "kubeplane")]
     return subprocess.run(command, check=False).returncode
 
 
 def kubectl() -> Path:
-    """A kubectl 1.36: a link to the binary."""
+    """The binary's kubectl: a link to it."""
     plane = binary()
     link = plane.parent / f"{plane.name}-bin" / "kubectl"
     link.parent.mkdir(exist_ok=True)
