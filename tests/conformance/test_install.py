@@ -193,10 +193,11 @@ def test_nobody_but_the_controllers_says_which_devices_a_pod_has(cluster: Cluste
     cluster.kubectl(
         "-n", "default", "create", "rolebinding", "greedy", "--clusterrole=edit", "--user=greedy"
     )
-    key = "athanor.dev/devices"
+    key, mark = "athanor.dev/devices", "athanor.dev/devices-chosen"
 
-    def pod(name: str, notes: dict[str, str]) -> str:
-        meta = {"name": name, "namespace": "default", "annotations": notes}
+    def pod(name: str, notes: dict[str, str], *, marked: bool = True) -> str:
+        meta = {"name": name, "namespace": "default", "annotations": notes,
+                "labels": {mark: "true"} if marked else {}}  # fmt: skip
         spec = {"containers": [{"name": "c", "image": "x"}]}
         return json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
 
@@ -210,11 +211,14 @@ def test_nobody_but_the_controllers_says_which_devices_a_pod_has(cluster: Cluste
 
     create = ("create", "-f", "-")
     cluster.until("the policy is known", lambda: refused(*create, stdin=pod("a", {key: "0"})))
-    cluster.kubectl("--as", "greedy", *create, stdin=pod("plain", {"mine": "x"}))
+    cluster.kubectl("--as", "greedy", *create, stdin=pod("plain", {key: "0"}, marked=False))
     cluster.kubectl("--as", "system:serviceaccount:athanor-system:athanor-controllers", *create,
                     stdin=pod("given", {key: "0"}))  # fmt: skip
+    cluster.kubectl("--as", "greedy", "annotate", "pod", "plain", f"{key}=1", "--overwrite")
+    assert refused("label", "pod", "plain", f"{mark}=true")  # without it nobody hears the rest
+    assert refused("annotate", "pod", "given", f"{key}=1", "--overwrite")
+    assert refused("label", "pod", "given", f"{mark}-")
     for name in ("plain", "given"):
-        assert refused("annotate", "pod", name, f"{key}=1", "--overwrite")
         cluster.kubectl("--as", "greedy", "label", "pod", name, "more=y")
     cluster.kubectl("delete", "pod", "plain", "given", "--now")
 

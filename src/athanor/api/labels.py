@@ -48,6 +48,9 @@ TEAM = f"{GROUP}/team"
 
 DEVICES = f"{GROUP}/devices"
 """Annotation: device ids on the node, "0,1"."""
+CHOSEN = f"{GROUP}/devices-chosen"
+"""Label of a pod, "true": the controllers chose its devices. The annotation is not heard without,
+and so what guards it has to look at pods with the label alone."""
 GIVES_DEVICES = f"{GROUP}/gives-devices"
 """Label of a node, "true": its agent gives a pod the devices that the annotation names, or shares
 of them. Elsewhere a kubelet's device plugins choose, and know whole devices only."""

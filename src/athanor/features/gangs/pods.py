@@ -37,7 +37,8 @@ def pod(gang: Gang, place: Place, size: int) -> JSON:
     template = pod_set.template
     given = template.get("metadata") or {}
     own_labels = {**(given.get("labels") or {})}
-    own_labels.pop(labels.RANK_ATTEMPT, None)  # of a pod that the template was copied from
+    for ours in (labels.RANK_ATTEMPT, labels.CHOSEN):  # of a pod that the template was copied from
+        own_labels.pop(ours, None)
     name = pod_name(gang.metadata.name, place.pod_set, place.rank)
     attempt = gang.spec.rank_attempts.get(rank_name(place.pod_set, place.rank), 0)
     run = run_of(gang)
@@ -62,6 +63,7 @@ def pod(gang: Gang, place: Place, size: int) -> JSON:
                 labels.RANK: str(place.rank),
                 labels.ATTEMPT: str(run),
                 **({labels.RANK_ATTEMPT: str(attempt)} if attempt else {}),
+                **({labels.CHOSEN: "true"} if place.devices else {}),
             },
             "annotations": annotations,
             "ownerReferences": [_owner(gang)],

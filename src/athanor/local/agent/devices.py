@@ -15,6 +15,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from athanor.api import labels
+from athanor.api.meta import JSON
+
 GPU = "nvidia.com/gpu"
 SIMULATED = "athanor.dev/simulated-gpus"
 LABELS = ("nvidia.com/gpu.product", "nvidia.com/gpu.count", "nvidia.com/gpu.memory", SIMULATED)
@@ -32,6 +35,16 @@ class Device(Struct, frozen=True, kw_only=True):
     uuid: str = ""
     memory: int = 0
     files: tuple[str, ...] = ()
+
+
+def chosen_for(meta: JSON) -> list[str]:
+    """The ids that the controllers chose for a pod, by its metadata; a pod without their label may
+    say what it likes.
+    """
+    if labels.CHOSEN not in (meta.get("labels") or {}):
+        return []
+    notes = meta.get("annotations") or {}
+    return [part for part in notes.get(labels.DEVICES, "").split(",") if part]
 
 
 class Load(Struct, frozen=True):

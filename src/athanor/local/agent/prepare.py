@@ -25,7 +25,7 @@ from athanor.local.agent import (
     reach,
 )
 from athanor.local.agent.datagrams import DatagramRelay
-from athanor.local.agent.devices import Device, NotEnough
+from athanor.local.agent.devices import Device, NotEnough, chosen_for
 from athanor.local.agent.images import Environment
 from athanor.local.agent.node import ROOT_CA, Node, log_path
 from athanor.local.agent.place import API_PORT, HOME, Place
@@ -35,7 +35,7 @@ from athanor.local.agent.plan.observed import Hold
 from athanor.local.agent.relay import Relay
 from athanor.local.agent.volumes import Volumes
 
-REQUIREMENTS, DEVICES = "athanor.dev/requirements", "athanor.dev/devices"
+REQUIREMENTS = "athanor.dev/requirements"
 _MESSAGE_LIMIT = 4096
 _LINES_LIMIT = 2048
 
@@ -326,8 +326,7 @@ class Preparation:
 
     def _devices(self, container: JSON) -> list[Device]:
         wishes = self._wishes(container)
-        notes = self._pod["metadata"].get("annotations") or {}
-        chosen = [part for part in notes.get(DEVICES, "").split(",") if part]
+        chosen = chosen_for(self._pod["metadata"])
         uid, spec = self._pod["metadata"]["uid"], self._pod["spec"]
         every = spec["containers"] + (spec.get("initContainers") or [])
         try:

@@ -40,7 +40,8 @@ def test_admission_becomes_pods_and_a_service() -> None:
 
 
 def test_a_template_gives_itself_neither_devices_nor_another_user() -> None:
-    wish = {"annotations": {labels.DEVICES: "0,1", labels.USER: "bob", "mine": "x"}}
+    wish = {"annotations": {labels.DEVICES: "0,1", labels.USER: "bob", "mine": "x"},
+            "labels": {labels.CHOSEN: "true"}}  # fmt: skip
     spec = {"containers": [{"name": "main", "image": "host"}]}
     sets = [{"name": "worker", "count": 2, "template": {"metadata": wish, "spec": spec}}]
 
@@ -49,6 +50,7 @@ def test_a_template_gives_itself_neither_devices_nor_another_user() -> None:
         for pod in await bed.list(Pod, "default"):
             notes = pod.metadata.annotations
             assert notes["mine"] == "x" and not {labels.DEVICES, labels.USER} & notes.keys()
+            assert labels.CHOSEN not in pod.metadata.labels
 
     live(main, podSets=sets)
 
@@ -289,7 +291,8 @@ def test_pods_name_their_devices_where_the_node_gives_them() -> None:
             admission = {"queue": "q", "pool": "p", "placements": [placed]}
             await bed.patch(Gang, "g", {"status": {"admission": admission}}, subresource="status")
             await bed.until(Gang, "g", phase("Running"))
-            told = [pod.metadata.annotations for pod in await bed.list(Pod)]
-            assert [said.get(labels.DEVICES) for said in told] == [None, "0,1"]
+            told = [pod.metadata for pod in await bed.list(Pod)]
+            assert [said.annotations.get(labels.DEVICES) for said in told] == [None, "0,1"]
+            assert [said.labels.get(labels.CHOSEN) for said in told] == [None, "true"]
 
     virtual.run(main)

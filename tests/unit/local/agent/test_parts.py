@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from athanor.api import labels
 from athanor.kit import crilog
 from athanor.kit.times import parse_rfc3339
 from athanor.local.agent import images, leftovers, overlay, recall
-from athanor.local.agent.devices import GPU, Devices, NotEnough, Simulated
+from athanor.local.agent.devices import GPU, Devices, NotEnough, Simulated, chosen_for
 from athanor.local.agent.files import Entry, write
 from athanor.local.agent.kubelet.metrics import Look, rates
 from athanor.local.agent.node import Settings
@@ -50,6 +51,12 @@ def test_devices_are_given_once_and_again_after_release() -> None:
     assert [d.id for d in devices.assign("r", "c", {GPU: 1}, [])] == ["3"]
     with pytest.raises(ValueError, match="write it like 8xA100"):
         Simulated("many")
+
+
+def test_only_the_controllers_label_makes_an_annotation_heard() -> None:
+    said = {"annotations": {labels.DEVICES: "0,1"}}
+    assert chosen_for(said) == []
+    assert chosen_for({**said, "labels": {labels.CHOSEN: "true"}}) == ["0", "1"]
 
 
 def test_shares_of_a_device_are_given_to_several() -> None:

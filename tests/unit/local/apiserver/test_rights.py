@@ -104,18 +104,22 @@ def test_nobody_but_the_scheduler_says_which_devices_a_pod_has() -> None:
     async def scenario(server: ApiServer, ask: Ask) -> None:
         bindings = f"{RBAC}/namespaces/team/rolebindings"
         assert (await ask(ADMIN, "POST", bindings, _binding("jane", "edit")))[0] == 201
-        wish = {"annotations": {labels.DEVICES: "0,1", "mine": "x"}}
+        wish = {"annotations": {labels.DEVICES: "0,1", "mine": "x"},
+                "labels": {labels.CHOSEN: "true"}}  # fmt: skip
         for who, held in ((JANE, None), (ADMIN, "0,1")):
             name = who.name
             made = {**POD, "metadata": {"name": name, **wish}}
             assert (await ask(who, "POST", _pods("team"), made))[0] == 201
-            change = {"metadata": {"annotations": {labels.DEVICES: "7", "mine": "y"}}}
+            change = {"metadata": {"annotations": {labels.DEVICES: "7", "mine": "y"},
+                                   "labels": {labels.CHOSEN: "false"}}}  # fmt: skip
             code, pod = await ask(
                 JANE, "PATCH", f"{_pods('team')}/{name}", change,
                 content_type="application/merge-patch+json",
             )  # fmt: skip
             notes = pod["metadata"]["annotations"]
             assert (code, notes.get(labels.DEVICES), notes["mine"]) == (200, held, "y")
+            marked = pod["metadata"].get("labels", {}).get(labels.CHOSEN)
+            assert marked == ("true" if held else None)
 
     _with(scenario)
 

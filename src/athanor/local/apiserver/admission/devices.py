@@ -1,4 +1,4 @@
-"""Which devices a pod has: an annotation that the scheduler writes, and nobody else.
+"""Which devices a pod has: an annotation and a label that the scheduler writes, and nobody else.
 
 Nodes give what it names, also to a pod that asks for no device: who could write it would have them
 without a queue, and others' at that.
@@ -13,16 +13,16 @@ from athanor.local.apiserver.core import Call
 
 
 def keep(call: Call, new: JSON, old: JSON | None = None) -> None:
-    """Take the annotation off a new pod, or keep what the old one has (in place)."""
+    """Take both off a new pod, or keep what the old one has (in place)."""
     if call.served.key != "pods" or is_trusted(call.user):
         return
-    meta = new["metadata"]
-    annotations = dict(meta.get("annotations") or {})
-    annotations.pop(labels.DEVICES, None)
-    was = ((old or {}).get("metadata", {}).get("annotations") or {}).get(labels.DEVICES)
-    if was is not None:
-        annotations[labels.DEVICES] = was
-    if annotations:
-        meta["annotations"] = annotations
-    else:
-        meta.pop("annotations", None)
+    meta, before = new["metadata"], (old or {}).get("metadata", {})
+    for field, key in (("annotations", labels.DEVICES), ("labels", labels.CHOSEN)):
+        said = {name: value for name, value in (meta.get(field) or {}).items() if name != key}
+        was = (before.get(field) or {}).get(key)
+        if was is not None:
+            said[key] = was
+        if said:
+            meta[field] = said
+        else:
+            meta.pop(field, None)
