@@ -3,7 +3,7 @@
 The same rule as our own server's (`local.apiserver.admission.submitter`), as a policy in CEL that
 the API server evaluates: no webhook. Limits per user go by it. Pods are not touched, so pods of
 other people's controllers have no submitter here. Kubernetes before 1.36 does not serve the kind:
-there limits per user do nothing.
+there nobody's submitter is known, and all who are not known count as one user.
 """
 
 from __future__ import annotations
