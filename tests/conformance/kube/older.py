@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.conformance.kube.cache import go
 
 HERE = Path(__file__).parent
-RELEASES = {"1.34": "1.34.4", "1.31": "1.31.13"}
+RELEASES = {"1.34": "1.34.4", "1.33": "1.33.13", "1.31": "1.31.13"}
 _KCM = (
     "ko.Flags(kcm.KnownControllers(), kcm.ControllersDisabledByDefault(), kcm.ControllerAliases())"
 )
@@ -28,11 +28,15 @@ _CHANGES = [
 ]  # fmt: skip
 """What main.go is without kwok, and where all parts share the feature gates of one process."""
 _ONLY = {
+    "1.33.13": [
+        (r"ko\.Config\(ctx, ", "ko.Config("),
+        (r"NewKubeletCommand\(context\.Background\(\)\)", "NewKubeletCommand()"),
+    ],
     "1.31.13": [
         (r"ko\.Config\(ctx, ", "ko.Config("),
         (r"ao\.Complete\(ctx\)", "ao.Complete()"),
         (r"NewKubeletCommand\(context\.Background\(\)\)", "NewKubeletCommand()"),
-    ]
+    ],
 }
 """What it is besides in a release."""
 _STAGED = re.compile(r"^\s*(k8s\.io/\S+) => \./staging/", re.MULTILINE)
