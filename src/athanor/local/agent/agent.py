@@ -18,6 +18,7 @@ from athanor.client.protocol import Client
 from athanor.kit import ready
 from athanor.kit.clock import Clock
 from athanor.local.agent import leftovers, prepare, reach, recall
+from athanor.local.agent.alone import alone, identity
 from athanor.local.agent.busy import Busy
 from athanor.local.agent.claims import Claims
 from athanor.local.agent.devices import Devices, Nvidia, Simulated
@@ -91,6 +92,9 @@ class Agent:
         for folder in (self.settings.pods, self.settings.logs, self.settings.claims):
             folder.mkdir(parents=True, exist_ok=True)
         prepare.library(self.settings.library, Path(str(athanor_progress.__file__)).parent)
+        me = identity(self.settings.data / "node")
+        if self.settings.joined is not None:  # before anything is heard of what runs here
+            await alone(self._pulse, self.clock, self.settings.name, me)
         self.supervised.told = self._told
         await self.supervised.connect(self._met)
         self.node = Node(
@@ -106,10 +110,8 @@ class Agent:
         )  # fmt: skip
         await self._open_relay()
         kubelet = Kubelet(self.node, self.workers)
-        self._heartbeat = Heartbeat(self.node, await kubelet.start(), self._pulse)
+        self._heartbeat = Heartbeat(self.node, await kubelet.start(), self._pulse, me)
         try:
-            if self.settings.joined is not None:
-                await self._heartbeat.alone()
             async with asyncio.TaskGroup() as group:
                 for job in self._jobs(kubelet, self.node):
                     group.create_task(job)

@@ -10,7 +10,6 @@ import platform
 import shutil
 import socket
 from collections.abc import Sequence
-from pathlib import Path
 
 from athanor.api import core, metrics
 from athanor.api.labels import GIVES_DEVICES
@@ -18,25 +17,19 @@ from athanor.api.meta import JSON
 from athanor.api.processes import TAINT
 from athanor.api.registry import by_kind, of
 from athanor.client.protocol import Client
-from athanor.kit.times import parse_rfc3339, rfc3339, rfc3339_micro
+from athanor.kit.times import rfc3339, rfc3339_micro
+from athanor.local.agent.alone import LEASE_SECONDS, LEASES, Identity
 from athanor.local.agent.devices import LABELS, SIMULATED
 from athanor.local.agent.node import Node
 from athanor.wire import calls
 from athanor.wire.status import ApiError
 
 log = logging.getLogger(__name__)
-_LEASE_SECONDS = 40
 _BEAT = 10.0
 _AGAIN = 0.3
 _SELDOM = 60.0
 _REFUSALS = (400, 401, 403, 422)
 _REFUSED = "the cluster refuses to register node %s: %s; it is asked again, every minute at last"
-_HELD = (
-    "node %s is another machine, or another agent on this one, which was heard %.0f s ago: this "
-    "one waits until nothing has been heard of it for %d s; --node-name NAME makes another node"
-)
-_LOOK = 5.0
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
 LOW = 5 << 30, 0.1
 """With less of the disk free than so many bytes, and than this share of it, there is pressure;
 it is over with twice as much.
@@ -46,7 +39,6 @@ _SAY_AGAIN = 300.0
 _NODES, _LEASES = of(core.Node), of(core.Lease)
 ROLE = "node-role.kubernetes.io/simulated-gpus"
 """Shown by `kubectl get nodes`; in other people's clusters NodeRestriction forbids it to nodes."""
-LEASES = "kube-node-lease"
 _DECLARED = ["ExtendWebSocketsToKubelet"]
 """API servers from 1.36 on pass WebSockets on to nodes that say so, instead of speaking SPDY."""
 
@@ -57,10 +49,10 @@ class Heartbeat:
     `client` has a connection of its own: a thousand pods that start must not delay the beat.
     """
 
-    def __init__(self, node: Node, port: int, client: Client, boot: str | None = None) -> None:
-        """`boot` tells this run of the machine from all others."""
+    def __init__(self, node: Node, port: int, client: Client, me: Identity | None = None) -> None:
+        """`me`: who the node is."""
         self._node = node
-        self._boot = _boot() if boot is None else boot
+        self._me = me or Identity()
         self._full = False
         self._client = client
         self._port = port
@@ -81,46 +73,6 @@ class Heartbeat:
             "pods": str(node.settings.max_pods),
             "ephemeral-storage": f"{shutil.disk_usage(node.settings.data).total // 1024}Ki",
         }
-
-    async def alone(self) -> None:
-        """Wait until no other machine is this node: two would both run its pods.
-
-        After a restart of the machine its own last run is one, until its lease is over.
-        """
-        clock, name = self._node.clock, self._node.settings.name
-        seen, since, told = "", clock.monotonic(), False
-        while True:
-            try:
-                beat = await self._others_beat()
-            except ApiError as error:
-                log.warning("whether node %s is another machine is not known: %s", name, error)
-            else:
-                if beat != seen:
-                    seen, since = beat, clock.monotonic()
-                age = clock.now() - parse_rfc3339(beat) if beat else _LEASE_SECONDS
-                if age >= _LEASE_SECONDS or clock.monotonic() - since >= _LEASE_SECONDS:
-                    return
-                if not told:
-                    log.error(_HELD, name, max(age, 0.0), _LEASE_SECONDS)
-                told = True
-            await asyncio.sleep(_LOOK)
-
-    async def _others_beat(self) -> str:
-        """When another machine was heard last as this node; "" when none was. Raises ApiError."""
-        name = self._node.settings.name
-        try:
-            status = (await self._client(calls.raw("GET", _NODES.path(None, name)))).get("status")
-            lease = await self._client(calls.raw("GET", _LEASES.path(LEASES, name)))
-        except ApiError as error:
-            if error.code != 404:
-                raise
-            return ""
-        info = (status or {}).get("nodeInfo") or {}
-        ends = ((status or {}).get("daemonEndpoints") or {}).get("kubeletEndpoint") or {}
-        known = info.get("bootID") or ""
-        if not known or (known, ends.get("Port")) == (self._boot, self._port):
-            return ""
-        return str((lease.get("spec") or {}).get("renewTime") or "")
 
     async def register(self) -> None:
         """Make the Node object if it is not there, and report its status."""
@@ -281,7 +233,7 @@ class Heartbeat:
             "addresses": self._addresses,
             "declaredFeatures": _DECLARED,
             "daemonEndpoints": {"kubeletEndpoint": {"Port": self._port}},
-            "nodeInfo": _info(self._boot),
+            "nodeInfo": _info(self._me),
             "conditions": [
                 _condition("Ready", "True", "KubeletReady", "the node agent runs"),
                 _condition("MemoryPressure", "False", "KubeletHasSufficientMemory", ""),
@@ -310,7 +262,7 @@ class Heartbeat:
         name = self._node.settings.name
         now = rfc3339_micro(self._node.clock.now())
         spec = {
-            "holderIdentity": name, "leaseDurationSeconds": _LEASE_SECONDS, "renewTime": now,
+            "holderIdentity": name, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": now,
         }  # fmt: skip
         try:
             await self._client(calls.patch(_LEASES, name, LEASES, {"spec": spec}))
@@ -335,13 +287,9 @@ def _condition(kind: str, status: str, reason: str, message: str) -> JSON:
     return {"type": kind, "status": status, "reason": reason, "message": message}
 
 
-def _boot() -> str:
-    return _BOOT.read_text(encoding="ascii").strip() if _BOOT.exists() else ""
-
-
-def _info(boot: str) -> JSON:
+def _info(me: Identity) -> JSON:
     return {
-        "machineID": "", "systemUUID": "", "bootID": boot,
+        "machineID": "", "systemUUID": me.data, "bootID": me.boot,
         "kernelVersion": platform.release(), "osImage": platform.platform(),
         "containerRuntimeVersion": "athanor://0.1", "kubeletVersion": "v1.36.0-athanor",
         "kubeProxyVersion": "", "operatingSystem": platform.system().lower(),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from athanor.api.core import Lease, Node
+from athanor.api.core import Node
 from athanor.api.labels import GIVES_DEVICES
 from athanor.api.processes import TAINT
 from athanor.api.registry import of
@@ -82,47 +82,6 @@ def test_devices_that_are_gone_are_offered_no_more(tmp_path: Path) -> None:
             assert GPU not in now.status.capacity and GPU not in now.status.allocatable
             assert not {*LABELS, ROLE} & set(now.metadata.labels)
             assert now.metadata.labels["rack"] == "r1"
-
-    run(main)
-
-
-def test_a_node_that_another_machine_is_waits_until_that_is_silent(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def main() -> None:
-        async with lab.server() as world:
-            here = node(world, tmp_path, [], Joined(client_ca=""))
-
-            def agent(boot: str, port: int = 10250) -> Heartbeat:
-                return Heartbeat(here, port, here.client, boot)
-
-            await agent("one").alone()
-            beating = asyncio.ensure_future(agent("one").run())
-            await asyncio.sleep(1)
-            await agent("one").alone()  # it was restarted
-            others = [agent("two"), agent("one", 10251)]
-            waiting = [asyncio.ensure_future(other.alone()) for other in others]
-            await asyncio.sleep(600)
-            assert not any(task.done() for task in waiting)
-            beating.cancel()
-            await asyncio.gather(beating, return_exceptions=True)
-            async with asyncio.timeout(60):
-                await asyncio.gather(*waiting)
-
-    run(main)
-    assert sum("--node-name NAME makes another node" in said for said in caplog.messages) == 2
-
-
-def test_clocks_that_differ_make_no_two_machines_of_a_node(tmp_path: Path) -> None:
-    async def main() -> None:
-        async with lab.server() as world:
-            here = node(world, tmp_path, [], Joined(client_ca=""))
-            await Heartbeat(here, 10250, here.client, "one").register()
-            ahead = {"spec": {"renewTime": "2099-01-01T00:00:00.000000Z"}}
-            await world.patch(Lease, "n", ahead, namespace="kube-node-lease")
-            began = world.clock.monotonic()
-            await Heartbeat(here, 10250, here.client, "two").alone()
-            assert 40 <= world.clock.monotonic() - began < 60
 
     run(main)
 
