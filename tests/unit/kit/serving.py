@@ -12,7 +12,7 @@ import pytest
 
 from athanor.client.target import Target
 from athanor.kit.clock import SystemClock
-from athanor.kit.http import Exchange, HttpServer, server_tls
+from athanor.kit.http import Exchange, HttpServer, TooLarge, server_tls
 from athanor.local.pki import Pki
 
 Handler = Callable[[Exchange], Awaitable[None]]
@@ -100,3 +100,16 @@ class Line:
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(tmp_path_factory.mktemp("world"))
+
+
+async def echo(exchange: Exchange) -> None:
+    """A handler that says what it was asked, and by whom."""
+    try:
+        body = await exchange.body(1000)
+    except TooLarge as error:
+        await exchange.respond(413, str(error).encode(), "text/plain", {})
+        return
+    said = f"{exchange.method} {exchange.path} {list(exchange.query)} {body!r}"
+    peer = exchange.peer
+    headers = {"X-Peer": f"{peer.name}:{','.join(peer.organizations)}" if peer else "nobody"}
+    await exchange.respond(200, said.encode(), "text/plain", headers)

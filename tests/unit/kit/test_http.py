@@ -1,4 +1,4 @@
-"""Serving: the short way and the long one, streams, limits, upgrades, passing on."""
+"""Serving: the short way and the long one, streams, limits, upgrades."""
 
 from __future__ import annotations
 
@@ -7,32 +7,19 @@ import gzip
 import socket
 from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 
 from athanor.kit import exchange as exchanges
 from athanor.kit import plain
-from athanor.kit.http import Exchange, HttpServer, Onward, TooLarge, Unreachable
+from athanor.kit.http import Exchange, HttpServer
 from athanor.kit.plain import parse
 from athanor.testing import virtual
-from tests.unit.kit.serving import Line, World
-
-
-async def _echo(exchange: Exchange) -> None:
-    try:
-        body = await exchange.body(1000)
-    except TooLarge as error:
-        await exchange.respond(413, str(error).encode(), "text/plain", {})
-        return
-    said = f"{exchange.method} {exchange.path} {list(exchange.query)} {body!r}"
-    peer = exchange.peer
-    headers = {"X-Peer": f"{peer.name}:{','.join(peer.organizations)}" if peer else "nobody"}
-    await exchange.respond(200, said.encode(), "text/plain", headers)
+from tests.unit.kit.serving import Line, World, echo
 
 
 def test_requests_on_one_connection_in_any_pieces(world: World) -> None:
     async def main() -> None:
-        async with world.serving(_echo) as port:
+        async with world.serving(echo) as port:
             line = await Line.open(world, port)
             line.send("GET /a%20b?x=1&x=2&y= HTTP/1.1\r\nHost: h\r\n\r\n")
             assert await line.answer() == (
@@ -56,7 +43,7 @@ def test_requests_on_one_connection_in_any_pieces(world: World) -> None:
 
 def test_the_client_certificate_says_who_asks(world: World) -> None:
     async def main() -> None:
-        async with world.serving(_echo) as port:
+        async with world.serving(echo) as port:
             line = await Line.open(world, port)
             line.send("GET / HTTP/1.1\r\n\r\n")
             _, headers = await line.head()
@@ -77,7 +64,7 @@ def test_the_client_certificate_says_who_asks(world: World) -> None:
 )
 def test_unusual_bodies_are_read_too(world: World, request_: str) -> None:
     async def main() -> None:
-        async with world.serving(_echo) as port:
+        async with world.serving(echo) as port:
             line = await Line.open(world, port)
             line.send("GET /first HTTP/1.1\r\nHost: h\r\n\r\n")
             assert (await line.answer())[0] == 200
@@ -95,7 +82,7 @@ def test_unusual_bodies_are_read_too(world: World, request_: str) -> None:
 
 def test_bodies_have_a_limit_whichever_way_they_come(world: World) -> None:
     async def main() -> None:
-        async with world.serving(_echo) as port:
+        async with world.serving(echo) as port:
             for length in (1001, 5 << 20):
                 line = await Line.open(world, port)
                 line.send(f"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n")
@@ -123,7 +110,7 @@ def test_bodies_have_a_limit_whichever_way_they_come(world: World) -> None:
 )  # fmt: skip
 def test_junk_is_refused_and_the_server_lives(world: World, junk: str) -> None:
     async def main() -> None:
-        async with world.serving(_echo) as port:
+        async with world.serving(echo) as port:
             line = await Line.open(world, port)
             line.send(junk)
             try:
@@ -302,9 +289,9 @@ def test_a_taken_port_is_said(world: World) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             with pytest.raises(OSError, match=f"127.0.0.1:{port} is taken by another program"):
-                await HttpServer(_echo).start("127.0.0.1", port, None)
+                await HttpServer(echo).start("127.0.0.1", port, None)
         with pytest.raises(OSError, match="is not an address of this machine"):
-            await HttpServer(_echo).start("192.0.2.1", 0, None)
+            await HttpServer(echo).start("192.0.2.1", 0, None)
 
     asyncio.run(main())
 
@@ -355,213 +342,3 @@ def test_who_only_holds_connections_open_has_none_for_long() -> None:
         assert busy.said.endswith(b"ok") and not busy.open
 
     virtual.run(main)
-
-
-def _onward(world: World) -> Onward:
-    return Onward(world.pki.authority.read_text(), str(world.me.certificate), str(world.me.key))
-
-
-@pytest.mark.parametrize("chunked", [False, True])
-def test_long_bodies_are_passed_on_as_they_come(world: World, *, chunked: bool) -> None:
-    """Whoever answers has the first half before the client sends the second."""
-
-    async def main() -> None:
-        half, begun = b"x" * (5 << 20), asyncio.Event()
-        limit = 2 * len(half)
-
-        async def far(exchange: Exchange) -> None:
-            size = 0
-            async for piece in exchange.pieces(limit):
-                begun.set()
-                size += len(piece)
-            said = f"{size} {exchange.headers.get('content-length', 'in chunks')}"
-            await exchange.respond(200, said.encode(), "text/plain", {})
-
-        onward = _onward(world)
-        async with world.serving(far) as beyond:
-
-            async def near(exchange: Exchange) -> None:
-                url = f"https://127.0.0.1:{beyond}/"
-                try:
-                    await exchange.forward(onward, url, exchange.pieces(limit), {})
-                except TooLarge as error:
-                    await exchange.respond(413, str(error).encode(), "text/plain", {})
-
-            async with world.serving(near) as port:
-                line = await Line.open(world, port)
-                said = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {limit}"
-                line.send(f"PUT / HTTP/1.1\r\nHost: h\r\n{said}\r\n\r\n")
-                head, tail = (b"%x\r\n" % len(half), b"\r\n") if chunked else (b"", b"")
-                line.send(head + half + tail)
-                async with asyncio.timeout(60):
-                    await begun.wait()
-                line.send(head + half + tail + (b"0\r\n\r\n" if chunked else b""))
-                wanted = f"{limit} in chunks" if chunked else f"{limit} {limit}"
-                assert await line.answer() == (200, wanted.encode())
-                await line.close()
-                line = await Line.open(world, port)
-                line.send(f"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: {limit + 1}\r\n\r\nx")
-                assert (await line.answer())[0] == 413
-                await line.close()
-        await onward.close()
-
-    asyncio.run(main())
-
-
-def test_a_body_in_pieces_is_not_sent_a_second_time(world: World) -> None:
-    async def main() -> None:
-        async def far(exchange: Exchange) -> None:
-            if exchange.path == "/":
-                await exchange.respond(200, b"", "text/plain", {})
-            elif exchange.transport is not None:
-                exchange.transport.abort()
-
-        onward = _onward(world)
-        async with world.serving(far) as beyond:
-
-            async def near(exchange: Exchange) -> None:
-                url = f"https://127.0.0.1:{beyond}{exchange.path}"
-                try:
-                    await exchange.forward(onward, url, exchange.pieces(100), {})
-                except Unreachable as error:
-                    await exchange.respond(503, str(error).encode(), "text/plain", {})
-
-            async with world.serving(near) as port:
-                line = await Line.open(world, port)
-                for path, status in (("/", 200), ("/cut", 503)):
-                    line.send(f"PUT {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi")
-                    async with asyncio.timeout(60):
-                        assert (await line.answer())[0] == status
-                await line.close()
-        await onward.close()
-
-    asyncio.run(main())
-
-
-def test_requests_are_passed_on_as_ourselves(world: World) -> None:
-    async def main() -> None:
-        seen: list[dict[str, str]] = []
-
-        async def far(exchange: Exchange) -> None:
-            seen.append(exchange.headers)
-            await _echo(exchange)
-
-        onward = _onward(world)
-        async with world.serving(far) as beyond:
-
-            async def near(exchange: Exchange) -> None:
-                url = f"https://127.0.0.1:{beyond}/there?q=1"
-                body = await exchange.body(100)
-                try:
-                    await exchange.forward(onward, url, body, {"X-Remote-User": "u"})
-                except Unreachable as error:
-                    await exchange.respond(503, str(error).encode(), "text/plain", {})
-
-            async with world.serving(near) as port:
-                line = await Line.open(world, port)
-                ask = (
-                    "POST /here HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer secret\r\n"
-                    "X-Kept: yes\r\nContent-Length: 2\r\n\r\nhi"
-                )
-                line.send(ask)
-                assert await line.answer() == (200, b"POST /there [('q', '1')] b'hi'")
-                assert seen[0]["x-remote-user"] == "u"
-                assert seen[0]["x-kept"] == "yes"
-                assert "authorization" not in seen[0]
-                await line.close()
-                beyond = 1
-                line = await Line.open(world, port)
-                line.send(ask)
-                status, body = await line.answer()
-                assert status == 503
-                assert b"https://127.0.0.1:1 does not answer" in body
-                await line.close()
-        await onward.close()
-
-    asyncio.run(main())
-
-
-@pytest.mark.parametrize("way", ["short", "long"])
-def test_an_answer_that_breaks_off_beyond_breaks_off_here(world: World, way: str) -> None:
-    async def main() -> None:
-        async def torn() -> AsyncIterator[bytes]:
-            yield b"one"
-            raise ConnectionResetError
-
-        async def far(exchange: Exchange) -> None:
-            await exchange.stream(200, torn(), "text/plain", {})
-
-        onward = _onward(world)
-        async with world.serving(far) as beyond:
-
-            async def near(exchange: Exchange) -> None:
-                await exchange.forward(onward, f"https://127.0.0.1:{beyond}/", b"", {})
-
-            async with world.serving(near) as port:
-                line = await Line.open(world, port)
-                extra = "Expect: 100-continue\r\n" if way == "long" else ""
-                line.send(f"GET / HTTP/1.1\r\nHost: h\r\n{extra}\r\n")
-                assert (await line.head())[0] == 200
-                assert await line.reader.read() == b"3\r\none\r\n", "no last chunk"
-                await line.close()
-        await onward.close()
-
-    asyncio.run(main())
-
-
-def test_websockets_are_passed_on_both_ways(world: World) -> None:
-    async def main() -> None:
-        async def far(exchange: Exchange) -> None:
-            socket_ = await exchange.websocket(["v5.channel.k8s.io"])
-            if socket_ is None:
-                await exchange.respond(400, b"no common protocol", "text/plain", {})
-                return
-            while (message := await socket_.receive()) is not None:
-                await socket_.send(message.upper())
-            await socket_.close()
-
-        onward = _onward(world)
-        async with world.serving(far) as beyond:
-
-            async def near(exchange: Exchange) -> None:
-                await exchange.forward(onward, f"https://127.0.0.1:{beyond}/exec", b"", {})
-
-            async with world.serving(near) as port, aiohttp.ClientSession() as session:
-                url, tls = f"https://127.0.0.1:{port}/x", onward._trust("")
-                async with session.ws_connect(
-                    url, protocols=("v5.channel.k8s.io",), ssl=tls
-                ) as socket_:
-                    assert socket_.protocol == "v5.channel.k8s.io"
-                    await socket_.send_bytes(b"\x00ls\n")
-                    assert (await socket_.receive()).data == b"\x00LS\n"
-                with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-                    await session.ws_connect(url, protocols=("other",), ssl=tls)
-                assert refused.value.status == 400
-        await onward.close()
-
-    asyncio.run(main())
-
-
-def test_only_websockets_are_joined() -> None:
-    class Bare(exchanges.Exchange):
-        async def body(self, limit: int) -> bytes:
-            return b""
-
-        async def reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-            raise AssertionError
-
-        async def stream(self, *_: object) -> None:  # type: ignore[override]
-            raise AssertionError
-
-    async def main() -> None:
-        exchange = Bare("GET", "/", {"connection": "Upgrade", "upgrade": "SPDY/3.1"}, None)
-        assert (exchange.remote, exchange.peer) == ("", None)
-        assert await exchange.websocket(["x"]) is None
-        with pytest.raises(Unreachable):
-            await exchange.join(object())
-        onward = Onward()
-        with pytest.raises(Unreachable, match="does not answer"):
-            await exchange.forward(onward, "https://127.0.0.1:1/", b"", {})
-        await onward.close()
-
-    asyncio.run(main())

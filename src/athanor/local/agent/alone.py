@@ -14,6 +14,7 @@ from athanor.api.registry import of
 from athanor.client.protocol import Client
 from athanor.kit.clock import Clock
 from athanor.kit.times import parse_rfc3339
+from athanor.local.pki import write_private
 from athanor.wire import calls
 from athanor.wire.status import ApiError
 
@@ -41,10 +42,7 @@ def identity(folder: Path) -> Identity:
     """This machine's with the data of a folder, where it is kept."""
     kept = folder / "identity"
     if not kept.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        fresh = kept.with_suffix(".new")
-        fresh.write_text(str(uuid.uuid4()), encoding="ascii")
-        fresh.rename(kept)
+        write_private(kept, str(uuid.uuid4()).encode())
     boot = _BOOT.read_text(encoding="ascii").strip() if _BOOT.exists() else ""
     return Identity(boot, kept.read_text(encoding="ascii"))
 

@@ -7,12 +7,11 @@ block for as long as one of its pods is on the node.
 from __future__ import annotations
 
 import json
-import logging
 import socket
 import zlib
 from pathlib import Path
 
-log = logging.getLogger(__name__)
+from athanor.local.agent import kept
 
 FIRST, LAST, SIZE = 20_000, 32_000, 16
 
@@ -22,13 +21,7 @@ class PortBlocks:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._blocks: dict[str, int] = {}
-        try:
-            self._blocks = json.loads(path.read_text())
-        except FileNotFoundError:
-            return
-        except ValueError as error:  # the machine went down while it was written
-            log.warning("%s is damaged (%s) and written anew", path, error)
+        self._blocks = kept.read(path)
 
     def first_of(self, gang: str) -> int:
         """The first port of a gang's block. Raises OSError when every block is taken."""

@@ -7,13 +7,11 @@ The number follows from the name, so that nodes that share folders agree. Two na
 from __future__ import annotations
 
 import json
-import logging
 import zlib
 from pathlib import Path
 
+from athanor.local.agent import kept
 from athanor.local.pki import write_private
-
-log = logging.getLogger(__name__)
 
 FIRST, COUNT = 200_000, 100_000
 
@@ -23,13 +21,7 @@ class Uids:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[str, int] = {}
-        try:
-            self._known = json.loads(path.read_text())
-        except FileNotFoundError:
-            return
-        except ValueError as error:  # the machine went down while it was written
-            log.warning("%s is damaged (%s) and written anew", path, error)
+        self._known = kept.read(path)
 
     def of(self, namespace: str) -> int:
         """A namespace's number. Raises OSError when it cannot be kept."""

@@ -35,6 +35,20 @@ def node(world: lab.Lab, folder: Path, missing: list[str], joined: Joined | None
     )  # fmt: skip
 
 
+class Switch:
+    """A way to the server that is cut while `away`."""
+
+    away = False
+
+    def cut(self, handle: Handle) -> Handle:
+        async def gate(request: Request) -> Answer:
+            if self.away:
+                raise ApiError("ServiceUnavailable", "no way")
+            return await handle(request)
+
+        return gate
+
+
 def test_conditions_say_since_when_across_restarts_of_the_agent(tmp_path: Path) -> None:
     async def main() -> None:
         async with lab.server() as world:
@@ -109,23 +123,14 @@ def test_a_server_that_is_away_is_told_once(
 ) -> None:
     async def main() -> None:
         async with lab.server() as world:
-            away = False
-
-            def cut(handle: Handle) -> Handle:
-                async def gate(request: Request) -> Answer:
-                    if away:
-                        raise ApiError("ServiceUnavailable", "no way")
-                    return await handle(request)
-
-                return gate
-
+            switch = Switch()
             one = node(world, tmp_path, [])
-            beating = asyncio.ensure_future(Heartbeat(one, 1, world.connect(cut)).run())
+            beating = asyncio.ensure_future(Heartbeat(one, 1, world.connect(switch.cut)).run())
             for _ in range(2):
                 await asyncio.sleep(15)
-                away = True
+                switch.away = True
                 await asyncio.sleep(3600)
-                away = False
+                switch.away = False
             await asyncio.sleep(15)
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
@@ -137,26 +142,17 @@ def test_a_server_that_is_away_is_told_once(
 def test_who_was_away_says_that_it_is_ready_again(tmp_path: Path) -> None:
     async def main() -> None:
         async with lab.server() as world:
-            away = False
-
-            def cut(handle: Handle) -> Handle:
-                async def gate(request: Request) -> Answer:
-                    if away:
-                        raise ApiError("ServiceUnavailable", "no way")
-                    return await handle(request)
-
-                return gate
-
+            switch = Switch()
             one = node(world, tmp_path, [])
-            beating = asyncio.ensure_future(Heartbeat(one, 1, world.connect(cut)).run())
+            beating = asyncio.ensure_future(Heartbeat(one, 1, world.connect(switch.cut)).run())
             await asyncio.sleep(15)
-            away = True
+            switch.away = True
             await asyncio.sleep(50)
             unknown = [{"type": "Ready", "status": "Unknown"}]
             await world.patch(
                 Node, "n", {"status": {"conditions": unknown}}, subresource="status", namespace=None
             )
-            away = False
+            switch.away = False
             await asyncio.sleep(2)
             found = (await world.get(Node, "n", None)).status.conditions
             assert {c.type: c.status for c in found}["Ready"] == "True"
